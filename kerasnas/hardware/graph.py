@@ -1,0 +1,132 @@
+"""A network as layers, shapes and weights: what both a Keras model and a sketch of one become."""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+
+Shape = tuple[int, ...]
+
+# Layers whose weights multiply every output position; the first weight is the kernel.
+_KERNELS = {"Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"}
+_TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose"}
+_COMMUTATIVE = {"Add", "Multiply", "Average", "Maximum", "Minimum"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Node:
+    """One layer of a network.
+
+    Args:
+        kind: Class name of the Keras layer; "Activation" for every activation.
+        name: Name of the layer.
+        inputs: Positions in the graph of the nodes that it reads.
+        shape: Shape of its output, without the batch.
+        weights: Shapes of its weights, in Keras's order.
+        config: What else tells two such layers apart: strides, padding, function.
+    """
+
+    kind: str
+    name: str
+    inputs: tuple[int, ...]
+    shape: Shape
+    weights: tuple[Shape, ...] = ()
+    config: tuple[object, ...] = ()
+
+    @property
+    def params(self) -> int:
+        """Number of weights, the untrained ones included."""
+        return sum(math.prod(shape) for shape in self.weights)
+
+
+@dataclasses.dataclass(slots=True)
+class Graph:
+    """Nodes in the order of execution, and which of them leave the network."""
+
+    nodes: list[Node] = dataclasses.field(default_factory=list)
+    outputs: tuple[int, ...] = ()
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        inputs: Sequence[int],
+        shape: Iterable[int],
+        weights: Iterable[Iterable[int]] = (),
+        config: Sequence[object] = (),
+    ) -> int:
+        """Append a node.
+
+        Returns:
+            Its position.
+        """
+        self.nodes.append(
+            Node(
+                kind,
+                name,
+                tuple(inputs),
+                tuple(shape),
+                tuple(tuple(w) for w in weights),
+                tuple(config),
+            )
+        )
+        return len(self.nodes) - 1
+
+    def input_shapes(self, node: Node) -> list[Shape]:
+        """Shapes of what the node reads, without the batch."""
+        return [self.nodes[i].shape for i in node.inputs]
+
+    def macs(self, node: Node) -> int:
+        """Multiply-accumulates of the node for one sample: convolutions and dense layers."""
+        if node.kind in _KERNELS:
+            return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
+        if node.kind in _TRANSPOSED:
+            return math.prod(self.input_shapes(node)[0][:-1]) * math.prod(node.weights[0])
+        if node.kind == "Dense":
+            return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
+        return 0
+
+    def live(self) -> list[int]:
+        """Positions of the nodes that an output depends on, in order."""
+        wanted = set(self.outputs)
+        for index in range(len(self.nodes) - 1, -1, -1):
+            if index in wanted:
+                wanted.update(self.nodes[index].inputs)
+        return sorted(wanted)
+
+    def schedule(self) -> list[int]:
+        """Positions of the live nodes in the order in which Keras calls them.
+
+        Keras sorts by depth, the longest way to an output; of equal depth, first comes what the
+        reverse of a depth-first visit meets first (keras 3.15, `src/ops/function.py`, `map_graph`).
+        """
+        visited: dict[int, None] = {}
+        depth: dict[int, int] = {}
+        for output in self.outputs:
+            stack = [(output, False)]
+            while stack:
+                index, done = stack.pop()
+                if done:
+                    visited[index] = None
+                elif index not in visited:
+                    stack.append((index, True))
+                    stack += [(i, False) for i in reversed(self.nodes[index].inputs)]
+        for index in reversed(visited):
+            depth.setdefault(index, 0)
+            for i in self.nodes[index].inputs:
+                depth[i] = max(depth.get(i, 0), depth[index] + 1)
+        return sorted(depth, key=lambda index: -depth[index])
+
+    def fingerprint(self) -> str:
+        """A digest that two graphs share when they are the same network under other layer names."""
+        digests: dict[int, str] = {}
+        for index in self.live():
+            node = self.nodes[index]
+            reads = [digests[i] for i in node.inputs]
+            if node.kind in _COMMUTATIVE:
+                reads.sort()
+            text = repr((node.kind, reads, node.shape, node.weights, node.config))
+            digests[index] = hashlib.sha256(text.encode()).hexdigest()
+        outputs = [digests[i] for i in self.outputs]
+        # A layer read twice and two equal layers read once each differ in the number of nodes only.
+        return hashlib.sha256(repr((outputs, sorted(digests.values()))).encode()).hexdigest()

@@ -1,0 +1,23 @@
+"""What can be built: operations by name, layer-level and cell-level spaces."""
+
+from kerasnas.hypermodels import layers, operations
+from kerasnas.hypermodels.block import Block
+from kerasnas.hypermodels.cell import NAS_BENCH_201, CellHyperModel
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
+from kerasnas.hypermodels.layerwise import LayerwiseHyperModel
+from kerasnas.hypermodels.operations import operation
+from kerasnas.hypermodels.settled import Settled, scope
+
+__all__ = [
+    "NAS_BENCH_201",
+    "Block",
+    "CellHyperModel",
+    "HyperModel",
+    "LayerwiseHyperModel",
+    "NotSketchable",
+    "Settled",
+    "layers",
+    "operation",
+    "operations",
+    "scope",
+]

@@ -1,0 +1,176 @@
+"""A block of a network: an operation chosen by name, and how it is wired."""
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+
+from kerasnas.hypermodels import layers
+from kerasnas.hypermodels.layers import Tensor
+from kerasnas.hypermodels.operations import Operation, parse
+from kerasnas.hypermodels.settled import Hyperparameters, decide, scope
+
+_SKIPS = ("none", "add", "concatenate")
+_NORMALIZATIONS = ("batch", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A decided block: call it on a Keras tensor to build it, on a sketch to describe it.
+
+    Args:
+        name: What its layers' names start with.
+        operation: What it does.
+        settings: What the operation is called with.
+        filters: Width of the output, where the operation heeds it; None keeps the input's.
+        strides: Subsampling of height and width.
+        skip: "none", "add" or "concatenate".
+    """
+
+    name: str
+    operation: Operation
+    settings: dict[str, Any]
+    filters: int | None
+    strides: int
+    skip: str
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply the block; None where the operation drops the edge."""
+        settings = dict(self.settings)
+        if "filters" in self.operation.decisions:
+            settings["filters"] = self.filters or layers.shape_of(x)[-1]
+        y = self.operation(x, name=self.name, strides=self.strides, **settings)
+        if y is None or self.skip == "none":
+            return y
+        x = self._match(x, layers.shape_of(y))
+        join = layers.add if self.skip == "add" else layers.concatenate
+        return join([x, y], name=f"{self.name}_{self.skip}")
+
+    def _match(self, x: Tensor, wanted: tuple[int, ...]) -> Tensor:
+        """Bring the input to where it can join the output: by a 1×1 convolution, as in ResNet."""
+        shape = layers.shape_of(x)
+        if len(wanted) == 1:
+            if len(shape) > 1:
+                x = layers.flatten(x, name=f"{self.name}_skip_flatten")
+            if self.skip == "add" and layers.shape_of(x) != wanted:
+                x = layers.dense(x, wanted[-1], name=f"{self.name}_skip_dense")
+        elif shape[:-1] != wanted[:-1] or (self.skip == "add" and shape != wanted):
+            x = layers.conv2d(
+                x, wanted[-1], 1, strides=self.strides, name=f"{self.name}_skip_conv"
+            )
+        return x
+
+
+def choose(
+    hp: Hyperparameters,
+    name: str,
+    operations: Sequence[str],
+    *,
+    filters: int | Sequence[int] | None,
+    strides: int,
+    activation: str | Sequence[str],
+    normalization: str | Sequence[str],
+    skip: str | Sequence[str],
+    order: str,
+    share: str | None,
+) -> Block:
+    """Decide a block; see `kerasnas.HyperModel.choose`."""
+    if isinstance(operations, str) or not operations:
+        raise ValueError(
+            "Argument `operations` must be a list of at least one operation's name. "
+            f"Received: operations={operations!r}"
+        )
+    parsed = {code: parse(code) for code in operations}
+    options = {
+        "filters": _options("filters", filters),
+        "activation": _options("activation", activation),
+        "normalization": _options("normalization", normalization, _NORMALIZATIONS),
+        "skip": _options("skip", skip, _SKIPS),
+    }
+    _options("order", order, ("post", "pre"))
+    decided = share or name
+    code = decide(hp, decided, list(parsed))
+    settings: dict[str, Any] = {}
+    for key, values, codes in _parameters(parsed):
+        settings[key] = _decide_for(hp, decided, f"{decided}/{key}", values, codes, parsed)
+    for key, values in options.items():
+        codes = [c for c, (found, _) in parsed.items() if key in found.decisions]
+        if codes:
+            settings[key] = _decide_for(hp, decided, f"{decided}/{key}", values, codes, parsed)
+    if code is None:  # The block stands in a scope that is not active; any operation will do.
+        code = operations[0]
+    operation, fixed = parsed[code]
+    own = {}
+    for parameter, values in operation.parameters.items():
+        if parameter not in fixed:
+            key = _key(parameter, values, parsed)
+            own[parameter] = values[0] if settings[key] is None else settings[key]
+    heeded = {
+        key: options[key][0] if settings[key] is None else settings[key]
+        for key in options
+        if key in operation.decisions
+    }
+    width, joined = heeded.pop("filters", None), heeded.pop("skip", "none")
+    if "order" in operation.decisions:
+        heeded["order"] = order
+    layer_name = name.replace("/", "_")
+    return Block(layer_name, operation, {**fixed, **own, **heeded}, width, strides, joined)
+
+
+def _options(name: str, given: Any, allowed: Sequence[str] | None = None) -> list[Any]:
+    values = list(given) if isinstance(given, (list, tuple)) else [given]
+    if not values or (allowed is not None and not set(values) <= set(allowed)):
+        raise ValueError(
+            f"Argument `{name}` must be "
+            + (f"among {tuple(allowed)}, or a list of those" if allowed else "one value or a list")
+            + f". Received: {name}={given!r}"
+        )
+    return values
+
+
+def _key(parameter: str, values: Sequence[Any], parsed: dict[str, Any]) -> str:
+    """Operations with the same values to search share a hyperparameter, so that it outlives a change."""
+    alike = [
+        found.name
+        for found, fixed in parsed.values()
+        if parameter in found.parameters
+        and parameter not in fixed
+        and found.parameters[parameter] != values
+    ]
+    if not alike:
+        return parameter
+    owners = sorted(
+        {
+            found.name
+            for found, fixed in parsed.values()
+            if found.parameters.get(parameter) == values and parameter not in fixed
+        }
+    )
+    return f"{'_'.join(owners)}_{parameter}"
+
+
+def _parameters(parsed: dict[str, Any]) -> list[tuple[str, Sequence[Any], list[str]]]:
+    """What the operations leave open: the key, the values, and the operations that need it."""
+    found: dict[str, tuple[Sequence[Any], list[str]]] = {}
+    for code, (operation, fixed) in parsed.items():
+        for parameter, values in operation.parameters.items():
+            if parameter not in fixed:
+                key = _key(parameter, values, parsed)
+                found.setdefault(key, (values, []))[1].append(code)
+    return [(key, values, codes) for key, (values, codes) in found.items()]
+
+
+def _decide_for(
+    hp: Hyperparameters,
+    parent: str,
+    name: str,
+    values: Sequence[Any],
+    codes: Sequence[str],
+    parsed: dict[str, Any],
+) -> Any:
+    """Decide, under the condition that one of the operations was chosen that need it."""
+    if len(codes) == len(parsed):
+        return decide(hp, name, values)
+    with scope(hp, parent, codes) if len(values) > 1 else contextlib.nullcontext():
+        return decide(hp, name, values)

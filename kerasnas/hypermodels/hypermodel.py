@@ -1,0 +1,298 @@
+"""The base of all hypermodels: stem, body, head and compile, joined by build."""
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import keras_tuner
+
+from kerasnas.hardware.graph import Graph
+from kerasnas.hardware.sketch import Sketch
+from kerasnas.hypermodels import layers
+from kerasnas.hypermodels.block import Block, choose
+from kerasnas.hypermodels.layers import Tensor
+from kerasnas.hypermodels.settled import Hyperparameters, decide, scope
+
+
+class NotSketchable(Exception):
+    """The hypermodel uses raw Keras layers: its cost is known only once it is built."""
+
+
+class _Uncompiled:
+    """Stands for the model where `compile` is run for the hyperparameters that it declares."""
+
+    def compile(self, *_: Any, **__: Any) -> None:
+        """Take the arguments of `keras.Model.compile`."""
+
+
+class HyperModel(keras_tuner.HyperModel):
+    """A space of Keras models, made of a stem, a body, a head and a compilation.
+
+    Override `body`, and any of the others; `build` joins them. As long as they use only `choose`,
+    `repeat` and `kerasnas.hypermodels.layers`, the space is declared and a proposal's cost is known
+    without building a model. Raw Keras layers work too; then models are built to find out.
+
+    Args:
+        input_shape: Shape of one sample, without the batch.
+        num_classes: Number of classes.
+        stem_filters: Width of the stem's convolution on images, a number or a list to search.
+        learning_rate: Of Adam, a number or a list to search.
+        loss: Loss to compile with.
+        metrics: Metrics to compile with.
+        name: Name of the hypermodel.
+        tunable: Whether its hyperparameters join the search space.
+
+    Raises:
+        ValueError: A shape or a number of classes that is not positive.
+
+    Example:
+
+    >>> import keras_tuner, kerasnas as kn
+    >>> class MyNet(kn.HyperModel):
+    ...     def body(self, hp, x):
+    ...         for i in self.repeat(hp, "depth", 2, 6):
+    ...             x = self.choose(hp, f"block_{i}", ["conv3x3", "sepconv5x5", "mbconv3x3_e3"])(x)
+    ...         return x
+    >>> MyNet((28, 28, 1), 10).build(keras_tuner.HyperParameters()).output_shape
+    (None, 10)
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        num_classes: int,
+        *,
+        stem_filters: int | Sequence[int] = 16,
+        learning_rate: float | Sequence[float] = 1e-3,
+        loss: Any = "sparse_categorical_crossentropy",
+        metrics: Sequence[Any] = ("accuracy",),
+        name: str | None = None,
+        tunable: bool = True,
+    ) -> None:
+        super().__init__(name=name, tunable=tunable)
+        shape = tuple(input_shape)
+        if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
+            raise ValueError(
+                "Argument `input_shape` must be the positive sizes of one sample, without the "
+                f"batch. Received: input_shape={input_shape!r}"
+            )
+        if num_classes < 1:
+            raise ValueError(
+                f"Argument `num_classes` must be at least 1. Received: num_classes={num_classes!r}"
+            )
+        self.input_shape = shape
+        self.num_classes = num_classes
+        self.stem_filters = stem_filters
+        self.learning_rate = learning_rate
+        self.loss = loss
+        self.metrics = list(metrics)
+
+    def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
+        """What comes before the body: a 3×3 convolution on images, nothing on vectors."""
+        if len(layers.shape_of(x)) == 1:
+            return x
+        return self.choose(hp, "stem", ["conv3x3"], filters=self.stem_filters)(x)
+
+    def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
+        """What is searched: takes the stem's output and returns the features."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must override `body(self, hp, x)`, or `build(self, hp)`"
+        )
+
+    def head(self, hp: Hyperparameters, x: Tensor) -> Tensor:
+        """What comes after the body: global average pooling and a softmax (sigmoid for 1 class)."""
+        if len(layers.shape_of(x)) == 3:
+            x = layers.global_average_pooling2d(x, name="head_pool")
+        elif len(layers.shape_of(x)) > 1:
+            x = layers.flatten(x, name="head_flatten")
+        x = layers.dense(x, self.num_classes, name="head_dense")
+        return layers.activate(x, "softmax" if self.num_classes > 1 else "sigmoid", name="head_out")
+
+    def compile(self, hp: Hyperparameters, model: keras.Model) -> None:
+        """Compile the model: Adam, and the loss and metrics of the constructor."""
+        rate = decide(hp, "learning_rate", _several(self.learning_rate))
+        model.compile(
+            optimizer=keras.optimizers.Adam(rate), loss=self.loss, metrics=list(self.metrics)
+        )
+
+    def build(self, hp: Hyperparameters) -> keras.Model:
+        """Build and compile the model that the hyperparameters describe.
+
+        Args:
+            hp: Any `keras_tuner.HyperParameters`.
+
+        Returns:
+            A compiled Keras model.
+
+        Raises:
+            ValueError: The operations do not fit together, or "zero" cut the network.
+        """
+        inputs = keras.Input(self.input_shape, name="input")
+        model = keras.Model(inputs, self._join(hp, inputs), name="network")
+        self.compile(hp, model)
+        return model
+
+    def sketch(self, hp: Hyperparameters) -> Graph:
+        """Describe the model that `build` would make, without making it.
+
+        Args:
+            hp: Hyperparameters, or `kerasnas.hypermodels.Settled` values.
+
+        Returns:
+            The graph of its layers, shapes and weights.
+
+        Raises:
+            NotSketchable: A part of the hypermodel uses raw Keras layers.
+        """
+        start = Sketch.input(self.input_shape)
+        try:
+            end = self._join(hp, start)
+        except Exception as error:
+            raise NotSketchable(f"{type(error).__name__}: {error}") from error
+        start.graph.outputs = (end.index,)
+        return start.graph
+
+    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
+        """Declare the whole space without building a model, where the parts allow it.
+
+        KerasTuner calls this before its first build. A hypermodel that cannot be sketched declares
+        nothing here, and is built to find its space.
+        """
+        with contextlib.suppress(NotSketchable):
+            self.declare(hp)
+
+    def declare(self, hp: keras_tuner.HyperParameters) -> None:
+        """Declare the whole space without building a model.
+
+        Args:
+            hp: Where to declare it; its values are left as they were, defaults filled in.
+
+        Raises:
+            NotSketchable: A part of the hypermodel uses raw Keras layers.
+        """
+        declared = keras_tuner.HyperParameters()
+        tried: list[list[Any]] = []
+        while True:
+            self.sketch(declared)
+            try:
+                self.compile(declared, _Uncompiled())  # type: ignore[arg-type]
+            except Exception as error:
+                raise NotSketchable(f"{type(error).__name__}: {error}") from error
+            tried += declared.active_scopes
+            ahead = next((s for s in declared.inactive_scopes if s not in tried), None)
+            if ahead is None:
+                break
+            tried.append(copy.deepcopy(ahead))
+            fresh = keras_tuner.HyperParameters.from_config(
+                {"space": declared.get_config()["space"], "values": {}}
+            )
+            for condition in ahead:
+                fresh.values[condition.name] = condition.values[0]
+            # What the conditions leave open takes its default, as in a first build.
+            for hyperparameter in fresh.space:
+                if fresh.is_active(hyperparameter):
+                    fresh.values.setdefault(hyperparameter.name, hyperparameter.default)
+            declared = fresh
+        hp.merge(declared, overwrite=False)
+
+    def _join(self, hp: Hyperparameters, inputs: Tensor) -> Tensor:
+        x = self.body(hp, self.stem(hp, inputs))
+        if x is None:
+            raise ValueError(
+                f"{type(self).__name__}.body returned None: it lacks a return, or the operation "
+                "'zero' cut the network; use 'zero' only where edges are added up"
+            )
+        return self.head(hp, x)
+
+    def choose(
+        self,
+        hp: Hyperparameters,
+        name: str,
+        operations: Sequence[str],
+        *,
+        filters: int | Sequence[int] | None = None,
+        strides: int = 1,
+        activation: str | Sequence[str] = "relu",
+        normalization: str | Sequence[str] = "batch",
+        skip: str | Sequence[str] = "none",
+        order: str = "post",
+        share: str | None = None,
+    ) -> Block:
+        """Choose an operation and how it is wired; what is given as a list is searched.
+
+        The operation is the hyperparameter `name`; the rest are `name/kernel`, `name/filters` and
+        so on, active only where the chosen operation heeds them. Layers are named after `name`,
+        so that the same place has the same name in every model.
+
+        Args:
+            hp: Hyperparameters.
+            name: Name of the block.
+            operations: Names such as "conv3x3" or "mbconv5x5_e6"; a parameter that a name leaves
+                out ("conv", "mbconv3x3") is searched.
+            filters: Width of the output; None keeps that of the input.
+            strides: Subsampling of height and width.
+            activation: "relu" or "relu6" (any Keras activation works; these quantize well).
+            normalization: "batch" or "none".
+            skip: "none", "add" or "concatenate": how the input joins the output. Where their
+                shapes differ, the input goes through a 1×1 convolution first.
+            order: "post" for convolution-normalization-activation, "pre" for
+                activation-convolution-normalization.
+            share: Name under which the decisions are made. Blocks that share it are the same
+                module, each with weights of its own; `name` when None.
+
+        Returns:
+            A block to call on a tensor.
+
+        Raises:
+            ValueError: An unknown operation or setting.
+        """
+        return choose(
+            hp,
+            name,
+            operations,
+            filters=filters,
+            strides=strides,
+            activation=activation,
+            normalization=normalization,
+            skip=skip,
+            order=order,
+            share=share,
+        )
+
+    def repeat(
+        self, hp: Hyperparameters, name: str, minimum: int, maximum: int
+    ) -> Iterator[int]:
+        """Count a searched number of times, with a conditional scope around each turn.
+
+        Args:
+            hp: Hyperparameters.
+            name: Name of the hyperparameter that holds the number.
+            minimum: Least number of turns.
+            maximum: Largest number of turns.
+
+        Yields:
+            0, 1, ... for as many turns as the hyperparameter says. What is declared in a turn is
+            active only when that turn takes place.
+
+        Raises:
+            ValueError: `minimum` is negative or above `maximum`.
+        """
+        if not 0 <= minimum <= maximum:
+            raise ValueError(
+                "Arguments `minimum` and `maximum` must satisfy 0 <= minimum <= maximum. Received: "
+                f"minimum={minimum}, maximum={maximum}"
+            )
+        turns = decide(hp, name, range(minimum, maximum + 1))
+        for i in range(maximum):
+            if i < minimum:
+                yield i
+                continue
+            with scope(hp, name, range(i + 1, maximum + 1)):
+                if turns is not None and i < turns:
+                    yield i
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple, range)) else [value]
