@@ -2,6 +2,20 @@
 
 from kerasnas.hardware.budget import Budget, Violation
 from kerasnas.hardware.graph import Graph, Node
+from kerasnas.hardware.keras_graph import cost_rule, keras_graph
+from kerasnas.hardware.profile import LayerProfile, Profile, profile, profile_graph
 from kerasnas.hardware.sketch import Sketch
 
-__all__ = ["Budget", "Graph", "Node", "Sketch", "Violation"]
+__all__ = [
+    "Budget",
+    "Graph",
+    "LayerProfile",
+    "Node",
+    "Profile",
+    "Sketch",
+    "Violation",
+    "cost_rule",
+    "keras_graph",
+    "profile",
+    "profile_graph",
+]

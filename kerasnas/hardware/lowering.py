@@ -1,0 +1,224 @@
+"""From layers to the operators and tensors of the `.tflite` file that the exporter writes.
+
+The converter folds batch normalization into the convolution before it, fuses activations, and
+drops what inference does not need; costs of flash and RAM are those of what is left.
+"""
+
+import dataclasses
+import math
+
+from kerasnas.hardware.graph import Graph, Node, Shape
+
+FUSED_ACTIVATIONS = {"relu", "relu6"}
+_FOLDING = {"Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense"}
+_FUSING = {*_FOLDING, "Add", "Subtract", "Multiply", "BatchNormalization", "AveragePooling2D",
+           "MaxPooling2D"}  # fmt: skip
+_DROPPED = {"Dropout", "SpatialDropout2D", "Identity"}
+_OPERATORS = {
+    "Conv1D": "CONV_2D",
+    "Conv2D": "CONV_2D",
+    "Conv2DTranspose": "TRANSPOSE_CONV",
+    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
+    "Dense": "FULLY_CONNECTED",
+    "MaxPooling2D": "MAX_POOL_2D",
+    "AveragePooling2D": "AVERAGE_POOL_2D",
+    "GlobalAveragePooling2D": "MEAN",
+    "GlobalMaxPooling2D": "REDUCE_MAX",
+    "Flatten": "RESHAPE",
+    "Reshape": "RESHAPE",
+    "Add": "ADD",
+    "Subtract": "SUB",
+    "Multiply": "MUL",
+    "Average": "ADD",
+    "Maximum": "MAXIMUM",
+    "Minimum": "MINIMUM",
+    "Concatenate": "CONCATENATION",
+    "ZeroPadding2D": "PAD",
+    "Cropping2D": "STRIDED_SLICE",
+    "UpSampling2D": "RESIZE_NEAREST_NEIGHBOR",
+    "Rescaling": "MUL",
+}
+_ACTIVATIONS = {
+    "relu": ("RELU",),
+    "relu6": ("RELU6",),
+    "softmax": ("SOFTMAX",),
+    "sigmoid": ("LOGISTIC",),
+    "tanh": ("TANH",),
+    "leaky_relu": ("LEAKY_RELU",),
+    "silu": ("LOGISTIC", "MUL"),
+    "swish": ("LOGISTIC", "MUL"),
+    "hard_silu": ("HARD_SWISH",),
+    "hard_swish": ("HARD_SWISH",),
+}
+# Constant integer operands: axes of a mean, the new shape, paddings.
+_OPERANDS = {"MEAN": 2, "REDUCE_MAX": 2, "PAD": 8, "STRIDED_SLICE": 12,
+             "RESIZE_NEAREST_NEIGHBOR": 2, "TRANSPOSE_CONV": 4}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant tensor of the file: its shape, role and number of quantization scales."""
+
+    shape: Shape
+    role: str  # "weight", "bias" or "operand"
+    scales: int = 1
+
+    def data_bytes(self, dtype: str) -> int:
+        """Bytes of its values."""
+        width = 4 if dtype == "float32" or self.role != "weight" else 1
+        return width * math.prod(self.shape)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator of the file.
+
+    Args:
+        kind: TFLite's name of it.
+        node: Position in the graph of the layer that it stems from.
+        reads: Activations that it reads, by number.
+        writes: The activation that it writes.
+        constants: Its constant operands.
+        names: Names of the layers that were fused into it; the converter joins them.
+    """
+
+    kind: str
+    node: int
+    reads: tuple[int, ...]
+    writes: int
+    constants: tuple[Constant, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(slots=True)
+class Program:
+    """Operators in the order of execution, and the shape of every activation, batch of one."""
+
+    operators: list[Operator] = dataclasses.field(default_factory=list)
+    activations: list[Shape] = dataclasses.field(default_factory=list)
+    inputs: list[int] = dataclasses.field(default_factory=list)
+    outputs: list[int] = dataclasses.field(default_factory=list)
+
+    def activation(self, shape: Shape) -> int:
+        """Number of a new activation."""
+        self.activations.append(shape)
+        return len(self.activations) - 1
+
+
+def lower(graph: Graph) -> Program:
+    """Translate a graph to the operators that its `.tflite` file will hold.
+
+    Args:
+        graph: A network.
+
+    Returns:
+        Its program.
+
+    Raises:
+        ValueError: A layer or an activation that has no operator here.
+    """
+    program = Program()
+    order = graph.schedule()
+    readers: dict[int, list[int]] = {}
+    for index in order:
+        for i in graph.nodes[index].inputs:
+            readers.setdefault(i, []).append(index)
+    value: dict[int, int] = {}
+    absorbed: set[int] = set()
+
+    def sole_reader(index: int) -> int | None:
+        found = readers.get(index, [])
+        return found[0] if len(found) == 1 and index not in graph.outputs else None
+
+    for index in order:
+        node = graph.nodes[index]
+        if index in absorbed:
+            continue
+        if node.kind == "InputLayer":
+            value[index] = program.activation(node.shape)
+            program.inputs.append(value[index])
+            continue
+        if node.kind in _DROPPED:
+            value[index] = value[node.inputs[0]]
+            continue
+        last, names = index, [node.name]
+        follower = sole_reader(last)
+        if node.kind in _FOLDING and follower is not None:
+            if graph.nodes[follower].kind == "BatchNormalization":
+                last = follower
+                names.append(graph.nodes[last].name)
+                follower = sole_reader(last)
+        if node.kind in _FUSING and follower is not None:
+            ahead = graph.nodes[follower]
+            if ahead.kind == "Activation" and ahead.config[0] in FUSED_ACTIVATIONS:
+                last = follower
+                names.append(ahead.name)
+        at = index
+        while at != last:
+            at = readers[at][0]
+            absorbed.add(at)
+        reads = [value[i] for i in node.inputs]
+        value[last] = _emit(program, graph, index, reads, tuple(names))
+    program.outputs = [value[i] for i in graph.outputs]
+    return program
+
+
+def _emit(
+    program: Program, graph: Graph, index: int, reads: list[int], names: tuple[str, ...]
+) -> int:
+    node = graph.nodes[index]
+    shape = node.shape
+
+    def operator(kind: str, inputs: list[int], constants: tuple[Constant, ...] = ()) -> int:
+        out = program.activation(shape)
+        program.operators.append(Operator(kind, index, tuple(inputs), out, constants, names))
+        return out
+
+    if node.kind == "Activation":
+        function = str(node.config[0])
+        if function == "linear":
+            return reads[0]
+        if function not in _ACTIVATIONS:
+            raise ValueError(
+                f"Activation {function!r} of layer {node.name!r} has no cost rule; use one of "
+                f"{', '.join(_ACTIVATIONS)}"
+            )
+        first, *more = _ACTIVATIONS[function]
+        out = operator(first, reads)
+        for kind in more:
+            out = operator(kind, [*reads, out])
+        return out
+    if node.kind == "BatchNormalization":
+        channels = Constant(shape[-1:], "weight")
+        return operator("ADD", [operator("MUL", reads, (channels,))], (channels,))
+    if node.kind not in _OPERATORS:
+        raise ValueError(
+            f"Layer {node.name!r} of class {node.kind} has no cost rule; register one with "
+            f"kerasnas.hardware.cost_rule({node.kind!r})"
+        )
+    kind = _OPERATORS[node.kind]
+    if len(reads) > 2 and kind != "CONCATENATION":
+        out = reads[0]
+        for other in reads[1:]:
+            out = operator(kind, [out, other])
+        return out
+    out = operator(kind, reads, _constants(node, kind))
+    if node.kind in ("Average", "Rescaling"):
+        # The division of an average, the offset of a rescaling.
+        out = operator("MUL", [out], (Constant((1,), "weight"),))
+    return out
+
+
+def _constants(node: Node, kind: str) -> tuple[Constant, ...]:
+    if kind == "RESHAPE":
+        return (Constant((len(node.shape) + 1,), "operand", 0),)
+    if kind in _OPERANDS and kind != "TRANSPOSE_CONV":
+        return (Constant((_OPERANDS[kind],), "operand", 0),)
+    if kind == "MUL" and not node.inputs[1:]:
+        return (Constant((1,), "weight"),)
+    if not node.weights:
+        return ()
+    channels = node.shape[-1]
+    weight = Constant(node.weights[0], "weight", channels)
+    bias = Constant((channels,), "bias", channels)
+    return (weight, bias)

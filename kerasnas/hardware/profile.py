@@ -1,0 +1,148 @@
+"""The cost of one network: in total and layer by layer."""
+
+import dataclasses
+
+import keras
+
+from kerasnas.hardware.arena import head_bytes, lifetimes, tail_bytes
+from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
+from kerasnas.hardware.graph import Graph, Shape
+from kerasnas.hardware.keras_graph import keras_graph
+from kerasnas.hardware.lowering import Program, lower
+
+_VALUE_BYTES = {"int8": 1, "float32": 4}
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerProfile:
+    """The cost of one layer.
+
+    Args:
+        name: Name of the layer.
+        kind: Class name of the layer.
+        shape: Shape of its output, without the batch.
+        params: Number of its weights.
+        macs: Multiply-accumulates of one inference.
+        flash_bytes: Its share of the file; 0 for a layer that is folded into the one before.
+        ram_bytes: Activations that are alive while it runs, before placement in the arena.
+    """
+
+    name: str
+    kind: str
+    shape: Shape
+    params: int
+    macs: int
+    flash_bytes: int
+    ram_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """The cost of one network on a device.
+
+    Args:
+        dtype: What the costs hold for: "int8" or "float32".
+        params: Number of weights, the untrained ones included.
+        macs: Multiply-accumulates of one inference, in convolutions and dense layers.
+        flash_bytes: Size of the post-training `.tflite` file.
+        ram_bytes: Tensor arena of TensorFlow Lite Micro: `arena_head` and `arena_tail`.
+        arena_head: Peak of the activations, placed as its planner places them.
+        arena_tail: What the interpreter keeps for operators and tensors.
+        layers: The same layer by layer, in the order of execution.
+    """
+
+    dtype: str
+    params: int
+    macs: int
+    flash_bytes: int
+    ram_bytes: int
+    arena_head: int
+    arena_tail: int
+    layers: tuple[LayerProfile, ...]
+
+    def summary(self) -> str:
+        """A table of the layers and the totals, as text."""
+        lines = [f"{'layer':<36}{'output':>16}{'params':>10}{'MACs':>12}{'flash':>10}{'RAM':>10}"]
+        for layer in self.layers:
+            shape = "×".join(map(str, layer.shape))
+            lines.append(
+                f"{layer.name[:35]:<36}{shape:>16}{layer.params:>10,}{layer.macs:>12,}"
+                f"{layer.flash_bytes:>10,}{layer.ram_bytes:>10,}"
+            )
+        lines.append(
+            f"{'total (' + self.dtype + ')':<52}{self.params:>10,}{self.macs:>12,}"
+            f"{self.flash_bytes:>10,}{self.ram_bytes:>10,}"
+        )
+        return "\n".join(lines)
+
+
+def profile(model: keras.Model, dtype: str = "int8") -> Profile:
+    """Estimate what a Keras model costs on a device, without converting it.
+
+    Args:
+        model: A built Sequential or Functional Keras 3 model.
+        dtype: "int8" for the file after full integer quantization, or "float32".
+
+    Returns:
+        Parameters, multiply-accumulates, bytes of flash and of RAM, for a batch of one.
+
+    Raises:
+        TypeError: `model` is not a Keras 3 model.
+        ValueError: An unknown dtype, an unknown dimension, or a layer without a cost rule.
+
+    Example:
+
+    >>> import keras, kerasnas as kn
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, name="conv")])
+    >>> kn.profile(model).macs
+    1296
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "Argument `model` must be a Keras 3 model. "
+            f"Received: {type(model).__module__}.{type(model).__name__}"
+        )
+    return profile_graph(keras_graph(model), dtype)
+
+
+def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> Profile:
+    """The same for a graph, such as a hypermodel's sketch; in total only when not `by_layer`."""
+    if dtype not in OVERHEADS:
+        raise ValueError(
+            f"Argument `dtype` must be one of {tuple(OVERHEADS)}. Received: dtype={dtype!r}"
+        )
+    program = lower(graph)
+    nodes = [graph.nodes[i] for i in graph.schedule()]
+    head, tail = head_bytes(program, _VALUE_BYTES[dtype]), tail_bytes(program, dtype)
+    return Profile(
+        dtype=dtype,
+        params=sum(node.params for node in nodes),
+        macs=sum(graph.macs(node) for node in nodes),
+        flash_bytes=flash_bytes(program, dtype),
+        ram_bytes=head + tail,
+        arena_head=head,
+        arena_tail=tail,
+        layers=_layers(graph, program, dtype) if by_layer else (),
+    )
+
+
+def _layers(graph: Graph, program: Program, dtype: str) -> tuple[LayerProfile, ...]:
+    flash: dict[int, float] = {}
+    ram: dict[int, int] = {}
+    buffers = lifetimes(program, _VALUE_BYTES[dtype])
+    for step, operator in enumerate(program.operators):
+        flash[operator.node] = flash.get(operator.node, 0) + operator_bytes(operator, dtype)
+        alive = sum(b.size for b in buffers if b.first <= step <= b.last)
+        ram[operator.node] = max(ram.get(operator.node, 0), alive)
+    return tuple(
+        LayerProfile(
+            node.name,
+            node.kind,
+            node.shape,
+            node.params,
+            graph.macs(node),
+            round(flash.get(index, 0)),
+            ram.get(index, 0),
+        )
+        for index, node in ((i, graph.nodes[i]) for i in graph.schedule())
+    )
