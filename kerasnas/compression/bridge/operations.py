@@ -1,0 +1,155 @@
+"""Which `keras.ops` of a Functional graph are a tf_keras layer under another name."""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnas.hardware.walk import Call
+
+# What an operation becomes: the tf_keras class, its config, and what the layer is called on.
+AsLayer = tuple[str, dict[str, Any], Any]
+
+
+def _merge(kind: str) -> Callable[[dict[str, Any], Call], AsLayer | None]:
+    def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
+        if len(call.inputs) == 2:
+            first, second = given["x1"], given["x2"]
+            # tf_keras aligns different ranks at the second axis, keras.ops at the last.
+            same_rank = len(first.shape) == len(second.shape)
+            return (kind, {}, [first, second]) if same_rank else None
+        return _scalar_affine(kind, given)
+
+    return rule
+
+
+def _scalar_affine(kind: str, given: dict[str, Any]) -> AsLayer | None:
+    """An operation of one tensor and one number, as `scale * x + offset`."""
+    first, second = given["x1"], given["x2"]
+    tensor_first = isinstance(first, keras.KerasTensor)
+    tensor, number = (first, second) if tensor_first else (second, first)
+    if np.ndim(number) != 0:
+        return None
+    number = float(number)
+    scale, offset = {
+        "Add": (1.0, number),
+        "Subtract": (1.0, -number) if tensor_first else (-1.0, number),
+        "Multiply": (number, 0.0),
+        "Divide": (1.0 / number if number and tensor_first else math.nan, 0.0),
+    }.get(kind, (math.nan, math.nan))
+    if math.isnan(scale):
+        return None
+    return "Rescaling", {"scale": scale, "offset": offset}, tensor
+
+
+def _divide(given: dict[str, Any], call: Call) -> AsLayer | None:
+    return _scalar_affine("Divide", given) if len(call.inputs) == 1 else None
+
+
+def _activation(name: str) -> Callable[[dict[str, Any], Call], AsLayer | None]:
+    return lambda given, call: ("Activation", {"activation": name}, given["x"])
+
+
+def _elu(given: dict[str, Any], call: Call) -> AsLayer | None:
+    return "ELU", {"alpha": float(call.operation.alpha)}, given["x"]
+
+
+def _relu6(given: dict[str, Any], call: Call) -> AsLayer | None:
+    return "ReLU", {"max_value": 6.0}, given["x"]
+
+
+def _softmax(given: dict[str, Any], call: Call) -> AsLayer | None:
+    return "Softmax", {"axis": call.operation.axis}, given["x"]
+
+
+def _concatenate(given: dict[str, Any], call: Call) -> AsLayer | None:
+    axis = call.operation.axis
+    if len(call.inputs) != len(given["xs"]) or axis in (0, -len(call.outputs[0].shape)):
+        return None
+    return "Concatenate", {"axis": axis}, list(given["xs"])
+
+
+def _reshape(given: dict[str, Any], call: Call) -> AsLayer | None:
+    source, target = call.inputs[0].shape, call.outputs[0].shape
+    if None in source[1:] or None in target[1:] or source[0] != target[0]:
+        return None
+    if math.prod(source[1:]) != math.prod(target[1:]):
+        return None  # it moves values from one sample into another
+    return "Reshape", {"target_shape": tuple(target[1:])}, call.inputs[0]
+
+
+def _transpose(given: dict[str, Any], call: Call) -> AsLayer | None:
+    axes = call.operation.axes
+    if axes is None or axes[0] != 0:
+        return None
+    return "Permute", {"dims": tuple(axes[1:])}, call.inputs[0]
+
+
+def _global_pooling(kind: str) -> Callable[[dict[str, Any], Call], AsLayer | None]:
+    def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
+        if getattr(call.operation, "initial", None) is not None:
+            return None
+        rank = len(call.inputs[0].shape)
+        axis = call.operation.axis
+        axes = sorted(a % rank for a in ([axis] if isinstance(axis, int) else axis or []))
+        if rank not in (3, 4) or axes != list(range(1, rank - 1)):
+            return None
+        config = {"keepdims": bool(call.operation.keepdims)}
+        return f"Global{kind}Pooling{rank - 2}D", config, call.inputs[0]
+
+    return rule
+
+
+OPERATIONS: dict[str, Callable[[dict[str, Any], Call], AsLayer | None]] = {
+    "Add": _merge("Add"),
+    "Subtract": _merge("Subtract"),
+    "Multiply": _merge("Multiply"),
+    "Maximum": _merge("Maximum"),
+    "Minimum": _merge("Minimum"),
+    "Divide": _divide,
+    "TrueDivide": _divide,
+    "Elu": _elu,
+    "Relu": _activation("relu"),
+    "Sigmoid": _activation("sigmoid"),
+    "Silu": _activation("silu"),
+    "Softplus": _activation("softplus"),
+    "Softsign": _activation("softsign"),
+    "Tanh": _activation("tanh"),
+    "Relu6": _relu6,
+    "Softmax": _softmax,
+    "Concatenate": _concatenate,
+    "ExpandDims": _reshape,
+    "Reshape": _reshape,
+    "Squeeze": _reshape,
+    "Transpose": _transpose,
+    "Max": _global_pooling("Max"),
+    "Mean": _global_pooling("Average"),
+}
+
+
+def as_layer(call: Call) -> AsLayer:
+    """The tf_keras layer that does what a `keras.ops` call does.
+
+    Args:
+        call: Call of an operation that is not a layer.
+
+    Returns:
+        Tuple of the tf_keras class name, its config and the tensors it is called on.
+
+    Raises:
+        ValueError: If there is none. The message is the reason alone.
+    """
+    made_by_keras = type(call.operation).__module__.startswith("keras.")
+    rule = OPERATIONS.get(type(call.operation).__name__) if made_by_keras else None
+    found = None
+    if rule is not None:
+        given = inspect.signature(call.operation.call).bind(*call.args, **call.kwargs)
+        given.apply_defaults()
+        found = rule(given.arguments, call)
+    if found is None:
+        shapes = ", ".join(str(tensor.shape) for tensor in call.inputs)
+        raise ValueError(f"no tf_keras layer does the same on {shapes}")
+    return found
