@@ -1,0 +1,423 @@
+"""The search around the trials: any oracle, any hypermodel, under a budget.
+
+Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engine/base_tuner.py`).
+"""
+
+import functools
+import gc
+import json
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+from keras_tuner.src.distribute import utils as distribute
+
+from kerasnas.hardware.budget import Budget
+from kerasnas.hypermodels.hypermodel import NotSketchable
+from kerasnas.oracles.journal import write_atomic
+from kerasnas.tuners import arguments, inputs, run_file
+from kerasnas.tuners.gate import Gate
+from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, reason
+from kerasnas.tuners.results import result_of
+from kerasnas.tuners.space import discover
+from kerasnas.tuners.trial import TrialRunner, list_of_callbacks, seeded
+
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
+_ALARMING = 3  # Failures in a row, from the first trial on, that look like a mistake.
+
+
+class Tuner(TrialRunner):
+    """Search a hypermodel's space with any oracle.
+
+    A `keras_tuner.Tuner`, with a budget, a time limit, and files that survive a kill at any moment.
+    A trial that fails to build, raises, or whose loss is not finite is one failed trial with a
+    reason. The same seed gives the same trials, and on the same machine the same scores.
+
+    Args:
+        hypermodel: A `keras_tuner.HyperModel`, or a function that takes hyperparameters and
+            returns a Keras model.
+        oracle: Any `keras_tuner.Oracle`; by default a `kerasnas.oracles.EvolutionOracle`.
+        budget: A `kerasnas.Budget`. What breaks it is never trained and costs no trial.
+        objective: For the default oracle: name of a metric, or a `keras_tuner.Objective`.
+        max_trials: For the default oracle: number of trials, 10 by default.
+        max_time: Time limit of one call of `search`, in seconds or as "90s", "30m", "2h"; no
+            trial starts after it, and another `search` goes on.
+        seed: Seed of the training, and of the default oracle; by default the oracle's.
+        directory: Folder of the runs.
+        project_name: Folder of this run in it. A run found there is resumed.
+        overwrite: Whether to delete a run found there; done when the search begins.
+        executions_per_trial: How often a trial is trained; its score is the mean.
+        optimizer: Takes the place of the hypermodel's, as in KerasTuner.
+        loss: Takes the place of the hypermodel's.
+        metrics: Take the place of the hypermodel's.
+        max_model_size: Largest number of parameters of a built model.
+        distribution_strategy: A `tf.distribute.Strategy` for every trial.
+        tuner_id: Name of this tuner among several that share an oracle.
+
+    Raises:
+        TypeError: An argument of the wrong type, or a hypermodel that builds no Keras model.
+        ValueError: An argument out of range, or a run folder of another hypermodel or objective.
+
+    Example:
+
+    >>> import keras, kerasnas as kn
+    >>> def build(hp):
+    ...     units = hp.Int("units", 4, 64)
+    ...     layers = [keras.Input((8,)), keras.layers.Dense(units), keras.layers.Dense(1)]
+    ...     model = keras.Sequential(layers)
+    ...     model.compile("adam", "mse")
+    ...     return model
+    >>> oracle = kn.oracles.GreedyOracle("val_loss", max_trials=20, seed=0)
+    >>> tuner = kn.Tuner(build, oracle, directory="/tmp/runs", project_name="mlp", overwrite=True)
+    """
+
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        oracle: keras_tuner.Oracle | None = None,
+        *,
+        budget: Budget | None = None,
+        objective: Any = None,
+        max_trials: int | None = None,
+        max_time: float | str | None = None,
+        seed: int | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        project_name: str | None = None,
+        overwrite: bool = False,
+        executions_per_trial: int = 1,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        max_model_size: int | None = None,
+        distribution_strategy: Any = None,
+        tuner_id: str | None = None,
+    ) -> None:
+        if hypermodel is not None or type(self).run_trial is TrialRunner.run_trial:
+            arguments.check_hypermodel(hypermodel)
+        oracle = arguments.choose_oracle(oracle, objective, max_trials, seed)
+        arguments.check_budget(budget, oracle)
+        inputs.check_positive("executions_per_trial", executions_per_trial)
+        self.max_time = inputs.parse_duration(max_time)
+        self.budget = budget
+        self._name = arguments.name_of(hypermodel if hypermodel is not None else type(self))
+        self._overwrite = overwrite
+        self._gate: Gate | None = None
+        self._first_model: keras.Model | None = None
+        self._saved = ""
+        # What building the space needs, before KerasTuner's constructor sets it.
+        self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
+        self.distribution_strategy = distribution_strategy
+        # KerasTuner's constructor would reload, or delete the folder, before anything is checked;
+        # without a file of the tuner it goes to `_populate_initial_space`, which decides.
+        self._get_tuner_fname: Callable[[], str] = lambda: ""
+        super().__init__(
+            oracle,
+            hypermodel,
+            max_model_size=max_model_size,
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            distribution_strategy=distribution_strategy,
+            directory=None if directory is None else os.fspath(directory),
+            project_name=project_name,
+            tuner_id=tuner_id,
+            executions_per_trial=executions_per_trial,
+        )
+        del self._get_tuner_fname
+        self._seed = oracle.seed if seed is None else seed
+
+    def _populate_initial_space(self) -> None:
+        """Declare or discover the space, then reload the run that is in the folder, if any."""
+        names = self._find_space()
+        objective = self.oracle.objective
+        self._identity = {"hypermodel": self._name, "space": names}
+        if hasattr(self.oracle, "identity"):
+            self.oracle.identity = self._identity
+        self._identity = {**self._identity, "objective": str(objective)}
+        if not self._overwrite and self._has_run():
+            self.reload()
+
+    def _find_space(self) -> list[str]:
+        if self.hypermodel is None:
+            return []
+        self._gate = Gate(self.hypermodel, space=self.oracle.get_space, budget=self.budget)
+        if hasattr(self.oracle, "attach"):
+            self.oracle.attach(
+                gate=self._gate.violations if self.budget else None, key=self._gate.key
+            )
+        hp = self.oracle.get_space()
+        with seeded("space"):
+            try:
+                self._gate.space(hp)
+                names = sorted({parameter.name for parameter in hp.space})
+            except NotSketchable:
+                hp = self.oracle.get_space()
+                self.hypermodel.declare_hyperparameters(hp)
+                self._first_model, names = discover(self._build_hypermodel, hp)
+        self.oracle.update_space(hp)
+        return names
+
+    def _has_run(self) -> bool:
+        folder = os.path.join(self.directory, self.project_name)
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        own = (f"{self.tuner_id}.json", "oracle.json", "journal.jsonl")
+        return any(name in own or name.startswith("trial_") for name in names)
+
+    def reload(self) -> None:
+        """Read the run in the project's folder.
+
+        Raises:
+            ValueError: It belongs to another hypermodel or objective, or its oracle's file cannot
+                be read.
+        """
+        state = run_file.read(TrialRunner._get_tuner_fname(self))
+        identity = state.pop("identity", self._identity)
+        if identity != self._identity:
+            difference = run_file.difference(identity, self._identity)
+            raise ValueError(
+                f"The run in {self.project_dir} is another search: {difference}. "
+                "Choose another `project_name`, or pass `overwrite=True` to delete it"
+            )
+        try:
+            self.oracle.reload()
+        except (json.JSONDecodeError, FileNotFoundError) as error:
+            raise ValueError(
+                f"The oracle's files in {self.project_dir} cannot be read: {error}. Choose another "
+                "`project_name`, pass `overwrite=True`, or use an oracle of kerasnas.oracles, "
+                "which reads what is left"
+            ) from error
+        if state:
+            self.set_state(state)
+
+    def save(self) -> None:
+        """Write the oracle's files and the tuner's own."""
+        self._clear_folder()
+        self._save_oracle()
+        self._save_tuner_file()
+
+    def _save_oracle(self) -> None:
+        # Ours are saved with every trial; this writes all that they know into one file.
+        if hasattr(self.oracle, "snapshot"):
+            self.oracle.snapshot()
+        elif not self._is_worker():
+            self.oracle.save()
+
+    def _save_tuner_file(self) -> None:
+        text = json.dumps({**self.get_state(), "identity": self._identity})
+        if text != self._saved:
+            write_atomic(self._get_tuner_fname(), text)
+            self._saved = text
+
+    def _clear_folder(self) -> None:
+        if self._overwrite:
+            shutil.rmtree(os.path.join(self.directory, self.project_name), ignore_errors=True)
+            self._overwrite = False
+
+    def enqueue(self, values: dict[str, Any]) -> None:
+        """Put known-good settings before the oracle's own proposals.
+
+        Args:
+            values: Hyperparameter values by name; the others take their defaults.
+
+        Raises:
+            ValueError: An unknown name, a value outside the space, or settings above the budget.
+            TypeError: The oracle takes no settings.
+        """
+        if not hasattr(self.oracle, "enqueue"):
+            raise TypeError(
+                "`enqueue` needs an oracle of kerasnas.oracles. "
+                f"Received: oracle of type {type(self.oracle).__name__}"
+            )
+        self._clear_folder()
+        self.oracle.enqueue(values)
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Run trials until the oracle stops or `max_time` is over.
+
+        Args:
+            *fit_args: Positional arguments of `fit`, such as x and y.
+            **fit_kwargs: Keyword arguments of `fit`. `verbose` is 0 for nothing, 1 for a line a
+                trial, 2 to have Keras's own lines too.
+
+        Raises:
+            ValueError: Data of different lengths or none, an objective that training does not
+                report, or a budget that no proposal meets.
+            RuntimeError: Not one trial was completed.
+        """
+        verbose = arguments.verbosity(fit_kwargs)
+        self._check_search(fit_args, fit_kwargs)
+        self._clear_folder()
+        if distribute.is_chief_oracle():
+            super().search(*fit_args, **fit_kwargs)
+            return
+        _freeze()
+        self.oracle.verbose = 0  # The lines are ours.
+        self._save_tuner_file()
+        deadline = None if self.max_time is None else time.monotonic() + self.max_time
+        trials = self._trials()
+        done = [trial for trial in trials if trial.status in ("COMPLETED", "FAILED")]
+        total = self.oracle.max_trials
+        progress = Progress(verbose, self.oracle.objective, total, len(done), deadline)
+        if done:
+            progress.say(f"Resuming {self.project_dir}: {len(done)} trials are done")
+        self.on_search_begin()
+        try:
+            with quiet_tracing():
+                failures, completed = self._run_trials(progress, deadline, fit_args, fit_kwargs)
+        except KeyboardInterrupt:
+            progress.say("Interrupted. Run it again to go on from here")
+            raise
+        finally:
+            progress.close()
+            self._save_oracle()
+        self.on_search_end()
+        stop_reason = getattr(self.oracle, "stop_reason", None)
+        if not completed and failures:
+            raise RuntimeError(
+                f"No trial was completed: all {len(failures)} failed, the first with: {failures[0]}"
+            )
+        if not completed and stop_reason:
+            raise ValueError(f"No trial could be run: {stop_reason}")
+        if stop_reason:
+            progress.say(f"Stopped: {stop_reason}")
+
+    def _run_trials(
+        self,
+        progress: Progress,
+        deadline: float | None,
+        fit_args: tuple[Any, ...],
+        fit_kwargs: dict[str, Any],
+    ) -> tuple[list[str], bool]:
+        """The loop. Gives the reasons of the failed trials, and whether one was ever completed."""
+        best = next(iter(self.get_best_trials(1)), None)
+        failures = [reason(trial.message) for trial in self._trials() if trial.status == "FAILED"]
+        wait = _SHORTEST_WAIT
+        while True:
+            if deadline is not None and time.monotonic() >= deadline:
+                progress.say(
+                    f"Stopped: max_time of {format_seconds(self.max_time or 0)} is over. "
+                    "Call search again to go on"
+                )
+                break
+            self.pre_create_trial()
+            trial = self.oracle.create_trial(self.tuner_id)
+            if trial.status == "STOPPED":
+                break
+            if trial.status == "IDLE":
+                time.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+                continue
+            wait = _SHORTEST_WAIT
+            progress.begin_trial(trial.trial_id)
+            self.on_trial_begin(trial)
+            self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+            self.on_trial_end(trial)
+            ended = self.oracle.get_trial(trial.trial_id)
+            if ended.status == "COMPLETED":
+                if best is None or self.oracle.objective.better_than(ended.score, best.score):
+                    best = ended
+                outcome: float | str = ended.score
+            else:
+                outcome = reason(ended.message)
+                if ended.status != "FAILED":
+                    progress.say(f"trial {ended.trial_id} will be tried again: {outcome}")
+                    continue
+                failures.append(outcome)
+                if best is None and len(failures) == _ALARMING and len({*failures}) == 1:
+                    warnings.warn(
+                        f"The first {_ALARMING} trials all failed, and none was completed: "
+                        f"{outcome}",
+                        stacklevel=3,
+                    )
+            progress.end_trial(
+                ended.trial_id,
+                outcome,
+                None if best is None else (best.score, best.trial_id),
+                getattr(self.oracle, "turned_away", 0),
+            )
+        return failures, best is not None
+
+    def on_trial_end(self, trial: Trial) -> None:
+        """Hand a trial back to the oracle, which saves it.
+
+        Args:
+            trial: The trial that was run.
+        """
+        self.oracle.end_trial(trial)
+        self._save_tuner_file()
+
+    def _check_search(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
+        own_training = type(self).run_trial is not TrialRunner.run_trial or (
+            type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        )
+        if own_training:
+            return  # What its arguments mean, and what it reports, is the user's own business.
+        fit = inputs.bind_fit(args, kwargs)
+        inputs.check_data(fit)
+        if self.get_best_trials(1):
+            return
+        model = self._first_model if self._first_model is not None else self._default_model()
+        if model is not None:
+            inputs.check_objective(self.oracle.objective, model, fit)
+        self._first_model = None
+
+    def _default_model(self) -> keras.Model | None:
+        with seeded("space"):
+            try:
+                return self._build_hypermodel(self.oracle.get_space())
+            except Exception:
+                return None  # The defaults may be a corner that fails; the trials will tell.
+
+    def _trials(self) -> list[Trial]:
+        # An oracle behind gRPC does not show its trials.
+        return list(getattr(self.oracle, "trials", {}).values())
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """Give the best completed trials, the best first; fewer if there are fewer."""
+        inputs.check_positive("num_trials", num_trials)
+        best = self.oracle.get_best_trials(num_trials)
+        return [trial for trial in best if trial.status == "COMPLETED"]
+
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
+        """Give the hyperparameters of the best completed trials, the best first."""
+        return [trial.hyperparameters for trial in self.get_best_trials(num_trials)]
+
+    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
+        """Give the models of the best completed trials with the weights of their best epochs.
+
+        Args:
+            num_models: How many at most.
+
+        Returns:
+            Compiled models, the best first; fewer if fewer trials are completed.
+        """
+        inputs.check_positive("num_models", num_models)
+        return [self.load_model(trial) for trial in self.get_best_trials(num_models)]
+
+    def results(self) -> list[dict[str, Any]]:
+        """Give everything that is known about each trial, in the order of the trials.
+
+        Returns:
+            A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
+            ram_bytes, epochs, best_step, duration (seconds), parents, operator, message. What is
+            not known is None.
+        """
+        lineage = getattr(self.oracle, "lineage", {})
+        return [
+            result_of(trial, lineage.get(trial.trial_id), self._record_fname(trial.trial_id))
+            for trial in sorted(self._trials(), key=lambda trial: trial.trial_id)
+        ]
+
+
+@functools.cache
+def _freeze() -> None:
+    """Take what the imports made out of every later garbage collection: 0.5 s a trial, else."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,62 @@
+"""Greedy search."""
+
+from typing import Any
+
+import keras_tuner
+
+from kerasnas.oracles.greedy import GreedyOracle
+from kerasnas.tuners.base import Tuner
+from kerasnas.tuners.inputs import check_positive
+
+
+class Greedy(Tuner):
+    """Search by coordinate descent over the parts of the network, with restarts.
+
+    Args:
+        hypermodel: A `keras_tuner.HyperModel`, or a function build(hp).
+        objective: Name of a metric, or a `keras_tuner.Objective`.
+        max_trials: Number of trials.
+        seed: Seed of the search and of the training.
+        hyperparameters: Overrides entries of the space, as in KerasTuner.
+        tune_new_entries: Whether entries that `hyperparameters` lacks are searched.
+        allow_new_entries: Whether the hypermodel may ask for such entries.
+        max_retries_per_trial: How often a failed trial is tried again.
+        max_consecutive_failed_trials: Ends the search after so many; None for never.
+        **kwargs: Arguments of `kerasnas.Tuner`: budget, max_time, directory, project_name ...
+
+    Raises:
+        TypeError: An argument of the wrong type.
+        ValueError: An argument out of range.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> space = kn.LayerwiseHyperModel((8, 8, 1), 10)
+    >>> tuner = kn.Greedy(space, objective="val_accuracy", max_trials=50, directory="/tmp/runs")
+    """
+
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        objective: Any = None,
+        max_trials: int = 10,
+        seed: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        tune_new_entries: bool = True,
+        allow_new_entries: bool = True,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_positive("max_trials", max_trials)
+        oracle = GreedyOracle(
+            objective=objective,
+            max_trials=max_trials,
+            seed=seed,
+            hyperparameters=hyperparameters,
+            tune_new_entries=tune_new_entries,
+            allow_new_entries=allow_new_entries,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        super().__init__(hypermodel, oracle, seed=seed, **kwargs)

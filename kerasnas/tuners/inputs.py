@@ -1,0 +1,235 @@
+"""Checks of what `search` is given, before the first trial and before a file is touched."""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import keras_tuner
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd]\s*)+")
+_DATA = ("x", "y", "sample_weight")
+
+
+def parse_duration(value: float | str | None) -> float | None:
+    """Read the argument `max_time`.
+
+    Args:
+        value: Seconds, or a string with units such as "90s", "30m", "2h", "1h30m", "1d".
+
+    Returns:
+        Seconds, or None for no limit.
+
+    Raises:
+        ValueError: A string that does not read as a duration, or nothing above zero.
+        TypeError: Neither a number nor a string.
+
+    Example:
+
+    >>> parse_duration("1h30m")
+    5400.0
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            seconds = float(text)
+        elif _DURATION.fullmatch(text):
+            parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+            seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        else:
+            raise ValueError(
+                'Argument `max_time` must be seconds or a string such as "90s", "30m", "2h" or '
+                f'"1h30m". Received: max_time={value!r}'
+            )
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(
+            'Argument `max_time` must be a number of seconds or a string such as "2h". '
+            f"Received: max_time={value!r} of type {type(value).__name__}"
+        )
+    else:
+        seconds = float(value)
+    if not seconds > 0:
+        raise ValueError(f"Argument `max_time` must be above 0. Received: max_time={value!r}")
+    return seconds
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raise unless an argument is an integer of at least 1 (numpy's integers are fine)."""
+    try:
+        number = value.__index__()
+    except (AttributeError, TypeError):
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(
+            f"Argument `{name}` must be a positive integer. "
+            f"Received: {name}={value!r} of type {type(value).__name__}"
+        )
+    if number < 1:
+        raise ValueError(f"Argument `{name}` must be at least 1. Received: {name}={value!r}")
+
+
+def bind_fit(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the arguments of `search` as `keras.Model.fit` would.
+
+    Args:
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+
+    Returns:
+        Values by argument name.
+
+    Raises:
+        TypeError: An argument that `fit` does not take.
+    """
+    signature = inspect.signature(keras.Model.fit)
+    try:
+        bound = signature.bind(None, *args, **kwargs).arguments
+    except TypeError as error:
+        raise TypeError(
+            f"The arguments of `search` are passed on to `fit`, which does not take them: {error}"
+        ) from None
+    bound.pop("self")
+    return dict(bound)
+
+
+def check_data(fit: Mapping[str, Any]) -> None:
+    """Check that inputs, targets and weights are not empty and of one length.
+
+    Args:
+        fit: Arguments of `keras.Model.fit` by name. Data sets and generators are left alone.
+
+    Raises:
+        ValueError: Data that is missing, empty, or of different lengths.
+        TypeError: Lists of Python numbers, which Keras does not take.
+    """
+    if fit.get("x") is None:
+        raise ValueError(
+            "`search` needs training data: search(x, y, ...) or search(dataset, ...). "
+            f"Received: x={fit.get('x')!r}"
+        )
+    _check_lengths({name: fit.get(name) for name in _DATA}, "")
+    validation = fit.get("validation_data")
+    if validation is None or not isinstance(validation, (tuple, list)):
+        return
+    if not 2 <= len(validation) <= 3:
+        raise ValueError(
+            "Argument `validation_data` must be (x, y) or (x, y, sample_weight). "
+            f"Received: a {type(validation).__name__} of {len(validation)}"
+        )
+    _check_lengths(dict(zip(_DATA, validation, strict=False)), "validation_data: ")
+
+
+def _check_lengths(data: dict[str, Any], where: str) -> None:
+    lengths = {
+        label: length
+        for name, value in data.items()
+        if value is not None
+        for label, length in _lengths(value, f"{where}{name}")
+    }
+    received = ", ".join(f"len({label})={length}" for label, length in lengths.items())
+    if 0 in lengths.values():
+        raise ValueError(f"The data must not be empty. Received: {received}")
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"Inputs, targets and weights must have one row a sample. Received: {received}"
+        )
+
+
+def _lengths(data: Any, label: str) -> Iterator[tuple[str, int]]:
+    if isinstance(data, Mapping):
+        for name, value in data.items():
+            yield from _lengths(value, f"{label}[{name!r}]")
+    elif isinstance(data, (list, tuple)):
+        if not data:
+            yield label, 0
+        for position, value in enumerate(data):
+            yield from _lengths(value, f"{label}[{position}]")
+    elif isinstance(data, (bool, int, float, str)):
+        name = label.partition("[")[0]
+        raise TypeError(
+            f"Argument `{name}` must be an array, or a list or dict of arrays: pass "
+            f"numpy.asarray({name}). Received: a list with {data!r} of type {type(data).__name__}"
+        )
+    elif getattr(data, "shape", None) is not None:
+        if len(data.shape) == 0:
+            raise ValueError(f"Argument `{label}` must have one row a sample. Received: a scalar")
+        if isinstance(data.shape[0], int):
+            yield label, data.shape[0]
+
+
+def check_objective(
+    objective: keras_tuner.Objective, model: keras.Model, fit: Mapping[str, Any]
+) -> None:
+    """Check that training this model with these arguments reports the objective.
+
+    Args:
+        objective: The objective of the search.
+        model: A model that the hypermodel built.
+        fit: Arguments of `keras.Model.fit` by name.
+
+    Raises:
+        ValueError: The model is not compiled, its metrics lack the objective, or a "val_"
+            objective comes without validation data.
+    """
+    if not model.compiled:
+        raise ValueError(
+            "The hypermodel's model is not compiled: call `model.compile(...)` in it, or pass "
+            "`optimizer` and `loss` to the tuner"
+        )
+    if type(model).train_step is not keras.Model.train_step or _own_callbacks(fit):
+        return  # They may report anything; the first trial will tell.
+    metrics = _metric_names(model)
+    if metrics is None:
+        return
+    wanted = getattr(objective, "name_to_direction", None) or [objective.name]
+    known = ["loss", *metrics]
+    several = len(getattr(model, "output_names", None) or []) > 1
+    for name in wanted:
+        base = name.removeprefix("val_")
+        of_an_output = several and base.endswith(tuple(f"_{metric}" for metric in known))
+        if base not in known and not of_an_output:
+            choices = [*known, *(f"val_{metric}" for metric in known)]
+            raise ValueError(
+                "The objective must be a metric of the compiled model: "
+                f"{', '.join(choices)}. Received: objective={name!r}"
+            )
+        if name != base and not (
+            fit.get("validation_data") is not None or fit.get("validation_split")
+        ):
+            raise ValueError(
+                f"The objective {name!r} is measured on validation data: pass `validation_data` "
+                f"or `validation_split` to `search`, or choose {base!r}. Received: neither"
+            )
+
+
+def _own_callbacks(fit: Mapping[str, Any]) -> bool:
+    callbacks = fit.get("callbacks") or []
+    callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+    return any(not type(callback).__module__.startswith("keras.") for callback in callbacks)
+
+
+def _metric_names(model: keras.Model) -> list[str] | None:
+    """The names that Keras will give the metrics; None where it cannot be told before training."""
+    try:
+        config = model.get_compile_config()
+    except TypeError:  # A metric that is a class or another object without a config.
+        return None
+    found = [*_names(config.get("metrics")), *_names(config.get("weighted_metrics"))]
+    if None in found or len(set(found)) < len(found):
+        return None  # Keras numbers names that occur twice.
+    return [name for name in found if name is not None]
+
+
+def _names(metrics: Any) -> Iterator[str | None]:
+    if isinstance(metrics, str):
+        yield metrics
+    elif isinstance(metrics, dict) and "class_name" in metrics:
+        config = metrics.get("config")
+        yield config if isinstance(config, str) else (config or {}).get("name")
+    elif isinstance(metrics, (dict, list, tuple)):
+        for value in metrics.values() if isinstance(metrics, dict) else metrics:
+            yield from _names(value)

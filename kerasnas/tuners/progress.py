@@ -1,0 +1,155 @@
+"""What a search says while it runs: one line a finished trial, a live status on a terminal."""
+
+import contextlib
+import logging
+import math
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras_tuner
+from rich.console import Console
+from rich.status import Status
+
+
+class Progress:
+    """Report a search on standard output.
+
+    Args:
+        verbose: 0 for nothing, 1 for a line a trial, 2 beside the lines of Keras's own `fit`.
+        objective: Objective of the search.
+        total: Trials of the search, None if not known.
+        done: Trials that an earlier run has finished.
+        deadline: `time.monotonic()` at which the search will stop, None for no limit.
+    """
+
+    def __init__(
+        self,
+        verbose: int,
+        objective: keras_tuner.Objective,
+        total: int | None,
+        done: int,
+        deadline: float | None,
+    ) -> None:
+        self.objective = objective
+        self.total = total
+        self.done = done
+        self.deadline = deadline
+        self._ended = 0
+        self._started = time.monotonic()
+        self._trial_started = self._started
+        self._console = (
+            Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=True)
+            if verbose
+            else None
+        )
+        # Keras's lines and a live one would overwrite each other.
+        live = self._console is not None and self._console.is_terminal and verbose < 2
+        self._status: Status | None = self._console.status("") if self._console and live else None
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        if self._console is not None:
+            self._console.print(text)
+
+    def begin_trial(self, trial_id: str) -> None:
+        """Show that a trial has started."""
+        self._trial_started = time.monotonic()
+        if self._status is not None:
+            self._status.update(f"{self._count(self.done + 1)}  trial {trial_id} is running")
+            self._status.start()
+
+    def end_trial(
+        self, trial_id: str, outcome: float | str, best: tuple[float, str] | None, turned_away: int
+    ) -> None:
+        """Print the line of a finished trial.
+
+        Args:
+            trial_id: The trial.
+            outcome: Its score, or the reason why it failed.
+            best: Best score so far and its trial.
+            turned_away: Proposals that broke the budget so far.
+        """
+        now = time.monotonic()
+        self.done += 1
+        self._ended += 1
+        score = (
+            f"failed: {outcome}"
+            if isinstance(outcome, str)
+            else f"{self.objective.name} {outcome:.4f}"
+        )
+        columns = [self._count(self.done), f"trial {trial_id}", score]
+        if best is not None:
+            columns.append(f"best {best[0]:.4f} (trial {best[1]})")
+        if turned_away:
+            columns.append(f"turned away {turned_away}")
+        columns.append(f"took {format_seconds(now - self._trial_started)}")
+        left = self._time_left(now)
+        if left is not None:
+            columns.append(f"left {format_seconds(left)}")
+        self.say("  ".join(columns))
+
+    def close(self) -> None:
+        """Take the live status away."""
+        if self._status is not None:
+            self._status.stop()
+
+    def _count(self, number: int) -> str:
+        return f"{number:>{len(str(self.total))}}/{self.total}" if self.total else f"{number}"
+
+    def _time_left(self, now: float) -> float | None:
+        limits = []
+        if self.total:
+            a_trial = (now - self._started) / self._ended
+            limits.append(a_trial * max(self.total - self.done, 0))
+        if self.deadline is not None:
+            limits.append(max(self.deadline - now, 0.0))
+        return min(limits, default=None)
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration in its two largest units.
+
+    Args:
+        seconds: Duration in seconds.
+
+    Returns:
+        Text such as "0.4s", "12s", "3m 20s", "2h 05m", "1d 03h".
+
+    Example:
+
+    >>> format_seconds(200)
+    '3m 20s'
+    """
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
+
+
+def reason(message: Any) -> str:
+    """Give the first line of a failed trial's message."""
+    lines = str(message or "").strip().splitlines()
+    return lines[0] if lines else "no reason was given"
+
+
+@contextlib.contextmanager
+def quiet_tracing() -> Iterator[None]:
+    """Drop TensorFlow's warning that models are traced often: every trial is another model."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

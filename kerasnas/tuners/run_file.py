@@ -1,0 +1,50 @@
+"""The tuner's own file in a run's folder: what the run is, and the state of a subclass."""
+
+import json
+import warnings
+from typing import Any
+
+
+def read(path: str) -> dict[str, Any]:
+    """Read a tuner's file; one that cannot be read is named in a warning and counts as empty.
+
+    Args:
+        path: Path of the file, which need not exist.
+
+    Returns:
+        What it holds.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            state = json.load(file)
+        if not isinstance(state, dict):
+            raise ValueError(f"expected an object, found {type(state).__name__}")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        warnings.warn(
+            f"The tuner's file {path} cannot be read ({error}); going on without it", stacklevel=2
+        )
+        return {}
+    return state
+
+
+def difference(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
+    """Say in which entries two searches differ.
+
+    Args:
+        theirs: What the run in the folder is.
+        mine: What this search is.
+
+    Returns:
+        Text for an error.
+    """
+    parts = []
+    for name, here in mine.items():
+        there = theirs.get(name)
+        if there == here:
+            continue
+        if isinstance(here, list) and isinstance(there, list):
+            there, here = sorted({*there} - {*here}), sorted({*here} - {*there})
+        parts.append(f"{name} there {there}, here {here}")
+    return "; ".join(parts)

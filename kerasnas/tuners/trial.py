@@ -1,0 +1,273 @@
+"""How one trial is run: seed, build, fit, keep the best epoch, say why it failed.
+
+Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engine/tuner.py`,
+`engine/base_tuner.py`, `engine/tuner_utils.py`).
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import math
+import os
+import random
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.tuner import maybe_distribute
+from keras_tuner.src.engine import tuner_utils
+
+from kerasnas.oracles.journal import write_atomic
+from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
+from kerasnas.tuners.gate import Gate
+
+_HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
+
+
+class TrialRunner(keras_tuner.Tuner):
+    """The half of `Tuner` that runs trials; `Tuner` adds the search around it."""
+
+    _gate: Gate | None
+    _seed: int
+
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        """Build and fit a trial's model, once for each execution.
+
+        Args:
+            trial: The trial, with its hyperparameter values.
+            *args: Positional arguments of `search`.
+            **kwargs: Keyword arguments of `search`.
+
+        Returns:
+            What `hypermodel.fit` returned, one for each execution.
+        """
+        values = trial.hyperparameters.values
+        if "tuner/epochs" in values:
+            kwargs["epochs"] = values["tuner/epochs"]
+            kwargs["initial_epoch"] = values["tuner/initial_epoch"]
+        callbacks = kwargs.pop("callbacks", None)
+        best = BestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
+        costs = self._costs(trial)
+        started = time.monotonic()
+        results = []
+        try:
+            for execution in range(self.executions_per_trial):
+                _clear_session()
+                with seeded(self._seed, trial.trial_id, self._attempt(trial), execution):
+                    copies = self._trial_callbacks(callbacks, trial, execution)
+                    fit_kwargs = {**kwargs, "callbacks": [*copies, best]}
+                    results.append(self._build_and_fit_model(trial, *args, **fit_kwargs))
+                    best.write()
+        finally:
+            record = {"seconds": time.monotonic() - started, "epochs": best.epochs, **costs}
+            write_atomic(self._record_fname(trial.trial_id), json.dumps(record))
+        return results
+
+    def _costs(self, trial: Trial) -> dict[str, int]:
+        values = trial.hyperparameters.values.items()
+        network = {name: value for name, value in values if not name.startswith("tuner/")}
+        profile = None if self._gate is None else self._gate.profile(network)
+        names = ("params", "macs", "flash_bytes", "ram_bytes")
+        return {} if profile is None else {name: getattr(profile, name) for name in names}
+
+    def _attempt(self, trial: Trial) -> int:
+        # A retry with the seed of the first run would go the same way. Oracles behind gRPC do not
+        # tell the count.
+        return getattr(self.oracle, "_run_times", {}).get(trial.trial_id, 0)
+
+    def _trial_callbacks(self, callbacks: Any, trial: Trial, execution: int) -> list[Any]:
+        copies = self._deepcopy_callbacks(list_of_callbacks(callbacks))
+        # It imports tensorboard, which only its own callback is worth.
+        if any(type(callback).__name__ == "TensorBoard" for callback in copies):
+            self._configure_tensorboard_dir(copies, trial, execution)
+        # Per-batch hooks slow every step down: only a subclass that overrides one gets them.
+        own = type(self)
+        if any(getattr(own, hook) is not getattr(keras_tuner.Tuner, hook) for hook in _HOOKS):
+            copies.append(tuner_utils.TunerCallback(self, trial))
+        return copies
+
+    def _record_fname(self, trial_id: str) -> str:
+        return os.path.join(self.get_trial_dir(trial_id), "run.json")
+
+    def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        hp = trial.hyperparameters
+        model = self._try_build(hp)
+        if "tuner/trial_id" in hp.values:
+            self._load_weights(model, hp.values["tuner/trial_id"])
+        if "verbose" not in kwargs:
+            # A default, not an argument: a `fit` of the user's own may pass `verbose` itself.
+            model.fit = functools.partial(model.fit, verbose=0)
+        results = self.hypermodel.fit(hp, model, *args, **kwargs)
+        write_atomic(
+            self._get_build_config_fname(trial.trial_id), json.dumps(model.get_build_config())
+        )
+        tuner_utils.validate_trial_results(results, self.oracle.objective, "HyperModel.fit()")
+        return results
+
+    def _build_hypermodel(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        with maybe_distribute(self.distribution_strategy):
+            model = self.hypermodel.build(hp)
+            check_model(model)
+            self._override_compile_args(model)
+        return model
+
+    def _try_build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        model = self._build_hypermodel(hp)
+        if self.max_model_size and model.built and model.count_params() > self.max_model_size:
+            raise keras_tuner.errors.FailedTrialError(
+                f"the model has {model.count_params()} parameters, above "
+                f"max_model_size={self.max_model_size}"
+            )
+        violations = self._gate.check(model) if self._gate is not None else {}
+        if violations:
+            raise keras_tuner.errors.FailedTrialError(
+                "the built model breaks the budget: "
+                + ", ".join(f"{name}={v.value} > {v.limit}" for name, v in violations.items())
+            )
+        if model.built:
+            # Keras would make the optimizer's variables inside the first step and trace it twice:
+            # a third of the first step's time.
+            with maybe_distribute(self.distribution_strategy):
+                build_optimizer(model)
+        return model
+
+    def _load_weights(self, model: keras.Model, trial_id: str) -> None:
+        with maybe_distribute(self.distribution_strategy):
+            load_weights(
+                model,
+                self._get_checkpoint_fname(trial_id),
+                self._get_build_config_fname(trial_id),
+            )
+
+    def load_model(self, trial: Trial) -> keras.Model:
+        """Rebuild the model of a completed trial with the weights of its best epoch.
+
+        Args:
+            trial: A completed trial of this run.
+
+        Returns:
+            The compiled model; its optimizer goes on where the best epoch left it.
+
+        Raises:
+            ValueError: The trial has left no readable checkpoint.
+        """
+        model = self._build_hypermodel(trial.hyperparameters)
+        self._load_weights(model, trial.trial_id)
+        return model
+
+    def _run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
+        # The NaN of an earlier attempt must not stand for this one's result.
+        stored = self.oracle.get_trial(trial.trial_id)
+        stored.metrics = type(stored.metrics)()
+        results = self.run_trial(trial, *args, **kwargs)
+        objective = self.oracle.objective
+        if self.oracle.get_trial(trial.trial_id).metrics.exists(objective.name):
+            return  # A `run_trial` of the user's own has reported by itself.
+        tuner_utils.validate_trial_results(results, objective, "Tuner.run_trial()")
+        _check_reported(results, objective)
+        metrics = tuner_utils.convert_to_metrics_dict(results, objective)
+        score = objective.get_value(metrics)
+        if not math.isfinite(score):
+            raise ArithmeticError(f"{objective.name} is {score}")
+        self.oracle.update_trial(
+            trial.trial_id,
+            {name: float(value) for name, value in metrics.items()},
+            step=tuner_utils.get_best_step(results, objective),
+        )
+
+    def _try_run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
+        try:
+            self._run_and_update_trial(trial, *args, **kwargs)
+            trial.status = "COMPLETED"
+        except keras_tuner.errors.FatalError:
+            raise
+        except Exception as error:
+            final = isinstance(error, keras_tuner.errors.FailedTrialError)
+            trial.status = "FAILED" if final else "INVALID"
+            trial.message = f"{describe(error)}\n\n{traceback.format_exc()}"
+
+
+@contextlib.contextmanager
+def seeded(*parts: Any) -> Iterator[None]:
+    """Seed Keras, Python and numpy from `parts`; put Python's and numpy's state back after.
+
+    Args:
+        *parts: What the seed is derived from, of any type with a stable `str`.
+
+    Yields:
+        Nothing.
+
+    Example:
+
+    >>> import random
+    >>> with seeded(0, "0001"):
+    ...     first = random.random()
+    >>> with seeded(0, "0001"):
+    ...     first == random.random()
+    True
+    """
+    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    keras.utils.set_random_seed(int.from_bytes(digest[:4], "big"))
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def check_model(model: Any) -> None:
+    """Raise a TypeError that names what came instead of a Keras model."""
+    if isinstance(model, keras.Model):
+        return
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    if model is None:
+        way_out = "Did the function forget to return the model?"
+    elif kind.startswith(("tf_keras.", "tensorflow.python.keras.")):
+        way_out = "That is a Keras 2 model: make it with `import keras`, which is Keras 3."
+    else:
+        way_out = "Return an instance of `keras.Model`."
+    raise TypeError(
+        f"The hypermodel must build a Keras model. {way_out} Received: an object of type {kind}"
+    )
+
+
+def describe(error: BaseException) -> str:
+    """Give the type of an error and its first line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def list_of_callbacks(callbacks: Any) -> list[Any]:
+    """Give callbacks as a list: `None` is none of them, one callback is itself."""
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def _clear_session() -> None:
+    # clear_session puts the default dtype policy back too (keras 3.15, global_state.py).
+    policy = keras.config.dtype_policy()
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(policy)
+
+
+def _check_reported(results: Any, objective: keras_tuner.Objective) -> None:
+    for result in results if isinstance(results, list) else [results]:
+        if isinstance(result, keras.callbacks.History):
+            reported = result.history
+            epoch = {name: values[-1] for name, values in reported.items() if values}
+            if not epoch:
+                raise ValueError("no epoch was trained: check the arguments `epochs` of `search`")
+            if not objective.has_value(epoch):
+                raise keras_tuner.errors.FatalValueError(
+                    f"Objective '{objective.name}' is not among the metrics of the training. "
+                    f"Choose one of: {', '.join(sorted(epoch))}. "
+                    f"Received: objective={objective.name!r}"
+                )
