@@ -1,0 +1,13 @@
+"""What to try next: one strategy a file, each a `keras_tuner.Oracle` that works in any tuner."""
+
+from kerasnas.oracles.base import Oracle
+from kerasnas.oracles.evolution import EvolutionOracle
+from kerasnas.oracles.proposal import Proposal
+from kerasnas.oracles.random import RandomOracle
+
+__all__ = [
+    "EvolutionOracle",
+    "Oracle",
+    "Proposal",
+    "RandomOracle",
+]

@@ -1,0 +1,161 @@
+"""What a proposal must pass before it becomes a trial: it is new, and within the budget."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kerasnas.oracles.genome import Values
+
+# Verdicts are remembered so that a setting proposed again is not measured again.
+_REMEMBERED = 50_000
+
+
+class Admission:
+    """The check of the budget and for repeats, and the counts of what it turned away.
+
+    Attributes:
+        gate: Callable from values to the violations of the budget, or None.
+        key: Callable from values to the name of the architecture that they build, or None.
+        turned_away: How many proposals broke the budget.
+        repeats: How many proposals built what was tried before.
+
+    Example:
+
+    ```python
+    admission = Admission()
+    admission.tried.update(admission.keys({"units": 8}))
+    admission.judge({"units": 8})   # math.inf: a repeat
+    ```
+    """
+
+    def __init__(self) -> None:
+        self.gate: Callable[[Values], Mapping[str, Any]] | None = None
+        self.key: Callable[[Values], str] | None = None
+        self.turned_away = 0
+        self.repeats = 0
+        # The setting nearest to the budget among those that broke it, for the message at the end.
+        self.nearest: tuple[float, Mapping[str, Any]] | None = None
+        self.tried: set[str] = set()
+        self._refused: set[str] = set()
+        self._verdicts: dict[str, tuple[str, float, Mapping[str, Any]]] = {}
+
+    def attach(
+        self,
+        gate: Callable[[Values], Mapping[str, Any]] | None,
+        key: Callable[[Values], str] | None,
+    ) -> None:
+        """Sets the two callables and forgets what the old ones said."""
+        self.gate, self.key = gate, key
+        self.nearest = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Drops remembered verdicts, as must be done when the space grows."""
+        self._verdicts.clear()
+
+    def begin(self) -> None:
+        """Starts the search for one trial: what was refused for the last one may be asked again."""
+        self._refused.clear()
+
+    def ruled_out(self, values: Values) -> bool:
+        """Whether a setting was tried, or refused since `begin`."""
+        name = key_of(values)
+        return name in self.tried or name in self._refused
+
+    def judge(self, values: Values) -> float:
+        """Judges a proposal and counts it.
+
+        Args:
+            values: The setting.
+
+        Returns:
+            0 when it may become a trial, infinity when it was tried before, else by how much it
+            breaks the budget: the sum of the shares above each limit.
+        """
+        name = key_of(values)
+        if name in self.tried:
+            self.repeats += 1
+            return math.inf
+        architecture, excess, violations = self._verdict(name, values)
+        if architecture in self.tried:
+            self.repeats += 1
+            self._refused.add(name)
+            return math.inf
+        if excess > 0:
+            self._refused.add(name)
+            self.turned_away += 1
+            if self.nearest is None or excess < self.nearest[0]:
+                self.nearest = (excess, violations)
+        return excess
+
+    def violations(self, values: Values) -> Mapping[str, Any]:
+        """Which limits of the budget a setting breaks, without counting it."""
+        return self._verdict(key_of(values), values)[2]
+
+    def keys(self, values: Values) -> list[str]:
+        """The names under which a setting counts as tried: its values' and its architecture's."""
+        name = key_of(values)
+        if self.key is None:
+            return [name]
+        try:
+            return [name, _hash(f"architecture {self.key(values)}")]
+        except Exception:
+            # The trial that these values become fails for the same cause, and says it.
+            return [name]
+
+    def smallest(self) -> str:
+        """Says how near to the budget any proposal came, for a message."""
+        if self.nearest is None:
+            return ""
+        return describe(self.nearest[1])
+
+    def _verdict(self, name: str, values: Values) -> tuple[str, float, Mapping[str, Any]]:
+        known = self._verdicts.get(name)
+        if known is None:
+            violations = self._ask_gate(values)
+            known = (self.keys(values)[-1], _excess(violations), violations)
+            if len(self._verdicts) >= _REMEMBERED:
+                self._verdicts.clear()
+            self._verdicts[name] = known
+        return known
+
+    def _ask_gate(self, values: Values) -> Mapping[str, Any]:
+        if self.gate is None:
+            return {}
+        try:
+            return self.gate(values)
+        except Exception:
+            # As for the key: the trial itself fails, with the reason.
+            return {}
+
+
+def key_of(values: Mapping[str, Any]) -> str:
+    """Names a setting by its values, the same in every process."""
+    return _hash(json.dumps(values, sort_keys=True, separators=(",", ":")))
+
+
+def describe(violations: Mapping[str, Any]) -> str:
+    """Writes violations as `flash=70000 > limit 65536`."""
+    return ", ".join(
+        f"{limit}={_number(violation.value)} > limit {_number(violation.limit)}"
+        for limit, violation in violations.items()
+    )
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else f"{value:.4g}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _excess(violations: Mapping[str, Any]) -> float:
+    total = 0.0
+    for violation in violations.values():
+        over = float(violation.value) - float(violation.limit)
+        # A limit that is named is broken, whatever its numbers round to.
+        total += max(over / violation.limit if violation.limit else over, 1e-9)
+    return total

@@ -1,0 +1,732 @@
+"""The base of all oracles: one trial's life, what is saved of it, and how a search resumes.
+
+This is the only file that touches private parts of KerasTuner's `Oracle` and `HyperParameters`, as
+read in keras-tuner 1.4.8 (1.4.7 is the same): `_display`, `_retry_queue`, `_run_times`,
+`_tried_so_far`, `_id_to_hash`, `_project_dir`, `_check_objective_found`, `HyperParameters._space`
+and `HyperParameters._hps`. `create_trial`, `update_trial` and `end_trial` are replaced as a whole:
+KerasTuner's leave their lock held after an exception and save before and after what they check.
+"""
+
+import collections
+import json
+import math
+import os
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from kerasnas.oracles import genome, recovery
+from kerasnas.oracles.admission import Admission, describe
+from kerasnas.oracles.genome import Values
+from kerasnas.oracles.journal import Journal, write_atomic
+from kerasnas.oracles.proposal import Proposal, find
+
+_FORMAT = 1
+
+
+class Oracle(keras_tuner.Oracle):
+    """Base of the search strategies: a strategy is one method, `propose`.
+
+    The base hands out trials, turns away proposals that repeat an architecture or break the budget
+    before they become trials, and saves every event in a journal, so that a search killed at any
+    instruction goes on as an unbroken one would have. It works in any `keras_tuner.Tuner`.
+
+    Args:
+        objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or a list of these.
+        max_trials: How many trials at most, failed ones included; None for no limit.
+        hyperparameters: A `keras_tuner.HyperParameters` that declares or fixes part of the space.
+        allow_new_entries: Whether the hypermodel may ask for hyperparameters not declared there.
+        tune_new_entries: Whether those are searched; if not, they keep their defaults.
+        seed: Integer; every proposal follows from it. None draws one, which is saved.
+        max_retries_per_trial: How often a crashed or NaN trial is run again before it has failed.
+        max_consecutive_failed_trials: So many failed trials in a row end the search with an error;
+            None for never.
+        max_proposals: How many proposals are tried for one trial before the search ends because
+            none meets the budget or is new.
+
+    Raises:
+        ValueError: A limit is not positive.
+
+    Example:
+
+    ```python
+    class Coin(kerasnas.oracles.Oracle):
+        def propose(self, rng):
+            return Proposal(genome.sample(self.hyperparameters, rng))
+
+    tuner = keras_tuner.Tuner(oracle=Coin("val_accuracy", max_trials=20), hypermodel=build)
+    ```
+    """
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = 10,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        allow_new_entries: bool = True,
+        tune_new_entries: bool = True,
+        seed: int | None = None,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int | None = None,
+        max_proposals: int = 1000,
+    ):
+        check_count("max_trials", max_trials, at_least=1, optional=True)
+        check_count("max_retries_per_trial", max_retries_per_trial, at_least=0)
+        check_count(
+            "max_consecutive_failed_trials", max_consecutive_failed_trials, 1, optional=True
+        )
+        check_count("max_proposals", max_proposals, at_least=1)
+        check_count("seed", seed, at_least=0, optional=True)
+        super().__init__(
+            objective=objective,
+            max_trials=max_trials,
+            hyperparameters=hyperparameters,
+            allow_new_entries=allow_new_entries,
+            tune_new_entries=tune_new_entries,
+            # KerasTuner replaces 0 and None by a draw from the global generator.
+            seed=1,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self.seed = self._seed_state = seed
+        self.max_proposals = max_proposals
+        self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.identity: dict[str, Any] = {}
+        self.lineage: dict[str, dict[str, Any]] = {}
+        self.stop_reason: str | None = None
+        self.hyperparameters: keras_tuner.HyperParameters
+        # Completed trials in the order of their ends: what strategies learn from.
+        self.completed: list[Trial] = []
+        self._ended: set[str] = set()
+        self._admission = Admission()
+        self._enqueued: list[Values] = []
+        self._enqueued_done = 0
+        self._enqueued_saved = 0
+        self._space_saved = 0
+        self._snapshot_size = 0
+        self._journal: Any = None
+        # Reentrant, so that a subclass may call one public method from another.
+        self._lock = threading.RLock()
+
+    # ------------------------------------------------------------------ what a strategy overrides
+
+    def propose(self, rng: np.random.Generator) -> Proposal | None:
+        """Proposes the next setting. Each strategy has its own.
+
+        Called again while its proposals are turned away. It may read `self.completed`,
+        `self.trials` and `self.hyperparameters`, and takes all that is random from `rng`. What else
+        it keeps between calls belongs in `strategy_state`, and changes only here.
+
+        Args:
+            rng: The oracle's generator.
+
+        Returns:
+            The proposal, or None to wait until a running trial has ended.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define propose(self, rng).")
+
+    def strategy_state(self) -> dict[str, Any]:
+        """What a strategy keeps between proposals, small and fit for JSON."""
+        return {}
+
+    def set_strategy_state(self, state: dict[str, Any]) -> None:
+        """Takes up a state that `strategy_state` gave."""
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments that a resumed search must share with the first run, fit for JSON."""
+        return {}
+
+    # ------------------------------------------------------------------ what users and tuners call
+
+    @property
+    def turned_away(self) -> int:
+        """How many proposals broke the budget and never became a trial."""
+        return self._admission.turned_away
+
+    @property
+    def repeats(self) -> int:
+        """How many proposals were of an architecture already tried."""
+        return self._admission.repeats
+
+    def attach(
+        self,
+        gate: Callable[[Values], Mapping[str, Any]] | None = None,
+        key: Callable[[Values], str] | None = None,
+    ) -> None:
+        """Lets a tuner judge proposals before they become trials.
+
+        Args:
+            gate: Callable from values to the broken limits: {} when they fit, else a mapping from
+                a limit's name to an object with the numbers `value` and `limit`.
+            key: Callable from values to a string that is the same for the same architecture.
+
+        Example:
+
+        ```python
+        oracle.attach(gate=lambda values: {}, key=lambda values: str(values["units"]))
+        ```
+        """
+        with self._lock:
+            self._admission.attach(gate, key)
+            self._remember_all()
+            self.stop_reason = None
+
+    def enqueue(self, values: Mapping[str, Any]) -> None:
+        """Puts a known-good setting before all proposals.
+
+        Args:
+            values: Values by name; missing ones take their defaults.
+
+        Raises:
+            ValueError: An unknown name, a value outside of the space, or a broken budget. Where the
+                space or the budget is not known yet, this is a warning at the first trial.
+
+        Example:
+
+        ```python
+        oracle.enqueue({"units": 64})
+        ```
+        """
+        with self._lock:
+            values = {name: genome.plain(value) for name, value in values.items()}
+            if self.hyperparameters.space:
+                trouble = self._trouble(values)
+                if trouble:
+                    raise ValueError(f"Cannot enqueue: {trouble}")
+            if values not in self._enqueued:
+                self._enqueued.append(values)
+            self.stop_reason = None
+            if self._journal is not None:
+                self._save_space_and_queue()
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """The best trials, of those that completed with a finite score.
+
+        Args:
+            num_trials: How many at most; never filled up with failed ones.
+
+        Returns:
+            Trials, the best first; of equals, the first to end.
+        """
+        with self._lock:
+            return sorted(self.completed, key=self.loss)[:num_trials]
+
+    def loss(self, trial: Trial) -> float:
+        """The score of a completed trial, turned so that smaller is better."""
+        return -trial.score if self.objective.direction == "max" else trial.score
+
+    def ruled_out(self, values: Values) -> bool:
+        """Whether a setting was tried, or turned away since the last trial; for strategies."""
+        return self._admission.ruled_out(values)
+
+    # ------------------------------------------------------------------ one trial's life
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Hands out the next trial, as in KerasTuner."""
+        with self._lock:
+            self._ensure_journal()
+            before = self._position()
+            if tuner_id in self.ongoing_trials:
+                return self.ongoing_trials[tuner_id]
+            self.tuner_ids.add(tuner_id)
+            if self._retry_queue:
+                trial = self.trials[self._retry_queue.pop(0)]
+                trial.status = TrialStatus.RUNNING
+                # What is left of the last run would otherwise hide the results of this one.
+                trial.metrics = type(trial.metrics)()
+                trial.score, trial.message = None, None
+                self.ongoing_trials[tuner_id] = trial
+                return trial
+            trial_id = self._next_id()
+            try:
+                if self.max_trials and len(self.trials) >= self.max_trials:
+                    response: dict[str, Any] = {"status": TrialStatus.STOPPED}
+                else:
+                    response = self.populate_space(trial_id)
+                if response["status"] == TrialStatus.RUNNING:
+                    return self._start(tuner_id, trial_id, response["values"])
+            except BaseException:
+                # What did not become a trial must leave no trace in what comes next.
+                self._take_position(before)
+                raise
+            if response["status"] == TrialStatus.STOPPED:
+                self.tuner_ids.discard(tuner_id)
+                if self._snapshot_size < len(self.end_order):
+                    self.snapshot()
+            return Trial(self._with_values({}), trial_id, response["status"])
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Finds the values of the next trial: queued ones first, then the strategy's.
+
+        Args:
+            trial_id: The id that the trial will have.
+
+        Returns:
+            A dict with `status` (RUNNING, IDLE or STOPPED) and, when RUNNING, `values`. After
+            STOPPED, `stop_reason` says why.
+        """
+        with self._lock:
+            if not self.hyperparameters.space:
+                return self._explore_empty_space(trial_id)
+            queued = self._next_enqueued()
+            if queued is not None:
+                return self._accept(trial_id, queued)
+            if self.stop_reason is not None:
+                return {"status": TrialStatus.STOPPED}
+            before = self._position()
+            proposal, reason = find(
+                lambda: self.propose(self.rng),
+                self.hyperparameters,
+                self.rng,
+                self._admission,
+                self.max_proposals,
+            )
+            if proposal is not None:
+                return self._accept(trial_id, proposal)
+            if reason is None and self.ongoing_trials:
+                # As if it had not been asked: how often a worker asks must change nothing.
+                self._take_position(before)
+                return {"status": TrialStatus.IDLE}
+            self.stop_reason = reason or "the strategy has nothing more to propose"
+            return {"status": TrialStatus.STOPPED}
+
+    def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Trial:
+        """Takes metrics of a running trial, as in KerasTuner; `end_trial` saves them."""
+        with self._lock:
+            trial = self.trials[trial_id]
+            self._check_objective_found(metrics)
+            objectives = getattr(self.objective, "objectives", [self.objective])
+            directions = {objective.name: objective.direction for objective in objectives}
+            for name, value in metrics.items():
+                if not trial.metrics.exists(name):
+                    trial.metrics.register(name, direction=directions.get(name))
+                trial.metrics.update(name, value, step=step)
+            return trial
+
+    def end_trial(self, trial: Trial) -> None:
+        """Ends a trial: scores it, saves it, or queues it for another run.
+
+        Args:
+            trial: The trial, its status COMPLETED, INVALID (may be run again) or FAILED.
+
+        Raises:
+            RuntimeError: The last `max_consecutive_failed_trials` trials have failed, or the
+                hypermodel asked for hyperparameters while `allow_new_entries` is False.
+        """
+        with self._lock:
+            own = self.trials[trial.trial_id]
+            if own.trial_id in self._ended:
+                warnings.warn(
+                    f"Trial {own.trial_id} has ended before; its new result is ignored.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return
+            self.update_space(trial.hyperparameters)
+            self._take_values(own, trial)
+            own.status, own.message = trial.status, trial.message
+            if own.status == TrialStatus.COMPLETED:
+                self._score(own)
+            self._run_times[own.trial_id] += 1
+            if own.status == TrialStatus.INVALID:
+                if self._run_times[own.trial_id] <= self.max_retries_per_trial:
+                    self._save_retry(own)
+                    return
+                own.status = TrialStatus.FAILED
+            self._save_end(own)
+            self._check_consecutive_failures()
+
+    def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:
+        """Adds hyperparameters that are new, as in KerasTuner."""
+        with self._lock:
+            known = len(self.hyperparameters.space)
+            super().update_space(hyperparameters)
+            if len(self.hyperparameters.space) > known:
+                self._admission.forget()
+                self._remember_all()
+                self.stop_reason = None
+
+    # ------------------------------------------------------------------ files
+
+    def open(self, directory: str | os.PathLike[str], project_name: str = "search") -> None:
+        """Sets the folder of the search and resumes what is there; a tuner does this by itself.
+
+        Args:
+            directory: The folder that holds projects.
+            project_name: The project's folder in it.
+
+        Example:
+
+        ```python
+        oracle.open("runs", "digits")
+        trial = oracle.create_trial("me")
+        ```
+        """
+        self._set_project_dir(os.fspath(directory), project_name)
+        self._ensure_journal()
+
+    def reload(self) -> None:
+        """Restores the search from whatever files its folder holds.
+
+        A trial that was running is handed out again, first, with the same id and values.
+
+        Raises:
+            ValueError: The folder is of a search with another objective, strategy or hypermodel.
+        """
+        with self._lock:
+            folder = self._project_dir
+            found = recovery.recover(folder)
+            self._check_header(found.header)
+            self._journal = Journal(os.path.join(folder, recovery.JOURNAL))
+            self._restore_space(found.space)
+            self._restore_trials(found)
+            queued, self._enqueued = self._enqueued, found.enqueued
+            self._enqueued_saved = len(found.enqueued)
+            self._enqueued += [values for values in queued if values not in found.enqueued]
+            if found.state is not None:
+                self._take_position(found.state)
+            if found.header is None:
+                self._journal.append(self._header())
+            else:
+                self.seed = self._seed_state = found.header["seed"]
+            self._save_space_and_queue()
+            for trial_id in found.unjournaled:
+                trial = self.trials[trial_id]
+                self._journal.append(self._created(trial, state=False))
+                if trial_id in self._ended:
+                    self._journal.append({"event": "ended", **_record(trial)})
+            for trial_id in found.stale:
+                self._save_trial(self.trials[trial_id])
+            self._remember_all()
+            self.stop_reason = None
+            if self.completed:
+                self.snapshot()
+
+    def save(self) -> None:
+        """Writes `oracle.json` when enough has happened; the journal has everything already."""
+        with self._lock:
+            if self.completed and len(self.end_order) >= max(1, 2 * self._snapshot_size):
+                self.snapshot()
+
+    def snapshot(self) -> None:
+        """Writes `oracle.json`, in KerasTuner's format, in one step."""
+        with self._lock:
+            path = os.path.join(self._project_dir, "oracle.json")
+            write_atomic(path, json.dumps(self.get_state()))
+            self._snapshot_size = len(self.end_order)
+
+    def get_state(self) -> dict[str, Any]:
+        """The oracle's state in KerasTuner's format, with ours beside it."""
+        ours = {
+            "header": self._header(),
+            "state": self._position(),
+            "lineage": self.lineage,
+            "enqueued": self._enqueued,
+        }
+        return {**super().get_state(), "kerasnas": ours}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes up a state that `get_state` gave, for trials that are there already."""
+        super().set_state(state)
+        ours = state["kerasnas"]
+        self.lineage, self._enqueued = ours["lineage"], ours["enqueued"]
+        self._ended = set(self.end_order)
+        self._collect_completed()
+        self._take_position(ours["state"])
+        self._remember_all()
+
+    # ------------------------------------------------------------------ private
+
+    def _start(self, tuner_id: str, trial_id: str, values: Values) -> Trial:
+        trial = Trial(self._with_values(values), trial_id, TrialStatus.RUNNING)
+        self._save_space_and_queue()
+        self._append(self._created(trial))
+        self.trials[trial_id] = trial
+        self.ongoing_trials[tuner_id] = trial
+        self.start_order.append(trial_id)
+        self._remember(trial)
+        self._save_trial(trial)
+        return trial
+
+    def _accept(self, trial_id: str, proposal: Proposal) -> dict[str, Any]:
+        lineage: dict[str, Any] = {
+            "parents": list(proposal.parents),
+            "operator": proposal.operator,
+        }
+        if proposal.parents:
+            parent = self.trials[proposal.parents[0]].hyperparameters.values
+            old = genome.settle(self.hyperparameters, parent)
+            new = genome.settle(self.hyperparameters, proposal.values)
+            lineage["changed"] = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        self.lineage[trial_id] = lineage
+        return {"status": TrialStatus.RUNNING, "values": proposal.values}
+
+    def _explore_empty_space(self, trial_id: str) -> dict[str, Any]:
+        """One trial shows which hyperparameters there are, where nobody has declared any."""
+        if not self._admission.ruled_out({}):
+            return self._accept(trial_id, Proposal({}, operator="default"))
+        if self.ongoing_trials:
+            return {"status": TrialStatus.IDLE}
+        self.stop_reason = "the search space has no hyperparameters"
+        return {"status": TrialStatus.STOPPED}
+
+    def _next_enqueued(self) -> Proposal | None:
+        while self._enqueued_done < len(self._enqueued):
+            values = self._enqueued[self._enqueued_done]
+            self._enqueued_done += 1
+            trouble = self._trouble(values)
+            if trouble:
+                warnings.warn(f"Skipped a queued setting: {trouble}", RuntimeWarning, stacklevel=4)
+                continue
+            full = genome.complete(self.hyperparameters, values)
+            if self._admission.tried.isdisjoint(self._admission.keys(full)):
+                return Proposal(full, operator="enqueued")
+        return None
+
+    def _trouble(self, values: Values) -> str:
+        """What keeps a queued setting from becoming a trial, or nothing."""
+        try:
+            full = genome.complete(self.hyperparameters, values)
+        except ValueError as error:
+            return str(error)
+        violations = self._admission.violations(full)
+        return f"{values} breaks the budget: {describe(violations)}" if violations else ""
+
+    def _take_values(self, own: Trial, ended: Trial) -> None:
+        """Takes over what the build has registered, keeping what was proposed as it was."""
+        proposed = own.hyperparameters.values
+        own.hyperparameters = ended.hyperparameters
+        space = own.hyperparameters
+        # A worker's copy went through 32-bit floats.
+        values = {**space.values, **proposed}
+        known = {hp.name for hp in space.space}
+        extra = {name: value for name, value in values.items() if name not in known}
+        space.values = {**genome.settle(space, values), **extra}
+
+    def _score(self, trial: Trial) -> None:
+        try:
+            self.score_trial(trial)
+        except Exception as error:
+            trial.score = None
+            trial.message = f"Cannot score the trial: {error}"
+        if trial.score is not None and math.isfinite(trial.score):
+            trial.score = float(trial.score)
+            return
+        trial.message = trial.message or f"The objective {self.objective.name} is {trial.score}."
+        trial.status, trial.score = TrialStatus.INVALID, None
+
+    def _save_retry(self, trial: Trial) -> None:
+        self._save_space_and_queue()
+        self._append({"event": "retried", **_record(trial), "runs": self._runs(trial)})
+        self._retry_queue.append(trial.trial_id)
+        self._release(trial)
+
+    def _save_end(self, trial: Trial) -> None:
+        self._save_space_and_queue()
+        # The one wait for the disk in a trial's life.
+        self._append({"event": "ended", **_record(trial), "runs": self._runs(trial)}, sync=True)
+        self.end_order.append(trial.trial_id)
+        self._ended.add(trial.trial_id)
+        if trial.status == TrialStatus.COMPLETED:
+            self.completed.append(trial)
+        try:
+            self._remember(trial)
+            self._save_trial(trial)
+            self.save()
+        finally:
+            # Last, since the chief exits when nothing is ongoing.
+            self._release(trial)
+
+    def _runs(self, trial: Trial) -> int:
+        return self._run_times[trial.trial_id]
+
+    def _release(self, trial: Trial) -> None:
+        for tuner_id, ongoing in list(self.ongoing_trials.items()):
+            if ongoing.trial_id == trial.trial_id:
+                del self.ongoing_trials[tuner_id]
+        if trial.trial_id in self._ended and trial.trial_id in self._retry_queue:
+            # A worker ended what a restarted chief had queued for another run.
+            self._retry_queue.remove(trial.trial_id)
+
+    def _check_consecutive_failures(self) -> None:
+        limit = self.max_consecutive_failed_trials
+        last = self.end_order[-limit:] if limit else []
+        if limit and [self.trials[name].status for name in last] == [TrialStatus.FAILED] * limit:
+            raise RuntimeError(
+                f"The last {limit} trials have failed "
+                f"(max_consecutive_failed_trials={limit}).\n"
+                + (self.trials[last[-1]].message or "")
+            )
+
+    def _next_id(self) -> str:
+        numbers = [int(name) for name in self.start_order[-1:] if name.isdigit()]
+        number = max([len(self.trials), *(last + 1 for last in numbers)])
+        return f"{number:0{len(str(self.max_trials))}d}"
+
+    def _with_values(self, values: Values) -> keras_tuner.HyperParameters:
+        """The space with values; shares the hyperparameters, which nothing changes."""
+        space = keras_tuner.HyperParameters()
+        space._space = list(self.hyperparameters._space)
+        space._hps = collections.defaultdict(
+            list, {name: list(same) for name, same in self.hyperparameters._hps.items()}
+        )
+        space.values = dict(values)
+        return space
+
+    def _remember(self, trial: Trial) -> None:
+        values = genome.settle(self.hyperparameters, trial.hyperparameters.values)
+        self._admission.tried.update(self._admission.keys(values))
+
+    def _remember_all(self) -> None:
+        self._admission.tried.clear()
+        for trial in self.trials.values():
+            self._remember(trial)
+
+    def _collect_completed(self) -> None:
+        self.completed = [
+            self.trials[name]
+            for name in self.end_order
+            if self.trials[name].status == TrialStatus.COMPLETED
+        ]
+
+    def _position(self) -> dict[str, Any]:
+        """All that the next proposal depends on besides the trials."""
+        return {
+            "rng": self.rng.bit_generator.state,
+            "strategy": self.strategy_state(),
+            "turned_away": self._admission.turned_away,
+            "repeats": self._admission.repeats,
+            "enqueued": self._enqueued_done,
+        }
+
+    def _take_position(self, position: dict[str, Any]) -> None:
+        self.rng.bit_generator.state = position["rng"]
+        self.set_strategy_state(position["strategy"])
+        self._admission.turned_away = position["turned_away"]
+        self._admission.repeats = position["repeats"]
+        self._enqueued_done = position["enqueued"]
+
+    def _header(self) -> dict[str, Any]:
+        objectives = getattr(self.objective, "objectives", [self.objective])
+        return {
+            "event": "header",
+            "format": _FORMAT,
+            "oracle": type(self).__name__,
+            "objective": [[objective.name, objective.direction] for objective in objectives],
+            "settings": self.settings(),
+            "identity": self.identity,
+            "seed": self.seed,
+        }
+
+    def _check_header(self, saved: dict[str, Any] | None) -> None:
+        if saved is None:
+            return
+        now = json.loads(json.dumps(self._header()))
+        for part in ("format", "oracle", "objective", "settings", "identity"):
+            # A plain tuner knows no identity; that is no contradiction.
+            if part == "identity" and not (saved[part] and now[part]):
+                continue
+            if saved[part] != now[part]:
+                raise ValueError(
+                    f"The folder {self._project_dir} holds another search: its {part} is "
+                    f"{saved[part]}. Pass overwrite=True to replace it, or another project_name. "
+                    f"Received: {now[part]}"
+                )
+
+    def _ensure_journal(self) -> None:
+        if self._journal is not None:
+            return
+        path = os.path.join(self._project_dir, recovery.JOURNAL)
+        if os.path.exists(path):
+            # Killed before the tuner had saved anything, which then does not call reload.
+            self.reload()
+            return
+        self._journal = Journal(path)
+        self._append(self._header())
+        self._save_space_and_queue()
+
+    def _append(self, event: dict[str, Any], sync: bool = False) -> None:
+        self._journal.append(event, sync)
+
+    def _save_space_and_queue(self) -> None:
+        """Journals hyperparameters and queued settings that are new."""
+        space = self.hyperparameters.space
+        if len(space) > self._space_saved:
+            new = keras_tuner.HyperParameters()
+            new.merge(space[self._space_saved :])
+            self._append({"event": "space", "hyperparameters": new.get_config()["space"]})
+            self._space_saved = len(space)
+        for values in self._enqueued[self._enqueued_saved :]:
+            self._append({"event": "enqueued", "values": values})
+            self._enqueued_saved += 1
+
+    def _created(self, trial: Trial, state: bool = True) -> dict[str, Any]:
+        event = {
+            "event": "created",
+            "trial": trial.trial_id,
+            "values": trial.hyperparameters.values,
+            "lineage": self.lineage.get(trial.trial_id, {}),
+        }
+        return {**event, "state": self._position()} if state else event
+
+    def _save_trial(self, trial: Trial) -> None:
+        path = recovery.trial_file(self._project_dir, trial.trial_id)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_atomic(path, json.dumps(trial.get_state()))
+
+    def _restore_space(self, configs: list[dict[str, Any]]) -> None:
+        here = self.hyperparameters
+        saved = {"space": configs, "values": {}}
+        self.hyperparameters = keras_tuner.HyperParameters.from_config(saved)
+        self._space_saved = len(configs)
+        super().update_space(here)
+
+    def _restore_trials(self, found: recovery.Recovered) -> None:
+        self.trials.clear()
+        self.ongoing_trials.clear()
+        self.start_order, self.end_order = list(found.trials), found.ended
+        self._ended = set(found.ended)
+        self._retry_queue = []
+        for trial_id, record in found.trials.items():
+            trial = Trial(self._with_values(record["values"]), trial_id, record["status"])
+            trial.score, trial.best_step = record["score"], record["best_step"] or 0
+            trial.message = record["message"]
+            if record["metrics"]:
+                trial.metrics = type(trial.metrics).from_config(record["metrics"])
+            self.trials[trial_id] = trial
+            self.lineage[trial_id] = record["lineage"]
+            self._run_times[trial_id] = record["runs"]
+            if trial_id not in self._ended:
+                trial.status = TrialStatus.RUNNING
+                self._retry_queue.append(trial_id)
+        self._collect_completed()
+
+
+def _record(trial: Trial) -> dict[str, Any]:
+    return {
+        "trial": trial.trial_id,
+        "status": trial.status,
+        "values": trial.hyperparameters.values,
+        "score": trial.score,
+        "best_step": trial.best_step,
+        "metrics": trial.metrics.get_config(),
+        "message": trial.message,
+    }
+
+
+def check_count(name: str, value: Any, at_least: int, optional: bool = False) -> None:
+    """Refuses an argument that is not an integer of at least a number (or None if optional)."""
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
+        raise ValueError(
+            f"{name} must be an integer of at least {at_least}"
+            f"{' or None' if optional else ''}. Received: {name}={value!r}"
+        )
