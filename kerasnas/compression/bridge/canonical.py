@@ -1,0 +1,208 @@
+"""Rewrites that change a network's layers but not its outputs, for quantization-aware training.
+
+TensorFlow Model Optimization quantizes the layers it knows in the arrangements it knows, and
+refuses or leaves in float the rest. Each rewrite here turns one such case into a known one.
+"""
+
+import math
+
+import keras
+import numpy as np
+
+from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
+
+# A BatchNormalization after one of these is folded into it by the converter.
+_FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
+# After one of these it must be folded here; the axis of the kernel that holds the outputs.
+_FOLDED_HERE = {"Dense": -1, "Conv2DTranspose": -2}
+# Do nothing outside training, and quantization-aware training cannot wrap them.
+_DROPPED = ("GaussianDropout", "GaussianNoise", "Identity")
+
+
+def canonical(graph: Graph) -> Graph:
+    """Brings a graph into the form that quantization-aware training can quantize completely.
+
+    Identity and noise layers go; an activation inside a layer becomes a layer of its own (except
+    linear and relu); a BatchNormalization after Dense or Conv2DTranspose is folded into it; one
+    that follows nothing it could be folded into, Rescaling and Normalization become a 1x1
+    DepthwiseConv2D with bias.
+
+    Args:
+        graph: Graph as read from a model. Its layers are changed in place.
+
+    Returns:
+        The same graph.
+    """
+    _drop_idle(graph)
+    _split_activations(graph)
+    _fold_batch_normalization(graph)
+    _affine_to_depthwise(graph)
+    return graph
+
+
+def _replace(graph: Graph, old: keras.KerasTensor, new: keras.KerasTensor) -> None:
+    """Makes every reader of `old` read `new`."""
+
+    def swapped(x: object) -> object:
+        return new if x is old else x
+
+    for node in graph.nodes:
+        node.inputs = [new if x is old else x for x in node.inputs]
+        node.args = keras.tree.map_structure(swapped, node.args)
+        node.kwargs = keras.tree.map_structure(swapped, node.kwargs)
+    graph.outputs = [new if x is old else x for x in graph.outputs]
+
+
+def _remove(graph: Graph, node: Node) -> None:
+    graph.nodes.remove(node)
+    _replace(graph, node.output, node.inputs[0])
+
+
+def _insert_after(
+    graph: Graph, node: Node, layer: LayerSpec, shape: tuple[int | None, ...]
+) -> Node:
+    """Puts a layer between a node and all its readers."""
+    output = keras.KerasTensor(shape)
+    _replace(graph, node.output, output)
+    made = Node(layer, [node.output], output, (node.output,))
+    graph.nodes.insert(graph.nodes.index(node) + 1, made)
+    return made
+
+
+def _new_layer(graph: Graph, name: str, kind: str, **config: object) -> LayerSpec:
+    taken = {node.layer.name for node in graph.nodes}
+    while name in taken:
+        name += "_"
+    return LayerSpec(name, kind, config)
+
+
+def _drop_idle(graph: Graph) -> None:
+    for node in list(graph.nodes):
+        is_whole_path = node.inputs and any(x is node.inputs[0] for x in graph.inputs)
+        at_both_ends = is_whole_path and any(y is node.output for y in graph.outputs)
+        if node.layer.kind in _DROPPED and not at_both_ends:
+            _remove(graph, node)
+
+
+def _split_activations(graph: Graph) -> None:
+    has_kernel = (*_FOLDED_BY_CONVERTER, *_FOLDED_HERE)
+    activations: dict[int, LayerSpec] = {}
+    for node in list(graph.nodes):
+        spec = node.layer
+        if spec.kind not in has_kernel:
+            continue
+        name = spec.config.get("activation", "linear")
+        if id(spec) not in activations:
+            if name in ("linear", "relu"):
+                continue
+            spec.config["activation"] = "linear"
+            activations[id(spec)] = _activation_layer(graph, spec.name, name)
+        _insert_after(graph, node, activations[id(spec)], node.output.shape)
+
+
+def _activation_layer(graph: Graph, owner: str, name: str) -> LayerSpec:
+    if name == "relu6":
+        return _new_layer(graph, f"{owner}_relu6", "ReLU", max_value=6.0)
+    return _new_layer(graph, f"{owner}_{name}", "Activation", activation=name)
+
+
+def _fold_batch_normalization(graph: Graph) -> None:
+    makers = {id(node.output): node for node in graph.nodes}
+    for node in list(graph.nodes):
+        if node.layer.kind != "BatchNormalization":
+            continue
+        maker = makers.get(id(node.inputs[0]))
+        if maker is None or not _alone_between(graph, maker, node):
+            continue
+        spec = maker.layer
+        if spec.kind not in _FOLDED_HERE:
+            continue
+        scale, offset = _affine(node)
+        kernel, *bias = spec.weights
+        axis = [1] * kernel.ndim
+        axis[_FOLDED_HERE[spec.kind]] = -1
+        spec.weights = [
+            kernel * scale.reshape(axis),
+            (bias[0] if bias else 0) * scale + offset,
+        ]
+        spec.config["use_bias"] = True
+        _remove(graph, node)
+
+
+def _alone_between(graph: Graph, maker: Node, node: Node) -> bool:
+    """Whether the maker's linear output is read by this node only, and neither is shared."""
+    return (
+        graph.calls(maker.layer) == graph.calls(node.layer) == 1
+        and len(graph.consumers(maker.output)) == 1
+        and not any(y is maker.output for y in graph.outputs)
+        and maker.layer.config.get("activation", "linear") == "linear"
+    )
+
+
+def _affine_to_depthwise(graph: Graph) -> None:
+    makers = {id(node.output): node for node in graph.nodes}
+    rewritten: dict[int, LayerSpec] = {}
+    for node in list(graph.nodes):
+        spec = node.layer
+        if id(spec) not in rewritten:
+            if spec.kind not in ("BatchNormalization", "Normalization", "Rescaling"):
+                continue
+            maker = makers.get(id(node.inputs[0]))
+            if (
+                spec.kind == "BatchNormalization"
+                and maker is not None
+                and maker.layer.kind in _FOLDED_BY_CONVERTER
+                and _alone_between(graph, maker, node)
+            ):
+                continue
+            rewritten[id(spec)] = _depthwise(node)
+        _call_on_images(graph, node, rewritten[id(spec)])
+
+
+def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """What an affine layer does to each channel, as scale and offset."""
+    spec = node.layer
+    channels = node.output.shape[-1]
+    last = len(node.output.shape) - 1
+    if spec.kind == "Rescaling":
+        scale, offset = spec.config["scale"], spec.config.get("offset", 0.0)
+    elif spec.config["axis"] not in (-1, last, (-1,), (last,), [-1], [last], None):
+        raise ValueError(
+            f"'{spec.name}' ({spec.kind}) normalizes axis {spec.config['axis']}; only the last "
+            "axis can be trained quantized. Use Quantize('int8', method='ptq')."
+        )
+    elif spec.kind == "Normalization":
+        deviation = np.maximum(np.sqrt(spec.config["variance"]), keras.config.epsilon())
+        scale, offset = 1 / deviation, -np.array(spec.config["mean"]) / deviation
+        if spec.config.get("invert"):
+            scale, offset = deviation, np.array(spec.config["mean"])
+    else:
+        weights = list(spec.weights)
+        gamma = weights.pop(0) if spec.config["scale"] else 1.0
+        beta = weights.pop(0) if spec.config["center"] else 0.0
+        mean, variance = weights
+        scale = gamma / np.sqrt(variance + spec.config["epsilon"])
+        offset = beta - mean * scale
+    both = np.broadcast_to(scale, channels), np.broadcast_to(offset, channels)
+    return both[0].astype("float32"), both[1].astype("float32")
+
+
+def _depthwise(node: Node) -> LayerSpec:
+    scale, offset = _affine(node)
+    weights = [scale.reshape(1, 1, -1, 1), offset]
+    config = {"kernel_size": 1, "trainable": node.layer.config.get("trainable", True)}
+    return LayerSpec(node.layer.name, "DepthwiseConv2D", config, weights)
+
+
+def _call_on_images(graph: Graph, node: Node, layer: LayerSpec) -> None:
+    """Calls a layer of images in a node's place, with reshapes around it where rank is not 4."""
+    shape = node.output.shape
+    if len(shape) == 4:
+        node.layer, node.args, node.kwargs = layer, (node.inputs[0],), {}
+        return
+    image = (1, 1, shape[-1]) if len(shape) == 2 else (1, math.prod(shape[1:-1]), shape[-1])
+    node.layer = _new_layer(graph, f"{layer.name}_to_image", "Reshape", target_shape=image)
+    node.args, node.kwargs = (node.inputs[0],), {}
+    affine = _insert_after(graph, node, layer, (shape[0], *image))
+    back = _new_layer(graph, f"{layer.name}_back", "Reshape", target_shape=tuple(shape[1:]))
+    _insert_after(graph, affine, back, shape)

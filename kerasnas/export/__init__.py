@@ -1,0 +1,1 @@
+"""How a model leaves: TensorFlow Lite conversion and the interpreter that verifies it."""

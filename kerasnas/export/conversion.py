@@ -1,0 +1,199 @@
+"""From a trained model to the bytes of a `.tflite` file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import keras
+import numpy as np
+
+from kerasnas.export.silence import silence
+
+Quantization = Literal["float32", "float16", "dynamic", "int8"]
+_CHILD = Path(__file__).with_name("conversion_child.py")
+# Calibration runs the model on each sample; the ranges of activations settle long before this.
+_MOST_SAMPLES = 512
+
+
+def to_tflite(
+    model: Any,
+    quantization: Quantization = "float32",
+    representative_data: Any = None,
+    timeout: float = 600,
+) -> bytes:
+    """Converts a model to TensorFlow Lite.
+
+    The model is converted for batches of one, which gives the leanest graph, in a child process:
+    the converter can crash or hang, and what it prints does not reach the terminal.
+
+    Args:
+        model: Keras 3 model (any backend; it passes the bridge), or a tf_keras model, such as one
+            that was trained quantization-aware.
+        quantization: `"float32"`; `"float16"` (weights stored in 16 bits); `"dynamic"` (weights
+            int8, activations float) or `"int8"` (everything int8, input and output too).
+        representative_data: Array, or list of arrays for several inputs, of typical inputs with
+            shape (samples, ...); for several inputs of a Keras 3 model also a dict by name. Needed
+            for int8, from which the ranges of activations are measured, unless `model` was trained
+            quantization-aware. At most 512 samples, evenly spaced, are used.
+        timeout: Seconds after which the conversion is given up.
+
+    Returns:
+        Bytes of the `.tflite` file. Inputs and outputs are in the order of `model.inputs` and
+        `model.outputs`.
+
+    Raises:
+        ValueError: If an argument is not as described, or the model cannot be converted.
+        RuntimeError: If the converter crashes or fails.
+        TimeoutError: If it takes longer than `timeout`.
+
+    Example:
+
+    ```python
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
+    samples = numpy.random.default_rng(0).normal(size=(64, 8, 8, 3))
+    data = kerasnas.export.to_tflite(model, "int8", representative_data=samples)
+    ```
+    """
+    if quantization not in get_args(Quantization):
+        raise ValueError(
+            f"`quantization` must be one of {get_args(Quantization)}. Received: {quantization!r}"
+        )
+    if not (hasattr(model, "inputs") and hasattr(model, "outputs")):
+        raise ValueError(f"`model` must be a Keras model. Received: {type(model)}")
+    is_keras_3 = isinstance(model, keras.Model)
+    samples = None
+    if representative_data is not None:
+        samples = _representative_samples(model, representative_data)
+    elif quantization == "int8" and (is_keras_3 or not _trained_quantized(model)):
+        raise ValueError(
+            "`representative_data` is needed for quantization='int8': pass some training inputs. "
+            "Received: None"
+        )
+    if is_keras_3:
+        from kerasnas.compression.bridge import to_tf_keras
+
+        model = to_tf_keras(model)
+    with tempfile.TemporaryDirectory(prefix="kerasnas-") as name:
+        folder = Path(name)
+        _write_job(folder, model, quantization)
+        if samples is not None and quantization == "int8":
+            np.savez(folder / "samples.npz", *samples)
+        _run_child(folder, timeout)
+        return (folder / "model.tflite").read_bytes()
+
+
+def _trained_quantized(model: Any) -> bool:
+    return any(type(layer).__name__.startswith("QuantizeWrapper") for layer in model.layers)
+
+
+def _representative_samples(model: Any, data: Any) -> list[np.ndarray]:
+    """Checks the data against the model's inputs and thins it out."""
+    if isinstance(data, dict):
+        names = [tensor.name for tensor in model.inputs]
+        if set(data) != set(names):
+            raise ValueError(
+                f"`representative_data` must have the keys {names}. Received: {list(data)}"
+            )
+        data = [data[name] for name in names]
+    several = isinstance(data, list | tuple) and len(model.inputs) > 1
+    arrays = list(data) if several else [data]
+    if len(arrays) != len(model.inputs):
+        raise ValueError(
+            f"`representative_data` must be a list of {len(model.inputs)} arrays, one for each "
+            f"input of the model. Received: {len(arrays)}"
+        )
+    checked = []
+    for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
+        array = np.asarray(array)
+        where = f"`representative_data` for input {index}"
+        expected = tuple(tensor.shape)[1:]
+        fits = array.ndim == len(expected) + 1 and all(
+            want is None or want == have
+            for want, have in zip(expected, array.shape[1:], strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"{where} must have shape {('samples', *expected)}. Received: shape {array.shape}"
+            )
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{where} must hold numbers. Received: dtype {array.dtype}")
+        if len(array) == 0:
+            raise ValueError(f"{where} must hold at least one sample. Received: none")
+        if len(array) != len(checked[0] if checked else array):
+            raise ValueError(
+                f"`representative_data` must have as many samples for every input. Received: "
+                f"{len(checked[0])} for input 0, {len(array)} for input {index}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"{where} must be finite. Received: NaN or infinity in it")
+        checked.append(array)
+    picked = np.unique(np.linspace(0, len(checked[0]) - 1, _MOST_SAMPLES).astype(int))
+    return [
+        array[picked].astype(keras.backend.standardize_dtype(tensor.dtype))
+        for array, tensor in zip(checked, model.inputs, strict=True)
+    ]
+
+
+def _write_job(folder: Path, model: Any, quantization: str) -> None:
+    import tensorflow as tf
+
+    several = len(model.inputs) > 1
+
+    # The converter sorts inputs and outputs by these names. A SavedModel, not a frozen graph:
+    # freezing inlines the LSTM function that the converter replaces by one fused operator.
+    def inference(*inputs: Any) -> dict[str, Any]:
+        outputs = model(list(inputs) if several else inputs[0], training=False)
+        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return {f"output_{index:03}": output for index, output in enumerate(outputs)}
+
+    specs = [
+        tf.TensorSpec([1, *tensor.shape[1:]], tensor.dtype, name=f"input_{index:03}")
+        for index, tensor in enumerate(model.inputs)
+    ]
+    module = tf.Module()
+    module.kept = model.variables
+    with silence():
+        function = tf.function(inference, autograph=False).get_concrete_function(*specs)
+        tf.saved_model.save(module, str(folder / "model"), signatures=function)
+    (folder / "job.json").write_text(json.dumps({"quantization": quantization}))
+
+
+def _run_child(folder: Path, timeout: float) -> None:
+    # -P keeps the script's folder out of sys.path; a converter needs no GPU.
+    command = [sys.executable, "-P", str(_CHILD), str(folder)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        said = _last_lines(error.stdout or b"")
+        raise TimeoutError(
+            f"The TensorFlow Lite converter did not finish in `timeout`={timeout} seconds. "
+            f"It said last:\n{said}"
+        ) from None
+    if done.returncode == 0:
+        return
+    if done.returncode < 0:
+        how = f"crashed ({signal.Signals(-done.returncode).name})"
+    else:
+        how = f"failed (exit status {done.returncode})"
+    raise RuntimeError(
+        f"The TensorFlow Lite converter {how}. Another `quantization` may work, or other layers. "
+        f"It said last:\n{_last_lines(done.stdout)}"
+    )
+
+
+def _last_lines(output: bytes) -> str:
+    lines = [line.rstrip() for line in output.decode(errors="replace").splitlines()]
+    return "\n".join([f"  {line}" for line in lines if line][-12:]) or "  (nothing)"

@@ -1,0 +1,52 @@
+"""The child process that runs TensorFlow Lite's converter: `python conversion_child.py FOLDER`.
+
+It is a process of its own because the converter can end it (SIGSEGV and SIGABRT in the int8
+calibration of some layers), can hang, and leaks memory on every call. It is run as a file, so that
+it imports TensorFlow and nothing else of this package.
+
+The folder holds `model` (a SavedModel whose one signature has a batch of one), `job.json` and,
+for int8 after training, `samples.npz`; `model.tflite` is written into it.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def convert(folder: Path) -> None:
+    """Converts the graph in a folder.
+
+    Args:
+        folder: Folder with the files named above.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    job = json.loads((folder / "job.json").read_text())
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(folder / "model"), signature_keys=["serving_default"]
+    )
+    if job["quantization"] != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if job["quantization"] == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if job["quantization"] == "int8":
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
+    if (folder / "samples.npz").exists():
+        with np.load(folder / "samples.npz") as file:
+            samples = [file[name] for name in file.files]
+
+        def one_at_a_time() -> Iterator[list[Any]]:
+            for index in range(len(samples[0])):
+                yield [sample[index : index + 1] for sample in samples]
+
+        converter.representative_dataset = one_at_a_time
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    (folder / "model.tflite").write_bytes(converter.convert())
+
+
+if __name__ == "__main__":
+    convert(Path(sys.argv[1]))
