@@ -87,4 +87,6 @@ def tail_bytes(program: Program, dtype: str) -> int:
     """
     tensors = len(program.activations) + sum(len(o.constants) for o in program.operators)
     channels = sum(c.scales for o in program.operators for c in o.constants if c.role == "bias")
-    return round(800 + 70 * len(program.operators) + 24 * tensors + 8 * channels * (dtype == "int8"))
+    return round(
+        800 + 70 * len(program.operators) + 24 * tensors + 8 * channels * (dtype == "int8")
+    )

@@ -2,7 +2,9 @@
 
 import dataclasses
 import re
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+from kerasnas.hardware.profile import Profile
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "KIB": 1024, "MB": 1024**2, "MIB": 1024**2}
 _COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
@@ -10,19 +12,6 @@ _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 # Name of each limit, and the attribute of a profile that it bounds.
 LIMITS = {"params": "params", "macs": "macs", "flash": "flash_bytes", "ram": "ram_bytes"}
-
-
-class Costs(Protocol):
-    """What a budget compares: the four totals of a profile."""
-
-    @property
-    def params(self) -> int: ...  # noqa: D102
-    @property
-    def macs(self) -> int: ...  # noqa: D102
-    @property
-    def flash_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def ram_bytes(self) -> int: ...  # noqa: D102
 
 
 class Violation(NamedTuple):
@@ -110,11 +99,11 @@ class Budget:
         ):
             object.__setattr__(self, name, _parse(name, value, units))
 
-    def violations(self, profile: Costs) -> dict[str, Violation]:
+    def violations(self, profile: Profile) -> dict[str, Violation]:
         """Compare a profile with the limits.
 
         Args:
-            profile: Anything with `params`, `macs`, `flash_bytes` and `ram_bytes`.
+            profile: The cost of a network.
 
         Returns:
             For each limit that is exceeded, its name and a `Violation`; empty when all is met.

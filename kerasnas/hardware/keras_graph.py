@@ -54,7 +54,8 @@ def keras_graph(model: keras.Model) -> Graph:
         ValueError: A dimension other than the batch is unknown, a layer has no rule, or the model
             is not built or not Sequential or Functional.
     """
-    graph, place = Graph(), {}
+    graph = Graph()
+    place: dict[int, int] = {}
     for call in walk(model):
         operation, output = call.operation, call.outputs[0]
         kind = type(operation).__name__

@@ -64,7 +64,11 @@ class Sketch:
                 "A convolution or pooling operation needs an input of shape (height, width, "
                 f"channels). Received: shape={self.shape}"
             )
-        spans = self.shape[:2] if same else [s - w + 1 for s, w in zip(self.shape, window, strict=False)]
+        spans = (
+            self.shape[:2]
+            if same
+            else [s - w + 1 for s, w in zip(self.shape, window, strict=False)]
+        )
         return tuple(max(math.ceil(s / t), 0) for s, t in zip(spans, strides, strict=True))
 
     def conv2d(
@@ -113,7 +117,12 @@ class Sketch:
         return self.layer("Activation", name, self.shape, config=(function,))
 
     def _pool(
-        self, kind: str, size: int | tuple[int, int], strides: int | tuple[int, int], padding: str, name: str
+        self,
+        kind: str,
+        size: int | tuple[int, int],
+        strides: int | tuple[int, int],
+        padding: str,
+        name: str,
     ) -> "Sketch":
         window, step = _pair(size), _pair(strides)
         shape = (*self._windows(window, step, padding == "same"), self.shape[-1])

@@ -56,9 +56,7 @@ class Block:
             if self.skip == "add" and layers.shape_of(x) != wanted:
                 x = layers.dense(x, wanted[-1], name=f"{self.name}_skip_dense")
         elif shape[:-1] != wanted[:-1] or (self.skip == "add" and shape != wanted):
-            x = layers.conv2d(
-                x, wanted[-1], 1, strides=self.strides, name=f"{self.name}_skip_conv"
-            )
+            x = layers.conv2d(x, wanted[-1], 1, strides=self.strides, name=f"{self.name}_skip_conv")
         return x
 
 
@@ -130,7 +128,7 @@ def _options(name: str, given: Any, allowed: Sequence[str] | None = None) -> lis
 
 
 def _key(parameter: str, values: Sequence[Any], parsed: dict[str, Any]) -> str:
-    """Operations with the same values to search share a hyperparameter, so that it outlives a change."""
+    """Name of a decision; operations with the same values to search share it."""
     alike = [
         found.name
         for found, fixed in parsed.values()

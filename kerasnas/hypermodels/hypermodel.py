@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
 from kerasnas.hypermodels.layers import Tensor
-from kerasnas.hypermodels.settled import Hyperparameters, decide, scope
+from kerasnas.hypermodels.settled import Hyperparameters, Settled, decide, scope
 
 
 class NotSketchable(Exception):
@@ -176,10 +176,7 @@ class HyperModel(keras_tuner.HyperModel):
         tried: list[list[Any]] = []
         while True:
             self.sketch(declared)
-            try:
-                self.compile(declared, _Uncompiled())  # type: ignore[arg-type]
-            except Exception as error:
-                raise NotSketchable(f"{type(error).__name__}: {error}") from error
+            self._compile_nothing(declared)
             tried += declared.active_scopes
             ahead = next((s for s in declared.inactive_scopes if s not in tried), None)
             if ahead is None:
@@ -196,6 +193,28 @@ class HyperModel(keras_tuner.HyperModel):
                     fresh.values.setdefault(hyperparameter.name, hyperparameter.default)
             declared = fresh
         hp.merge(declared, overwrite=False)
+
+    def training_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values that `compile` reads.
+
+        Args:
+            values: Value of each hyperparameter by name.
+
+        Returns:
+            The values read, by name.
+
+        Raises:
+            NotSketchable: `compile` needs a real model.
+        """
+        hp = Settled(values)
+        self._compile_nothing(hp)
+        return {name: value for name, value in hp.read.items() if name in values}
+
+    def _compile_nothing(self, hp: Hyperparameters) -> None:
+        try:
+            self.compile(hp, _Uncompiled())
+        except Exception as error:
+            raise NotSketchable(f"{type(error).__name__}: {error}") from error
 
     def _join(self, hp: Hyperparameters, inputs: Tensor) -> Tensor:
         x = self.body(hp, self.stem(hp, inputs))
@@ -261,9 +280,7 @@ class HyperModel(keras_tuner.HyperModel):
             share=share,
         )
 
-    def repeat(
-        self, hp: Hyperparameters, name: str, minimum: int, maximum: int
-    ) -> Iterator[int]:
+    def repeat(self, hp: Hyperparameters, name: str, minimum: int, maximum: int) -> Iterator[int]:
         """Count a searched number of times, with a conditional scope around each turn.
 
         Args:

@@ -14,7 +14,9 @@ class LayerwiseHyperModel(HyperModel):
 
     A stage is `stage_0`, its depth `stage_0/depth`, its blocks `stage_0/block_0` and on. Each block
     decides its operation, kernel, expansion, width, activation, normalization and skip. The stage's
-    subsampling stands at its first or its last block (`stage_1/downsample`).
+    subsampling stands at its first or its last block (`stage_1/downsample`). Two settings are the
+    same network only where neighbouring stages share a width, and a block could stand in either;
+    `kerasnas.Tuner` compares networks, and tries such a pair once.
 
     Args:
         input_shape: Shape of one sample: (height, width, channels).
@@ -81,7 +83,7 @@ class LayerwiseHyperModel(HyperModel):
             )
         self.stages, self.strides, self.blocks = stages, strides, blocks
         self.operations = operations
-        self.wiring = {"activation": activation, "normalization": normalization, "skip": skip}
+        self.activation, self.normalization, self.skip = activation, normalization, skip
 
     def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
         """Stage after stage of chosen blocks."""
@@ -97,7 +99,9 @@ class LayerwiseHyperModel(HyperModel):
                     self.operations,
                     filters=filters,
                     strides=stride if i == place else 1,
-                    **self.wiring,
+                    activation=self.activation,
+                    normalization=self.normalization,
+                    skip=self.skip,
                 )(x)
         return x
 

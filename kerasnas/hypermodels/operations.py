@@ -78,7 +78,8 @@ def operation(
     unknown = set(decisions) - {*DECISIONS, "order"}
     if unknown:
         raise ValueError(
-            f"Argument `decisions` must be among {(*DECISIONS, 'order')}. Received: {sorted(unknown)}"
+            f"Argument `decisions` must be among {(*DECISIONS, 'order')}. "
+            f"Received: {sorted(unknown)}"
         )
     if name in _REGISTRY:
         raise ValueError(f"An operation named {name!r} is registered already; choose another name")
@@ -128,7 +129,9 @@ def parse(code: str) -> tuple[Operation, dict[str, Any]]:
     fixed: dict[str, Any] = {}
     if match[2]:
         if match[2] != match[3] or "kernel" not in found.parameters:
-            raise ValueError(f"Operation {code!r}: {found.name} takes no {match[2]}x{match[3]} kernel")
+            raise ValueError(
+                f"Operation {code!r}: {found.name} takes no {match[2]}x{match[3]} kernel"
+            )
         fixed["kernel"] = int(match[2])
     for part in match[4].split("_")[1:]:
         parameter = next((p for p in found.parameters if p[0] == part[0] and p != "kernel"), None)

@@ -1,4 +1,4 @@
-"""Reading and declaring hyperparameters without the cost and the limits of KerasTuner's container."""
+"""Reading and declaring hyperparameters, cheaper and freer than in KerasTuner's container."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,18 +40,33 @@ class Settled:
         self.read[name] = self.values.get(name, default)
         return self.read[name]
 
-    def Choice(self, name: str, values: Sequence[Any], ordered: bool | None = None, default: Any = None, **_: Any) -> Any:  # noqa: D102, E501
+    def Choice(
+        self, name: str, values: Sequence[Any], ordered: Any = None, default: Any = None, **_: Any
+    ) -> Any:
+        """Value of a choice; the first of `values` unless told."""
         return self._look_up(name, values[0] if default is None else default)
 
-    def Int(self, name: str, min_value: int, max_value: int, step: Any = None, sampling: Any = None, default: Any = None, **_: Any) -> Any:  # noqa: D102, E501
+    def Int(
+        self,
+        name: str,
+        min_value: int,
+        max_value: int,
+        step: Any = None,
+        sampling: Any = None,
+        default: Any = None,
+        **_: Any,
+    ) -> Any:
+        """Value of a number; the least unless told."""
         return self._look_up(name, min_value if default is None else default)
 
     Float = Int
 
-    def Boolean(self, name: str, default: bool = False, **_: Any) -> Any:  # noqa: D102
+    def Boolean(self, name: str, default: bool = False, **_: Any) -> Any:
+        """Value of a flag."""
         return self._look_up(name, default)
 
-    def Fixed(self, name: str, value: Any, **_: Any) -> Any:  # noqa: D102
+    def Fixed(self, name: str, value: Any, **_: Any) -> Any:
+        """Value of a constant."""
         return self._look_up(name, value)
 
     def get(self, name: str) -> Any:

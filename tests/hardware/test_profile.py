@@ -1,0 +1,110 @@
+import keras
+import pytest
+from keras import layers
+
+import kerasnas as kn
+from kerasnas.hardware import Graph, cost_rule
+
+
+def test_a_convolutional_network_by_hand():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, padding="same", name="conv"),
+            layers.BatchNormalization(name="bn"),
+            layers.ReLU(name="relu"),
+            layers.DepthwiseConv2D(3, strides=2, padding="same", name="depthwise"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(10, name="dense"),
+        ]
+    )
+    p = kn.profile(model)
+    by_name = {layer.name: layer for layer in p.layers}
+    assert by_name["conv"].macs == 8 * 8 * 3 * 3 * 3 * 4
+    assert by_name["depthwise"].macs == 4 * 4 * 3 * 3 * 4
+    assert by_name["dense"].macs == 4 * 10
+    assert p.macs == sum(layer.macs for layer in p.layers) == 6912 + 576 + 40
+    assert p.params == model.count_params() == (108 + 4) + 16 + (36 + 4) + 50
+    # Alive at once: the input (192 bytes) and the first convolution (256); then 256 and 64.
+    assert p.arena_head == 192 + 256
+    assert p.ram_bytes == p.arena_head + p.arena_tail
+    # Folded layers add nothing to the file, and float weights are four times as large.
+    assert by_name["bn"].flash_bytes == by_name["relu"].flash_bytes == 0
+    assert by_name["conv"].flash_bytes > 108 + 4 * 4
+    assert kn.profile(model, "float32").arena_head == 4 * (192 + 256)
+    assert kn.profile(model, "float32").flash_bytes > 4 * model.count_params()
+
+
+def test_a_skip_is_kept_until_it_is_added():
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    y = layers.Conv2D(8, 1)(x)
+    y = layers.Conv2D(4, 1)(y)
+    model = keras.Model(inputs, layers.Add()([x, y]))
+    # x (256 bytes) waits while y is widened to 512 and narrowed to 256.
+    assert kn.profile(model).arena_head == 256 + 512 + 256
+
+
+def test_separable_convolution_counts_both_halves():
+    model = keras.Sequential(
+        [keras.Input((6, 6, 4)), layers.SeparableConv2D(8, 3, padding="same", name="s")]
+    )
+    p = kn.profile(model)
+    assert p.macs == 6 * 6 * (3 * 3 * 4 + 4 * 8)
+    assert p.params == model.count_params()
+
+
+def test_a_nested_model_costs_what_its_layers_cost():
+    inner = keras.Sequential([keras.Input((8,)), layers.Dense(16), layers.Dense(4)])
+    inputs = keras.Input((8,))
+    nested = keras.Model(inputs, inner(inputs))
+    flat = keras.Sequential([keras.Input((8,)), layers.Dense(16), layers.Dense(4)])
+    assert kn.profile(nested).macs == kn.profile(flat).macs == 8 * 16 + 16 * 4
+    assert kn.profile(nested).params == flat.count_params()
+
+
+def test_summary_shows_every_layer_and_the_totals():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(16, name="wide")])
+    text = kn.profile(model).summary()
+    assert "wide" in text
+    assert f"{model.count_params():,}" in text.splitlines()[-1]
+
+
+def test_an_unknown_layer_is_named_with_the_way_out():
+    class Strange(layers.Layer):
+        def call(self, x):
+            return x
+
+    model = keras.Sequential([keras.Input((8,)), Strange(name="odd")])
+    with pytest.raises(ValueError, match=r"odd.*Strange.*cost_rule"):
+        kn.profile(model)
+
+
+def test_a_registered_rule_makes_a_layer_known():
+    class Doubled(layers.Layer):
+        def call(self, x):
+            return x + x
+
+    @cost_rule("Doubled")
+    def doubled(graph: Graph, call, inputs, shape):
+        return graph.add("Add", call.operation.name, [*inputs, *inputs], shape)
+
+    model = keras.Sequential([keras.Input((8,)), Doubled(name="twice")])
+    assert [layer.kind for layer in kn.profile(model).layers] == ["InputLayer", "Add"]
+
+
+def test_an_unknown_dimension_is_named():
+    model = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3, name="conv")])
+    with pytest.raises(ValueError, match="None"):
+        kn.profile(model)
+
+
+def test_what_is_not_a_keras_model_is_refused():
+    with pytest.raises(TypeError, match="Keras 3 model"):
+        kn.profile("model")
+
+
+def test_an_unknown_dtype_is_refused():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match="int3"):
+        kn.profile(model, "int3")
