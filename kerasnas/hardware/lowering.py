@@ -14,6 +14,7 @@ _FOLDING = {"Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense"}
 _FUSING = {*_FOLDING, "Add", "Subtract", "Multiply", "BatchNormalization", "AveragePooling2D",
            "MaxPooling2D"}  # fmt: skip
 _DROPPED = {"Dropout", "SpatialDropout2D", "Identity"}
+_SHARED = {"Activation", "MaxPooling2D", "AveragePooling2D"}
 _OPERATORS = {
     "Conv1D": "CONV_2D",
     "Conv2D": "CONV_2D",
@@ -125,6 +126,7 @@ def lower(graph: Graph) -> Program:
             readers.setdefault(i, []).append(index)
     value: dict[int, int] = {}
     absorbed: set[int] = set()
+    emitted: dict[tuple[object, ...], int] = {}
 
     def sole_reader(index: int) -> int | None:
         found = readers.get(index, [])
@@ -158,7 +160,12 @@ def lower(graph: Graph) -> Program:
             at = readers[at][0]
             absorbed.add(at)
         reads = [value[i] for i in node.inputs]
-        value[last] = _emit(program, graph, index, reads, tuple(names))
+        # The converter computes the same activation or pooling of one tensor only once.
+        twin = (node.kind, *reads, node.config, graph.nodes[last].config)
+        if node.kind in _SHARED and twin in emitted:
+            value[last] = emitted[twin]
+            continue
+        value[last] = emitted[twin] = _emit(program, graph, index, reads, tuple(names))
     program.outputs = [value[i] for i in graph.outputs]
     return program
 
