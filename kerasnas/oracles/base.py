@@ -1,14 +1,13 @@
-"""The base of all oracles: one trial's life, what is saved of it, and how a search resumes.
+"""The base of all oracles: how a trial is handed out, judged, ended and learned from.
 
 This is the only file that touches private parts of KerasTuner's `Oracle` and `HyperParameters`, as
-read in keras-tuner 1.4.8 (1.4.7 is the same): `_display`, `_retry_queue`, `_run_times`,
-`_tried_so_far`, `_id_to_hash`, `_project_dir`, `_check_objective_found`, `HyperParameters._space`
-and `HyperParameters._hps`. `create_trial`, `update_trial` and `end_trial` are replaced as a whole:
-KerasTuner's leave their lock held after an exception and save before and after what they check.
+read in keras-tuner 1.4.8 (1.4.7 is the same): `_project_dir`, `_set_project_dir`,
+`_check_objective_found`, `HyperParameters._space` and `HyperParameters._hps`. `create_trial`,
+`update_trial` and `end_trial` are replaced as a whole: KerasTuner's leave their lock held after an
+exception, save the same state several times, and lose a trial that is run again.
 """
 
 import collections
-import json
 import math
 import os
 import threading
@@ -20,16 +19,14 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from kerasnas.oracles import genome, recovery
+from kerasnas.oracles import genome
 from kerasnas.oracles.admission import Admission, describe
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.journal import Journal, write_atomic
 from kerasnas.oracles.proposal import Proposal, find
+from kerasnas.oracles.saving import SavedOracle
 
-_FORMAT = 1
 
-
-class Oracle(keras_tuner.Oracle):
+class Oracle(SavedOracle):
     """Base of the search strategies: a strategy is one method, `propose`.
 
     The base hands out trials, turns away proposals that repeat an architecture or break the budget
@@ -95,7 +92,7 @@ class Oracle(keras_tuner.Oracle):
         )
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
-        self.seed = self._seed_state = seed
+        self.seed = seed
         self.max_proposals = max_proposals
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.identity: dict[str, Any] = {}
@@ -106,6 +103,9 @@ class Oracle(keras_tuner.Oracle):
         self.completed: list[Trial] = []
         self._ended: set[str] = set()
         self._admission = Admission()
+        # Ids of trials to be handed out again, and how often each trial was run.
+        self._waiting: list[str] = []
+        self._runs: dict[str, int] = collections.defaultdict(int)
         self._enqueued: list[Values] = []
         self._enqueued_done = 0
         self._enqueued_saved = 0
@@ -226,6 +226,28 @@ class Oracle(keras_tuner.Oracle):
         """Whether a setting was tried, or turned away since the last trial; for strategies."""
         return self._admission.ruled_out(values)
 
+    @property
+    def folder(self) -> str:
+        """The folder of the search."""
+        return self._project_dir
+
+    def open(self, directory: str | os.PathLike[str], project_name: str = "search") -> None:
+        """Sets the folder of the search and resumes what is there; a tuner does this by itself.
+
+        Args:
+            directory: The folder that holds projects.
+            project_name: The project's folder in it.
+
+        Example:
+
+        ```python
+        oracle.open("runs", "digits")
+        trial = oracle.create_trial("me")
+        ```
+        """
+        self._set_project_dir(os.fspath(directory), project_name)
+        self._ensure_journal()
+
     # ------------------------------------------------------------------ one trial's life
 
     def create_trial(self, tuner_id: str) -> Trial:
@@ -236,8 +258,8 @@ class Oracle(keras_tuner.Oracle):
             if tuner_id in self.ongoing_trials:
                 return self.ongoing_trials[tuner_id]
             self.tuner_ids.add(tuner_id)
-            if self._retry_queue:
-                trial = self.trials[self._retry_queue.pop(0)]
+            if self._waiting:
+                trial = self.trials[self._waiting.pop(0)]
                 trial.status = TrialStatus.RUNNING
                 # What is left of the last run would otherwise hide the results of this one.
                 trial.metrics = type(trial.metrics)()
@@ -334,9 +356,9 @@ class Oracle(keras_tuner.Oracle):
             own.status, own.message = trial.status, trial.message
             if own.status == TrialStatus.COMPLETED:
                 self._score(own)
-            self._run_times[own.trial_id] += 1
+            self._runs[own.trial_id] += 1
             if own.status == TrialStatus.INVALID:
-                if self._run_times[own.trial_id] <= self.max_retries_per_trial:
+                if self._runs[own.trial_id] <= self.max_retries_per_trial:
                     self._save_retry(own)
                     return
                 own.status = TrialStatus.FAILED
@@ -352,95 +374,6 @@ class Oracle(keras_tuner.Oracle):
                 self._admission.forget()
                 self._remember_all()
                 self.stop_reason = None
-
-    # ------------------------------------------------------------------ files
-
-    def open(self, directory: str | os.PathLike[str], project_name: str = "search") -> None:
-        """Sets the folder of the search and resumes what is there; a tuner does this by itself.
-
-        Args:
-            directory: The folder that holds projects.
-            project_name: The project's folder in it.
-
-        Example:
-
-        ```python
-        oracle.open("runs", "digits")
-        trial = oracle.create_trial("me")
-        ```
-        """
-        self._set_project_dir(os.fspath(directory), project_name)
-        self._ensure_journal()
-
-    def reload(self) -> None:
-        """Restores the search from whatever files its folder holds.
-
-        A trial that was running is handed out again, first, with the same id and values.
-
-        Raises:
-            ValueError: The folder is of a search with another objective, strategy or hypermodel.
-        """
-        with self._lock:
-            folder = self._project_dir
-            found = recovery.recover(folder)
-            self._check_header(found.header)
-            self._journal = Journal(os.path.join(folder, recovery.JOURNAL))
-            self._restore_space(found.space)
-            self._restore_trials(found)
-            queued, self._enqueued = self._enqueued, found.enqueued
-            self._enqueued_saved = len(found.enqueued)
-            self._enqueued += [values for values in queued if values not in found.enqueued]
-            if found.state is not None:
-                self._take_position(found.state)
-            if found.header is None:
-                self._journal.append(self._header())
-            else:
-                self.seed = self._seed_state = found.header["seed"]
-            self._save_space_and_queue()
-            for trial_id in found.unjournaled:
-                trial = self.trials[trial_id]
-                self._journal.append(self._created(trial, state=False))
-                if trial_id in self._ended:
-                    self._journal.append({"event": "ended", **_record(trial)})
-            for trial_id in found.stale:
-                self._save_trial(self.trials[trial_id])
-            self._remember_all()
-            self.stop_reason = None
-            if self.completed:
-                self.snapshot()
-
-    def save(self) -> None:
-        """Writes `oracle.json` when enough has happened; the journal has everything already."""
-        with self._lock:
-            if self.completed and len(self.end_order) >= max(1, 2 * self._snapshot_size):
-                self.snapshot()
-
-    def snapshot(self) -> None:
-        """Writes `oracle.json`, in KerasTuner's format, in one step."""
-        with self._lock:
-            path = os.path.join(self._project_dir, "oracle.json")
-            write_atomic(path, json.dumps(self.get_state()))
-            self._snapshot_size = len(self.end_order)
-
-    def get_state(self) -> dict[str, Any]:
-        """The oracle's state in KerasTuner's format, with ours beside it."""
-        ours = {
-            "header": self._header(),
-            "state": self._position(),
-            "lineage": self.lineage,
-            "enqueued": self._enqueued,
-        }
-        return {**super().get_state(), "kerasnas": ours}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up a state that `get_state` gave, for trials that are there already."""
-        super().set_state(state)
-        ours = state["kerasnas"]
-        self.lineage, self._enqueued = ours["lineage"], ours["enqueued"]
-        self._ended = set(self.end_order)
-        self._collect_completed()
-        self._take_position(ours["state"])
-        self._remember_all()
 
     # ------------------------------------------------------------------ private
 
@@ -522,39 +455,6 @@ class Oracle(keras_tuner.Oracle):
         trial.message = trial.message or f"The objective {self.objective.name} is {trial.score}."
         trial.status, trial.score = TrialStatus.INVALID, None
 
-    def _save_retry(self, trial: Trial) -> None:
-        self._save_space_and_queue()
-        self._append({"event": "retried", **_record(trial), "runs": self._runs(trial)})
-        self._retry_queue.append(trial.trial_id)
-        self._release(trial)
-
-    def _save_end(self, trial: Trial) -> None:
-        self._save_space_and_queue()
-        # The one wait for the disk in a trial's life.
-        self._append({"event": "ended", **_record(trial), "runs": self._runs(trial)}, sync=True)
-        self.end_order.append(trial.trial_id)
-        self._ended.add(trial.trial_id)
-        if trial.status == TrialStatus.COMPLETED:
-            self.completed.append(trial)
-        try:
-            self._remember(trial)
-            self._save_trial(trial)
-            self.save()
-        finally:
-            # Last, since the chief exits when nothing is ongoing.
-            self._release(trial)
-
-    def _runs(self, trial: Trial) -> int:
-        return self._run_times[trial.trial_id]
-
-    def _release(self, trial: Trial) -> None:
-        for tuner_id, ongoing in list(self.ongoing_trials.items()):
-            if ongoing.trial_id == trial.trial_id:
-                del self.ongoing_trials[tuner_id]
-        if trial.trial_id in self._ended and trial.trial_id in self._retry_queue:
-            # A worker ended what a restarted chief had queued for another run.
-            self._retry_queue.remove(trial.trial_id)
-
     def _check_consecutive_failures(self) -> None:
         limit = self.max_consecutive_failed_trials
         last = self.end_order[-limit:] if limit else []
@@ -588,137 +488,6 @@ class Oracle(keras_tuner.Oracle):
         self._admission.tried.clear()
         for trial in self.trials.values():
             self._remember(trial)
-
-    def _collect_completed(self) -> None:
-        self.completed = [
-            self.trials[name]
-            for name in self.end_order
-            if self.trials[name].status == TrialStatus.COMPLETED
-        ]
-
-    def _position(self) -> dict[str, Any]:
-        """All that the next proposal depends on besides the trials."""
-        return {
-            "rng": self.rng.bit_generator.state,
-            "strategy": self.strategy_state(),
-            "turned_away": self._admission.turned_away,
-            "repeats": self._admission.repeats,
-            "enqueued": self._enqueued_done,
-        }
-
-    def _take_position(self, position: dict[str, Any]) -> None:
-        self.rng.bit_generator.state = position["rng"]
-        self.set_strategy_state(position["strategy"])
-        self._admission.turned_away = position["turned_away"]
-        self._admission.repeats = position["repeats"]
-        self._enqueued_done = position["enqueued"]
-
-    def _header(self) -> dict[str, Any]:
-        objectives = getattr(self.objective, "objectives", [self.objective])
-        return {
-            "event": "header",
-            "format": _FORMAT,
-            "oracle": type(self).__name__,
-            "objective": [[objective.name, objective.direction] for objective in objectives],
-            "settings": self.settings(),
-            "identity": self.identity,
-            "seed": self.seed,
-        }
-
-    def _check_header(self, saved: dict[str, Any] | None) -> None:
-        if saved is None:
-            return
-        now = json.loads(json.dumps(self._header()))
-        for part in ("format", "oracle", "objective", "settings", "identity"):
-            # A plain tuner knows no identity; that is no contradiction.
-            if part == "identity" and not (saved[part] and now[part]):
-                continue
-            if saved[part] != now[part]:
-                raise ValueError(
-                    f"The folder {self._project_dir} holds another search: its {part} is "
-                    f"{saved[part]}. Pass overwrite=True to replace it, or another project_name. "
-                    f"Received: {now[part]}"
-                )
-
-    def _ensure_journal(self) -> None:
-        if self._journal is not None:
-            return
-        path = os.path.join(self._project_dir, recovery.JOURNAL)
-        if os.path.exists(path):
-            # Killed before the tuner had saved anything, which then does not call reload.
-            self.reload()
-            return
-        self._journal = Journal(path)
-        self._append(self._header())
-        self._save_space_and_queue()
-
-    def _append(self, event: dict[str, Any], sync: bool = False) -> None:
-        self._journal.append(event, sync)
-
-    def _save_space_and_queue(self) -> None:
-        """Journals hyperparameters and queued settings that are new."""
-        space = self.hyperparameters.space
-        if len(space) > self._space_saved:
-            new = keras_tuner.HyperParameters()
-            new.merge(space[self._space_saved :])
-            self._append({"event": "space", "hyperparameters": new.get_config()["space"]})
-            self._space_saved = len(space)
-        for values in self._enqueued[self._enqueued_saved :]:
-            self._append({"event": "enqueued", "values": values})
-            self._enqueued_saved += 1
-
-    def _created(self, trial: Trial, state: bool = True) -> dict[str, Any]:
-        event = {
-            "event": "created",
-            "trial": trial.trial_id,
-            "values": trial.hyperparameters.values,
-            "lineage": self.lineage.get(trial.trial_id, {}),
-        }
-        return {**event, "state": self._position()} if state else event
-
-    def _save_trial(self, trial: Trial) -> None:
-        path = recovery.trial_file(self._project_dir, trial.trial_id)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(path, json.dumps(trial.get_state()))
-
-    def _restore_space(self, configs: list[dict[str, Any]]) -> None:
-        here = self.hyperparameters
-        saved = {"space": configs, "values": {}}
-        self.hyperparameters = keras_tuner.HyperParameters.from_config(saved)
-        self._space_saved = len(configs)
-        super().update_space(here)
-
-    def _restore_trials(self, found: recovery.Recovered) -> None:
-        self.trials.clear()
-        self.ongoing_trials.clear()
-        self.start_order, self.end_order = list(found.trials), found.ended
-        self._ended = set(found.ended)
-        self._retry_queue = []
-        for trial_id, record in found.trials.items():
-            trial = Trial(self._with_values(record["values"]), trial_id, record["status"])
-            trial.score, trial.best_step = record["score"], record["best_step"] or 0
-            trial.message = record["message"]
-            if record["metrics"]:
-                trial.metrics = type(trial.metrics).from_config(record["metrics"])
-            self.trials[trial_id] = trial
-            self.lineage[trial_id] = record["lineage"]
-            self._run_times[trial_id] = record["runs"]
-            if trial_id not in self._ended:
-                trial.status = TrialStatus.RUNNING
-                self._retry_queue.append(trial_id)
-        self._collect_completed()
-
-
-def _record(trial: Trial) -> dict[str, Any]:
-    return {
-        "trial": trial.trial_id,
-        "status": trial.status,
-        "values": trial.hyperparameters.values,
-        "score": trial.score,
-        "best_step": trial.best_step,
-        "metrics": trial.metrics.get_config(),
-        "message": trial.message,
-    }
 
 
 def check_count(name: str, value: Any, at_least: int, optional: bool = False) -> None:
