@@ -26,7 +26,7 @@ from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, reason
 from kerasnas.tuners.results import result_of
 from kerasnas.tuners.space import discover
-from kerasnas.tuners.trial import TrialRunner, list_of_callbacks, seeded
+from kerasnas.tuners.trial import TrialRunner, kept_random_state, list_of_callbacks, seeded
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
 _ALARMING = 3  # Failures in a row, from the first trial on, that look like a mistake.
@@ -134,14 +134,13 @@ class Tuner(TrialRunner):
 
     def _populate_initial_space(self) -> None:
         """Declare or discover the space, then reload the run that is in the folder, if any."""
-        names = self._find_space()
-        objective = self.oracle.objective
-        self._identity = {"hypermodel": self._name, "space": names}
-        if hasattr(self.oracle, "identity"):
-            self.oracle.identity = self._identity
-        self._identity = {**self._identity, "objective": str(objective)}
-        if not self._overwrite and self._has_run():
-            self.reload()
+        with kept_random_state():  # Building a model draws from it.
+            self._identity = {"hypermodel": self._name, "space": self._find_space()}
+            if hasattr(self.oracle, "identity"):
+                self.oracle.identity = self._identity
+            self._identity = {**self._identity, "objective": str(self.oracle.objective)}
+            if not self._overwrite and self._has_run():
+                self.reload()
 
     def _find_space(self) -> list[str]:
         if self.hypermodel is None:
@@ -152,14 +151,13 @@ class Tuner(TrialRunner):
                 gate=self._gate.violations if self.budget else None, key=self._gate.key
             )
         hp = self.oracle.get_space()
-        with seeded("space"):
-            try:
-                self._gate.space(hp)
-                names = sorted({parameter.name for parameter in hp.space})
-            except NotSketchable:
-                hp = self.oracle.get_space()
-                self.hypermodel.declare_hyperparameters(hp)
-                self._first_model, names = discover(self._build_hypermodel, hp)
+        try:
+            self._gate.space(hp)
+            names = sorted({parameter.name for parameter in hp.space})
+        except NotSketchable:
+            hp = self.oracle.get_space()
+            self.hypermodel.declare_hyperparameters(hp)
+            self._first_model, names = discover(self._build_hypermodel, hp)
         self.oracle.update_space(hp)
         return names
 
@@ -268,7 +266,8 @@ class Tuner(TrialRunner):
             progress.say(f"Resuming {self.project_dir}: {len(done)} trials are done")
         self.on_search_begin()
         try:
-            with quiet_tracing():
+            # The gate builds models too, between the trials.
+            with quiet_tracing(), seeded(self._seed, "search"):
                 failures, completed = self._run_trials(progress, deadline, fit_args, fit_kwargs)
         except KeyboardInterrupt:
             progress.say("Interrupted. Run it again to go on from here")
@@ -369,7 +368,7 @@ class Tuner(TrialRunner):
         self._first_model = None
 
     def _default_model(self) -> keras.Model | None:
-        with seeded("space"):
+        with kept_random_state():
             try:
                 return self._build_hypermodel(self.oracle.get_space())
             except Exception:

@@ -194,6 +194,17 @@ class TrialRunner(keras_tuner.Tuner):
 
 
 @contextlib.contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Put the state of Python's and numpy's global generators back after the block."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+@contextlib.contextmanager
 def seeded(*parts: Any) -> Iterator[None]:
     """Seed Keras, Python and numpy from `parts`; put Python's and numpy's state back after.
 
@@ -213,13 +224,9 @@ def seeded(*parts: Any) -> Iterator[None]:
     True
     """
     digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    keras.utils.set_random_seed(int.from_bytes(digest[:4], "big"))
-    try:
+    with kept_random_state():
+        keras.utils.set_random_seed(int.from_bytes(digest[:4], "big"))
         yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
 
 
 def check_model(model: Any) -> None:

@@ -18,12 +18,14 @@ def build():
     def build_tiny(hp):
         layers = [
             keras.Input((6,)),
-            keras.layers.Dense(hp.Int("units", 2, 7), activation=hp.Choice("act", ["relu", "tanh"])),
+            keras.layers.Dense(
+                hp.Int("units", 2, 7), activation=hp.Choice("act", ["relu", "tanh"])
+            ),
             keras.layers.Dropout(hp.Choice("rate", [0.0, 0.25])),
             keras.layers.Dense(1, activation="sigmoid"),
         ]
         model = keras.Sequential(layers)
-        model.compile("adam", "binary_crossentropy", metrics=["accuracy"], run_eagerly=True)
+        model.compile("sgd", "binary_crossentropy", metrics=["accuracy"], run_eagerly=True)
         return model
 
     return build_tiny
@@ -33,4 +35,4 @@ def build():
 def fit(data):
     """Arguments of a short `search`."""
     x, y = data
-    return {"x": x, "y": y, "validation_split": 0.25, "epochs": 2, "verbose": 0}
+    return {"x": x, "y": y, "validation_split": 0.25, "epochs": 2, "batch_size": 64, "verbose": 0}

@@ -1,0 +1,270 @@
+"""Bad input is a clear error before the first trial, and leaves a run's folder alone."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from kerasnas.hardware.budget import Budget
+from kerasnas.oracles.evolution import EvolutionOracle
+from kerasnas.tuners import Evolution, Tuner
+from kerasnas.tuners.inputs import check_data, check_objective, parse_duration
+
+X, Y = np.zeros((8, 3)), np.zeros((8, 1))
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        (90, 90.0),
+        (0.5, 0.5),
+        ("90", 90.0),
+        ("90s", 90.0),
+        ("30m", 1800.0),
+        ("2h", 7200.0),
+        ("1h30m", 5400.0),
+        ("1.5H", 5400.0),
+        ("1d 2h", 93600.0),
+    ],
+)
+def test_durations(value, seconds):
+    assert parse_duration(value) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "soon", "2x", "h", "-5", -1, 0, "0s", float("nan")])
+def test_what_is_no_duration(value):
+    with pytest.raises(ValueError, match="max_time"):
+        parse_duration(value)
+
+
+@pytest.mark.parametrize("value", [True, [60], b"2h"])
+def test_types_that_are_no_duration(value):
+    with pytest.raises(TypeError, match="max_time"):
+        parse_duration(value)
+
+
+def generator():
+    yield X, Y
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        {"x": X, "y": Y},
+        {"x": [X, X], "y": {"a": Y, "b": Y}, "sample_weight": np.zeros(8)},
+        {"x": keras.ops.convert_to_tensor(X), "y": Y, "validation_data": (X[:2], Y[:2])},
+        {"x": X, "y": Y, "validation_data": (X[:2], Y[:2], np.zeros(2))},
+        {"x": generator(), "validation_data": generator()},
+    ],
+)
+def test_data_that_is_fine(fit):
+    check_data(fit)
+
+
+@pytest.mark.parametrize(
+    ("fit", "message"),
+    [
+        ({"x": X, "y": Y[:7]}, r"len\(x\)=8, len\(y\)=7"),
+        ({"x": keras.ops.convert_to_tensor(X), "y": Y[:7]}, r"len\(x\)=8, len\(y\)=7"),
+        ({"x": [X, X[:5]], "y": Y}, r"len\(x\[1\]\)=5"),
+        ({"x": (X, X[:5]), "y": Y}, r"len\(x\[1\]\)=5"),
+        ({"x": {"left": X[:5]}, "y": Y}, r"len\(x\['left'\]\)=5"),
+        ({"x": X, "y": Y, "sample_weight": np.zeros(3)}, r"len\(sample_weight\)=3"),
+        ({"x": X, "y": Y, "validation_data": (X, Y[:2])}, r"len\(validation_data: y\)=2"),
+        ({"x": X, "y": Y, "validation_data": (X,)}, "validation_data"),
+        ({"x": X[:0], "y": Y[:0]}, r"empty.*len\(x\)=0"),
+        ({"x": X, "y": Y, "validation_data": (X[:0], Y[:0])}, "empty"),
+        ({"x": [], "y": Y}, "empty"),
+        ({"x": np.array(3.0), "y": Y}, "scalar"),
+        ({"y": Y}, "x=None"),
+    ],
+)
+def test_data_that_is_not(fit, message):
+    with pytest.raises(ValueError, match=message):
+        check_data(fit)
+
+
+@pytest.mark.parametrize("y", [[0, 1] * 4, [[0.0], [1.0]] * 4])
+def test_lists_of_numbers_which_keras_does_not_take(y):
+    with pytest.raises(TypeError, match=r"numpy.asarray\(y\)"):
+        check_data({"x": X, "y": y})
+
+
+def small(metrics=(), outputs=1, **kwargs):
+    inputs = keras.Input((3,))
+    heads = [keras.layers.Dense(1, name=f"out{i}")(inputs) for i in range(outputs)]
+    model = keras.Model(inputs, heads if outputs > 1 else heads[0])
+    model.compile("sgd", ["mse"] * outputs if outputs > 1 else "mse", metrics=list(metrics))
+    return model
+
+
+def accept(name, model, **fit):
+    check_objective(keras_tuner.Objective(name, "min"), model, {"x": X, "y": Y, **fit})
+
+
+def test_objectives_that_training_reports():
+    def spread(y_true, y_pred):
+        return keras.ops.max(y_pred) - keras.ops.min(y_pred)
+
+    model = small(["mae", keras.metrics.RootMeanSquaredError(name="rms"), spread])
+    for name in ("loss", "mae", "rms", "spread"):
+        accept(name, model)
+        accept(f"val_{name}", model, validation_split=0.5)
+        accept(f"val_{name}", model, validation_data=(X, Y))
+    two = small([["mae"], ["mse"]], outputs=2)
+    accept("val_out1_loss", two, validation_split=0.5)
+    accept("out0_mae", two)
+
+
+def test_objectives_that_it_does_not():
+    model = small(["mae"])
+    with pytest.raises(ValueError, match=r"loss, mae, val_loss, val_mae.*'val_accuracy'"):
+        accept("val_accuracy", model, validation_split=0.5)
+    with pytest.raises(ValueError, match="pass `validation_data`"):
+        accept("val_mae", model)
+    with pytest.raises(ValueError, match="not compiled"):
+        accept("loss", keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))
+    early = keras.callbacks.EarlyStopping("mae")
+    with pytest.raises(ValueError, match="'acc'"):
+        accept("acc", model, callbacks=[early])
+
+
+def test_objectives_that_only_training_can_tell():
+    class AddsMetric(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["mine"] = 1.0
+
+    class OwnStep(keras.Model):
+        def train_step(self, data):
+            return {"mine": 0.0}
+
+    accept("mine", small(), callbacks=[AddsMetric()])
+    model = OwnStep()
+    model.compile("sgd", "mse")
+    accept("mine", model)
+    accept("anything", small([lambda y_true, y_pred: 0.0]))
+    accept("mae_1", small(["mae", "mae"]))
+
+
+def test_an_objective_of_no_metric_found_by_training_names_those_there_are(build, fit, tmp_path):
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["other"] = 1.0
+
+    oracle = EvolutionOracle(keras_tuner.Objective("mine", "min"), max_trials=2)
+    tuner = Tuner(build, oracle, directory=tmp_path)
+    with pytest.raises(ValueError, match=r"accuracy.*other.*'mine'"):
+        tuner.search(**fit, callbacks=[Adds()])
+    assert len(tuner.oracle.trials) == 1
+
+
+def bad_searches(fit):
+    x, y = fit["x"], fit["y"]
+    return [
+        ({**fit, "y": y[:9]}, ValueError, "one row a sample"),
+        ({**fit, "x": x[:0], "y": y[:0]}, ValueError, "empty"),
+        ({**fit, "validation_split": None}, ValueError, "validation_data"),
+        ({**fit, "epoch": 3}, TypeError, "epoch"),
+        ({**fit, "verbose": 3}, ValueError, "verbose"),
+        ({**fit, "callbacks": [generator()]}, ValueError, "deep"),
+    ]
+
+
+def test_bad_searches_start_no_trial_and_leave_the_folder_alone(build, fit, tmp_path):
+    def evolution(**kwargs):
+        return Evolution(
+            build, "val_loss", 1, directory=tmp_path, project_name="run", seed=0, **kwargs
+        )
+
+    evolution().search(**fit)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    for arguments, error, message in bad_searches(fit):
+        tuner = evolution(overwrite=True)
+        with pytest.raises(error, match=message):
+            tuner.search(**arguments)
+        assert tuner.results() == []
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_an_objective_that_is_no_metric_starts_no_trial(build, fit, tmp_path):
+    tuner = Evolution(build, "val_mae", 1, directory=tmp_path)
+    with pytest.raises(ValueError, match="val_accuracy"):
+        tuner.search(**fit)
+    with pytest.raises(ValueError, match="objective"):
+        Evolution(build, None, 1, directory=tmp_path, project_name="none").search(**fit)
+    assert tuner.results() == []
+    assert list(tmp_path.rglob("trial*")) == []
+
+
+class NeedsArguments(keras_tuner.HyperModel):
+    def __init__(self, width):
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    ("hypermodel", "message"),
+    [
+        (None, "NoneType"),
+        ("resnet", "'resnet'"),
+        (NeedsArguments, r"NeedsArguments\(...\), not the class"),
+        (keras.Sequential(), "Sequential"),
+        (keras_tuner.oracles.RandomSearchOracle("loss"), r"Tuner\(hypermodel, oracle\)"),
+    ],
+)
+def test_what_is_no_hypermodel(hypermodel, message, tmp_path):
+    with pytest.raises(TypeError, match=message):
+        Evolution(hypermodel, "val_loss", directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"max_trials": 0}, ValueError, "max_trials=0"),
+        ({"max_trials": -3}, ValueError, "max_trials=-3"),
+        ({"max_trials": 2.5}, TypeError, "max_trials=2.5"),
+        ({"max_trials": "9"}, TypeError, "max_trials='9'"),
+        ({"max_trials": None}, TypeError, "max_trials=None"),
+        ({"executions_per_trial": 0}, ValueError, "executions_per_trial"),
+        ({"budget": "64KB"}, TypeError, "kerasnas.Budget"),
+        ({"max_time": "tomorrow"}, ValueError, "max_time"),
+        ({"seed": "zero"}, (TypeError, ValueError), "seed"),
+        ({"objective": "no_such_metric"}, ValueError, "no_such_metric"),
+    ],
+)
+def test_bad_arguments(build, tmp_path, arguments, error, message):
+    with pytest.raises(error, match=message):
+        Evolution(build, **{"objective": "val_loss", "directory": tmp_path, **arguments})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_that_belong_to_the_oracle(build, tmp_path):
+    theirs = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=2)
+    with pytest.raises(ValueError, match="pass them to it"):
+        Tuner(build, theirs, max_trials=3, directory=tmp_path)
+    with pytest.raises(ValueError, match=r"budget.*RandomSearchOracle"):
+        Tuner(build, theirs, budget=Budget(flash="64KB"), directory=tmp_path)
+    with pytest.raises(TypeError, match=r"keras_tuner\.Oracle"):
+        Tuner(build, "evolution", directory=tmp_path)
+
+
+def test_a_budget_in_a_worker_is_an_error(build, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker")
+    with pytest.raises(ValueError, match="in a worker"):
+        Evolution(build, "val_loss", 1, budget=Budget(ram="9KB"), directory=tmp_path)
+
+
+def test_a_build_that_is_broken_is_shown_at_once(tmp_path):
+    def broken(hp):
+        hp.Int("units", 2, 5)
+        raise KeyError("no such layer")
+
+    with pytest.raises(KeyError, match="no such layer") as caught:
+        Evolution(broken, "val_loss", 1, directory=tmp_path)
+    assert "'units': 2" in caught.value.__notes__[0]
+    with pytest.raises(TypeError, match=r"forget to return"):
+        Evolution(lambda hp: hp.Int("units", 2, 5) and None, "val_loss", directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,221 @@
+"""One trial: its seed, its callbacks, its checkpoint, and what a promoted one starts from."""
+
+import contextlib
+import random
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from kerasnas.oracles.evolution import EvolutionOracle
+from kerasnas.tuners import Tuner
+from kerasnas.tuners.trial import check_model, seeded
+
+
+def tuner_of(build, tmp_path, *, max_trials=1, name="run", **kwargs):
+    oracle = EvolutionOracle("val_loss", max_trials=max_trials, seed=3)
+    return Tuner(build, oracle, directory=tmp_path, project_name=name, **kwargs)
+
+
+def scores(tuner):
+    return [result["score"] for result in tuner.results()]
+
+
+def test_the_same_seed_gives_the_same_scores_and_another_one_does_not(build, fit, tmp_path):
+    runs = []
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        tuner = tuner_of(build, tmp_path, max_trials=2, name=name, seed=seed)
+        tuner.search(**fit)
+        runs.append(tuner)
+    assert scores(runs[0]) == scores(runs[1])
+    assert scores(runs[0]) != scores(runs[2])
+    assert [r["values"] for r in runs[0].results()] == [r["values"] for r in runs[2].results()]
+
+
+def test_the_random_state_of_python_and_numpy_is_left_as_it_was(build, fit, tmp_path):
+    drawn = []
+
+    class Draws(keras_tuner.HyperModel):
+        def build(self, hp):
+            hp.Int("units", 1, 9)
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            drawn.append((random.random(), np.random.rand()))  # noqa: NPY002
+            return model.fit(*args, **kwargs)
+
+    tuner = tuner_of(Draws(), tmp_path)
+    python, numpy = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    tuner.search(**fit)
+    first = list(drawn)
+    assert random.getstate() == python
+    assert np.random.get_state()[1].tolist() == numpy  # noqa: NPY002
+    random.random()
+    np.random.rand()  # noqa: NPY002
+    tuner_of(Draws(), tmp_path, name="again").search(**fit)
+    assert drawn[1:] == first
+
+
+def test_seeded_puts_the_state_back_after_an_error():
+    state = random.getstate()
+    with contextlib.suppress(KeyError), seeded("a"):
+        random.random()
+        raise KeyError
+    assert random.getstate() == state
+
+
+@pytest.mark.parametrize("callbacks", [None, [], keras.callbacks.EarlyStopping("val_loss")])
+def test_callbacks_may_be_none_or_one(build, fit, tmp_path, callbacks):
+    tuner = tuner_of(build, tmp_path)
+    tuner.search(**fit, callbacks=callbacks)
+    assert [r["status"] for r in tuner.results()] == ["COMPLETED"]
+
+
+def test_hooks_of_a_subclass_are_called(build, fit, tmp_path):
+    epochs = []
+
+    class Hooks(Tuner):
+        def on_epoch_end(self, trial, model, epoch, logs=None):
+            epochs.append((trial.trial_id, epoch, "val_loss" in logs))
+
+    oracle = EvolutionOracle("val_loss", max_trials=2, seed=0)
+    Hooks(build, oracle, directory=tmp_path).search(**fit)
+    assert epochs == [("0", 0, True), ("0", 1, True), ("1", 0, True), ("1", 1, True)]
+
+
+def test_executions_differ_and_the_score_is_their_mean(build, fit, tmp_path):
+    best = []
+
+    class Notes(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            history = model.fit(*args, **kwargs)
+            best.append(min(history.history["val_loss"]))
+            return history
+
+    tuner = tuner_of(Notes(), tmp_path, executions_per_trial=2)
+    tuner.search(**fit)
+    assert best[0] != best[1]
+    assert scores(tuner)[0] == pytest.approx(np.mean(best), rel=1e-6)
+    x, y = fit["x"][36:], fit["y"][36:]
+    loss = tuner.get_best_models()[0].evaluate(x, y, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(min(best), rel=1e-5)
+
+
+def test_the_checkpoint_is_of_the_best_epoch_not_of_the_last(build, fit, tmp_path):
+    def diverges(hp):
+        model = build(hp)
+        model.compile(keras.optimizers.SGD(30.0), "binary_crossentropy", run_eagerly=True)
+        return model
+
+    losses = []
+
+    class Notes(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            losses.append(logs["val_loss"])
+
+    tuner = tuner_of(diverges, tmp_path)
+    tuner.search(**{**fit, "epochs": 6}, callbacks=[Notes()])
+    best = int(np.argmin(losses))
+    assert best < 5
+    assert tuner.results()[0]["best_step"] == best
+    x, y = fit["x"][36:], fit["y"][36:]
+    loss = tuner.get_best_models()[0].evaluate(x, y, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(losses[best], rel=1e-5)
+
+
+def test_models_that_fit_builds_are_scored_and_loaded_too(fit, tmp_path):
+    def unbuilt(hp):
+        layers = [keras.layers.Dense(hp.Int("units", 2, 5)), keras.layers.Dense(1)]
+        model = keras.Sequential(layers)
+        model.compile("adam", "mse", run_eagerly=True)
+        return model
+
+    tuner = tuner_of(unbuilt, tmp_path)
+    tuner.search(**fit)
+    x, y = fit["x"][36:], fit["y"][36:]
+    loss = tuner.get_best_models()[0].evaluate(x, y, verbose=0)
+    assert loss == pytest.approx(scores(tuner)[0], rel=1e-5)
+
+
+def test_a_missing_or_torn_checkpoint_is_named(build, fit, tmp_path):
+    tuner = tuner_of(build, tmp_path)
+    tuner.search(**fit)
+    path = tmp_path / "run" / "trial_0" / "checkpoint.weights.h5"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=str(path)):
+        tuner.get_best_models()
+    path.unlink()
+    with pytest.raises(ValueError, match=r"left no checkpoint.*callbacks"):
+        tuner.get_best_models()
+
+
+def test_no_temporary_file_is_left(build, fit, tmp_path):
+    tuner_of(build, tmp_path).search(**fit)
+    assert [p.name for p in tmp_path.rglob("*") if "tmp" in p.name] == []
+
+
+def test_a_promoted_trial_goes_on_with_the_optimizer_of_its_parent(build, data, tmp_path):
+    """KerasTuner loses Adam's moments and step count here."""
+    x, y = data
+
+    class Promotes(EvolutionOracle):
+        def populate_space(self, trial_id):
+            response = super().populate_space(trial_id)
+            values = {"units": 4, "act": "relu", "rate": 0.0}
+            first = {"tuner/epochs": 2, "tuner/initial_epoch": 0}
+            then = {"tuner/epochs": 5, "tuner/initial_epoch": 2, "tuner/trial_id": "0"}
+            response["values"] = {**values, **(first if trial_id == "0" else then)}
+            return response
+
+    def with_adam(hp):
+        model = build(hp)
+        model.compile("adam", "binary_crossentropy", run_eagerly=True)
+        return model
+
+    seen = []
+
+    class Notes(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            optimizer = self.model.optimizer
+            moments = [np.array(v) for v in optimizer.variables[2:]]
+            seen.append((int(optimizer.iterations), moments, self.model.get_weights()))
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.on_train_begin()
+
+    oracle = Promotes("loss", max_trials=2, seed=0)
+    tuner = Tuner(with_adam, oracle, directory=tmp_path)
+    tuner.search(x, y, batch_size=16, verbose=0, epochs=50, callbacks=[Notes()])
+    steps = [iterations for iterations, _, _ in seen]
+    assert steps == [0, 3, 6, 6, 9, 12, 15]
+    parent, child = seen[2], seen[3]
+    for before, after in zip(parent[1] + parent[2], child[1] + child[2], strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert any(moment.any() for moment in child[1])
+    assert tuner.results()[1]["epochs"] == 3
+
+
+def test_the_default_dtype_policy_outlives_a_trial(build, fit, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        tuner_of(build, tmp_path).search(**fit)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_what_is_not_a_keras_model_is_named():
+    import sklearn.linear_model
+    import tf_keras
+
+    check_model(keras.Sequential())
+    with pytest.raises(TypeError, match=r"Keras 2 model.*tf_keras"):
+        check_model(tf_keras.Sequential())
+    with pytest.raises(TypeError, match=r"sklearn.*LinearRegression"):
+        check_model(sklearn.linear_model.LinearRegression())
+    with pytest.raises(TypeError, match=r"forget to return.*NoneType"):
+        check_model(None)
