@@ -1,9 +1,13 @@
-"""The 8-bit scheme of quantization-aware training: TFMOT's own, with three gaps closed.
+"""The 8-bit scheme of quantization-aware training: TFMOT's own, with four gaps closed.
 
-Multiply, Subtract, Average, Maximum and Minimum are quantized (TFMOT refuses them); the kernel of
-a layer that is followed by a ReLU layer without BatchNormalization is quantized too (TFMOT trains
-it in float, and the converter rounds it afterwards); kernels keep the zeros that pruning put there,
-by TFMOT's own prune-preserving quantizers. Private names were read in TFMOT 0.8.1.
+- Multiply, Subtract, Average, Maximum and Minimum are quantized; TFMOT refuses them.
+- The kernel of a layer that is followed by a ReLU layer without BatchNormalization is quantized
+  too; TFMOT trains it in float, and the converter rounds it afterwards.
+- Kernels keep the zeros that pruning put there, by TFMOT's own prune-preserving quantizers.
+- The ranges of activations begin with the first batch. In TFMOT they begin with -6 to 6 and move
+  by a thousandth a step, so that a short training ends with the ranges it began with.
+
+Private names were read in TFMOT 0.8.1.
 """
 
 from functools import cache
@@ -12,6 +16,8 @@ from typing import Any
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
 _TRANSFORMED = ("BatchNormalization", "InputLayer", "SeparableConv2D")
+# How much of a range of activations stays at each step.
+_RANGE_DECAY = 0.99
 _ACTIVATIONS = ("gelu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh")
 
 
@@ -48,16 +54,22 @@ def _classes() -> dict[str, Any]:
     from kerasnas.compression.tfmot import import_tfmot
 
     tfmot = import_tfmot()
+    import tensorflow as tf
     import tf_keras
+    from tensorflow_model_optimization.python.core.quantization.keras import quant_ops
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_configs as configs,
     )
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_registry as registries,
     )
+    from tensorflow_model_optimization.python.core.quantization.keras.quantize_layer import (
+        QuantizeLayer,
+    )
 
     prune_preserving = tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme
-    default = tfmot.quantization.keras.default_8bit
+    api: Any = tfmot.quantization.keras
+    default: Any = api.default_8bit
 
     class Registry(default.Default8BitQuantizeRegistry):
         def __init__(self) -> None:
@@ -66,13 +78,67 @@ def _classes() -> dict[str, Any]:
                 layer_class = getattr(tf_keras.layers, kind)
                 self._layer_quantize_map[layer_class] = configs.Default8BitOutputQuantizeConfig()
 
+    class FirstBatchQuantizer(api.quantizers.MovingAverageQuantizer):
+        """8-bit activations over a range that begins with the first batch."""
+
+        def __init__(self) -> None:
+            super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
+
+        def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+            state = super().build(tensor_shape, name, layer)
+            state["seen"] = layer.add_weight(f"{name}_seen", initializer="zeros", trainable=False)
+            return state
+
+        def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+            low, high, seen = weights["min_var"], weights["max_var"], weights["seen"]
+            if training:
+                first = seen < 0.5
+                low.assign(tf.where(first, tf.minimum(tf.reduce_min(inputs), 0.0), low))
+                high.assign(tf.where(first, tf.maximum(tf.reduce_max(inputs), 0.0), high))
+                seen.assign(1.0)
+            return quant_ops.MovingAvgQuantize(
+                inputs, low, high, ema_decay=_RANGE_DECAY, is_training=training
+            )
+
+    class FirstBatchConfig(api.QuantizeConfig):
+        """Another config, with its quantizers of activations replaced."""
+
+        def __init__(self, config: Any) -> None:
+            self.config = config
+
+        def get_weights_and_quantizers(self, layer: Any) -> Any:
+            return self.config.get_weights_and_quantizers(layer)
+
+        def get_activations_and_quantizers(self, layer: Any) -> Any:
+            found = self.config.get_activations_and_quantizers(layer)
+            return [(activation, FirstBatchQuantizer()) for activation, _ in found]
+
+        def set_quantize_weights(self, layer: Any, quantize_weights: Any) -> None:
+            self.config.set_quantize_weights(layer, quantize_weights)
+
+        def set_quantize_activations(self, layer: Any, quantize_activations: Any) -> None:
+            self.config.set_quantize_activations(layer, quantize_activations)
+
+        def get_output_quantizers(self, layer: Any) -> Any:
+            return [FirstBatchQuantizer() for _ in self.config.get_output_quantizers(layer)]
+
+        def get_config(self) -> dict[str, Any]:
+            return {"config": self.config}
+
     class Layout(default.Default8BitQuantizeLayoutTransform):
         def apply(self, model: Any, layer_quantize_map: Any) -> Any:
             model, layer_quantize_map = super().apply(model, layer_quantize_map)
+            registry = Registry()
             for layer in model.layers:
                 entry = layer_quantize_map.get(layer.name)
-                if entry is not None and isinstance(layer, tuple(kernel_classes)):
-                    entry["quantize_config"] = kernel_config(layer, entry.get("quantize_config"))
+                if entry is None or isinstance(layer, layers.InputLayer | QuantizeLayer):
+                    continue
+                config = entry.get("quantize_config")
+                if isinstance(layer, kernel_classes):
+                    config = kernel_config(layer, config)
+                elif config is None:
+                    config = registry.get_quantize_config(layer)
+                entry["quantize_config"] = FirstBatchConfig(config)
             return model, layer_quantize_map
 
     class Scheme(default.Default8BitQuantizeScheme):
@@ -82,15 +148,13 @@ def _classes() -> dict[str, Any]:
         def get_quantize_registry(self) -> Any:
             return Registry()
 
-    class KeepZeros(tfmot.quantization.keras.quantizers.Quantizer):
+    class KeepZeros(api.quantizers.Quantizer):
         """Any quantizer of weights, with the zeros it finds kept: TFMOT has it for two layers."""
 
         def __init__(self, quantizer: Any) -> None:
             self.quantizer = quantizer
 
         def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
-            import tensorflow as tf
-
             state = self.quantizer.build(tensor_shape, name, layer)
             state["kept"] = tf.cast(getattr(layer.layer, name) != 0, tf.float32)
             return state

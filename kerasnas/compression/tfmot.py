@@ -1,10 +1,10 @@
 """Imports TensorFlow Model Optimization without its side effect."""
 
 import os
-from types import ModuleType
+from typing import Any
 
 
-def import_tfmot() -> ModuleType:
+def import_tfmot() -> Any:
     """Imports TFMOT and puts `TF_USE_LEGACY_KERAS` back.
 
     TFMOT 0.8.1 sets the variable when it is imported, which would make `tf.keras` Keras 2 in this

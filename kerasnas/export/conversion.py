@@ -107,7 +107,7 @@ def _representative_samples(model: Any, data: Any) -> list[np.ndarray]:
             f"`representative_data` must be a list of {len(model.inputs)} arrays, one for each "
             f"input of the model. Received: {len(arrays)}"
         )
-    checked = []
+    checked: list[np.ndarray] = []
     for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
         array = np.asarray(array)
         where = f"`representative_data` for input {index}"

@@ -12,9 +12,10 @@ import numpy as np
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
 
 # A BatchNormalization after one of these is folded into it by the converter.
-_FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
+_FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D")
 # After one of these it must be folded here; the axis of the kernel that holds the outputs.
 _FOLDED_HERE = {"Dense": -1, "Conv2DTranspose": -2}
+_MERGES_OF_MANY = ("Add", "Maximum", "Minimum", "Multiply")
 # Do nothing outside training, and quantization-aware training cannot wrap them.
 _DROPPED = ("GaussianDropout", "GaussianNoise", "Identity")
 
@@ -22,8 +23,9 @@ _DROPPED = ("GaussianDropout", "GaussianNoise", "Identity")
 def canonical(graph: Graph) -> Graph:
     """Brings a graph into the form that quantization-aware training can quantize completely.
 
-    Identity and noise layers go; an activation inside a layer becomes a layer of its own (except
-    linear and relu); a BatchNormalization after Dense or Conv2DTranspose is folded into it; one
+    Identity and noise layers go; a SeparableConv2D becomes its two convolutions; a merge of many
+    becomes a chain of merges of two; an activation inside a layer becomes a layer of its own
+    (except linear and relu); a BatchNormalization after Dense or Conv2DTranspose is folded into it; one
     that follows nothing it could be folded into, Rescaling and Normalization become a 1x1
     DepthwiseConv2D with bias.
 
@@ -34,6 +36,8 @@ def canonical(graph: Graph) -> Graph:
         The same graph.
     """
     _drop_idle(graph)
+    _split_merges(graph)
+    _split_separable(graph)
     _split_activations(graph)
     _fold_batch_normalization(graph)
     _affine_to_depthwise(graph)
@@ -58,13 +62,11 @@ def _remove(graph: Graph, node: Node) -> None:
     _replace(graph, node.output, node.inputs[0])
 
 
-def _insert_after(
-    graph: Graph, node: Node, layer: LayerSpec, shape: tuple[int | None, ...]
-) -> Node:
-    """Puts a layer between a node and all its readers."""
-    output = keras.KerasTensor(shape)
-    _replace(graph, node.output, output)
-    made = Node(layer, [node.output], output, (node.output,))
+def _append(graph: Graph, node: Node, layer: LayerSpec, shape: tuple[int | None, ...]) -> Node:
+    """Puts a layer after a node, whose own output now has the given shape."""
+    made = Node(layer, [keras.KerasTensor(shape)], node.output)
+    made.args = (made.inputs[0],)
+    node.output = made.inputs[0]
     graph.nodes.insert(graph.nodes.index(node) + 1, made)
     return made
 
@@ -84,6 +86,53 @@ def _drop_idle(graph: Graph) -> None:
             _remove(graph, node)
 
 
+def _split_merges(graph: Graph) -> None:
+    # The converter would do it, and leave what is between them without a range, in float.
+    for node in list(graph.nodes):
+        spec = node.layer
+        if spec.kind not in _MERGES_OF_MANY or len(node.inputs) <= 2:
+            continue
+        first, second, *rest = node.inputs
+        node.inputs, node.args = [first, second], ([first, second],)
+        for number, tensor in enumerate(rest, 3):
+            layer = _new_layer(graph, f"{spec.name}_{number}", spec.kind, **spec.config)
+            node = _append(graph, node, layer, node.output.shape)
+            node.inputs.append(tensor)
+            node.args = (list(node.inputs),)
+
+
+def _split_separable(graph: Graph) -> None:
+    # TFMOT would split it too, but gives the halves names that other layers may have.
+    second_halves: dict[int, LayerSpec] = {}
+    for node in list(graph.nodes):
+        spec = node.layer
+        if spec.kind == "SeparableConv2D":
+            second_halves[id(spec)] = _separate(graph, spec)
+        if id(spec) in second_halves:
+            channels = spec.weights[0].shape[-2] * spec.weights[0].shape[-1]
+            _append(graph, node, second_halves[id(spec)], (*node.output.shape[:-1], channels))
+
+
+def _separate(graph: Graph, spec: LayerSpec) -> LayerSpec:
+    """Leaves the depthwise half in a separable convolution's place and returns the other."""
+    config, (depthwise, pointwise, *bias) = spec.config, spec.weights
+    second = _new_layer(graph, f"{spec.name}_pointwise", "Conv2D", kernel_size=1)
+    of_second = ("filters", "activation", "use_bias", "trainable", "activity_regularizer")
+    second.config |= {key: config[key] for key in of_second if key in config}
+    for key in ("regularizer", "constraint"):
+        second.config[f"kernel_{key}"] = config.get(f"pointwise_{key}")
+        second.config[f"bias_{key}"] = config.get(f"bias_{key}")
+    second.weights = [pointwise, *bias]
+    of_first = (
+        *("kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier"),
+        *("trainable", "depthwise_regularizer", "depthwise_constraint"),
+    )
+    spec.kind = "DepthwiseConv2D"
+    spec.config = {key: config[key] for key in of_first if key in config} | {"use_bias": False}
+    spec.weights = [depthwise]
+    return second
+
+
 def _split_activations(graph: Graph) -> None:
     has_kernel = (*_FOLDED_BY_CONVERTER, *_FOLDED_HERE)
     activations: dict[int, LayerSpec] = {}
@@ -97,7 +146,7 @@ def _split_activations(graph: Graph) -> None:
                 continue
             spec.config["activation"] = "linear"
             activations[id(spec)] = _activation_layer(graph, spec.name, name)
-        _insert_after(graph, node, activations[id(spec)], node.output.shape)
+        _append(graph, node, activations[id(spec)], node.output.shape)
 
 
 def _activation_layer(graph: Graph, owner: str, name: str) -> LayerSpec:
@@ -203,6 +252,6 @@ def _call_on_images(graph: Graph, node: Node, layer: LayerSpec) -> None:
     image = (1, 1, shape[-1]) if len(shape) == 2 else (1, math.prod(shape[1:-1]), shape[-1])
     node.layer = _new_layer(graph, f"{layer.name}_to_image", "Reshape", target_shape=image)
     node.args, node.kwargs = (node.inputs[0],), {}
-    affine = _insert_after(graph, node, layer, (shape[0], *image))
+    affine = _append(graph, node, layer, (shape[0], *image))
     back = _new_layer(graph, f"{layer.name}_back", "Reshape", target_shape=tuple(shape[1:]))
-    _insert_after(graph, affine, back, shape)
+    _append(graph, affine, back, shape)

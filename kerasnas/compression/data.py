@@ -1,0 +1,91 @@
+"""Checks the arrays that a user hands to `compress`, before any work."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Inputs and targets.
+
+    Args:
+        given_x: The inputs as they were given, for the Keras 3 model.
+        x: One array for each input, in the order of `model.inputs`.
+        y: The targets.
+    """
+
+    given_x: Any
+    x: list[np.ndarray]
+    y: Any
+
+
+def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
+    """Checks a tuple `(x, y)` against a model.
+
+    Args:
+        argument: Name of the argument, for the message.
+        given: What the user gave.
+        model: The Keras 3 model.
+
+    Returns:
+        `Dataset`.
+
+    Raises:
+        ValueError: If it is not a pair, or shapes or lengths do not fit.
+    """
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ValueError(f"`{argument}` must be a tuple (x, y) of arrays. Received: {type(given)}")
+    given_x, y = given
+    x = _inputs(argument, given_x, model)
+    for index, (array, tensor) in enumerate(zip(x, model.inputs, strict=True)):
+        expected = tensor.shape[1:]
+        fits = array.ndim == len(expected) + 1 and all(
+            want is None or want == have
+            for want, have in zip(expected, array.shape[1:], strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"`{argument}` must hold x of shape {('samples', *expected)} for input {index}. "
+                f"Received: shape {array.shape}"
+            )
+    targets = [np.asarray(array) for array in keras.tree.flatten(y)]
+    if not targets:
+        raise ValueError(f"`{argument}` must hold targets. Received: y={y!r}")
+    lengths = [array.shape[0] if array.ndim else 0 for array in (*x, *targets)]
+    if len(set(lengths)) > 1 or lengths[0] == 0:
+        raise ValueError(
+            f"`{argument}` must hold x and y of the same length, at least 1. Received: lengths "
+            f"{lengths[: len(x)]} of x and {lengths[len(x) :]} of y"
+        )
+    ordered = y
+    if isinstance(y, dict):
+        ordered = [np.asarray(y[name]) for name in model.output_names]
+    return Dataset(given_x, x, ordered)
+
+
+def _inputs(argument: str, given: Any, model: keras.Model) -> list[np.ndarray]:
+    if isinstance(given, dict):
+        names = [tensor.name for tensor in model.inputs]
+        if set(given) != set(names):
+            raise ValueError(
+                f"`{argument}` must hold x with the keys {names}. Received: {list(given)}"
+            )
+        given = [given[name] for name in names]
+    several = len(model.inputs) > 1
+    arrays = list(given) if several and isinstance(given, list | tuple) else [given]
+    if len(arrays) != len(model.inputs):
+        raise ValueError(
+            f"`{argument}` must hold x as a list of {len(model.inputs)} arrays. "
+            f"Received: {len(arrays)}"
+        )
+    checked = [np.asarray(array) for array in arrays]
+    for array in checked:
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            raise ValueError(
+                f"`{argument}` must hold finite numbers in x. Received: dtype {array.dtype}"
+                + (" with NaN or infinity" if array.dtype.kind == "f" else "")
+            )
+    return checked

@@ -1,0 +1,146 @@
+"""Quantization: fewer bits for weights and activations."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from kerasnas.compression.bridge.graph import Graph
+from kerasnas.compression.quantization_scheme import scheme, unsupported
+from kerasnas.compression.step import check_number
+from kerasnas.compression.tfmot import import_tfmot
+from kerasnas.compression.training import Training
+from kerasnas.export import to_tflite
+from kerasnas.export.conversion import Quantization
+from kerasnas.export.model_file import float_operators
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """Stores the network in fewer bits. Always the last step of a recipe.
+
+    Args:
+        bits: `"int8"` (weights and activations, input and output included), `"float16"` (weights
+            stored in 16 bits), `"dynamic"` (weights int8, activations float) or `"float32"`.
+        method: `"qat"` trains with the rounding in place, and keeps zeros that pruning made;
+            `"ptq"` rounds after training. int8 takes either, "qat" unless told; the others are
+            post-training.
+        epochs: Passes over the training data of "qat".
+        batch_size: Samples in a training step of "qat".
+        learning_rate: Of Adam. Quantization-aware training diverges above about 1e-4.
+
+    Raises:
+        ValueError: If an argument is out of range, or "qat" is asked for without int8.
+
+    Source:
+        Jacob et al., "Quantization and Training of Neural Networks for Efficient
+        Integer-Arithmetic-Only Inference", arXiv 1712.05877; by TensorFlow Model Optimization.
+
+    Example:
+
+    ```python
+    kn.compress(model, [kn.Quantize("int8")], train_data=(x, y), validation_data=(xv, yv))
+    ```
+    """
+
+    bits: Quantization = "int8"
+    method: Literal["qat", "ptq"] | None = None
+    epochs: int = 3
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+
+    final = True
+
+    def __post_init__(self) -> None:
+        if self.bits not in get_args(Quantization):
+            raise ValueError(
+                f"`Quantize(bits=...)` must be one of {get_args(Quantization)}. "
+                f"Received: bits={self.bits!r}"
+            )
+        if self.method not in ("qat", "ptq", None):
+            raise ValueError(
+                f"`Quantize(method=...)` must be 'qat' or 'ptq'. Received: method={self.method!r}"
+            )
+        if self.method == "qat" and self.bits != "int8":
+            raise ValueError(
+                "`Quantize(method='qat')` trains for int8 only; the others are post-training. "
+                f"Received: bits={self.bits!r}"
+            )
+        check_number("Quantize", "epochs", self.epochs, int, 1)
+        check_number("Quantize", "batch_size", self.batch_size, int, 1)
+        check_number("Quantize", "learning_rate", self.learning_rate, float, 0)
+
+    @property
+    def name(self) -> str:
+        """Name in the report."""
+        return f"quantize {self.bits}"
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is quantization-aware training."""
+        return self.bits == "int8" and self.method != "ptq"
+
+    @property
+    def how(self) -> str:
+        """The method in the report's words."""
+        return "quantization-aware" if self.trains else "post-training"
+
+    @property
+    def trained_epochs(self) -> int:
+        """Passes over the training data."""
+        return self.epochs if self.trains else 0
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether the network must be in canonical form."""
+        return self.trains
+
+    @property
+    def dtype(self) -> str:
+        """Of activations: the other modes compute in float."""
+        return "int8" if self.bits == "int8" else "float32"
+
+    def check(self, graph: Graph) -> None:
+        """Names every layer that cannot be trained quantized."""
+        if not self.trains:
+            return
+        problems = []
+        for node in graph.nodes:
+            spec = node.layer
+            reason = unsupported(spec.kind, spec.config)
+            if spec.kind == "InputLayer" and "float" not in spec.config["dtype"]:
+                reason = f"it takes {spec.config['dtype']}; only float inputs can be rounded"
+            if spec.kind != "InputLayer" and graph.calls(spec) > 1:
+                reason = "it is shared by several places of the network"
+            problem = f"  '{spec.name}' ({spec.kind}): {reason}"
+            if reason and problem not in problems:
+                problems.append(problem)
+        if problems:
+            raise ValueError(
+                f"`Quantize('int8')` cannot train '{graph.name}' quantization-aware. Use "
+                "Quantize('int8', method='ptq'), or leave these layers out:\n" + "\n".join(problems)
+            )
+
+    def apply(self, model: Any, training: Training) -> Any:
+        """Trains quantization-aware with TFMOT, or leaves the model as it is."""
+        if not self.trains:
+            return model
+        keras_api = import_tfmot().quantization.keras
+        with keras_api.quantize_scope():
+            annotated = keras_api.quantize_annotate_model(model)
+            quantized = keras_api.quantize_apply(annotated, scheme())
+        training.fit(quantized, self.epochs, self.batch_size, self.learning_rate)
+        return quantized
+
+    def export(self, model: Any, training: Training) -> bytes:
+        """Exports in the bits asked for."""
+        if self.trains or self.bits != "int8":
+            data = to_tflite(model, self.bits)
+        else:
+            several = len(training.x) > 1
+            data = to_tflite(model, "int8", training.x if several else training.x[0])
+        islands = float_operators(data) if self.bits == "int8" else []
+        if islands:
+            raise RuntimeError(
+                f"The converter left operators in float: {', '.join(islands)}. "
+                "Try Quantize('int8', method='ptq')."
+            )
+        return data

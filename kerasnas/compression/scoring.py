@@ -1,0 +1,82 @@
+"""The metrics of a Keras 3 model, measured on predictions that something else made."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+# Metrics that are better when smaller, by a part of their name.
+_SMALLER_IS_BETTER = ("loss", "error", "crossentropy", "divergence", "hinge", "poisson", "false_")
+_SMALLER_SHORT = ("mse", "mae", "mape", "msle", "rmse", "kld", "bce", "cce")
+
+
+class Scorer:
+    """Scores predictions with the loss and metrics that a model is compiled with.
+
+    The float model, the pruned one and the `.tflite` file are all scored by the same Keras 3 code.
+
+    Args:
+        model: Compiled Keras 3 model.
+
+    Raises:
+        ValueError: If the metrics cannot be made again from their config.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        ends = [
+            keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in model.outputs
+        ]
+        # Metrics may be given by output name, which is that of the layer that makes the output.
+        named = [
+            keras.layers.Identity(name=name)(end)
+            for name, end in zip(model.output_names, ends, strict=True)
+        ]
+        outputs: Any = named[0]
+        if not isinstance(model, keras.Sequential):
+            outputs = keras.tree.pack_sequence_as(model.output, named)
+        self._passing = keras.Model(ends, outputs)
+        try:
+            config = model.get_compile_config()
+            self._passing.compile_from_config({**config, "optimizer": "sgd"})
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "The loss and metrics that `model` is compiled with must be Keras's own, or be "
+                f"registered with `keras.saving.register_keras_serializable`. Received: {error}"
+            ) from error
+
+    def score(self, predictions: Any, y: Any) -> dict[str, float]:
+        """Scores predictions.
+
+        Args:
+            predictions: Array of predictions, or a list with one for each output.
+            y: Targets, as the model's own `evaluate` takes them.
+
+        Returns:
+            Dict from "loss" and the names of the metrics to values.
+        """
+        several = isinstance(predictions, list | tuple)
+        arrays = [np.asarray(array) for array in (predictions if several else [predictions])]
+        logs = self._passing.evaluate(arrays, y, batch_size=256, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in logs.items()}
+
+
+def first_metric(logs: dict[str, float]) -> str:
+    """The name of the first metric of an evaluation, or "loss" if there is none."""
+    metrics = [name for name in logs if name != "loss" and not name.endswith("_loss")]
+    return metrics[0] if metrics else "loss"
+
+
+def drop(metric: str, before: float, after: float) -> float:
+    """How much worse a metric has become.
+
+    Args:
+        metric: Name of the metric.
+        before: Value before.
+        after: Value after.
+
+    Returns:
+        Positive if it became worse, whichever way the metric points.
+    """
+    last = metric.lower().rsplit("_", 1)[-1]
+    smaller = last in _SMALLER_SHORT or any(part in metric.lower() for part in _SMALLER_IS_BETTER)
+    return after - before if smaller else before - after

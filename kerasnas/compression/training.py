@@ -1,0 +1,145 @@
+"""What fine-tuning needs, for every step that trains: data, loss and a seed."""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnas.compression.bridge.graph import Graph
+
+
+@dataclass(frozen=True)
+class Training:
+    """Handed to each step of a recipe.
+
+    Args:
+        graph: The network, in canonical form; layer names are those of the tf_keras model.
+        x: Training inputs, one array for each input of the model.
+        y: Training targets, as `fit` takes them.
+        loss: Loss that tf_keras understands.
+        loss_weights: Weights of several losses, or None.
+        seed: Seed of this step.
+    """
+
+    graph: Graph
+    x: list[np.ndarray]
+    y: Any
+    loss: Any
+    loss_weights: Any
+    seed: int
+
+    @property
+    def samples(self) -> int:
+        """Number of training samples."""
+        return len(self.x[0])
+
+    def fit(
+        self,
+        model: Any,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        callbacks: Sequence[Any] = (),
+    ) -> None:
+        """Trains a tf_keras model with Adam, reproducibly.
+
+        Args:
+            model: tf_keras model; it is compiled here.
+            epochs: Passes over the training data.
+            batch_size: Samples in a step.
+            learning_rate: Of Adam.
+            callbacks: tf_keras callbacks.
+        """
+        import tf_keras
+
+        with seeded(self.seed):
+            model.compile(
+                optimizer=tf_keras.optimizers.Adam(learning_rate),
+                loss=self.loss,
+                loss_weights=self.loss_weights,
+            )
+            model.fit(
+                self.x[0] if len(self.x) == 1 else self.x,
+                self.y,
+                epochs=epochs,
+                batch_size=batch_size,
+                callbacks=list(callbacks),
+                verbose=0,
+            )
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds Python, numpy and TensorFlow, and puts the first two back afterwards.
+
+    Args:
+        seed: The seed.
+    """
+    import tf_keras
+
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    tf_keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def legacy_loss(model: keras.Model) -> Any:
+    """The loss of a compiled Keras 3 model, for tf_keras.
+
+    Args:
+        model: Compiled Keras 3 model.
+
+    Returns:
+        What `compile(loss=...)` of tf_keras takes: one loss, or a list in the order of outputs.
+
+    Raises:
+        ValueError: If a loss has no counterpart.
+    """
+    loss = model.loss
+    if isinstance(loss, dict):
+        loss = [loss.get(name) for name in model.output_names]
+    if isinstance(loss, list | tuple):
+        return [None if one is None else _legacy_loss(one) for one in loss]
+    return _legacy_loss(loss)
+
+
+def legacy_loss_weights(model: keras.Model) -> Any:
+    """The loss weights of a compiled Keras 3 model: None, or a list in the order of outputs."""
+    weights = model.get_compile_config().get("loss_weights")
+    if isinstance(weights, dict):
+        return [weights.get(name, 1.0) for name in model.output_names]
+    return weights
+
+
+def _legacy_loss(loss: Any) -> Any:
+    import tf_keras
+
+    if isinstance(loss, str):
+        try:
+            return tf_keras.losses.get(loss)
+        except ValueError:
+            raise ValueError(
+                f"The loss that `model` is compiled with is unknown to tf_keras. Received: {loss!r}"
+            ) from None
+    if keras.backend.backend() == "tensorflow":
+        return lambda y_true, y_pred: loss(y_true, y_pred)
+    if isinstance(loss, keras.losses.Loss):
+        legacy_class = getattr(tf_keras.losses, type(loss).__name__, None)
+        if legacy_class is not None:
+            config = loss.get_config()
+            config.pop("dtype", None)
+            try:
+                return legacy_class(**config)
+            except (TypeError, ValueError):
+                pass
+    raise ValueError(
+        "The loss that `model` is compiled with must be one that tf_keras has too, by name or as "
+        f"a Keras loss, unless the Keras backend is TensorFlow. Received: {loss!r}"
+    )
