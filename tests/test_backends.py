@@ -1,0 +1,67 @@
+"""The search side on every Keras backend, each in a process of its own."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+MODULES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+
+SEARCH = """
+import json, sys
+import numpy as np
+import kerasnas as kn
+
+imported = sorted({"tensorflow", "tf_keras", "tensorflow_model_optimization"} & set(sys.modules))
+rng = np.random.default_rng(0)
+x, y = rng.random((32, 8, 8, 1), dtype="float32"), rng.integers(0, 3, 32)
+found = []
+for space in (
+    kn.LayerwiseHyperModel((8, 8, 1), 3, stages=[(4, 8)], blocks=(1, 2)),
+    kn.CellHyperModel((8, 8, 1), 3, stages=2, filters=4),
+):
+    tuner = kn.Evolution(
+        space, objective="val_loss", max_trials=2, budget=kn.Budget(flash="64KB"), seed=0,
+        directory=sys.argv[1], project_name=type(space).__name__,
+    )
+    tuner.search(x, y, validation_data=(x, y), epochs=1, verbose=0)
+    model = tuner.get_best_models(1)[0]
+    found.append([model.predict(x, verbose=0).shape, kn.profile(model).macs > 0,
+                  [row["status"] for row in tuner.results()]])
+later = sorted({"tensorflow", "tf_keras", "tensorflow_model_optimization"} & set(sys.modules))
+print(json.dumps({"imported": imported, "later": later, "found": found}))
+"""
+
+
+def run(code: str, backend: str, *arguments: str) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("backend", list(MODULES))
+def test_both_spaces_are_searched(backend, tmp_path):
+    if importlib.util.find_spec(MODULES[backend]) is None:
+        pytest.skip(f"{backend} is not installed; `make test-backends` installs it")
+    result = run(SEARCH, backend, str(tmp_path))
+    for shape, costed, statuses in result["found"]:
+        assert shape == [32, 3]
+        assert costed
+        assert statuses == ["COMPLETED", "COMPLETED"]
+    allowed = ["tensorflow"] if backend == "tensorflow" else []
+    assert result["imported"] == allowed
+    assert result["later"] == allowed
+
+
+def test_the_environment_of_keras_2_is_left_alone():
+    code = "import json, os, kerasnas; print(json.dumps({'v': 'TF_USE_LEGACY_KERAS' in os.environ}))"
+    assert run(code, "tensorflow") == {"v": False}
