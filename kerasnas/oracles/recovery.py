@@ -6,12 +6,20 @@ import os
 import pathlib
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kerasnas.oracles import journal
 
 JOURNAL = "journal.jsonl"
 ENDED = ("COMPLETED", "FAILED")
+
+
+class Journaled(NamedTuple):
+    """How much of what is known beside the trials the journal itself has said."""
+
+    header: bool = False
+    space: int = 0
+    enqueued: int = 0
 
 
 @dataclass
@@ -26,6 +34,7 @@ class Recovered:
         ended: Ids in the order of their ends.
         enqueued: Settings that the user queued.
         state: The oracle's state as of the last trial that was created, or None.
+        journaled: How much of this was in the journal.
         unjournaled: Ids of trials that only other files knew.
         stale: Ids of trials whose `trial.json` is behind or unreadable.
     """
@@ -36,6 +45,7 @@ class Recovered:
     ended: list[str] = field(default_factory=list)
     enqueued: list[dict[str, Any]] = field(default_factory=list)
     state: dict[str, Any] | None = None
+    journaled: Journaled = field(default_factory=Journaled)
     unjournaled: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
 
@@ -62,14 +72,15 @@ def recover(folder: str) -> Recovered:
         _apply_event(found, event)
     if unreadable:
         _warn(f"{path}, line {unreadable[0]}", "What the other files hold of it is kept.")
-    elif events and found.header is None:
-        _warn(f"{path}, line 1", "Whether this folder is of the same search is not checked.")
+    found.journaled = Journaled(found.header is not None, len(found.space), len(found.enqueued))
     snapshot, trouble = _load(os.path.join(folder, "oracle.json"))
     if trouble:
         _warn(trouble, "The journal is used instead.")
-    damaged = bool(unreadable) or not events
+    damaged = bool(unreadable) or found.header is None
     if snapshot is not None and damaged:
         _apply_snapshot(found, snapshot)
+    if events and found.header is None:
+        _warn(f"{path}, line 1", "Whether this folder is of the same search is not checked.")
     for trial_path in sorted(glob.glob(trial_file(glob.escape(folder), "*"))):
         _apply_trial_file(found, trial_path, damaged)
     for trial_id in [name for name, trial in found.trials.items() if trial["values"] is None]:
@@ -158,6 +169,7 @@ def _apply_trial_file(found: Recovered, path: str, damaged: bool) -> None:
     for name in ("score", "metrics", "best_step", "message"):
         trial[name] = content[name]
     found.unjournaled.append(trial_id)
+    _add_space(found, content["hyperparameters"]["space"])
     if content["status"] in ENDED:
         trial["status"] = content["status"]
         if trial_id not in found.ended:

@@ -49,17 +49,18 @@ class SavedOracle(keras_tuner.Oracle):
             self._check_header(found.header)
             self._journal = Journal(os.path.join(folder, recovery.JOURNAL))
             self._restore_space(found.space)
+            self._space_saved = found.journaled.space
             self.lineage.clear()
             self._restore_trials(found)
             queued, self._enqueued = self._enqueued, found.enqueued
-            self._enqueued_saved = len(found.enqueued)
+            self._enqueued_saved = found.journaled.enqueued
             self._enqueued += [values for values in queued if values not in found.enqueued]
             if found.state is not None:
                 self._take_position(found.state)
-            if found.header is None:
-                self._append(self._header())
-            else:
+            if found.header is not None:
                 self.seed = found.header["seed"]
+            if not found.journaled.header:
+                self._append(self._header())
             self._save_space_and_queue()
             for trial_id in found.unjournaled:
                 trial = self.trials[trial_id]
@@ -230,7 +231,6 @@ class SavedOracle(keras_tuner.Oracle):
         here = self.hyperparameters
         saved = {"space": configs, "values": {}}
         self.hyperparameters = keras_tuner.HyperParameters.from_config(saved)
-        self._space_saved = len(configs)
         super().update_space(here)
 
     def _restore_trials(self, found: recovery.Recovered) -> None:

@@ -1,0 +1,362 @@
+import keras_tuner
+import numpy as np
+import pytest
+
+from kerasnas.oracles import Oracle, Proposal, RandomOracle, genome
+from kerasnas.testing import search
+from kerasnas.testing.search import Violation
+
+
+def make(folder, **kwargs):
+    kwargs = {
+        "objective": keras_tuner.Objective(*search.OBJECTIVE),
+        "hyperparameters": search.conditional_space(),
+        "seed": 0,
+        **kwargs,
+    }
+    oracle = RandomOracle(**kwargs)
+    oracle.open(folder)
+    return oracle
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("max_trials", 0),
+        ("max_trials", 2.5),
+        ("seed", -1),
+        ("seed", "a"),
+        ("max_proposals", 0),
+        ("max_retries_per_trial", -1),
+        ("max_consecutive_failed_trials", 0),
+        ("max_trials", True),
+    ],
+)
+def test_bad_arguments_are_named(argument, value):
+    with pytest.raises(ValueError, match=rf"{argument} must be .* Received: {argument}="):
+        RandomOracle(**{argument: value})
+
+
+def test_seed_zero_is_a_seed_and_none_draws_one():
+    assert RandomOracle(seed=0).seed == 0
+    assert RandomOracle().seed != RandomOracle().seed
+
+
+def test_a_strategy_must_propose(tmp_path):
+    oracle = Oracle(hyperparameters=search.small_space())
+    oracle.open(tmp_path)
+    with pytest.raises(NotImplementedError, match="Oracle must define propose"):
+        oracle.create_trial("a")
+
+
+def test_asking_without_a_folder_is_not_silent():
+    with pytest.raises(AttributeError):
+        RandomOracle(hyperparameters=search.small_space()).create_trial("a")
+
+
+# ------------------------------------------------------------------ queued settings
+
+
+def test_queued_settings_come_first_and_are_filled_up(tmp_path):
+    oracle = make(tmp_path)
+    oracle.enqueue({"depth": np.int64(2), "block_0": "pool"})
+    oracle.enqueue({"bias": True})
+    rows = search.run(oracle, trials=3)
+    first, second = dict(rows[0].values), dict(rows[1].values)
+    assert (first["depth"], first["block_0"], first["block_1"]) == (2, "pool", "conv")
+    assert second["bias"] is True
+    assert [oracle.lineage[row.trial_id]["operator"] for row in rows] == [
+        "enqueued",
+        "enqueued",
+        "random",
+    ]
+
+
+def test_queueing_changes_no_other_proposal(tmp_path):
+    plain = search.run(make(tmp_path / "plain", max_trials=5))
+    oracle = make(tmp_path / "queued", max_trials=6)
+    oracle.enqueue({"depth": 1})
+    queued = search.run(oracle)
+    assert [row.values for row in queued[1:]] == [row.values for row in plain]
+
+
+def test_a_queue_survives_a_kill(tmp_path):
+    oracle = make(tmp_path)
+    for depth in (1, 2, 3):
+        oracle.enqueue({"depth": depth, "bias": True})
+    search.run(oracle, trials=1)
+    again = make(tmp_path)
+    # The script that is run again queues them again.
+    for depth in (1, 2, 3):
+        again.enqueue({"depth": depth, "bias": True})
+    rows = search.run(again, trials=3)
+    assert [dict(row.values)["depth"] for row in rows[:3]] == [1, 2, 3]
+    assert [again.lineage[row.trial_id]["operator"] for row in rows][2:] == ["enqueued", "random"]
+
+
+@pytest.mark.parametrize("values", [{"width": 1}, {"depth": 7}])
+def test_queueing_what_the_space_does_not_have_is_an_error(tmp_path, values):
+    with pytest.raises(ValueError, match="Cannot enqueue.*Received"):
+        make(tmp_path).enqueue(values)
+
+
+def test_queueing_what_breaks_the_budget_is_an_error_or_a_warning(tmp_path):
+    def gate(values):
+        return {"flash": Violation(70, 64)} if values["depth"] == 3 else {}
+
+    early = make(tmp_path / "early", max_trials=3)
+    early.enqueue({"depth": 3})
+    early.attach(gate=gate)
+    with pytest.warns(RuntimeWarning, match="Skipped.*flash=70 > limit 64"):
+        rows = search.run(early)
+    assert all(dict(row.values)["depth"] < 3 for row in rows)
+    with pytest.raises(ValueError, match="flash=70 > limit 64"):
+        early.enqueue({"depth": 3, "bias": True})
+
+
+# ------------------------------------------------------------------ spaces that grow
+
+
+def test_a_space_is_discovered_by_the_first_trial(tmp_path):
+    oracle = make(tmp_path, hyperparameters=None, max_trials=20)
+    first = oracle.create_trial("a")
+    assert first.hyperparameters.values == {}
+    assert oracle.create_trial("b").status == "IDLE"
+    first.hyperparameters.Int("units", 1, 3)
+    search.finish(oracle, first)
+    rows = search.run(oracle)
+    assert [dict(row.values)["units"] for row in rows][0] == 1
+    # The first trial ran with the default, which is not tried again.
+    assert sorted(dict(row.values)["units"] for row in rows) == [1, 2, 3]
+    assert "exhausted" in oracle.stop_reason
+
+
+def test_a_space_without_hyperparameters_ends_after_one_trial(tmp_path):
+    oracle = make(tmp_path, hyperparameters=None)
+    assert len(search.run(oracle)) == 1
+    assert "no hyperparameters" in oracle.stop_reason
+
+
+def test_a_space_that_grew_is_restored(tmp_path):
+    def run(oracle, trials):
+        for _ in range(trials):
+            trial = oracle.create_trial("a")
+            hp = trial.hyperparameters
+            if hp.Choice("op", ["conv", "pool"]) == "conv":
+                hp.Int("units", 1, 3)
+            search.finish(oracle, trial)
+        return search.rows(oracle)
+
+    unbroken = run(make(tmp_path / "unbroken", hyperparameters=None), 6)
+    run(make(tmp_path / "resumed", hyperparameters=None), 3)
+    assert run(make(tmp_path / "resumed", hyperparameters=None), 3) == unbroken
+    values = [row.values for row in unbroken]
+    assert len(set(values)) == 6
+
+
+def test_new_hyperparameters_can_be_forbidden(tmp_path):
+    oracle = make(tmp_path, allow_new_entries=False)
+    trial = oracle.create_trial("a")
+    trial.hyperparameters.Int("surprise", 1, 3)
+    trial.status = "COMPLETED"
+    with pytest.raises(RuntimeError, match="surprise"):
+        oracle.end_trial(trial)
+    # The lock is free, and the trial is still there to be ended.
+    assert oracle.create_trial("a") is trial
+
+
+def test_new_hyperparameters_can_keep_their_defaults(tmp_path):
+    oracle = make(tmp_path, tune_new_entries=False, max_trials=6)
+    for _ in range(6):
+        trial = oracle.create_trial("a")
+        trial.hyperparameters.Int("surprise", 1, 3)
+        search.finish(oracle, trial)
+    assert [dict(row.values)["surprise"] for row in search.rows(oracle)] == [1] * 6
+
+
+# ------------------------------------------------------------------ trials that end
+
+
+def test_a_metric_to_minimise(tmp_path):
+    oracle = make(tmp_path, objective="val_loss", max_trials=8)
+    losses = iter([3.0, 1.0, 2.0, 5.0, 1.0, 9.0, 8.0, 7.0])
+    while (trial := oracle.create_trial("a")).status == "RUNNING":
+        oracle.update_trial(trial.trial_id, {"val_loss": next(losses), "accuracy": 0.5}, step=2)
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    assert [trial.trial_id for trial in oracle.get_best_trials(3)] == ["1", "4", "2"]
+    assert oracle.get_best_trials(1)[0].best_step == 2
+
+
+def test_the_end_of_a_trial_counts_once(tmp_path):
+    oracle = make(tmp_path)
+    trial = oracle.create_trial("a")
+    search.finish(oracle, trial)
+    with pytest.warns(RuntimeWarning, match="has ended before"):
+        oracle.end_trial(trial)
+    assert oracle.end_order == [trial.trial_id]
+
+
+def test_a_copy_of_a_trial_from_a_worker_ends_it(tmp_path):
+    oracle = make(tmp_path)
+    trial = oracle.create_trial("a")
+    values = dict(trial.hyperparameters.values)
+    copy = type(trial).from_proto(trial.to_proto())
+    oracle.update_trial(trial.trial_id, {"score": 1.0})
+    copy.status = "COMPLETED"
+    oracle.end_trial(copy)
+    # Not rounded to 32 bits on its way.
+    assert oracle.trials[trial.trial_id].hyperparameters.values == values
+    assert oracle.create_trial("a").trial_id != trial.trial_id
+
+
+def test_a_worker_that_outlived_its_chief_can_end_its_trial(tmp_path):
+    trial = make(tmp_path).create_trial("worker")
+    restarted = make(tmp_path)
+    search.finish(restarted, restarted.get_trial(trial.trial_id))
+    assert restarted.create_trial("worker").trial_id != trial.trial_id
+
+
+def test_failures_in_a_row_end_the_search_when_asked_to(tmp_path):
+    oracle = make(tmp_path, max_consecutive_failed_trials=2, max_trials=10)
+    results = iter([None, 1.0, None, None, 1.0])
+    with pytest.raises(RuntimeError, match="last 2 trials have failed"):
+        search.run(oracle, lambda values: next(results))
+    # All four are saved, and the search can be gone on with.
+    again = make(tmp_path, max_consecutive_failed_trials=2, max_trials=10)
+    assert [row.status for row in search.rows(again)] == [
+        "FAILED",
+        "COMPLETED",
+        "FAILED",
+        "FAILED",
+    ]
+    assert len(search.run(again, lambda values: 1.0)) == 10
+
+
+def test_failing_trials_say_why(tmp_path):
+    oracle = make(tmp_path)
+    trial = oracle.create_trial("a")
+    search.finish(oracle, trial, lambda values: float("nan"))
+    assert trial.status == "FAILED"
+    assert "score is nan" in trial.message
+    silent = oracle.create_trial("a")
+    silent.status = "COMPLETED"
+    oracle.end_trial(silent)
+    assert "Cannot score the trial" in silent.message
+
+
+def test_nothing_is_printed(tmp_path, capsys):
+    oracle = make(tmp_path, max_retries_per_trial=1)
+    oracle.verbose = 1
+    results = iter([None, 1.0, None, None, *[1.0] * 20])
+    search.run(oracle, lambda values: next(results))
+    assert capsys.readouterr().out == ""
+
+
+# ------------------------------------------------------------------ proposals
+
+
+class Waiting(RandomOracle):
+    """Waits for each trial to end before it proposes the next."""
+
+    def propose(self, rng):
+        rng.random()
+        return None if self.ongoing_trials else super().propose(rng)
+
+
+def test_asking_an_idle_oracle_changes_nothing(tmp_path):
+    def run(folder, questions):
+        oracle = Waiting(
+            keras_tuner.Objective(*search.OBJECTIVE),
+            hyperparameters=search.conditional_space(),
+            seed=0,
+        )
+        oracle.open(folder)
+        while (trial := oracle.create_trial("a")).status == "RUNNING":
+            for _ in range(questions):
+                assert oracle.create_trial("b").status == "IDLE"
+            search.finish(oracle, trial)
+        return search.rows(oracle)
+
+    assert run(tmp_path / "patient", 0) == run(tmp_path / "impatient", 3)
+
+
+class Failing(RandomOracle):
+    """Raises once, in the middle of a proposal."""
+
+    broken = True
+
+    def propose(self, rng):
+        proposal = super().propose(rng)
+        if self.broken and len(self.trials) == 2:
+            self.broken = False
+            raise ZeroDivisionError
+        return proposal
+
+
+def test_an_exception_of_a_strategy_leaves_no_trace(tmp_path):
+    expected = search.run(make(tmp_path / "whole", max_trials=5))
+    oracle = Failing(
+        keras_tuner.Objective(*search.OBJECTIVE),
+        max_trials=5,
+        hyperparameters=search.conditional_space(),
+        seed=0,
+    )
+    oracle.open(tmp_path / "broken")
+    with pytest.raises(ZeroDivisionError):
+        search.run(oracle)
+    assert search.run(oracle) == expected
+
+
+class Stubborn(RandomOracle):
+    """Proposes one setting for ever."""
+
+    def propose(self, rng):
+        return Proposal(genome.complete(self.hyperparameters, {}), operator="stubborn")
+
+
+def test_a_strategy_that_repeats_itself_is_helped_by_chance(tmp_path):
+    oracle = Stubborn(hyperparameters=search.conditional_space(), max_trials=5, seed=0)
+    oracle.open(tmp_path)
+    while (trial := oracle.create_trial("a")).status == "RUNNING":
+        oracle.update_trial(trial.trial_id, {"default_objective": 0.0})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    assert [lineage["operator"] for lineage in oracle.lineage.values()] == [
+        "stubborn",
+        *["random"] * 4,
+    ]
+    assert oracle.repeats >= 4
+
+
+def test_a_tiny_feasible_corner_is_walked_to(tmp_path):
+    """One setting of a million fits: chance does not find it in so few tries, steps do."""
+
+    def gate(values):
+        far = sum(value != "pool" for value in values.values())
+        return {"macs": Violation(far, 0)} if far else {}
+
+    oracle = make(tmp_path, hyperparameters=search.separable_space(), max_trials=3)
+    oracle.attach(gate=gate)
+    rows = search.run(oracle)
+    assert [set(dict(row.values).values()) for row in rows] == [{"pool"}]
+    assert oracle.lineage[rows[0].trial_id]["operator"] == "repair"
+    assert "macs=1 > limit 0" in oracle.stop_reason
+
+
+def test_the_last_fitting_settings_of_a_small_space_are_found(tmp_path):
+    oracle = make(tmp_path, hyperparameters=search.small_space(), max_trials=9)
+    oracle.attach(gate=lambda v: {} if v.get("kernel") == 7 else {"ram": Violation(2, 1)})
+    rows = search.run(oracle)
+    assert {dict(row.values)["bias"] for row in rows} == {True, False}
+    assert len(rows) == 2
+    assert "no setting of the search space is left" in oracle.stop_reason
+    assert "ram=2 > limit 1" in oracle.stop_reason
+
+
+def test_a_wider_budget_lets_a_stopped_search_go_on(tmp_path):
+    oracle = make(tmp_path, max_trials=4)
+    oracle.attach(gate=lambda values: {"ram": Violation(2, 1)})
+    assert search.run(oracle) == []
+    oracle.attach()
+    assert len(search.run(oracle)) == 4

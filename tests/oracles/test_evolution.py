@@ -1,0 +1,97 @@
+import keras_tuner
+import pytest
+
+from kerasnas.oracles import EvolutionOracle
+from kerasnas.testing import OracleConformance, search
+
+
+def make(folder, **kwargs):
+    oracle = EvolutionOracle(
+        keras_tuner.Objective(*search.OBJECTIVE),
+        hyperparameters=search.conditional_space(),
+        seed=0,
+        **kwargs,
+    )
+    oracle.open(folder)
+    return oracle
+
+
+@pytest.mark.parametrize(
+    ("trials", "population", "sample"),
+    [(12, 4, 3), (30, 10, 3), (100, 20, 5), (1000, 50, 12), (None, 20, 5)],
+)
+def test_defaults_follow_the_budget(trials, population, sample):
+    oracle = EvolutionOracle("val_loss", max_trials=trials)
+    assert (oracle.population_size, oracle.sample_size) == (population, sample)
+
+
+@pytest.mark.parametrize(
+    "argument", [{"population_size": 1}, {"sample_size": 0}, {"crossover": 1.5}]
+)
+def test_bad_arguments(argument):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
+        EvolutionOracle("val_loss", **argument)
+
+
+def test_parents_are_of_the_living_and_fit(tmp_path):
+    """The whole population competes: the parent is always the best of those that ended last."""
+    oracle = make(tmp_path, max_trials=30, population_size=5, sample_size=5)
+    for number in range(30):
+        trial = oracle.create_trial("a")
+        lineage = oracle.lineage[trial.trial_id]
+        if number < 5:
+            assert lineage["operator"] == "random"
+        else:
+            alive = oracle.completed[-5:]
+            assert lineage["parents"] == [max(alive, key=lambda t: t.score).trial_id]
+        search.finish(oracle, trial)
+
+
+def test_the_old_die_even_if_they_are_the_best(tmp_path):
+    oracle = make(tmp_path, max_trials=20, population_size=4, sample_size=4)
+    scores = iter([100.0, *range(1, 20)])
+    search.run(oracle, lambda values: float(next(scores)))
+    children = [oracle.lineage[name]["parents"] for name in oracle.start_order]
+    assert children[4] == ["00"]
+    assert ["00"] not in children[5:]
+
+
+def test_failed_trials_do_not_breed(tmp_path):
+    oracle = make(tmp_path, max_trials=40, population_size=5)
+    search.run(oracle, lambda v: None if search.score(v) % 1 < 0.4 else search.score(v))
+    parents = {name for lineage in oracle.lineage.values() for name in lineage["parents"]}
+    assert parents
+    assert {oracle.trials[name].status for name in parents} == {"COMPLETED"}
+
+
+def test_a_minimised_objective_breeds_from_the_smallest(tmp_path):
+    oracle = EvolutionOracle(
+        keras_tuner.Objective(search.OBJECTIVE[0], "min"),
+        max_trials=12,
+        population_size=4,
+        sample_size=4,
+        hyperparameters=search.conditional_space(),
+        seed=0,
+    )
+    oracle.open(tmp_path)
+    search.run(oracle, trials=4)
+    smallest = min(oracle.completed, key=lambda trial: trial.score).trial_id
+    assert oracle.lineage[oracle.create_trial("a").trial_id]["parents"] == [smallest]
+
+
+class TestEvolutionWithCrossover(OracleConformance):
+    def make_oracle(self, **kwargs):
+        return EvolutionOracle(crossover=0.5, population_size=6, **kwargs)
+
+    def check_child(self, operator, parents, child):
+        if operator != "crossover":
+            return super().check_child(operator, parents, child)
+        first, second = parents
+        foreign = [
+            name
+            for name in child
+            if (name in first or name in second)
+            and child[name] not in (first.get(name), second.get(name))
+        ]
+        assert len(foreign) <= 1
+        return None

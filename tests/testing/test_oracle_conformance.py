@@ -1,0 +1,103 @@
+"""The suite finds what it claims to find: each of these oracles breaks one promise."""
+
+import inspect
+import random
+
+import pytest
+
+from kerasnas.oracles import EvolutionOracle, Proposal, RandomOracle, genome
+from kerasnas.testing import OracleConformance
+
+
+class Unseeded(RandomOracle):
+    def propose(self, rng):
+        return Proposal({**genome.sample(self.hyperparameters, rng), "bias": random.random() < 0.5})
+
+
+class Hashing(RandomOracle):
+    def propose(self, rng):
+        values = genome.sample(self.hyperparameters, rng)
+        return Proposal({**values, "bias": hash(str(sorted(values))) % 2 == 0})
+
+
+class Forgetful(RandomOracle):
+    """Keeps state between proposals that it does not save."""
+
+    asked = 0
+
+    def propose(self, rng):
+        self.asked += 1
+        return Proposal({**genome.sample(self.hyperparameters, rng), "bias": self.asked % 2 == 0})
+
+
+class Repeating(RandomOracle):
+    def create_trial(self, tuner_id):
+        self._admission.tried.clear()
+        return super().create_trial(tuner_id)
+
+
+class Incomplete(RandomOracle):
+    def propose(self, rng):
+        values = genome.sample(self.hyperparameters, rng)
+        values.pop("bias", None)
+        return Proposal(values)
+
+
+class Mislabelled(EvolutionOracle):
+    def propose(self, rng):
+        proposal = super().propose(rng)
+        if not proposal.parents:
+            return proposal
+        twice = genome.mutate(self.hyperparameters, proposal.values, rng)
+        return Proposal(twice, proposal.parents, "mutation")
+
+
+class Spendthrift(RandomOracle):
+    """Looks at no budget."""
+
+    def attach(self, gate=None, key=None):
+        super().attach(key=key)
+
+
+class Padded(RandomOracle):
+    def get_best_trials(self, num_trials=1):
+        return list(self.trials.values())[:num_trials]
+
+
+@pytest.mark.parametrize(
+    ("oracle", "test"),
+    [
+        (Unseeded, "test_global_generators_are_left_alone"),
+        (Hashing, "test_same_seed_gives_the_same_trials_in_another_process"),
+        (Forgetful, "test_resumes_in_the_middle_as_if_unbroken"),
+        (Forgetful, "test_kills_lose_repeat_and_corrupt_nothing"),
+        (Repeating, "test_ends_when_the_space_is_exhausted"),
+        (Incomplete, "test_conditional_values_are_complete_and_matter"),
+        (Mislabelled, "test_children_record_their_parents"),
+        (RandomOracle, "test_searches_better_than_random"),
+        (Spendthrift, "test_every_trial_meets_the_budget"),
+        (Spendthrift, "test_a_budget_that_nothing_meets_ends_with_a_reason"),
+        (Padded, "test_only_finite_scores_are_best"),
+    ],
+)
+def test_a_broken_promise_is_found(pytester, oracle, test):
+    # The suite runs in a file of its own, as a third party's would.
+    pytester.makepyfile(
+        test_broken=inspect.getsource(inspect.getmodule(oracle)).partition("@pytest.mark")[0]
+        + f"""
+class TestBroken(OracleConformance):
+    def make_oracle(self, **kwargs):
+        return {oracle.__name__}(**kwargs)
+"""
+    )
+    result = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider", "-k", test)
+    result.assert_outcomes(failed=1, deselected=len(suite()) - 1)
+
+
+def suite():
+    return [name for name in dir(OracleConformance) if name.startswith("test_")]
+
+
+def test_an_oracle_must_be_made():
+    with pytest.raises(NotImplementedError, match="must define make_oracle"):
+        OracleConformance().make_oracle()
