@@ -1,3 +1,5 @@
+import itertools
+
 import keras_tuner
 import pytest
 
@@ -78,7 +80,7 @@ def test_parts_hold_what_belongs_together(tmp_path):
         for row in rows[1:]
         if oracle.lineage[row.trial_id]["operator"] == "step"
     ]
-    changes = sum(first != second for first, second in zip(order, order[1:], strict=False))
+    changes = sum(first != second for first, second in itertools.pairwise(order))
     assert changes <= len(set(order))
 
 
