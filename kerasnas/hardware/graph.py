@@ -95,27 +95,29 @@ class Graph:
         return sorted(wanted)
 
     def schedule(self) -> list[int]:
-        """Positions of the live nodes in the order in which Keras calls them.
+        """Positions of the live nodes in the order in which the converted file runs them.
 
-        Keras sorts by depth, the longest way to an output; of equal depth, first comes what the
-        reverse of a depth-first visit meets first (keras 3.15, `src/ops/function.py`, `map_graph`).
+        TensorFlow's importer orders a graph by reverse post-order, the first name first where
+        several layers read the same tensor (`GetReversePostOrder` in tensorflow 2.21).
         """
-        visited: dict[int, None] = {}
-        depth: dict[int, int] = {}
-        for output in self.outputs:
-            stack = [(output, False)]
-            while stack:
-                index, done = stack.pop()
-                if done:
-                    visited[index] = None
-                elif index not in visited:
-                    stack.append((index, True))
-                    stack += [(i, False) for i in reversed(self.nodes[index].inputs)]
-        for index in reversed(visited):
-            depth.setdefault(index, 0)
+        readers: dict[int, set[int]] = {}
+        live = self.live()
+        for index in live:
             for i in self.nodes[index].inputs:
-                depth[i] = max(depth.get(i, 0), depth[index] + 1)
-        return sorted(depth, key=lambda index: -depth[index])
+                readers.setdefault(i, set()).add(index)
+        seen: set[int] = set()
+        order: list[int] = []
+        stack = [(index, False) for index in live if not self.nodes[index].inputs]
+        while stack:
+            index, done = stack.pop()
+            if done:
+                order.append(index)
+            elif index not in seen:
+                seen.add(index)
+                stack.append((index, True))
+                after = sorted(readers.get(index, ()), key=lambda i: self.nodes[i].name)
+                stack += [(i, False) for i in after]
+        return order[::-1]
 
     def fingerprint(self) -> str:
         """A digest that two graphs share when they are the same network under other layer names."""

@@ -119,55 +119,74 @@ def lower(graph: Graph) -> Program:
         ValueError: A layer or an activation that has no operator here.
     """
     program = Program()
-    order = graph.schedule()
-    readers: dict[int, list[int]] = {}
-    for index in order:
-        for i in graph.nodes[index].inputs:
-            readers.setdefault(i, []).append(index)
+    same = _twins(graph)
+    order = [index for index in graph.schedule() if same[index] == index]
+    chains = _chains(graph, order, same)
+    inner = {index for chain in chains.values() for index in chain[:-1]}
     value: dict[int, int] = {}
-    absorbed: set[int] = set()
-    emitted: dict[tuple[object, ...], int] = {}
-
-    def sole_reader(index: int) -> int | None:
-        found = readers.get(index, [])
-        return found[0] if len(found) == 1 and index not in graph.outputs else None
-
     for index in order:
         node = graph.nodes[index]
-        if index in absorbed:
+        if index in inner:
             continue
         if node.kind == "InputLayer":
             value[index] = program.activation(node.shape)
             program.inputs.append(value[index])
             continue
+        # A fused operator stands where the last of its layers stood.
+        chain = chains.get(index, [index])
+        reads = [value[same[i]] for i in graph.nodes[chain[0]].inputs]
         if node.kind in _DROPPED:
-            value[index] = value[node.inputs[0]]
+            value[index] = reads[0]
             continue
-        last, names = index, [node.name]
-        follower = sole_reader(last)
-        if node.kind in _FOLDING and follower is not None:
-            if graph.nodes[follower].kind == "BatchNormalization":
-                last = follower
-                names.append(graph.nodes[last].name)
-                follower = sole_reader(last)
-        if node.kind in _FUSING and follower is not None:
-            ahead = graph.nodes[follower]
-            if ahead.kind == "Activation" and ahead.config[0] in FUSED_ACTIVATIONS:
-                last = follower
-                names.append(ahead.name)
-        at = index
-        while at != last:
-            at = readers[at][0]
-            absorbed.add(at)
-        reads = [value[i] for i in node.inputs]
-        # The converter computes the same activation or pooling of one tensor only once.
-        twin = (node.kind, *reads, node.config, graph.nodes[last].config)
-        if node.kind in _SHARED and twin in emitted:
-            value[last] = emitted[twin]
-            continue
-        value[last] = emitted[twin] = _emit(program, graph, index, reads, tuple(names))
-    program.outputs = [value[i] for i in graph.outputs]
+        names = tuple(graph.nodes[i].name for i in chain)
+        value[index] = _emit(program, graph, chain[0], reads, names)
+    program.outputs = [value[same[i]] for i in graph.outputs]
     return program
+
+
+def _twins(graph: Graph) -> dict[int, int]:
+    """For each layer the first that computes the same: the converter keeps only that one."""
+    same: dict[int, int] = {}
+    first: dict[tuple[object, ...], int] = {}
+    for index in graph.live():
+        node = graph.nodes[index]
+        key = (node.kind, tuple(same[i] for i in node.inputs), node.config)
+        same[index] = first.setdefault(key, index) if node.kind in _SHARED else index
+    return same
+
+
+def _chains(graph: Graph, order: list[int], same: dict[int, int]) -> dict[int, list[int]]:
+    """Layers that become one operator, by the last of them."""
+    readers: dict[int, list[int]] = {}
+    for index in order:
+        for i in graph.nodes[index].inputs:
+            readers.setdefault(same[i], []).append(index)
+
+    def follower(index: int) -> int | None:
+        found = readers.get(index, [])
+        return found[0] if len(found) == 1 and index not in graph.outputs else None
+
+    chains: dict[int, list[int]] = {}
+    taken: set[int] = set()
+    for index in order:
+        if index in taken:
+            continue
+        kind, chain, after = graph.nodes[index].kind, [index], follower(index)
+        if kind in _FOLDING and after is not None and _is(graph.nodes[after], "BatchNormalization"):
+            chain.append(after)
+            after = follower(after)
+        if kind in _FUSING and after is not None and _is(graph.nodes[after], "Activation"):
+            chain.append(after)
+        if len(chain) > 1:
+            chains[chain[-1]] = chain
+            taken.update(chain)
+    return chains
+
+
+def _is(node: Node, kind: str) -> bool:
+    if kind == "Activation" == node.kind:
+        return node.config[0] in FUSED_ACTIVATIONS
+    return node.kind == kind
 
 
 def _emit(

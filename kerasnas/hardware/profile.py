@@ -113,7 +113,7 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
         )
     program = lower(graph)
     nodes = [graph.nodes[i] for i in graph.schedule()]
-    head, tail = head_bytes(program, _VALUE_BYTES[dtype]), tail_bytes(program, dtype)
+    head, tail = head_bytes(program, _VALUE_BYTES[dtype]), tail_bytes(program)
     return Profile(
         dtype=dtype,
         params=sum(node.params for node in nodes),

@@ -43,13 +43,21 @@ def test_what_no_output_needs_does_not_count():
     assert len(end.graph.live()) == 4
 
 
-def test_the_schedule_is_the_order_in_which_keras_calls(rng, random_values):
-    space = kn.LayerwiseHyperModel((16, 16, 1), 10)
+def test_the_schedule_follows_one_branch_to_its_end(rng, random_values):
+    x = Sketch.input((4, 4, 2))
+    b = x.conv2d(2, 3, name="b1").conv2d(2, 3, name="b2")
+    a = x.conv2d(2, 3, name="a1").conv2d(2, 3, name="a2")
+    end = b.add([a], name="add")
+    end.graph.outputs = (end.index,)
+    names = [end.graph.nodes[i].name for i in end.graph.schedule()]
+    assert names == ["input", "a1", "a2", "b1", "b2", "add"]
+    space = kn.CellHyperModel((16, 16, 1), 10)
     for hp in random_values(space, 5, rng):
-        model = space.build(hp)
-        called = [node.name for node in keras_graph(model).nodes]
         graph = space.sketch(Settled(hp.values))
-        assert [graph.nodes[i].name for i in graph.schedule()] == called
+        order = graph.schedule()
+        assert sorted(order) == graph.live()
+        place = {index: i for i, index in enumerate(order)}
+        assert all(place[i] < place[n] for n in order for i in graph.nodes[n].inputs)
 
 
 def test_every_random_network_is_sketched_as_it_is_built(rng, random_values):
