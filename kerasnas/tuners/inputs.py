@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -215,7 +216,9 @@ def _own_callbacks(fit: Mapping[str, Any]) -> bool:
 def _metric_names(model: keras.Model) -> list[str] | None:
     """The names that Keras will give the metrics; None where it cannot be told before training."""
     try:
-        config = model.get_compile_config()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # That a lambda is unsafe to save: it is not saved.
+            config = model.get_compile_config()
     except TypeError:  # A metric that is a class or another object without a config.
         return None
     found = [*_names(config.get("metrics")), *_names(config.get("weighted_metrics"))]

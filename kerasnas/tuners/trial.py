@@ -27,6 +27,7 @@ from kerasnas.oracles.journal import write_atomic
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
 from kerasnas.tuners.gate import Gate
 
+_BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
 
 
@@ -77,9 +78,10 @@ class TrialRunner(keras_tuner.Tuner):
         return {} if profile is None else {name: getattr(profile, name) for name in names}
 
     def _attempt(self, trial: Trial) -> int:
-        # A retry with the seed of the first run would go the same way. Oracles behind gRPC do not
-        # tell the count.
-        return getattr(self.oracle, "_run_times", {}).get(trial.trial_id, 0)
+        # A retry with the seed of the first run would go the same way. The count is `_runs` in our
+        # oracles and `_run_times` in KerasTuner's; one behind gRPC does not tell it.
+        counts = getattr(self.oracle, "_runs", None) or getattr(self.oracle, "_run_times", {})
+        return counts.get(trial.trial_id, 0)
 
     def _trial_callbacks(self, callbacks: Any, trial: Trial, execution: int) -> list[Any]:
         copies = self._deepcopy_callbacks(list_of_callbacks(callbacks))
@@ -100,7 +102,7 @@ class TrialRunner(keras_tuner.Tuner):
         model = self._try_build(hp)
         if "tuner/trial_id" in hp.values:
             self._load_weights(model, hp.values["tuner/trial_id"])
-        if "verbose" not in kwargs:
+        if "verbose" not in kwargs and len(args) <= _BEFORE_VERBOSE:
             # A default, not an argument: a `fit` of the user's own may pass `verbose` itself.
             model.fit = functools.partial(model.fit, verbose=0)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)

@@ -1,7 +1,9 @@
 """One trial: its seed, its callbacks, its checkpoint, and what a promoted one starts from."""
 
 import contextlib
+import gc
 import random
+import weakref
 
 import keras
 import keras_tuner
@@ -197,6 +199,23 @@ def test_a_promoted_trial_goes_on_with_the_optimizer_of_its_parent(build, data, 
         np.testing.assert_array_equal(before, after)
     assert any(moment.any() for moment in child[1])
     assert tuner.results()[1]["epochs"] == 3
+
+
+def test_a_model_is_freed_before_the_next_trial(build, fit, tmp_path):
+    models, alive, frozen = [], [], gc.get_freeze_count()
+
+    class Notes(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            alive.append(sum(ref() is not None for ref in models))
+            models.append(weakref.ref(model))
+            return model.fit(*args, **kwargs)
+
+    tuner_of(Notes(), tmp_path, max_trials=3).search(**fit)
+    assert alive == [0, 0, 0]
+    assert gc.get_freeze_count() == frozen
 
 
 def test_the_default_dtype_policy_outlives_a_trial(build, fit, tmp_path):
