@@ -30,9 +30,8 @@ for space in (
     tuner.search(x, y, validation_data=(x, y), epochs=1, verbose=0)
     model = tuner.get_best_models(1)[0]
     found.append([model.predict(x, verbose=0).shape, kn.profile(model).macs > 0,
-                  [row["status"] for row in tuner.results()]])
-later = sorted({"tensorflow", "tf_keras", "tensorflow_model_optimization"} & set(sys.modules))
-print(json.dumps({"imported": imported, "later": later, "found": found}))
+                  [row["message"] or row["status"] for row in tuner.results()]])
+print(json.dumps({"imported": imported, "found": found}))
 """
 
 
@@ -57,11 +56,9 @@ def test_both_spaces_are_searched(backend, tmp_path):
         assert shape == [32, 3]
         assert costed
         assert statuses == ["COMPLETED", "COMPLETED"]
-    allowed = ["tensorflow"] if backend == "tensorflow" else []
-    assert result["imported"] == allowed
-    assert result["later"] == allowed
+    assert result["imported"] == (["tensorflow"] if backend == "tensorflow" else [])
 
 
 def test_the_environment_of_keras_2_is_left_alone():
-    code = "import json, os, kerasnas; print(json.dumps({'v': 'TF_USE_LEGACY_KERAS' in os.environ}))"
-    assert run(code, "tensorflow") == {"v": False}
+    code = "import json, os, kerasnas; print(json.dumps(dict(os.environ)))"
+    assert "TF_USE_LEGACY_KERAS" not in run(code, "tensorflow")

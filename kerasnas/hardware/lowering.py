@@ -119,8 +119,9 @@ def lower(graph: Graph) -> Program:
         ValueError: A layer or an activation that has no operator here.
     """
     program = Program()
-    same = _twins(graph)
-    order = [index for index in graph.schedule() if same[index] == index]
+    schedule = graph.schedule()
+    same = _twins(graph, schedule)
+    order = [index for index in schedule if same[index] == index]
     chains = _chains(graph, order, same)
     inner = {index for chain in chains.values() for index in chain[:-1]}
     value: dict[int, int] = {}
@@ -144,11 +145,11 @@ def lower(graph: Graph) -> Program:
     return program
 
 
-def _twins(graph: Graph) -> dict[int, int]:
+def _twins(graph: Graph, schedule: list[int]) -> dict[int, int]:
     """For each layer the first that computes the same: the converter keeps only that one."""
     same: dict[int, int] = {}
     first: dict[tuple[object, ...], int] = {}
-    for index in graph.live():
+    for index in schedule:
         node = graph.nodes[index]
         key = (node.kind, tuple(same[i] for i in node.inputs), node.config)
         same[index] = first.setdefault(key, index) if node.kind in _SHARED else index

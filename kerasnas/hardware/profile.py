@@ -64,7 +64,7 @@ class Profile:
         """A table of the layers and the totals, as text."""
         lines = [f"{'layer':<36}{'output':>16}{'params':>10}{'MACs':>12}{'flash':>10}{'RAM':>10}"]
         for layer in self.layers:
-            shape = "×".join(map(str, layer.shape))
+            shape = "x".join(map(str, layer.shape))
             lines.append(
                 f"{layer.name[:35]:<36}{shape:>16}{layer.params:>10,}{layer.macs:>12,}"
                 f"{layer.flash_bytes:>10,}{layer.ram_bytes:>10,}"
