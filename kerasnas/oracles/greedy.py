@@ -56,13 +56,14 @@ class GreedyOracle(Oracle):
         self._first_start = 0
         self._samples = self.initial_samples
         self._parts: list[str] = []
+        # The best of the trials from the first number up to the second: an episode can be long.
+        self._best: tuple[int, int, Trial | None] = (0, 0, None)
 
     def propose(self, rng: np.random.Generator) -> Proposal:
         """Samples at the start of an episode, else changes one decision of the current part."""
-        episode = self.completed[self._first_end :]
-        if not episode or len(self.trials) - self._first_start < self._samples:
+        best = self._best_of_episode()
+        if best is None or len(self.trials) - self._first_start < self._samples:
             return Proposal(genome.sample(self.hyperparameters, rng))
-        best = min(episode, key=self.loss)
         step = self._step(best, rng)
         if step is not None:
             return step
@@ -88,6 +89,16 @@ class GreedyOracle(Oracle):
         """Takes up the walk."""
         self._first_end, self._first_start = state["first_end"], state["first_start"]
         self._samples, self._parts = state["samples"], list(state["parts"])
+
+    def _best_of_episode(self) -> Trial | None:
+        first, seen, best = self._best
+        if first != self._first_end or seen > len(self.completed):
+            seen, best = self._first_end, None
+        for trial in self.completed[seen:]:
+            if best is None or self.loss(trial) < self.loss(best):
+                best = trial
+        self._best = (self._first_end, len(self.completed), best)
+        return best
 
     def _step(self, best: Trial, rng: np.random.Generator) -> Proposal | None:
         """An untried change of one decision, of the current part where that has one."""

@@ -2,7 +2,7 @@ import keras_tuner
 import pytest
 
 from kerasnas.oracles import EvolutionOracle
-from kerasnas.testing import OracleConformance, search
+from kerasnas.testing import search
 
 
 def make(folder, **kwargs):
@@ -79,19 +79,24 @@ def test_a_minimised_objective_breeds_from_the_smallest(tmp_path):
     assert oracle.lineage[oracle.create_trial("a").trial_id]["parents"] == [smallest]
 
 
-class TestEvolutionWithCrossover(OracleConformance):
-    def make_oracle(self, **kwargs):
-        return EvolutionOracle(crossover=0.5, population_size=6, **kwargs)
-
-    def check_child(self, operator, parents, child):
-        if operator != "crossover":
-            return super().check_child(operator, parents, child)
-        first, second = parents
-        foreign = [
-            name
-            for name in child
-            if (name in first or name in second)
-            and child[name] not in (first.get(name), second.get(name))
+def test_crossover_mixes_two_parents_and_changes_one_more_decision(tmp_path):
+    oracle = make(tmp_path, max_trials=60, population_size=8, crossover=0.5)
+    search.run(oracle)
+    operators, mixed = set(), 0
+    for name, trial in oracle.trials.items():
+        lineage = oracle.lineage[name]
+        operators.add(lineage["operator"])
+        if lineage["operator"] != "crossover":
+            continue
+        child = trial.hyperparameters.values
+        first, second = (oracle.trials[p].hyperparameters.values for p in lineage["parents"])
+        known = [name for name in child if name in first or name in second]
+        new = [n for n in known if child[n] not in (first.get(n), second.get(n))]
+        assert len(new) <= 1
+        only = [
+            {n for n in known if child[n] == one.get(n) != other.get(n)}
+            for one, other in ((first, second), (second, first))
         ]
-        assert len(foreign) <= 1
-        return None
+        mixed += all(only)
+    assert operators == {"random", "mutation", "crossover"}
+    assert mixed >= 5
