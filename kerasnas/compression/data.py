@@ -62,8 +62,22 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
         )
     ordered = y
     if isinstance(y, dict):
-        ordered = [np.asarray(y[name]) for name in model.output_names]
+        ordered = [np.asarray(y[name]) for name in output_names(model)]
     return Dataset(given_x, x, ordered)
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Names of the outputs of a model, as losses and targets in a dict use them.
+
+    Args:
+        model: Built Keras 3 model.
+
+    Returns:
+        List of names, in the order of `model.outputs`.
+    """
+    if isinstance(model, keras.Sequential):
+        return [model.layers[-1].name]
+    return list(model.output_names)
 
 
 def _inputs(argument: str, given: Any, model: keras.Model) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""The 8-bit scheme of quantization-aware training: TFMOT's own, with four gaps closed.
+"""The 8-bit scheme of quantization-aware training: TFMOT's own, with five gaps closed.
 
 - Multiply, Subtract, Average, Maximum and Minimum are quantized; TFMOT refuses them.
 - The kernel of a layer that is followed by a ReLU layer without BatchNormalization is quantized
@@ -6,6 +6,8 @@
 - Kernels keep the zeros that pruning put there, by TFMOT's own prune-preserving quantizers.
 - The ranges of activations begin with the first batch. In TFMOT they begin with -6 to 6 and move
   by a thousandth a step, so that a short training ends with the ranges it began with.
+- The inputs of a Concatenate stay in their order. TFMOT's transform of it takes them in the order
+  in which the model lists its layers, which silently swaps channels.
 
 Private names were read in TFMOT 0.8.1.
 """
@@ -15,7 +17,7 @@ from typing import Any
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
-_TRANSFORMED = ("BatchNormalization", "InputLayer", "SeparableConv2D")
+_TRANSFORMED = ("BatchNormalization", "InputLayer")
 # How much of a range of activations stays at each step.
 _RANGE_DECAY = 0.99
 _ACTIVATIONS = ("gelu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh")
@@ -37,6 +39,12 @@ def unsupported(kind: str, config: dict[str, Any]) -> str | None:
         return None
     if kind == "Activation" and config["activation"] not in _ACTIVATIONS:
         return f"activation {config['activation']!r} has no 8-bit form"
+    if kind == "ReLU" and (
+        config.get("max_value") not in (None, 6.0)
+        or config.get("negative_slope")
+        or config.get("threshold")
+    ):
+        return "of its kind only ReLU and ReLU6 have an 8-bit form"
     registry = _classes()["Registry"]()
     if not registry._is_supported_layer(getattr(tf_keras.layers, kind)):
         return "the layer has no 8-bit form"
@@ -62,6 +70,9 @@ def _classes() -> dict[str, Any]:
     )
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_registry as registries,
+    )
+    from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations.model_transformer import (  # noqa: E501
+        ModelTransformer,
     )
     from tensorflow_model_optimization.python.core.quantization.keras.quantize_layer import (
         QuantizeLayer,
@@ -105,6 +116,7 @@ def _classes() -> dict[str, Any]:
 
         def __init__(self, config: Any) -> None:
             self.config = config
+            self.quantize_output = True
 
         def get_weights_and_quantizers(self, layer: Any) -> Any:
             return self.config.get_weights_and_quantizers(layer)
@@ -120,14 +132,18 @@ def _classes() -> dict[str, Any]:
             self.config.set_quantize_activations(layer, quantize_activations)
 
         def get_output_quantizers(self, layer: Any) -> Any:
-            return [FirstBatchQuantizer() for _ in self.config.get_output_quantizers(layer)]
+            found = self.config.get_output_quantizers(layer) if self.quantize_output else []
+            return [FirstBatchQuantizer() for _ in found]
 
         def get_config(self) -> dict[str, Any]:
             return {"config": self.config}
 
     class Layout(default.Default8BitQuantizeLayoutTransform):
         def apply(self, model: Any, layer_quantize_map: Any) -> Any:
-            model, layer_quantize_map = super().apply(model, layer_quantize_map)
+            known = [transform() for transform in transforms]
+            names = set(layer_quantize_map)
+            transformer = ModelTransformer(model, known, names, layer_quantize_map)
+            model, layer_quantize_map = transformer.transform()
             registry = Registry()
             for layer in model.layers:
                 entry = layer_quantize_map.get(layer.name)
@@ -139,6 +155,9 @@ def _classes() -> dict[str, Any]:
                 elif config is None:
                     config = registry.get_quantize_config(layer)
                 entry["quantize_config"] = FirstBatchConfig(config)
+            for layer in model.layers:
+                if isinstance(layer, layers.Concatenate):
+                    leave_range_to(layer, layer_quantize_map)
             return model, layer_quantize_map
 
     class Scheme(default.Default8BitQuantizeScheme):
@@ -164,6 +183,27 @@ def _classes() -> dict[str, Any]:
 
         def get_config(self) -> dict[str, Any]:
             return {"quantizer": self.quantizer}
+
+    # In the order of TFMOT's own list, without those of layers that `canonical` rewrites.
+    transforms = (
+        default.default_8bit_transforms.InputLayerQuantize,
+        default.default_8bit_transforms.Conv2DBatchNormReLUQuantize,
+        default.default_8bit_transforms.Conv2DBatchNormActivationQuantize,
+        default.default_8bit_transforms.Conv2DBatchNormQuantize,
+        default.default_8bit_transforms.LayerReLUQuantize,
+        default.default_8bit_transforms.LayerReluActivationQuantize,
+    )
+
+    def leave_range_to(concatenate: Any, layer_quantize_map: Any) -> None:
+        # All inputs of an int8 Concatenate have its range; ranges of their own would be converted.
+        # One Concatenate cannot leave its range to the next: the converter then clips it.
+        for tensor in tf.nest.flatten(concatenate.input):
+            feeding = tensor.node.layer
+            config = layer_quantize_map.get(feeding.name, {}).get("quantize_config")
+            if isinstance(feeding, layers.Concatenate) or len(feeding.outbound_nodes) > 1:
+                continue
+            if isinstance(config, FirstBatchConfig):
+                config.quantize_output = False
 
     layers = tf_keras.layers
     kernel_classes = (layers.Conv2D, layers.Conv2DTranspose, layers.Dense, layers.DepthwiseConv2D)

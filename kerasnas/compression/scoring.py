@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.compression.data import output_names
+
 # Metrics that are better when smaller, by a part of their name.
 _SMALLER_IS_BETTER = ("loss", "error", "crossentropy", "divergence", "hinge", "poisson", "false_")
 _SMALLER_SHORT = ("mse", "mae", "mape", "msle", "rmse", "kld", "bce", "cce")
@@ -29,7 +31,7 @@ class Scorer:
         # Metrics may be given by output name, which is that of the layer that makes the output.
         named = [
             keras.layers.Identity(name=name)(end)
-            for name, end in zip(model.output_names, ends, strict=True)
+            for name, end in zip(output_names(model), ends, strict=True)
         ]
         outputs: Any = named[0]
         if not isinstance(model, keras.Sequential):
@@ -37,12 +39,22 @@ class Scorer:
         self._passing = keras.Model(ends, outputs)
         try:
             config = model.get_compile_config()
-            self._passing.compile_from_config({**config, "optimizer": "sgd"})
+            metrics, weighted_metrics = (
+                keras.saving.deserialize_keras_object(config[key])
+                for key in ("metrics", "weighted_metrics")
+            )
         except (TypeError, ValueError) as error:
             raise ValueError(
-                "The loss and metrics that `model` is compiled with must be Keras's own, or be "
+                "The metrics that `model` is compiled with must be Keras's own, or be "
                 f"registered with `keras.saving.register_keras_serializable`. Received: {error}"
             ) from error
+        # The loss has no state to share, and the config of Huber (3.15.1) loses its delta.
+        self._passing.compile(
+            loss=model.loss,
+            loss_weights=config["loss_weights"],
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+        )
 
     def score(self, predictions: Any, y: Any) -> dict[str, float]:
         """Scores predictions.

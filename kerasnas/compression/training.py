@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasnas.compression.bridge.graph import Graph
+from kerasnas.compression.data import output_names
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def legacy_loss(model: keras.Model) -> Any:
     """
     loss = model.loss
     if isinstance(loss, dict):
-        loss = [loss.get(name) for name in model.output_names]
+        loss = [loss.get(name) for name in output_names(model)]
     if isinstance(loss, list | tuple):
         return [None if one is None else _legacy_loss(one) for one in loss]
     return _legacy_loss(loss)
@@ -114,7 +115,7 @@ def legacy_loss_weights(model: keras.Model) -> Any:
     """The loss weights of a compiled Keras 3 model: None, or a list in the order of outputs."""
     weights = model.get_compile_config().get("loss_weights")
     if isinstance(weights, dict):
-        return [weights.get(name, 1.0) for name in model.output_names]
+        return [weights.get(name, 1.0) for name in output_names(model)]
     return weights
 
 
@@ -133,8 +134,10 @@ def _legacy_loss(loss: Any) -> Any:
     if isinstance(loss, keras.losses.Loss):
         legacy_class = getattr(tf_keras.losses, type(loss).__name__, None)
         if legacy_class is not None:
-            config = loss.get_config()
-            config.pop("dtype", None)
+            # The config of Huber (Keras 3.15.1) leaves its delta out.
+            config = {**loss.get_config(), **getattr(loss, "_fn_kwargs", {})}
+            for key in ("dtype", "fn"):
+                config.pop(key, None)
             try:
                 return legacy_class(**config)
             except (TypeError, ValueError):

@@ -23,11 +23,11 @@ _DROPPED = ("GaussianDropout", "GaussianNoise", "Identity")
 def canonical(graph: Graph) -> Graph:
     """Brings a graph into the form that quantization-aware training can quantize completely.
 
-    Identity and noise layers go; a SeparableConv2D becomes its two convolutions; a merge of many
-    becomes a chain of merges of two; an activation inside a layer becomes a layer of its own
-    (except linear and relu); a BatchNormalization after Dense or Conv2DTranspose is folded into it; one
-    that follows nothing it could be folded into, Rescaling and Normalization become a 1x1
-    DepthwiseConv2D with bias.
+    Identity and noise layers go; a ReLU with a slope becomes a LeakyReLU; a SeparableConv2D becomes
+    its two convolutions; an Average becomes a scaled Add, and a merge of many a chain of merges of
+    two; an activation inside a layer becomes a layer of its own (except linear and relu); a
+    BatchNormalization after Dense or Conv2DTranspose is folded into it; one that follows nothing it
+    could be folded into, Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias.
 
     Args:
         graph: Graph as read from a model. Its layers are changed in place.
@@ -36,6 +36,8 @@ def canonical(graph: Graph) -> Graph:
         The same graph.
     """
     _drop_idle(graph)
+    _leaky(graph)
+    _average_to_add(graph)
     _split_merges(graph)
     _split_separable(graph)
     _split_activations(graph)
@@ -84,6 +86,29 @@ def _drop_idle(graph: Graph) -> None:
         at_both_ends = is_whole_path and any(y is node.output for y in graph.outputs)
         if node.layer.kind in _DROPPED and not at_both_ends:
             _remove(graph, node)
+
+
+def _leaky(graph: Graph) -> None:
+    # TFMOT takes every ReLU layer for one that is fused with the layer before it.
+    for node in graph.nodes:
+        spec = node.layer
+        slope = spec.config.get("negative_slope")
+        cut = spec.config.get("max_value") is not None or spec.config.get("threshold")
+        if spec.kind == "ReLU" and slope and not cut:
+            spec.kind, spec.config = "LeakyReLU", {"alpha": slope}
+
+
+def _average_to_add(graph: Graph) -> None:
+    # The converter makes two operators of it, and the sum between them has no range.
+    scalings: dict[int, LayerSpec] = {}
+    for node in list(graph.nodes):
+        spec = node.layer
+        if spec.kind == "Average":
+            config = {"scale": 1 / len(node.inputs), "offset": 0.0}
+            scalings[id(spec)] = _new_layer(graph, f"{spec.name}_mean", "Rescaling", **config)
+            spec.kind = "Add"
+        if id(spec) in scalings:
+            _append(graph, node, scalings[id(spec)], node.output.shape)
 
 
 def _split_merges(graph: Graph) -> None:
@@ -215,7 +240,7 @@ def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
     last = len(node.output.shape) - 1
     if spec.kind == "Rescaling":
         scale, offset = spec.config["scale"], spec.config.get("offset", 0.0)
-    elif spec.config["axis"] not in (-1, last, (-1,), (last,), [-1], [last], None):
+    elif spec.config["axis"] not in (-1, last, (-1,), (last,), [-1], [last], (), None):
         raise ValueError(
             f"'{spec.name}' ({spec.kind}) normalizes axis {spec.config['axis']}; only the last "
             "axis can be trained quantized. Use Quantize('int8', method='ptq')."

@@ -14,6 +14,7 @@ import numpy as np
 
 from kerasnas.compression.bridge.layers import carried_config
 from kerasnas.compression.bridge.operations import as_layer
+from kerasnas.export.silence import silence
 from kerasnas.hardware.walk import Call, walk
 
 
@@ -76,6 +77,9 @@ def read(model: keras.Model) -> Graph:
         ValueError: If the model has no graph, or if anything in it has no tf_keras counterpart:
             one error that names every such layer.
     """
+    with silence():  # TensorFlow logs while it is imported
+        import tf_keras  # noqa: F401
+
     calls = walk(model)
     masks = _embedding_masks(calls)
     names = _Names()

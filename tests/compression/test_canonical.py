@@ -1,0 +1,182 @@
+import keras
+import numpy as np
+import pytest
+
+from kerasnas.compression.bridge import build, canonical, read, verify
+
+L = keras.layers
+IMAGE = (8, 8, 4)
+
+
+def randomise(model):
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        positive = "variance" in weight.path
+        weight.assign(
+            rng.uniform(0.5, 2, weight.shape) if positive else rng.normal(0, 0.5, weight.shape)
+        )
+    return model
+
+
+def rewritten(model):
+    """The canonical tf_keras model, after comparing its outputs with the source's."""
+    graph = canonical(read(randomise(model)))
+    legacy = build(graph)
+    verify(model, graph, legacy)
+    return legacy
+
+
+def kinds(model):
+    return [type(layer).__name__ for layer in model.layers if "Input" not in type(layer).__name__]
+
+
+def one(layer, shape=IMAGE):
+    x = keras.Input(shape)
+    return keras.Model(x, layer(x))
+
+
+def test_what_is_known_stays():
+    model = keras.Sequential(
+        [keras.Input(IMAGE), L.Conv2D(6, 3), L.BatchNormalization(), L.ReLU(), L.Dropout(0.1)]
+    )
+    assert kinds(rewritten(model)) == ["Conv2D", "BatchNormalization", "ReLU", "Dropout"]
+
+
+def test_idle_layers_go():
+    model = keras.Sequential(
+        [keras.Input(IMAGE), L.Identity(), L.GaussianNoise(0.1), L.Conv2D(2, 3), L.Identity()]
+    )
+    assert kinds(rewritten(model)) == ["Conv2D"]
+
+
+def test_a_model_that_is_only_idle_stays():
+    model = one(L.Identity())
+    assert kinds(build(canonical(read(model)))) == ["Identity"]
+
+
+@pytest.mark.parametrize(
+    ("activation", "split"),
+    [("silu", "Activation"), ("relu6", "ReLU"), ("relu", None), ("linear", None)],
+)
+def test_activation_inside_a_layer(activation, split):
+    found = kinds(rewritten(one(L.DepthwiseConv2D(3, activation=activation))))
+    assert found == ["DepthwiseConv2D", *([split] if split else [])]
+
+
+def test_activation_of_a_shared_layer():
+    x = keras.Input(IMAGE)
+    conv = L.Conv2D(4, 3, padding="same", activation="relu6")
+    legacy = rewritten(keras.Model(x, conv(conv(x))))
+    assert kinds(legacy) == ["Conv2D", "ReLU"]
+    assert len(legacy.weights) == 2
+
+
+@pytest.mark.parametrize("multiplier", [1, 2])
+def test_separable_convolution_is_two(multiplier):
+    layer = L.SeparableConv2D(
+        6, 3, strides=2, depth_multiplier=multiplier, activation="relu6", name="sep"
+    )
+    legacy = rewritten(one(layer))
+    assert kinds(legacy) == ["DepthwiseConv2D", "Conv2D", "ReLU"]
+    assert [layer.name for layer in legacy.layers[1:]] == [
+        "sep",
+        "sep_pointwise",
+        "sep_pointwise_relu6",
+    ]
+
+
+def test_shared_separable_convolution():
+    x = keras.Input(IMAGE)
+    conv = L.SeparableConv2D(4, 3, padding="same", use_bias=False)
+    legacy = rewritten(keras.Model(x, conv(conv(x))))
+    assert len(legacy.weights) == 2
+
+
+@pytest.mark.parametrize("merge", [L.Add, L.Multiply, L.Maximum, L.Minimum])
+def test_merge_of_many_is_a_chain(merge):
+    x = keras.Input(IMAGE)
+    parts = [L.Conv2D(4, 1, name=f"part{i}")(x) for i in range(4)]
+    found = kinds(rewritten(keras.Model(x, merge(name="all")(parts))))
+    assert found.count(merge.__name__) == 3
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_average_is_a_scaled_sum(count):
+    x = keras.Input(IMAGE)
+    parts = [L.Conv2D(4, 1)(x) for _ in range(count)]
+    found = kinds(rewritten(keras.Model(x, L.Average()(parts))))
+    others = [kind for kind in found if kind != "Conv2D"]
+    assert others == ["Add"] * (count - 1) + ["DepthwiseConv2D"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(L.Dense(5), (6,)), (L.Conv2DTranspose(5, 3, use_bias=False), IMAGE)]
+)
+def test_batch_normalization_is_folded(layer, shape):
+    x = keras.Input(shape)
+    found = kinds(rewritten(keras.Model(x, L.BatchNormalization()(layer(x)))))
+    assert found == [type(layer).__name__]
+
+
+def test_batch_normalization_after_a_layer_that_is_read_twice_is_not_folded():
+    x = keras.Input((6,))
+    y = L.Dense(5)(x)
+    found = kinds(rewritten(keras.Model(x, L.Add()([y, L.BatchNormalization()(y)]))))
+    assert found == ["Dense", "Reshape", "DepthwiseConv2D", "Reshape", "Add"]
+
+
+def test_batch_normalization_after_an_output_is_not_folded():
+    x = keras.Input((6,))
+    y = L.Dense(5)(x)
+    legacy = rewritten(keras.Model(x, [y, L.BatchNormalization()(y)]))
+    assert kinds(legacy) == ["Dense", "Reshape", "DepthwiseConv2D", "Reshape"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: L.BatchNormalization(), IMAGE),
+        (lambda: L.BatchNormalization(scale=False), IMAGE),
+        (lambda: L.BatchNormalization(center=False), (5, 4)),
+        (lambda: L.BatchNormalization(), (4,)),
+        (lambda: L.Rescaling(1 / 255, offset=-0.5), IMAGE),
+        (lambda: L.Rescaling([1.0, 2.0, 3.0, 4.0]), IMAGE),
+        (lambda: L.Normalization(mean=[1, 2, 3, 4], variance=[1, 2, 3, 4]), IMAGE),
+        (lambda: L.Normalization(axis=None, mean=3.0, variance=2.0), (4,)),
+        (lambda: L.Normalization(mean=[1, 2, 3, 4], variance=[1, 2, 3, 4], invert=True), IMAGE),
+    ],
+)
+def test_affine_layer_becomes_a_depthwise_convolution(layer, shape):
+    found = kinds(rewritten(one(layer(), shape)))
+    around = [] if len(shape) == 3 else ["Reshape"]
+    assert found == [*around, "DepthwiseConv2D", *around]
+
+
+def test_shared_batch_normalization():
+    x = keras.Input(IMAGE)
+    norm = L.BatchNormalization()
+    legacy = rewritten(keras.Model(x, norm(L.ReLU()(norm(x)))))
+    assert kinds(legacy) == ["DepthwiseConv2D", "ReLU"]
+
+
+def test_cell_of_nas_bench_201():
+    x = keras.Input(IMAGE)
+
+    def edge(y, kernel):
+        return L.BatchNormalization()(L.Conv2D(4, kernel, padding="same")(L.ReLU()(y)))
+
+    first = edge(x, 3)
+    pooled = L.AveragePooling2D(3, strides=1, padding="same")(first)
+    second = L.Add()([edge(x, 1), pooled])
+    third = L.Add()([x, edge(first, 1), edge(second, 3)])
+    legacy = rewritten(keras.Model(x, L.ReLU()(L.BatchNormalization()(third))))
+    found = kinds(legacy)
+    assert found.count("BatchNormalization") == 4, "those after a convolution stay"
+    assert found.count("Add") == 3
+    assert found[-2:] == ["DepthwiseConv2D", "ReLU"]
+
+
+def test_normalization_of_another_axis_is_refused():
+    model = one(L.BatchNormalization(axis=1))
+    with pytest.raises(ValueError, match=r"normalizes axis 1; only the last.*ptq"):
+        canonical(read(model))

@@ -1,0 +1,287 @@
+import subprocess
+import sys
+import zlib
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+from sklearn.datasets import load_digits
+
+from kerasnas.compression import Prune, Quantize, ToleranceError, compress
+from kerasnas.export import Interpreter, to_tflite
+from kerasnas.export.model_file import kernel_sparsity
+from kerasnas.hardware import profile
+
+L = keras.layers
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    x, y = (data.images / 16)[..., None].astype("float32"), data.target
+    return {
+        "train": (x[:1000], y[:1000]),
+        "val": (x[1000:1400], y[1000:1400]),
+        "test": (x[1400:], y[1400:]),
+    }
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    keras.utils.set_random_seed(0)
+    x = keras.Input((8, 8, 1))
+    y = L.ReLU()(L.BatchNormalization()(L.Conv2D(12, 3, use_bias=False, padding="same")(x)))
+    y = L.MaxPooling2D()(L.Add()([y, L.Conv2D(12, 3, activation="relu", padding="same")(y)]))
+    y = L.ReLU()(L.Dense(24)(L.Flatten()(y)))
+    model = keras.Model(x, L.Dense(10, activation="softmax")(y))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(*digits["train"], epochs=8, verbose=0)
+    return model
+
+
+RECIPE = (Prune(0.5, epochs=2), Quantize("int8", epochs=1))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The tf_keras models that were fitted, in order."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def compressed(model, digits, trained):
+    fit = tf_keras.Model.fit
+
+    def spy(self, *args, **kwargs):
+        trained.append([type(layer).__name__ for layer in self.layers])
+        return fit(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf_keras.Model, "fit", spy)
+        return compress(
+            model,
+            list(RECIPE),
+            train_data=digits["train"],
+            validation_data=digits["val"],
+            test_data=digits["test"],
+            tolerance=0.05,
+        )
+
+
+def test_tfmots_wrappers_are_trained(compressed, trained):
+    assert len(trained) == 2
+    assert trained[0].count("PruneLowMagnitude") == 3
+    assert sum("QuantizeWrapper" in name for name in trained[1]) >= 8
+    assert "PruneLowMagnitude" not in trained[1]
+
+
+def test_sparsity_survives_quantization_aware_training(compressed):
+    assert kernel_sparsity(compressed.tflite) >= 0.45
+    assert [round(record["sparsity"], 1) for record in compressed.report] == [0.0, 0.5, 0.5]
+
+
+def test_report(compressed, model, digits):
+    first, second, last = compressed.report
+    assert [r["step"] for r in compressed.report] == ["float", "prune", "quantize int8"]
+    methods = [r["method"] for r in compressed.report]
+    assert methods == ["trained", "magnitude pruning", "quantization-aware"]
+    assert [r["epochs"] for r in compressed.report] == [0, 2, 1]
+    assert all((r["metric"], r["data"]) == ("accuracy", "validation") for r in compressed.report)
+    scored = model.evaluate(*digits["val"], verbose=0, return_dict=True)
+    assert first["value"] == pytest.approx(scored["accuracy"])
+    scored = model.evaluate(*digits["test"], verbose=0, return_dict=True)
+    assert first["test_value"] == pytest.approx(scored["accuracy"])
+    assert second["test_value"] is None
+    assert last["bytes"] == len(compressed.tflite)
+    assert last["compressed_bytes"] == len(zlib.compress(compressed.tflite, 9))
+    assert last["compressed_bytes"] < last["bytes"] < first["bytes"]
+    assert second["compressed_bytes"] < 0.8 * first["compressed_bytes"]
+    assert first["macs"] == last["macs"] == profile(model, "int8").macs
+    assert last["ram_bytes"] == profile(model, "int8").ram_bytes < first["ram_bytes"]
+
+
+def test_last_metric_is_that_of_the_file(compressed, digits):
+    interpreter = Interpreter(compressed.tflite)
+    for name, key in (("val", "value"), ("test", "test_value")):
+        x, y = digits[name]
+        right = interpreter.predict(x).argmax(axis=1) == y
+        assert compressed.report[-1][key] == pytest.approx(right.mean())
+        assert compressed.evaluate(x, y)["accuracy"] == pytest.approx(right.mean())
+    assert np.array_equal(compressed.predict(x), interpreter.predict(x))
+    assert right.mean() > 0.85
+
+
+def test_summary_is_a_table_of_the_report(compressed):
+    lines = compressed.summary().splitlines()
+    assert len(lines) == 4
+    assert lines[0].split()[:3] == ["step", "method", "epochs"]
+    assert f"{len(compressed.tflite):,}" in lines[-1]
+    assert "(validation)" in lines[-1]
+    assert "(test)" in lines[-1]
+
+
+def test_save_replaces_the_whole_file(compressed, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"old")
+    assert compressed.save(str(path)) == path
+    assert path.read_bytes() == compressed.tflite
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileNotFoundError):
+        compressed.save(tmp_path / "nowhere" / "model.tflite")
+
+
+def test_nothing_is_left_when_saving_fails(compressed, tmp_path, monkeypatch):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"old")
+
+    def broken(source, target):
+        raise OSError("disk")
+
+    monkeypatch.setattr("os.replace", broken)
+    with pytest.raises(OSError, match="disk"):
+        compressed.save(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_same_seed_gives_the_same_file_and_the_model_stays(compressed, model, digits, capfd):
+    before = [weight.copy() for weight in model.get_weights()]
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    again = compress(
+        model,
+        list(RECIPE),
+        train_data=digits["train"],
+        validation_data=digits["val"],
+        test_data=digits["test"],
+    )
+    assert capfd.readouterr() == ("", "")
+    assert again.tflite == compressed.tflite
+    assert again.report == compressed.report
+    assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+    for old, new in zip(before, model.get_weights(), strict=True):
+        assert np.array_equal(old, new)
+
+
+def test_drop_beyond_the_tolerance(model, digits, capfd):
+    ruined = [Prune(0.99, epochs=1, schedule="constant", learning_rate=1e-6)]
+    with pytest.raises(
+        ToleranceError, match=r"fell from 0\.\d+ to 0\.\d+.*tolerance of 0\.01"
+    ) as error:
+        compress(
+            model,
+            ruined,
+            train_data=digits["train"],
+            test_data=digits["test"],
+            tolerance=0.01,
+            verbose=1,
+        )
+    first, last = error.value.compressed.report
+    assert first["value"] - last["value"] > 0.01
+    assert last["data"] == "test"
+    printed = capfd.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["float", "prune"]
+
+
+X, Y = np.zeros((4, 8, 8, 1), "float32"), np.zeros(4, int)
+
+
+def call(model, **changed):
+    given = {"recipe": [Quantize()], "train_data": (X, Y), "validation_data": (X, Y)}
+    return compress(model, **{**given, **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"recipe": []}, "at least one step"),
+        ({"recipe": Prune(0.5)}, "must be a list"),
+        ({"recipe": [Prune]}, "must hold steps"),
+        ({"recipe": ["prune"]}, "must hold steps"),
+        ({"recipe": [Quantize(), Prune()]}, "Quantize must be the last step"),
+        ({"recipe": [Prune(), Prune()]}, "Prune is in `recipe` twice"),
+        ({"train_data": X}, "`train_data` must be a tuple"),
+        ({"train_data": (X, Y[:3])}, r"`train_data`.*same length.*\[4\] of x and \[3\] of y"),
+        ({"validation_data": (X[:3], Y)}, "`validation_data`.*same length"),
+        ({"test_data": (X[:, :7], Y)}, r"`test_data`.*\('samples', 8, 8, 1\)"),
+        ({"train_data": (X * np.nan, Y)}, "finite"),
+        ({"train_data": (X.astype(str), Y)}, "finite numbers"),
+        ({"train_data": ([X, X], Y)}, "shape|list of 1"),
+        ({"train_data": ({"x": X}, Y)}, "keys"),
+        ({"validation_data": None}, "`validation_data` or `test_data` is needed"),
+        ({"tolerance": -0.1}, "`tolerance`"),
+    ],
+)
+def test_bad_input_is_an_error_before_any_work(model, monkeypatch, changed, message):
+    monkeypatch.setattr("kerasnas.compression.compress.build", None)
+    with pytest.raises(ValueError, match=message):
+        call(model, **changed)
+
+
+def test_models_that_cannot_be_compressed():
+    with pytest.raises(ValueError, match=r"must be a Keras 3 model\. Received: <class 'str'>"):
+        call("model")
+    plain = keras.Sequential([keras.Input((8, 8, 1)), L.Flatten(), L.Dense(2)])
+    with pytest.raises(ValueError, match="must be compiled"):
+        call(plain)
+    plain.compile(loss="mse")
+    with pytest.raises(ValueError, match="finds nothing to prune"):
+        call(plain, recipe=[Prune(0.5)])
+
+
+def test_several_inputs_and_outputs_by_name():
+    keras.utils.set_random_seed(0)
+    a, b = keras.Input((6,), name="left"), keras.Input((4,), name="right")
+    y = L.Concatenate()([L.Dense(8, activation="relu")(a), L.Dense(8, activation="relu")(b)])
+    outputs = {"sum": L.Dense(1, name="sum")(y), "kind": L.Dense(3, name="kind")(y)}
+    model = keras.Model({"left": a, "right": b}, outputs)
+    entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(
+        "adam",
+        loss={"sum": "mse", "kind": entropy},
+        loss_weights={"sum": 0.5, "kind": 1.0},
+        metrics={"kind": "accuracy", "sum": "mae"},
+    )
+    rng = np.random.default_rng(0)
+    x = {"left": rng.normal(size=(64, 6)), "right": rng.normal(size=(64, 4))}
+    y = {"sum": x["left"].sum(axis=1, keepdims=True), "kind": rng.integers(0, 3, 64)}
+    result = compress(
+        model, [Prune(0.5, epochs=1), Quantize(epochs=2)], train_data=(x, y), validation_data=(x, y)
+    )
+    assert result.report[0]["metric"] in ("kind_accuracy", "sum_mae")
+    floats = model.predict(x, verbose=0)
+    ordered = [floats[name] for name in model.output_names]
+    got = result.predict([x[tensor.name] for tensor in model.inputs])
+    assert [array.shape for array in got] == [array.shape for array in ordered]
+
+
+def test_other_backend_than_tensorflow():
+    code = """
+import keras, numpy as np
+import kerasnas.compression as c
+assert keras.backend.backend() == "jax"
+import sys; assert "tensorflow" not in sys.modules
+model = keras.Sequential([keras.Input((8, 8, 2)), keras.layers.Conv2D(4, 3, activation="relu"),
+    keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization(), keras.layers.ReLU(),
+    keras.layers.Flatten(), keras.layers.Dense(3)])
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+model.compile("adam", loss, metrics=["accuracy"])
+rng = np.random.default_rng(0)
+data = rng.normal(size=(64, 8, 8, 2)), rng.integers(0, 3, 64)
+small = c.compress(model, [c.Prune(0.5, epochs=2), c.Quantize(epochs=1)], train_data=data,
+    validation_data=data)
+print(round(small.report[-1]["sparsity"], 2))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**__import__("os").environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "0.5\n"
+
+
+def test_file_is_the_one_of_the_float_model_before_any_step(model, compressed):
+    assert compressed.report[0]["bytes"] == pytest.approx(len(to_tflite(model)), rel=0.02)

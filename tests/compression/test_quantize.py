@@ -1,0 +1,231 @@
+import keras
+import numpy as np
+import pytest
+import tf_keras
+
+from kerasnas.compression import Quantize, compress
+from kerasnas.compression.bridge import build, canonical, read
+from kerasnas.compression.quantization_scheme import scheme
+from kerasnas.compression.training import Training
+from kerasnas.export import Interpreter
+from kerasnas.export.model_file import float_operators, operators
+
+L = keras.layers
+IMAGE = (8, 8, 4)
+CALIBRATE = Quantize("int8", epochs=2, learning_rate=1e-7)  # finds ranges, trains nothing
+
+
+def merges():
+    x = keras.Input(IMAGE)
+    a = L.Conv2D(4, 3, padding="same")(x)
+    b = L.ReLU()(L.Conv2D(4, 3, padding="same")(x))
+    c = L.Conv2D(4, 1, activation="relu")(x)
+    first = [L.Add()([a, b, c]), L.Subtract()([a, b]), L.Multiply()([a, b])]
+    second = [L.Average()([a, b, c]), L.Maximum()([a, b, c]), L.Minimum()([a, c]), a]
+    inner = L.Concatenate()([L.Concatenate()(first), L.Concatenate()(second)])
+    return keras.Model(x, inner)
+
+
+def activations():
+    x = y = keras.Input(IMAGE)
+    for activation in ("relu6", "silu", "sigmoid", "tanh", "gelu", "relu", "linear"):
+        y = L.Conv2D(4, 3, padding="same", activation=activation)(y)
+    y = L.LeakyReLU()(L.BatchNormalization()(y))
+    y = L.ReLU(negative_slope=0.2)(L.DepthwiseConv2D(3, activation="relu6")(y))
+    y = L.Dense(8, activation="sigmoid")(L.Flatten()(keras.ops.relu6(keras.ops.silu(y))))
+    return keras.Model(x, L.Dense(3, activation="softmax")(L.Dense(8, activation="tanh")(y)))
+
+
+def normalizations():
+    x = keras.Input(IMAGE)
+    y = L.Normalization(mean=[0.1, 0.2, 0.3, 0.4], variance=[1, 2, 0.5, 1])(x)
+    y = L.BatchNormalization()(L.ReLU()(L.Conv2D(6, 3)(L.Rescaling(2.0, offset=-1)(y))))
+    y = L.Conv2D(6, 3)(y)
+    y = L.Add()([y, L.BatchNormalization()(y)])
+    y = L.Conv2DTranspose(4, 3, use_bias=False, strides=2)(y)
+    y = L.GlobalAveragePooling2D()(L.ReLU()(L.BatchNormalization()(y)))
+    y = L.ReLU()(L.BatchNormalization()(L.Dense(6)(L.BatchNormalization()(y))))
+    return keras.Model(x, L.Dense(3)(y))
+
+
+def inverted_bottlenecks():
+    x = keras.Input(IMAGE)
+    y = L.ReLU()(L.BatchNormalization()(L.Conv2D(6, 3, padding="same", use_bias=False)(x)))
+    for kernel in (3, 5, 7):
+        z = L.ReLU(max_value=6)(L.BatchNormalization()(L.Conv2D(18, 1, use_bias=False)(y)))
+        z = L.BatchNormalization()(L.DepthwiseConv2D(kernel, padding="same")(z))
+        z = L.BatchNormalization()(L.Conv2D(6, 1)(L.ReLU(max_value=6)(z)))
+        y = L.Add()([y, z]) if kernel < 7 else L.Concatenate()([y, z])
+    y = L.ReLU()(L.BatchNormalization()(L.SeparableConv2D(6, 3, padding="same")(y)))
+    y = L.SeparableConv2D(6, 3, activation="relu6", depth_multiplier=2)(y)
+    y = L.MaxPooling2D()(L.UpSampling2D()(L.Cropping2D(1)(L.ZeroPadding2D(1)(y))))
+    y = L.GlobalMaxPooling2D()(L.SpatialDropout2D(0.1)(L.Permute((2, 1, 3))(y)))
+    return keras.Model(x, L.Softmax()(L.Dense(3)(L.Dropout(0.1)(y))))
+
+
+def nas_bench_201():
+    x = keras.Input(IMAGE)
+
+    def edge(y, kernel, filters=6, strides=1):
+        y = L.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(L.ReLU()(y))
+        return L.BatchNormalization()(y)
+
+    y = L.BatchNormalization()(L.Conv2D(6, 3, padding="same", use_bias=False)(x))
+    one = edge(y, 3)
+    two = L.Add()([edge(y, 1), L.AveragePooling2D(3, strides=1, padding="same")(one)])
+    three = L.Add()([y, edge(one, 1), edge(two, 3)])
+    short = L.Conv2D(8, 1, use_bias=False)(L.AveragePooling2D(2)(three))
+    y = L.Add()([edge(three, 3, 8, strides=2), short])
+    y = L.GlobalAveragePooling2D()(L.ReLU()(L.BatchNormalization()(y)))
+    return keras.Model(x, L.Dense(3, activation="softmax")(y))
+
+
+NETWORKS = [merges, activations, normalizations, inverted_bottlenecks, nas_bench_201]
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return np.random.default_rng(0).normal(size=(128, *IMAGE)).astype("float32")
+
+
+def randomised(make):
+    keras.utils.set_random_seed(1)
+    model = make()
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        if "moving_variance" in weight.path:
+            weight.assign(rng.uniform(0.5, 2, weight.shape))
+        elif weight.path.endswith(("moving_mean", "beta", "bias")):
+            weight.assign(rng.normal(0, 0.3, weight.shape))
+    return model
+
+
+@pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
+def test_quantization_aware_training_is_int8_throughout(make, samples):
+    model = randomised(make)
+    want = model.predict(samples, verbose=0)
+    graph = canonical(read(model))
+    CALIBRATE.check(graph)
+    training = Training(graph, [samples], want, "mse", None, 0)
+    data = CALIBRATE.export(CALIBRATE.apply(build(graph), training), training)
+    assert float_operators(data) == []
+    got = Interpreter(data).predict(samples)
+    spread = np.abs(want - want.mean(axis=0)).mean()
+    assert np.abs(got - want).mean() < 0.25 * spread
+
+
+def small_model():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input(IMAGE), L.Conv2D(6, 3), L.ReLU(), L.Flatten(), L.Dense(3)]
+    )
+    model.compile(loss="mse", metrics=["mae"])
+    return model
+
+
+def test_wrappers_and_zero_keeping_quantizers_are_in_the_trained_model(monkeypatch, samples):
+    trained = []
+    fit = tf_keras.Model.fit
+
+    def spy(self, *args, **kwargs):
+        trained.append(self)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(tf_keras.Model, "fit", spy)
+    graph = canonical(read(small_model()))
+    graph.nodes[1].layer.weights[0][:, :, :2] = 0
+    training = Training(graph, [samples], samples[:, 0, 0, :3], "mse", None, 0)
+    quantized = Quantize("int8", epochs=1, learning_rate=1e-2).apply(build(graph), training)
+    assert trained == [quantized]
+    assert type(quantized.layers[1]).__name__ == "QuantizeLayer"
+    wrapped = [layer for layer in quantized.layers if "QuantizeWrapper" in type(layer).__name__]
+    assert [type(layer.layer).__name__ for layer in wrapped] == [
+        "Conv2D",
+        "ReLU",
+        "Flatten",
+        "Dense",
+    ]
+    (config,) = wrapped[0].quantize_config.get_weights_and_quantizers(wrapped[0].layer)
+    assert "PrunePreserve" in type(config[1]).__name__
+
+
+def test_ranges_of_activations_are_those_of_the_data(samples):
+    graph = canonical(read(small_model()))
+    training = Training(graph, [samples], samples[:, 0, 0, :3], "mse", None, 0)
+    quantized = CALIBRATE.apply(build(graph), training)
+    relu = next(layer for layer in quantized.layers if layer.name.endswith("re_lu"))
+    (top,) = [weight for weight in relu.weights if "output_max" in weight.name]
+    inner = tf_keras.Model(quantized.input, relu.output).predict(samples, verbose=0)
+    assert 0.8 * inner.max() < float(top) < 1.2 * inner.max()
+
+
+def test_scheme_is_tfmots():
+    from kerasnas.compression.tfmot import import_tfmot
+
+    base = import_tfmot().quantization.keras.default_8bit.Default8BitQuantizeScheme
+    assert isinstance(scheme(), base)
+
+
+@pytest.mark.parametrize("bits", ["float32", "float16", "dynamic"])
+def test_post_training_modes(bits, samples):
+    model = small_model()
+    step = Quantize(bits)
+    assert (step.how, step.trained_epochs) == ("post-training", 0)
+    graph = read(model)
+    training = Training(graph, [samples], None, None, None, 0)
+    data = step.export(step.apply(build(graph), training), training)
+    want = model.predict(samples, verbose=0)
+    assert np.abs(Interpreter(data).predict(samples) - want).max() < 0.05 * np.abs(want).max()
+
+
+def test_int8_after_training(samples):
+    model = small_model()
+    x, y = samples, model.predict(samples, verbose=0)
+    result = compress(
+        model, [Quantize("int8", method="ptq")], train_data=(x, y), validation_data=(x, y)
+    )
+    assert result.report[-1]["method"] == "post-training"
+    assert result.report[-1]["epochs"] == 0
+    assert Interpreter(result.tflite).input_dtypes == ["int8"]
+    assert next(op.name for op in operators(result.tflite)) == "CONV_2D"
+    assert result.report[-1]["value"] < 0.05 * np.abs(y).mean()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"bits": "int4"}, "bits='int4'"),
+        ({"bits": 8}, "bits=8"),
+        ({"method": "magic"}, "method='magic'"),
+        ({"bits": "float16", "method": "qat"}, "int8 only.*bits='float16'"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"epochs": 1.5}, "epochs=1.5"),
+        ({"batch_size": True}, "batch_size=True"),
+        ({"learning_rate": -1}, "learning_rate=-1"),
+    ],
+)
+def test_wrong_argument(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Quantize(**arguments)
+
+
+def test_all_layers_that_cannot_be_trained_quantized_are_named():
+    x = keras.Input((6, 4))
+    y = L.LSTM(4, name="memory", return_sequences=True)(x)
+    y = L.Dense(4, name="twice")(L.Activation("elu", name="bent")(y))
+    y = L.LayerNormalization(name="layer")(L.PReLU(name="slope")(y))
+    y = L.ReLU(max_value=4, name="cut")(y)
+    with pytest.raises(ValueError, match="method='ptq'") as error:
+        Quantize("int8").check(canonical(read(keras.Model(x, y))))
+    for name in ("memory", "bent", "layer", "slope", "cut"):
+        assert f"'{name}'" in str(error.value)
+    assert "'twice'" not in str(error.value)
+
+
+def test_shared_layers_and_integer_inputs_are_refused():
+    x = keras.Input(IMAGE, dtype="int32", name="pixels")
+    conv = L.Conv2D(4, 3, padding="same", name="shared")
+    graph = canonical(read(keras.Model(x, conv(conv(L.Rescaling(1 / 255)(x))))))
+    with pytest.raises(ValueError, match=r"'pixels'.*int32[^$]*'shared'.*is shared"):
+        Quantize("int8").check(graph)
+    Quantize("int8", method="ptq").check(graph)

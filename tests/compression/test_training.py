@@ -1,0 +1,71 @@
+import random
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+
+from kerasnas.compression.training import legacy_loss, legacy_loss_weights, seeded
+
+L = keras.layers
+
+
+def test_seeded_puts_the_generators_back():
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with seeded(3):
+        first = random.random(), np.random.rand()  # noqa: NPY002
+    assert random.getstate() == python
+    assert np.array_equal(np.random.get_state()[1], numpy[1])  # noqa: NPY002
+    with seeded(3):
+        assert first == (random.random(), np.random.rand())  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [
+        ("sparse_categorical_crossentropy", "kinds"),
+        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), "kinds"),
+        (keras.losses.CategoricalCrossentropy(label_smoothing=0.1), "one-hot"),
+        (keras.losses.Huber(delta=0.3), "one-hot"),
+        (lambda y_true, y_pred: keras.ops.mean(keras.ops.square(y_true - y_pred)), "one-hot"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["tensorflow", "other"])
+def test_loss_is_the_same(monkeypatch, loss, y, backend):
+    keras.utils.set_random_seed(0)
+    last = "linear" if getattr(loss, "_fn_kwargs", {}).get("from_logits") else "softmax"
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3, activation=last)])
+    model.compile(loss=loss)
+    if backend == "other":
+        monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+        if not isinstance(loss, str | keras.losses.Loss):
+            with pytest.raises(ValueError, match="must be one that tf_keras has too"):
+                legacy_loss(model)
+            return
+    carried = legacy_loss(model)
+    monkeypatch.undo()
+    rng = np.random.default_rng(0)
+    x, kinds = rng.normal(size=(20, 4)), rng.integers(0, 3, 20)
+    target = kinds if y == "kinds" else np.eye(3)[kinds]
+    passing = tf_keras.Sequential([tf_keras.Input((3,)), tf_keras.layers.Activation("linear")])
+    passing.compile(loss=carried)
+    got = passing.evaluate(model.predict(x, verbose=0), target, verbose=0, batch_size=20)
+    assert got == pytest.approx(model.evaluate(x, target, verbose=0, batch_size=20), rel=1e-5)
+
+
+def test_losses_by_output_name_are_put_in_order():
+    x = keras.Input((4,))
+    model = keras.Model(x, {"b": L.Dense(1, name="b")(x), "a": L.Dense(1, name="a")(x)})
+    model.compile(loss={"b": "mae", "a": "mse"}, loss_weights={"b": 2.0, "a": 1.0})
+    wanted = {"a": ("mean_squared_error", 1.0), "b": ("mean_absolute_error", 2.0)}
+    found = zip(legacy_loss(model), legacy_loss_weights(model), strict=True)
+    assert [(loss.__name__, weight) for loss, weight in found] == [
+        wanted[name] for name in model.output_names
+    ]
+
+
+def test_unknown_loss():
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3)])
+    model.compile(loss="circle")
+    with pytest.raises(ValueError, match=r"unknown to tf_keras\. Received: 'circle'"):
+        legacy_loss(model)
