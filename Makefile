@@ -15,10 +15,10 @@ demo: .venv/.package
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/.tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: .venv/.tests
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 # The usual PyTorch wheel brings CUDA, so it is not among the test dependencies.
 test-backends: .venv/.tests

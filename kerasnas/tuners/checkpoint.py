@@ -69,8 +69,7 @@ class BestEpoch(keras.callbacks.Callback):
         self._weights = None
         temporary = f"{self.path.removesuffix(_SUFFIX)}.tmp{_SUFFIX}"
         self.model.save_weights(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        # The flush of the journal that ends the trial comes after: one flush a trial serves both.
         os.replace(temporary, self.path)
 
 
