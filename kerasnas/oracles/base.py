@@ -20,7 +20,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.admission import Admission, describe
+from kerasnas.oracles.admission import Admission, describe, key_of
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proposal import Proposal, find
 from kerasnas.oracles.saving import SavedOracle
@@ -102,6 +102,7 @@ class Oracle(SavedOracle):
         # Completed trials in the order of their ends: what strategies learn from.
         self.completed: list[Trial] = []
         self._ended: set[str] = set()
+        self._keys: dict[str, list[str]] = {}
         self._admission = Admission()
         # Ids of trials to be handed out again, and how often each trial was run.
         self._waiting: list[str] = []
@@ -175,6 +176,7 @@ class Oracle(SavedOracle):
         """
         with self._lock:
             self._admission.attach(gate, key)
+            self._keys.clear()
             self._remember_all()
             self.stop_reason = None
 
@@ -481,8 +483,16 @@ class Oracle(SavedOracle):
         return space
 
     def _remember(self, trial: Trial) -> None:
+        self._admission.tried.update(self._keys_of(trial))
+
+    def _keys_of(self, trial: Trial) -> list[str]:
+        """Names under which a trial counts as tried; asked for once, since it can mean a build."""
         values = genome.settle(self.hyperparameters, trial.hyperparameters.values)
-        self._admission.tried.update(self._admission.keys(values))
+        known = self._keys.get(trial.trial_id, [])
+        complete = 1 if self._admission.key is None else 2
+        if len(known) < complete or known[0] != key_of(values):
+            known = self._keys[trial.trial_id] = self._admission.keys(values)
+        return known
 
     def _remember_all(self) -> None:
         self._admission.tried.clear()

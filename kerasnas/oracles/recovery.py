@@ -181,7 +181,7 @@ def _add_space(found: Recovered, space: list[dict[str, Any]]) -> None:
 
 
 def _unknown() -> dict[str, Any]:
-    record = dict.fromkeys(("values", "score", "metrics", "best_step", "message"))
+    record = dict.fromkeys(("values", "score", "metrics", "best_step", "message", "keys"))
     return {**record, "status": "RUNNING", "lineage": {}, "runs": 0}
 
 

@@ -28,6 +28,8 @@ class SavedOracle(keras_tuner.Oracle):
     _ended: set[str]
     _enqueued: list[dict[str, Any]]
     _journal: Journal | None
+    # Names under which each trial counts as tried.
+    _keys: dict[str, list[str]]
     _runs: dict[str, int]
     _waiting: list[str]
     # How much of the space and of the queue is in the journal, and of the trials in oracle.json.
@@ -135,7 +137,13 @@ class SavedOracle(keras_tuner.Oracle):
         self._save_space_and_queue()
         # The one wait for the disk in a trial's life.
         self._append(
-            {"event": "ended", **_record(trial), "runs": self._runs[trial.trial_id]}, sync=True
+            {
+                "event": "ended",
+                **_record(trial),
+                "runs": self._runs[trial.trial_id],
+                "keys": self._keys_of(trial),
+            },
+            sync=True,
         )
         self.end_order.append(trial.trial_id)
         self._ended.add(trial.trial_id)
@@ -180,6 +188,7 @@ class SavedOracle(keras_tuner.Oracle):
             "trial": trial.trial_id,
             "values": trial.hyperparameters.values,
             "lineage": self.lineage.get(trial.trial_id, {}),
+            "keys": self._keys_of(trial),
         }
         return {**event, "state": self._position()} if state else event
 
@@ -248,6 +257,8 @@ class SavedOracle(keras_tuner.Oracle):
             self.trials[trial_id] = trial
             self.lineage[trial_id] = record["lineage"]
             self._runs[trial_id] = record["runs"]
+            if record["keys"]:
+                self._keys[trial_id] = record["keys"]
             if trial_id not in self._ended:
                 trial.status = TrialStatus.RUNNING
                 self._waiting.append(trial_id)

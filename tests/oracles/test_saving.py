@@ -172,6 +172,31 @@ def test_counts_and_lineage_survive(tmp_path):
     assert again.repeats == oracle.repeats > 0
 
 
+def test_a_resumed_search_asks_for_no_key_again(tmp_path):
+    oracle = evolution(tmp_path)
+    oracle.attach(key=lambda values: str(sorted(values.items())))
+    search.run(oracle, trials=10)
+    asked = []
+
+    again = EvolutionOracle(
+        keras_tuner.Objective(*search.OBJECTIVE),
+        max_trials=24,
+        hyperparameters=search.conditional_space(),
+        seed=3,
+        max_retries_per_trial=1,
+    )
+    again.attach(key=lambda values: asked.append(values) or str(sorted(values.items())))
+    again.open(tmp_path)
+    assert len(again.completed) == 10
+    assert asked == []
+    # A tuner without a key, and then one with: the names of the old trials are made up for.
+    search.run(evolution(tmp_path), trials=2)
+    third = evolution(tmp_path)
+    third.attach(key=lambda values: asked.append(values) or "all the same")
+    assert len(asked) == 12
+    assert third.create_trial("me").status == "STOPPED"
+
+
 def another(oracle_class=EvolutionOracle, objective=search.OBJECTIVE, identity=None, **kwargs):
     oracle = oracle_class(
         keras_tuner.Objective(*objective), hyperparameters=search.conditional_space(), **kwargs
