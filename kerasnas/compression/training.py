@@ -135,9 +135,10 @@ def _legacy_loss(loss: Any) -> Any:
         legacy_class = getattr(tf_keras.losses, type(loss).__name__, None)
         if legacy_class is not None:
             # The config of Huber (Keras 3.15.1) leaves its delta out.
-            config = {**loss.get_config(), **getattr(loss, "_fn_kwargs", {})}
-            for key in ("dtype", "fn"):
-                config.pop(key, None)
+            config = {**getattr(loss, "_fn_kwargs", {}), **loss.get_config()}
+            config.pop("dtype", None)
+            if config.get("axis") == -1:  # always so in tf_keras's sparse crossentropy
+                config.pop("axis")
             try:
                 return legacy_class(**config)
             except (TypeError, ValueError):

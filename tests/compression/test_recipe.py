@@ -213,7 +213,7 @@ def call(model, **changed):
     ],
 )
 def test_bad_input_is_an_error_before_any_work(model, monkeypatch, changed, message):
-    monkeypatch.setattr("kerasnas.compression.compress.build", None)
+    monkeypatch.setattr("kerasnas.compression.recipe.build", None)
     with pytest.raises(ValueError, match=message):
         call(model, **changed)
 
