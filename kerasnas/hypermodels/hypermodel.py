@@ -13,6 +13,7 @@ from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
 from kerasnas.hypermodels.layers import Tensor
+from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.settled import Hyperparameters, Settled, decide, scope
 
 
@@ -145,10 +146,13 @@ class HyperModel(keras_tuner.HyperModel):
 
         Raises:
             NotSketchable: A part of the hypermodel uses raw Keras layers.
+            ValueError: An unknown operation.
         """
         start = Sketch.input(self.input_shape)
         try:
             end = self._join(hp, start)
+        except UnknownOperation:
+            raise
         except Exception as error:
             raise NotSketchable(f"{type(error).__name__}: {error}") from error
         start.graph.outputs = (end.index,)

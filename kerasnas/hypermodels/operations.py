@@ -38,6 +38,10 @@ class Operation:
         return (self.cost if isinstance(x, Sketch) else self.build)(x, **settings)
 
 
+class UnknownOperation(ValueError):
+    """A name that no operation was registered under: a slip, wherever in the space it stands."""
+
+
 _REGISTRY: dict[str, Operation] = {}
 
 
@@ -121,7 +125,7 @@ def parse(code: str) -> tuple[Operation, dict[str, Any]]:
     match = _CODE.fullmatch(code) if isinstance(code, str) else None
     found = _REGISTRY.get(match[1]) if match else None
     if match is None or found is None:
-        raise ValueError(
+        raise UnknownOperation(
             f"Unknown operation {code!r}. Registered: {', '.join(names())}; a kernel is written "
             "'conv3x3', another parameter 'mbconv3x3_e6'. Register your own with "
             "kerasnas.hypermodels.operation"

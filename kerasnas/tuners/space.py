@@ -1,11 +1,12 @@
 """Finding a search space by building, for hypermodels that cannot declare it."""
 
-import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
+
+from kerasnas.hypermodels.operations import UnknownOperation
 
 # A chain of conditional scopes inside one another: that many builds find what they hold.
 _MAX_BUILDS = 1000
@@ -47,8 +48,12 @@ def discover(
         seen.append(scope)  # Once tried it is not tried again, whether or not it became active.
         trial = _activated(hp, scope)
         # A branch that does not build is a failed trial later, where its reason is shown.
-        with contextlib.suppress(Exception):
+        try:
             build(trial)
+        except UnknownOperation:
+            raise
+        except Exception:
+            pass
         hp.merge(trial.space, overwrite=False)
         seen += [found for found in trial.active_scopes if found not in seen]
         waiting += [copy.deepcopy(found) for found in trial.inactive_scopes]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kerasnas.hardware.budget import Budget
+from kerasnas.hypermodels import HyperModel
 from kerasnas.oracles.evolution import EvolutionOracle
 from kerasnas.tuners import Evolution, Tuner
 from kerasnas.tuners.inputs import check_data, check_objective, parse_duration
@@ -237,6 +238,19 @@ def test_bad_arguments(build, tmp_path, arguments, error, message):
     with pytest.raises(error, match=message):
         Evolution(build, **{"objective": "val_loss", "directory": tmp_path, **arguments})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_an_unknown_operation_anywhere_in_the_space_is_named(tmp_path, raw):
+    class Deep(HyperModel):
+        def body(self, hp, x):
+            x = keras.layers.Dense(2)(x) if raw else x
+            for i in self.repeat(hp, "depth", 1, 2):
+                x = self.choose(hp, f"block_{i}", ["dense", "dens"] if i else ["dense"])(x)
+            return x
+
+    with pytest.raises(ValueError, match="Unknown operation 'dens'"):
+        Tuner(Deep((3,), 1), objective="loss", directory=tmp_path)
 
 
 def test_arguments_that_belong_to_the_oracle(build, tmp_path):
