@@ -82,7 +82,8 @@ class Oracle(SavedOracle):
         super().__init__(
             objective=objective,
             max_trials=max_trials,
-            hyperparameters=hyperparameters,
+            # A copy: what the search adds to the space must not reach the next search.
+            hyperparameters=None if hyperparameters is None else hyperparameters.copy(),
             allow_new_entries=allow_new_entries,
             tune_new_entries=tune_new_entries,
             # KerasTuner replaces 0 and None by a draw from the global generator.

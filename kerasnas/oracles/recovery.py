@@ -76,12 +76,19 @@ def recover(folder: str) -> Recovered:
     snapshot, trouble = _load(os.path.join(folder, "oracle.json"))
     if trouble:
         _warn(trouble, "The journal is used instead.")
-    damaged = bool(unreadable) or found.header is None
+    trial_paths = sorted(glob.glob(trial_file(glob.escape(folder), "*")))
+    # Each event is in the journal before it is anywhere else.
+    elsewhere = {_trial_of(trial_path) for trial_path in trial_paths}
+    elsewhere.update((snapshot or {}).get("start_order", []))
+    cut = not unreadable and not elsewhere <= found.trials.keys()
+    if cut:
+        _warn(f"{path} (cut off or missing)", "What the other files hold of it is kept.")
+    damaged = bool(unreadable) or cut or found.header is None
     if snapshot is not None and damaged:
         _apply_snapshot(found, snapshot)
     if events and found.header is None:
         _warn(f"{path}, line 1", "Whether this folder is of the same search is not checked.")
-    for trial_path in sorted(glob.glob(trial_file(glob.escape(folder), "*"))):
+    for trial_path in trial_paths:
         _apply_trial_file(found, trial_path, damaged)
     for trial_id in [name for name, trial in found.trials.items() if trial["values"] is None]:
         del found.trials[trial_id]
@@ -132,9 +139,11 @@ def _apply_snapshot(found: Recovered, snapshot: dict[str, Any]) -> None:
     ours = snapshot.get("kerasnas", {})
     found.header = found.header or ours.get("header")
     _add_space(found, snapshot.get("hyperparameters", {}).get("space", []))
-    found.state = found.state or ours.get("state")
+    started = snapshot.get("start_order", [])
+    if found.state is None or (started and started[-1] not in found.trials):
+        found.state = ours.get("state", found.state)
     found.enqueued = found.enqueued or ours.get("enqueued", [])
-    for trial_id in snapshot.get("start_order", []):
+    for trial_id in started:
         trial = found.trials.setdefault(trial_id, _unknown())
         trial["lineage"] = trial["lineage"] or ours.get("lineage", {}).get(trial_id, {})
     # The order of the files' names then serves for what ended after the snapshot.
@@ -144,7 +153,7 @@ def _apply_snapshot(found: Recovered, snapshot: dict[str, Any]) -> None:
 
 
 def _apply_trial_file(found: Recovered, path: str, damaged: bool) -> None:
-    trial_id = os.path.basename(os.path.dirname(path)).removeprefix("trial_")
+    trial_id = _trial_of(path)
     content, trouble = _load(path)
     known = found.trials.get(trial_id)
     if content is None or "hyperparameters" not in content:
@@ -174,6 +183,10 @@ def _apply_trial_file(found: Recovered, path: str, damaged: bool) -> None:
         trial["status"] = content["status"]
         if trial_id not in found.ended:
             found.ended.append(trial_id)
+
+
+def _trial_of(path: str) -> str:
+    return os.path.basename(os.path.dirname(path)).removeprefix("trial_")
 
 
 def _add_space(found: Recovered, space: list[dict[str, Any]]) -> None:

@@ -19,6 +19,17 @@ def make(folder, **kwargs):
     return oracle
 
 
+def test_the_space_that_was_passed_is_left_as_it_was():
+    given = keras_tuner.HyperParameters()
+    given.Int("units", 1, 9)
+    oracle = RandomOracle(keras_tuner.Objective("score", "max"), hyperparameters=given)
+    found = oracle.get_space()
+    found.Int("layers", 1, 3)
+    oracle.update_space(found)
+    assert [hp.name for hp in oracle.hyperparameters.space] == ["units", "layers"]
+    assert [hp.name for hp in given.space] == ["units"]
+
+
 @pytest.mark.parametrize(
     ("argument", "value"),
     [

@@ -109,12 +109,21 @@ def test_journal_torn_anywhere(half_way, unbroken, left):
     assert len(again.hyperparameters.space) == len(search.conditional_space().space)
 
 
+def test_a_journal_cut_in_the_middle_is_named(half_way):
+    journal = half_way / "journal.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[: len(whole) // 2])
+    with pytest.warns(RuntimeWarning, match=r"journal\.jsonl \(cut off or missing\)"):
+        evolution(half_way.parent)
+
+
 def test_journal_missing(half_way, unbroken):
     """Its snapshot and the trials' files are enough to keep every finished trial."""
     (half_way / "journal.jsonl").unlink()
     expected = finished(half_way, unbroken)
     oracle = evolution(half_way.parent)
-    oracle.reload()
+    with pytest.warns(RuntimeWarning, match=r"journal\.jsonl \(cut off or missing\)"):
+        oracle.reload()
     assert search.rows(oracle) == expected
     assert len(search.run(oracle, outcome)) == 24
 
