@@ -135,16 +135,18 @@ class Tuner(TrialRunner):
     def _populate_initial_space(self) -> None:
         """Declare or discover the space, then reload the run that is in the folder, if any."""
         with kept_random_state():  # Building a model draws from it.
-            self._identity = {"hypermodel": self._name, "space": self._find_space()}
+            space, network = self._find_space()
+            self._identity = {"hypermodel": self._name, "space": space, "network": network}
             if hasattr(self.oracle, "identity"):
                 self.oracle.identity = self._identity
             self._identity = {**self._identity, "objective": str(self.oracle.objective)}
             if not self._overwrite and self._has_run():
                 self.reload()
 
-    def _find_space(self) -> list[str]:
+    def _find_space(self) -> tuple[list[str], str]:
+        """Give what tells the space from another: its hyperparameters, and the default network."""
         if self.hypermodel is None:
-            return []
+            return [], ""
         self._gate = Gate(self.hypermodel, space=self.oracle.get_space, budget=self.budget)
         if hasattr(self.oracle, "attach"):
             self.oracle.attach(
@@ -153,13 +155,16 @@ class Tuner(TrialRunner):
         hp = self.oracle.get_space()
         try:
             self._gate.space(hp)
-            names = sorted({parameter.name for parameter in hp.space})
+            names = [parameter.name for parameter in hp.space]
+            network = self._gate.key({})
         except NotSketchable:
             hp = self.oracle.get_space()
             self.hypermodel.declare_hyperparameters(hp)
             self._first_model, names = discover(self._build_hypermodel, hp)
+            ends = ("input_shape", "output_shape")
+            network = str([getattr(self._first_model, end, None) for end in ends])
         self.oracle.update_space(hp)
-        return names
+        return sorted({repr(found) for found in hp.space if found.name in names}), network
 
     def _has_run(self) -> bool:
         folder = os.path.join(self.directory, self.project_name)
@@ -233,7 +238,8 @@ class Tuner(TrialRunner):
                 f"Received: oracle of type {type(self.oracle).__name__}"
             )
         self._clear_folder()
-        self.oracle.enqueue(values)
+        with kept_random_state():  # Judging the settings can mean building a model.
+            self.oracle.enqueue(values)
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Run trials until the oracle stops or `max_time` is over.

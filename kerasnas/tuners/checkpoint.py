@@ -48,9 +48,10 @@ class BestEpoch(keras.callbacks.Callback):
         """
         logs = logs or {}
         self.epochs += 1
-        loss = logs.get("loss")
-        if loss is not None and not math.isfinite(loss):
-            raise ArithmeticError(f"the loss is {float(loss)} after epoch {epoch + 1}")
+        for name in ("loss", "val_loss"):
+            loss = logs.get(name)
+            if loss is not None and not math.isfinite(loss):
+                raise ArithmeticError(f"the {name} is {float(loss)} after epoch {epoch + 1}")
         if self.objective.has_value(logs):
             value = self.objective.get_value(logs)
             if not self.objective.better_than(value, self._best):
@@ -95,6 +96,8 @@ def load_weights(model: keras.Model, checkpoint: str, build_config: str) -> None
         if not model.built:
             with open(build_config, encoding="utf-8") as file:
                 model.build_from_config(json.load(file))
+            # Keras (3.15) builds the layers of a subclassed model, and forgets to say so of itself.
+            model.built = True
         # Weights loaded before that would leave the moments and the step count at zero.
         build_optimizer(model)
         path = checkpoint

@@ -114,6 +114,8 @@ class Gate:
 
     def _judge_build(self, values: Mapping[str, Any]) -> _Judged:
         hp = _Noting.of(self._known(), values)
+        # Layers without a name are numbered on, and their names are in the file that is costed.
+        clear_session()
         try:
             model = self._hypermodel.build(hp)
         except Exception:
@@ -151,6 +153,15 @@ class _Noting(keras_tuner.HyperParameters):
     def get(self, name: str) -> Any:
         self.read.add(self._get_name(name))
         return super().get(name)
+
+
+def clear_session() -> None:
+    """Number layers from the start, as in every trial; the default dtype policy stays."""
+    # clear_session puts the policy back too (keras 3.15, global_state.py).
+    policy = keras.config.dtype_policy()
+    # Collecting garbage is for between the trials: there are many proposals for each.
+    keras.backend.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(policy)
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engin
 
 import contextlib
 import functools
+import gc
 import hashlib
 import json
 import math
@@ -25,7 +26,7 @@ from keras_tuner.src.engine import tuner_utils
 
 from kerasnas.oracles.journal import write_atomic
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
-from kerasnas.tuners.gate import Gate
+from kerasnas.tuners.gate import Gate, clear_session
 
 _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
@@ -59,7 +60,8 @@ class TrialRunner(keras_tuner.Tuner):
         results = []
         try:
             for execution in range(self.executions_per_trial):
-                _clear_session()
+                clear_session()
+                gc.collect()
                 with seeded(self._seed, trial.trial_id, self._attempt(trial), execution):
                     copies = self._trial_callbacks(callbacks, trial, execution)
                     fit_kwargs = {**kwargs, "callbacks": [*copies, best]}
@@ -159,8 +161,9 @@ class TrialRunner(keras_tuner.Tuner):
         Raises:
             ValueError: The trial has left no readable checkpoint.
         """
-        model = self._build_hypermodel(trial.hyperparameters)
-        self._load_weights(model, trial.trial_id)
+        with kept_random_state():  # The weights that building draws are not kept.
+            model = self._build_hypermodel(trial.hyperparameters)
+            self._load_weights(model, trial.trial_id)
         return model
 
     def _run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
@@ -258,13 +261,6 @@ def list_of_callbacks(callbacks: Any) -> list[Any]:
     if callbacks is None:
         return []
     return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-
-
-def _clear_session() -> None:
-    # clear_session puts the default dtype policy back too (keras 3.15, global_state.py).
-    policy = keras.config.dtype_policy()
-    keras.backend.clear_session()
-    keras.config.set_dtype_policy(policy)
 
 
 def _check_reported(results: Any, objective: keras_tuner.Objective) -> None:

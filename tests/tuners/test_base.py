@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kerasnas.hardware.budget import Budget
+from kerasnas.hypermodels import LayerwiseHyperModel
 from kerasnas.oracles.evolution import EvolutionOracle
 from kerasnas.tuners import Evolution, Tuner
 
@@ -108,6 +109,23 @@ def test_a_loss_that_is_not_finite_fails_the_trial(build, data, tmp_path):
     with pytest.raises(RuntimeError, match="the loss is nan after epoch 1"):
         tuner.search(x, y, sample_weight=weights, epochs=2, verbose=0)
     assert tuner.results()[0]["status"] == "FAILED"
+
+
+def test_a_network_whose_weights_became_nan_fails_the_trial(build, fit, tmp_path):
+    def diverges(hp):
+        model = build(hp)
+        # The loss of the only step comes before its update.
+        model.compile(
+            keras.optimizers.SGD(float("nan")),
+            "binary_crossentropy",
+            metrics=["accuracy"],
+            run_eagerly=True,
+        )
+        return model
+
+    tuner = evolution(diverges, tmp_path, objective="val_accuracy", max_trials=1)
+    with pytest.raises(RuntimeError, match="the val_loss is nan after epoch 1"):
+        tuner.search(**{**fit, "epochs": 1})
 
 
 def test_a_score_that_is_not_finite_is_retried_and_the_retry_counts(build, fit, tmp_path):
@@ -381,6 +399,30 @@ def test_a_run_of_another_hypermodel_or_objective_is_refused_and_left_alone(buil
     with pytest.raises(ValueError, match="val_accuracy"):
         evolution(build, tmp_path, objective="val_accuracy")
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_a_run_of_the_same_names_with_other_values_is_refused(build, fit, tmp_path):
+    evolution(build, tmp_path).search(**fit)
+
+    def build_tiny(hp):
+        hp.Int("units", 2, 700)
+        return build(hp)
+
+    build_tiny.__qualname__ = build.__qualname__
+    with pytest.raises(ValueError, match="max_value: 700"):
+        evolution(build_tiny, tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"input_shape": (6, 6, 1)}, {"stages": [(2, 4)]}])
+def test_a_run_of_a_space_for_other_data_or_widths_is_refused(tmp_path, change):
+    arguments = {"input_shape": (8, 8, 1), "num_classes": 2, "stages": [(2, 8)], "blocks": (1, 1)}
+    x, y = np.zeros((4, 8, 8, 1)), np.zeros(4)
+    first = evolution(LayerwiseHyperModel(**arguments), tmp_path, objective="loss", max_trials=1)
+    first.search(x, y, epochs=1, verbose=0)
+    with pytest.raises(ValueError, match="another search"):
+        evolution(LayerwiseHyperModel(**{**arguments, **change}), tmp_path, objective="loss")
+    same = evolution(LayerwiseHyperModel(**arguments), tmp_path, objective="loss")
+    assert len(same.results()) == 1
 
 
 def test_tuners_with_other_names_share_a_folder(build, fit, tmp_path):

@@ -50,6 +50,8 @@ def test_the_random_state_of_python_and_numpy_is_left_as_it_was(build, fit, tmp_
     tuner = tuner_of(Draws(), tmp_path)
     python, numpy = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     tuner.search(**fit)
+    tuner.enqueue({"units": 3})
+    tuner.get_best_models()
     first = list(drawn)
     assert random.getstate() == python
     assert np.random.get_state()[1].tolist() == numpy  # noqa: NPY002
@@ -141,6 +143,29 @@ def test_models_that_fit_builds_are_scored_and_loaded_too(fit, tmp_path):
     x, y = fit["x"][36:], fit["y"][36:]
     loss = tuner.get_best_models()[0].evaluate(x, y, verbose=0)
     assert loss == pytest.approx(scores(tuner)[0], rel=1e-5)
+
+
+def test_subclassed_models_are_scored_and_loaded_too(fit, tmp_path):
+    class Two(keras.Model):
+        def __init__(self, units):
+            super().__init__()
+            self.hidden = keras.layers.Dense(units)
+            self.last = keras.layers.Dense(1, activation="sigmoid")
+
+        def call(self, x):
+            return self.last(self.hidden(x))
+
+    def subclassed(hp):
+        model = Two(hp.Int("units", 1, 5))
+        model.compile("adam", "binary_crossentropy", run_eagerly=True)
+        return model
+
+    tuner = tuner_of(subclassed, tmp_path)
+    tuner.search(**fit)
+    x, y = fit["x"][36:], fit["y"][36:]
+    model = tuner.get_best_models()[0]
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(scores(tuner)[0], rel=1e-5)
+    assert int(model.optimizer.iterations) > 0
 
 
 def test_a_missing_or_torn_checkpoint_is_named(build, fit, tmp_path):
