@@ -1,6 +1,6 @@
 """From a search space to a verified .tflite: search, prune, quantize, export, verify.
 
-    python examples/quickstart.py [--dataset digits|fashion_mnist] [--trials 16] [--seed 0]
+    python examples/quickstart.py [--dataset digits|fashion_mnist] [--trials 13] [--seed 0]
 
 Searches a layer-level space on real images under a budget of flash and RAM, compresses the winner,
 writes `digits.tflite`, and scores the file on test images that neither the search nor the training
@@ -60,7 +60,7 @@ def main() -> None:
     """Run the whole journey and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", choices=list(SETTINGS), default="digits")
-    parser.add_argument("--trials", type=int, default=14, help="proposals to train")
+    parser.add_argument("--trials", type=int, default=13, help="proposals to train")
     parser.add_argument("--epochs", type=int, help="epochs a trial")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", default=".", help="folder of the .tflite and of the run")
@@ -71,7 +71,13 @@ def main() -> None:
     output = pathlib.Path(options.output)
 
     space = kn.LayerwiseHyperModel(
-        train[0].shape[1:], 10, stages=stages, strides=strides, blocks=(1, 2), stem_filters=8
+        train[0].shape[1:],
+        10,
+        stages=stages,
+        strides=strides,
+        blocks=(1, 2),
+        stem_filters=8,
+        learning_rate=3e-3,
     )
     tuner = kn.Evolution(
         space,
@@ -90,7 +96,7 @@ def main() -> None:
     winner = tuner.get_best_models(1)[0]
     small = kn.compress(
         winner,
-        [kn.Prune(0.5), kn.Quantize("int8")],
+        [kn.Prune(0.5, epochs=10), kn.Quantize("int8", epochs=5)],
         train_data=train,
         validation_data=validation,
         seed=options.seed,

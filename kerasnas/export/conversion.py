@@ -1,11 +1,14 @@
 """From a trained model to the bytes of a `.tflite` file."""
 
+import atexit
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +19,8 @@ from kerasnas.export.silence import silence
 
 Quantization = Literal["float32", "float16", "dynamic", "int8"]
 _CHILD = Path(__file__).with_name("conversion_child.py")
+# The converter leaks some megabytes a call.
+_MOST_JOBS = 20
 # Calibration runs the model on each sample; the ranges of activations settle long before this.
 _MOST_SAMPLES = 512
 
@@ -164,34 +169,103 @@ def _write_job(folder: Path, model: Any, quantization: str) -> None:
 
 
 def _run_child(folder: Path, timeout: float) -> None:
-    # -P keeps the script's folder out of sys.path; a converter needs no GPU.
-    command = [sys.executable, "-P", str(_CHILD), str(folder)]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        said = _last_lines(error.stdout or b"")
+    answer = _CONVERTER.run(folder, timeout)
+    log = folder / "log.txt"
+    said = _last_lines(log.read_bytes() if log.exists() else b"")
+    if answer == "late":
         raise TimeoutError(
             f"The TensorFlow Lite converter did not finish in `timeout`={timeout} seconds. "
             f"It said last:\n{said}"
-        ) from None
-    if done.returncode == 0:
-        return
-    if done.returncode < 0:
-        how = f"crashed ({signal.Signals(-done.returncode).name})"
-    else:
-        how = f"failed (exit status {done.returncode})"
-    raise RuntimeError(
-        f"The TensorFlow Lite converter {how}. Another `quantization` may work, or other layers. "
-        f"It said last:\n{_last_lines(done.stdout)}"
-    )
+        )
+    if answer != "done":
+        raise RuntimeError(
+            f"The TensorFlow Lite converter {answer}. Another `quantization` may work, or other "
+            f"layers. It said last:\n{said}"
+        )
+
+
+class _Converter:
+    """A child process that converts one model after another, replaced when it ends or is late.
+
+    Importing TensorFlow takes longer than most conversions, so the child is kept.
+    """
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[str] | None = None
+        self._jobs = 0
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+
+    def run(self, folder: Path, timeout: float) -> str:
+        """Converts the job in a folder.
+
+        Args:
+            folder: As `conversion_child.py` describes it.
+            timeout: Seconds.
+
+        Returns:
+            "done", "failed", "late", or how the child ended.
+        """
+        with self._lock:
+            child = self._ready()
+            answers: list[str] = []
+            reader = threading.Thread(
+                target=lambda: answers.append(child.stdout.readline() if child.stdout else ""),
+                daemon=True,
+            )
+            try:
+                if child.stdin:
+                    with contextlib.suppress(BrokenPipeError):  # It ended; so says the answer.
+                        child.stdin.write(f"{folder}\n")
+                        child.stdin.flush()
+                reader.start()
+                reader.join(timeout)
+                if answers and answers[0]:
+                    self._jobs += 1
+                    return answers[0].strip()
+                late = reader.is_alive()
+            except BaseException:
+                self.close()
+                raise
+            if late:
+                self.close()
+                return "late"
+            status = child.wait()
+            self.close()
+            if status < 0:
+                return f"crashed ({signal.Signals(-status).name})"
+            return f"failed (exit status {status})"
+
+    def close(self) -> None:
+        """Ends the child, if there is one."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                if pipe:
+                    with contextlib.suppress(BrokenPipeError):
+                        pipe.close()
+        self._child, self._jobs = None, 0
+
+    def _ready(self) -> "subprocess.Popen[str]":
+        if self._owner != os.getpid():  # A fork must not share the pipes.
+            self._child, self._owner = None, os.getpid()
+        if self._child is None or self._child.poll() is not None or self._jobs >= _MOST_JOBS:
+            self.close()
+            # -P keeps the script's folder out of sys.path; a converter needs no GPU.
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", str(_CHILD)],
+                env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        return self._child
+
+
+_CONVERTER = _Converter()
+atexit.register(_CONVERTER.close)
 
 
 def _last_lines(output: bytes) -> str:

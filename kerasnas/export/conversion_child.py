@@ -1,15 +1,19 @@
-"""The child process that runs TensorFlow Lite's converter: `python conversion_child.py FOLDER`.
+"""The child process that runs TensorFlow Lite's converter.
 
 It is a process of its own because the converter can end it (SIGSEGV and SIGABRT in the int8
 calibration of some layers), can hang, and leaks memory on every call. It is run as a file, so that
 it imports TensorFlow and nothing else of this package.
 
-The folder holds `model` (a SavedModel whose one signature has a batch of one), `job.json` and,
-for int8 after training, `samples.npz`; `model.tflite` is written into it.
+It reads folders from its standard input, one a line, and answers each with a line. A folder holds
+`model` (a SavedModel whose one signature has a batch of one), `job.json` and, for int8 after
+training, `samples.npz`. `model.tflite` is written into it, and what the converter says to
+`log.txt`.
 """
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,5 +52,25 @@ def convert(folder: Path) -> None:
     (folder / "model.tflite").write_bytes(converter.convert())
 
 
+def serve() -> None:
+    """Converts folder after folder until the standard input ends."""
+    # The converter's chatter is written to the descriptors 1 and 2 by C++.
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        folder = Path(line.rstrip("\n"))
+        log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        try:
+            convert(folder)
+            answer = "done"
+        except Exception:
+            traceback.print_exc()
+            answer = "failed"
+        sys.stdout.flush()
+        print(answer, file=answers, flush=True)
+
+
 if __name__ == "__main__":
-    convert(Path(sys.argv[1]))
+    serve()

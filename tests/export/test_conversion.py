@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kerasnas.compression import to_tf_keras
-from kerasnas.export import Interpreter, to_tflite
+from kerasnas.export import Interpreter, conversion, to_tflite
 from kerasnas.export.model_file import float_operators, operators
 
 L = keras.layers
@@ -19,7 +19,7 @@ def model():
             L.BatchNormalization(),
             L.ReLU(),
             L.Flatten(),
-            L.Dense(4),
+            L.Dense(10),  # 1,280 weights: dynamic quantization leaves those below 1,024 alone.
         ]
     )
 
@@ -93,17 +93,46 @@ def test_crash_of_the_converter_is_an_error(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_failure_of_the_converter_says_why(monkeypatch, tmp_path, model):
+@pytest.fixture
+def converter(monkeypatch):
+    """A converter of the test's own, so that the one of the other tests lives on."""
+    made = conversion._Converter()
+    monkeypatch.setattr(conversion, "_CONVERTER", made)
+    yield made
+    made.close()
+
+
+def test_end_of_the_converter_says_why(monkeypatch, tmp_path, model, converter):
     child = tmp_path / "child.py"
-    child.write_text("import sys; print('no such operator'); sys.exit(7)")
-    monkeypatch.setattr("kerasnas.export.conversion._CHILD", child)
+    child.write_text(
+        "import pathlib, sys\n"
+        "folder = pathlib.Path(sys.stdin.readline().strip())\n"
+        "(folder / 'log.txt').write_text('no such operator')\n"
+        "sys.exit(7)\n"
+    )
+    monkeypatch.setattr(conversion, "_CHILD", child)
     with pytest.raises(RuntimeError, match=r"failed \(exit status 7\)[^$]*no such operator"):
         to_tflite(model)
+    monkeypatch.undo()
+    assert len(to_tflite(model)) > 1000
 
 
-def test_time_limit(model):
+def test_a_failed_conversion_says_why_and_the_next_one_works(monkeypatch, tmp_path, converter):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(RuntimeError, match=r"converter failed[^$]*FileNotFoundError"):
+        conversion._run_child(empty, 60)
+    child = converter._child
+    model = keras.Sequential([keras.Input((4,)), L.Dense(2)])
+    assert len(to_tflite(model)) == len(to_tflite(model)) > 500
+    assert converter._child is child, "one child does all"
+
+
+def test_time_limit(model, converter):
     with pytest.raises(TimeoutError, match=r"`timeout`=0\.01 seconds"):
         to_tflite(model, timeout=0.01)
+    assert converter._child is None
+    assert len(to_tflite(model)) > 1000
 
 
 GOOD = np.zeros((4, 8, 8, 3), "float32")
