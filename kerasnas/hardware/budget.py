@@ -1,6 +1,7 @@
 """Hard limits of a device, in units that people write."""
 
 import dataclasses
+import numbers
 import re
 from typing import NamedTuple
 
@@ -39,13 +40,13 @@ def _parse(name: str, value: int | float | str | None, units: dict[str, int]) ->
                 f"such as {examples}. Received: {name}={value!r}"
             )
         number = float(match[1]) * scale
-    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+    elif isinstance(value, bool) or not isinstance(value, numbers.Real):  # numpy's too
         raise TypeError(
             f"Argument `{name}` must be a number or a string. Received: {name}={value!r} "
             f"of type {type(value).__name__}"
         )
     else:
-        number = value
+        number = float(value)
     if not 1 <= number < float("inf"):
         raise ValueError(f"Argument `{name}` must be at least 1. Received: {name}={value!r}")
     return int(number)

@@ -161,9 +161,26 @@ def _pooling(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     return graph.add(type(layer).__name__, layer.name, inputs, shape, config=config)
 
 
-@cost_rule("GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape", "Dropout",
-           "SpatialDropout2D", "Identity", "Add", "Subtract", "Multiply", "Average", "Maximum",
-           "Minimum", "Concatenate", "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Rescaling")  # fmt: skip
+@cost_rule(
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "Flatten",
+    "Reshape",
+    "Dropout",
+    "SpatialDropout2D",
+    "Identity",
+    "Add",
+    "Subtract",
+    "Multiply",
+    "Average",
+    "Maximum",
+    "Minimum",
+    "Concatenate",
+    "ZeroPadding2D",
+    "Cropping2D",
+    "UpSampling2D",
+    "Rescaling",
+)
 def _plain(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer = call.operation
     config = (layer.rate,) if isinstance(layer, keras.layers.Dropout) else ()

@@ -5,7 +5,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import Operation, parse

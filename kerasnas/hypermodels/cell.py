@@ -80,6 +80,11 @@ class CellHyperModel(HyperModel):
                 'Argument `operations` must name different operations, one of them not "zero". '
                 f"Received: operations={operations!r}"
             )
+        if any(parse(code)[0].name in ("flatten", "dense") for code in self.kept):
+            raise ValueError(
+                'Argument `operations` must not hold "flatten" or "dense": the edges of a node are '
+                f"added up, and their shapes would differ. Received: operations={operations!r}"
+            )
         self.nodes, self.operations, self.stages = nodes, tuple(operations), stages
         self.cells = tuple(cells) if isinstance(cells, (list, tuple)) else (cells,)
         self.filters = tuple(filters) if isinstance(filters, (list, tuple)) else (filters,)

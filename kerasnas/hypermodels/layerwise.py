@@ -24,15 +24,15 @@ class LayerwiseHyperModel(HyperModel):
         stages: Widths to choose from, one list a stage.
         blocks: Least and largest number of blocks a stage.
         strides: Subsampling of each stage.
-        operations: Names of the operations of a block; "zero" is refused, since it would cut the
-            network.
+        operations: Names of the operations of a block; "zero", "flatten" and "dense" are
+            refused: no convolution could follow.
         activation: Activations to choose from.
         normalization: Normalizations to choose from.
         skip: Skips to choose from.
         **kwargs: Arguments of `kerasnas.HyperModel`.
 
     Raises:
-        ValueError: Lists whose lengths do not agree, an unknown operation, or "zero".
+        ValueError: Lists whose lengths do not agree, an unknown operation, or one that is refused.
 
     Source: the factorized space of MnasNet (Tan et al. 2019, arXiv:1807.11626, section 4.1), with
     every block on its own instead of one decision a stage.
@@ -76,10 +76,10 @@ class LayerwiseHyperModel(HyperModel):
                 "Argument `blocks` must be (least, largest) with 1 <= least <= largest. "
                 f"Received: blocks={blocks!r}"
             )
-        if any(parse(code)[0].name in ("zero", "flatten") for code in operations):
+        if any(parse(code)[0].name in ("zero", "flatten", "dense") for code in operations):
             raise ValueError(
-                'Argument `operations` must not hold "zero" or "flatten": either ends the chain of '
-                f"blocks. Received: operations={operations!r}"
+                'Argument `operations` must not hold "zero", "flatten" or "dense": each ends the '
+                f"chain of blocks that work on images. Received: operations={operations!r}"
             )
         self.stages, self.strides, self.blocks = stages, strides, blocks
         self.operations = operations

@@ -93,7 +93,7 @@ class Oracle(SavedOracle):
         )
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
-        self.seed = seed
+        self.seed = int(seed)  # One of numpy's cannot be saved.
         self.max_proposals = max_proposals
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.identity: dict[str, Any] = {}

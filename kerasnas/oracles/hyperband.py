@@ -55,8 +55,9 @@ class HyperbandOracle(Oracle):
         check_count("max_epochs", max_epochs, at_least=1)
         check_count("factor", factor, at_least=2)
         check_count("hyperband_iterations", hyperband_iterations, at_least=1, optional=True)
-        self.max_epochs = max_epochs
-        self.factor = factor
+        # Numbers of numpy cannot be saved.
+        self.max_epochs = int(max_epochs)
+        self.factor = int(factor)
         self.hyperband_iterations = hyperband_iterations
         # Trial ids by round, of each bracket that is not done, numbered over the whole search.
         self._brackets: dict[int, list[list[str]]] = {}

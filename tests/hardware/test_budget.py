@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 import kerasnas as kn
@@ -27,6 +28,12 @@ def test_counts_are_in_units_of_1000():
 def test_an_amount_that_is_not_positive_names_the_argument(given):
     with pytest.raises(ValueError, match="flash"):
         kn.Budget(flash=given)
+
+
+def test_numbers_of_numpy_are_numbers():
+    budget = kn.Budget(params=np.int64(5), ram=np.float32(64))
+    assert (budget.params, budget.ram) == (5, 64)
+    assert type(budget.params) is int
 
 
 def test_a_wrong_type_names_the_argument():

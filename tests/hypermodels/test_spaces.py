@@ -122,6 +122,8 @@ def test_cells_are_stacked_with_reductions_between():
         (lambda: kn.LayerwiseHyperModel((8, 8, 1), 3, blocks=(0, 2)), "blocks"),
         (lambda: kn.LayerwiseHyperModel((8, 8, 1), 3, operations=("zero", "conv")), "zero"),
         (lambda: kn.LayerwiseHyperModel((8, 8, 1), 3, operations=("conf",)), "conf"),
+        (lambda: kn.LayerwiseHyperModel((8, 8, 1), 3, operations=("conv", "dense")), "dense"),
+        (lambda: kn.CellHyperModel((8, 8, 1), 3, operations=("conv3x3", "dense")), "dense"),
     ],
 )
 def test_a_space_that_makes_no_sense_is_refused(make, complaint):

@@ -2,6 +2,7 @@ import collections
 import random
 
 import keras_tuner
+import numpy as np
 import pytest
 
 from kerasnas.oracles import HyperbandOracle
@@ -183,3 +184,16 @@ def test_in_keras_tuners_hyperband_each_trial_trains_its_epochs(tmp_path):
         for trial in oracle.trials.values()
     ]
     assert {epochs for _, _, epochs in trained} == {1, 2, 4}
+
+
+def test_numbers_of_numpy_can_be_saved(tmp_path):
+    oracle = HyperbandOracle(
+        keras_tuner.Objective(*search.OBJECTIVE),
+        max_epochs=np.int64(4),
+        factor=np.int64(2),
+        seed=np.int64(3),
+        hyperparameters=search.conditional_space(),
+    )
+    oracle.open(tmp_path)
+    assert oracle.create_trial("me").hyperparameters.values["tuner/epochs"] == 1
+    assert (tmp_path / "search" / "journal.jsonl").exists()
