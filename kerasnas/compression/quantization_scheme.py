@@ -1,4 +1,4 @@
-"""The 8-bit scheme of quantization-aware training: TFMOT's own, with five gaps closed.
+"""The 8-bit scheme of quantization-aware training: TFMOT's own, with six gaps closed.
 
 - Multiply, Subtract, Average, Maximum and Minimum are quantized; TFMOT refuses them.
 - The kernel of a layer that is followed by a ReLU layer without BatchNormalization is quantized
@@ -8,12 +8,16 @@
   by a thousandth a step, so that a short training ends with the ranges it began with.
 - The inputs of a Concatenate stay in their order. TFMOT's transform of it takes them in the order
   in which the model lists its layers, which silently swaps channels.
+- All that goes into a Concatenate, Maximum or Minimum has one range. These operators have one
+  scale; if a range is left to any input, the converter clips the others to it.
 
 Private names were read in TFMOT 0.8.1.
 """
 
 from functools import cache
 from typing import Any
+
+from kerasnas.compression.bridge.canonical import RANGE_PASSING
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
@@ -49,6 +53,15 @@ def unsupported(kind: str, config: dict[str, Any]) -> str | None:
     if not registry._is_supported_layer(getattr(tf_keras.layers, kind)):
         return "the layer has no 8-bit form"
     return None
+
+
+def _source(tensor: Any) -> str:
+    """The name of the layer that gives a tensor its range."""
+    layer = tensor.node.layer
+    linear = type(layer).__name__ == "Activation" and layer.activation.__name__ == "linear"
+    if type(layer).__name__ in RANGE_PASSING or linear:
+        return _source(layer.input)
+    return layer.name
 
 
 def scheme() -> Any:
@@ -111,19 +124,41 @@ def _classes() -> dict[str, Any]:
                 inputs, low, high, ema_decay=_RANGE_DECAY, is_training=training
             )
 
+    class SharedRange:
+        """The range of several tensors, which grows with all of them."""
+
+        def __init__(self) -> None:
+            self.layers: set[str] = set()
+            self.variables: dict[str, Any] | None = None
+
+    class SharedQuantizer(api.quantizers.AllValuesQuantizer):
+        """8-bit activations over a shared range."""
+
+        def __init__(self, shared: SharedRange) -> None:
+            super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
+            self.shared = shared
+
+        def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+            if self.shared.variables is None:
+                self.shared.variables = super().build(tensor_shape, name, layer)
+            return self.shared.variables
+
     class FirstBatchConfig(api.QuantizeConfig):
         """Another config, with its quantizers of activations replaced."""
 
         def __init__(self, config: Any) -> None:
             self.config = config
-            self.quantize_output = True
+            self.shared: SharedRange | None = None
+
+        def quantizer(self) -> Any:
+            return FirstBatchQuantizer() if self.shared is None else SharedQuantizer(self.shared)
 
         def get_weights_and_quantizers(self, layer: Any) -> Any:
             return self.config.get_weights_and_quantizers(layer)
 
         def get_activations_and_quantizers(self, layer: Any) -> Any:
             found = self.config.get_activations_and_quantizers(layer)
-            return [(activation, FirstBatchQuantizer()) for activation, _ in found]
+            return [(activation, self.quantizer()) for activation, _ in found]
 
         def set_quantize_weights(self, layer: Any, quantize_weights: Any) -> None:
             self.config.set_quantize_weights(layer, quantize_weights)
@@ -132,8 +167,7 @@ def _classes() -> dict[str, Any]:
             self.config.set_quantize_activations(layer, quantize_activations)
 
         def get_output_quantizers(self, layer: Any) -> Any:
-            found = self.config.get_output_quantizers(layer) if self.quantize_output else []
-            return [FirstBatchQuantizer() for _ in found]
+            return [self.quantizer() for _ in self.config.get_output_quantizers(layer)]
 
         def get_config(self) -> dict[str, Any]:
             return {"config": self.config}
@@ -155,9 +189,7 @@ def _classes() -> dict[str, Any]:
                 elif config is None:
                     config = registry.get_quantize_config(layer)
                 entry["quantize_config"] = FirstBatchConfig(config)
-            for layer in model.layers:
-                if isinstance(layer, layers.Concatenate):
-                    leave_range_to(layer, layer_quantize_map)
+            share_ranges(model, layer_quantize_map)
             return model, layer_quantize_map
 
     class Scheme(default.Default8BitQuantizeScheme):
@@ -194,16 +226,22 @@ def _classes() -> dict[str, Any]:
         default.default_8bit_transforms.LayerReluActivationQuantize,
     )
 
-    def leave_range_to(concatenate: Any, layer_quantize_map: Any) -> None:
-        # All inputs of an int8 Concatenate have its range; ranges of their own would be converted.
-        # One Concatenate cannot leave its range to the next: the converter then clips it.
-        for tensor in tf.nest.flatten(concatenate.input):
-            feeding = tensor.node.layer
-            config = layer_quantize_map.get(feeding.name, {}).get("quantize_config")
-            if isinstance(feeding, layers.Concatenate) or len(feeding.outbound_nodes) > 1:
+    def share_ranges(model: Any, layer_quantize_map: Any) -> None:
+        """Gives all that goes into a merge of one scale the range of what comes out of it."""
+        groups: dict[str, SharedRange] = {}
+        for layer in model.layers:
+            if not isinstance(layer, (layers.Concatenate, layers.Maximum, layers.Minimum)):
                 continue
+            group = SharedRange()
+            for name in (layer.name, *(_source(tensor) for tensor in tf.nest.flatten(layer.input))):
+                if name in groups:
+                    group.layers |= groups[name].layers
+                group.layers.add(name)
+            groups.update(dict.fromkeys(group.layers, group))
+        for name, group in groups.items():
+            config = layer_quantize_map.get(name, {}).get("quantize_config")
             if isinstance(config, FirstBatchConfig):
-                config.quantize_output = False
+                config.shared = group
 
     layers = tf_keras.layers
     kernel_classes = (layers.Conv2D, layers.Conv2DTranspose, layers.Dense, layers.DepthwiseConv2D)

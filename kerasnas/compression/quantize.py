@@ -124,6 +124,10 @@ class Quantize:
         if not self.trains:
             return model
         keras_api = import_tfmot().quantization.keras
+        import tf_keras
+
+        # Layers that TFMOT adds are numbered, and their names are in the file: count from zero.
+        tf_keras.backend.reset_uids()
         with keras_api.quantize_scope():
             annotated = keras_api.quantize_annotate_model(model)
             quantized = keras_api.quantize_apply(annotated, scheme())

@@ -15,6 +15,11 @@ from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
 _FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D")
 # After one of these it must be folded here; the axis of the kernel that holds the outputs.
 _FOLDED_HERE = {"Dense": -1, "Conv2DTranspose": -2}
+# Layers whose output has the range of their input.
+RANGE_PASSING = (
+    *("Cropping2D", "Dropout", "Flatten", "GlobalMaxPooling2D", "MaxPooling2D", "Permute"),
+    *("Reshape", "SpatialDropout2D", "ZeroPadding2D"),
+)
 _MERGES_OF_MANY = ("Add", "Maximum", "Minimum", "Multiply")
 # Do nothing outside training, and quantization-aware training cannot wrap them.
 _DROPPED = ("GaussianDropout", "GaussianNoise", "Identity")
@@ -42,6 +47,7 @@ def canonical(graph: Graph) -> Graph:
     _split_separable(graph)
     _split_activations(graph)
     _fold_batch_normalization(graph)
+    _detach_inputs(graph)
     _affine_to_depthwise(graph)
     return graph
 
@@ -109,6 +115,31 @@ def _average_to_add(graph: Graph) -> None:
             spec.kind = "Add"
         if id(spec) in scalings:
             _append(graph, node, scalings[id(spec)], node.output.shape)
+
+
+def _detach_inputs(graph: Graph) -> None:
+    # An int8 merge of one scale would clip its other inputs to the range of the model's input.
+    makers = {id(node.output): node for node in graph.nodes}
+    for node in list(graph.nodes):
+        if node.layer.kind not in ("Concatenate", "Maximum", "Minimum"):
+            continue
+        for number, tensor in enumerate(node.inputs):
+            maker = makers[id(tensor)]
+            while maker.layer.kind in RANGE_PASSING:
+                maker = makers[id(maker.inputs[0])]
+            if maker.layer.kind == "InputLayer":
+                _detach(graph, node, number)
+
+
+def _detach(graph: Graph, node: Node, number: int) -> None:
+    """Puts a layer that does nothing before one input of a merge."""
+    tensor = node.inputs[number]
+    name = f"{node.layer.name}_input_{number}"
+    layer = _new_layer(graph, name, "Rescaling", scale=1.0, offset=0.0)
+    detached = keras.KerasTensor(tensor.shape)
+    graph.nodes.insert(graph.nodes.index(node), Node(layer, [tensor], detached, (tensor,)))
+    node.inputs[number] = detached
+    node.args = (list(node.inputs),)
 
 
 def _split_merges(graph: Graph) -> None:
