@@ -44,6 +44,9 @@ class Gate:
         self._budget = budget or Budget()
         self._judged: dict[str, _Judged] = {}
         self._trainings: dict[str, dict[str, Any]] = {}
+        # Names that a network was seen to depend on; the others are for a `fit` of one's own.
+        self._architectural: set[str] = set()
+        self._own_fit = type(hypermodel).fit is not keras_tuner.HyperModel.fit
         self._sketchable = isinstance(hypermodel, HyperModel) and self._try_sketch()
 
     def space(self, hp: keras_tuner.HyperParameters) -> None:
@@ -99,7 +102,9 @@ class Gate:
         except NotSketchable:
             return self._judge_build(values)
         unread = {name: value for name, value in values.items() if name not in hp.read}
-        key = _digest({"graph": graph.fingerprint(), "training": self._training(unread)})
+        training = self._training(unread)
+        fit = self._fit_values(values, {*hp.read, *training})
+        key = _digest({"graph": graph.fingerprint(), "training": training, **fit})
         return _Judged(key, profile_graph(graph, by_layer=False))
 
     def _training(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +117,13 @@ class Gate:
             self._trainings[text] = self._hypermodel.training_values(values)
         return self._trainings[text]
 
+    def _fit_values(self, values: Mapping[str, Any], read: set[str]) -> dict[str, Any]:
+        """Those of the values that only a `fit` of the hypermodel's own can read."""
+        self._architectural |= read
+        if not self._own_fit:
+            return {}
+        return {name: value for name, value in values.items() if name not in self._architectural}
+
     def _judge_build(self, values: Mapping[str, Any]) -> _Judged:
         hp = _Noting.of(self._known(), values)
         # Layers without a name are numbered on, and their names are in the file that is costed.
@@ -121,7 +133,8 @@ class Gate:
         except Exception:
             # It will fail again as a trial, where its reason is shown.
             return _Judged(_digest(dict(values)), None)
-        key = _digest({name: hp.values[name] for name in hp.read if name in hp.values})
+        fit = self._fit_values(values, hp.read)
+        key = _digest({name: hp.values[name] for name in hp.read if name in hp.values} | fit)
         try:
             return _Judged(key, dataclasses.replace(profile(model), layers=()))
         except (TypeError, ValueError):
