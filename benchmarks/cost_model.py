@@ -2,8 +2,9 @@
 
     python benchmarks/cost_model.py [--networks 20] [--fit] [--json FILE]
 
-For random networks of both spaces it prints the error of the estimated flash, beside that of the
-usual estimate (bytes of the weights alone), and the time of the gate beside that of a Keras build.
+For random networks of both spaces, and of a layer-level one of a few KB, it prints the error of
+the estimated flash, beside that of the usual estimate (bytes of the weights alone), and the time of
+the gate beside that of a Keras build.
 `--fit` prints the overheads that `kerasnas/hardware/flash.py` should hold.
 """
 
@@ -16,22 +17,26 @@ import keras_tuner
 import numpy as np
 
 import kerasnas as kn
-from kerasnas.hardware.flash import Overhead, constant_bytes, name_characters
+from kerasnas.hardware.flash import Overhead, constant_bytes
 from kerasnas.hardware.lowering import lower
 from kerasnas.hypermodels import Settled
+from kerasnas.oracles import genome
 
 
 def spaces(size: int) -> dict[str, kn.HyperModel]:
     return {
         "layerwise": kn.LayerwiseHyperModel((size, size, 1), 10),
         "cell": kn.CellHyperModel((size, size, 3), 10, cells=[1, 2], filters=[4, 8, 16]),
+        "tiny": kn.LayerwiseHyperModel(
+            (size, size, 1), 4, stages=[(2, 4, 8)], strides=(2,), blocks=(1, 2), stem_filters=4
+        ),
     }
 
 
 def draw(space: kn.HyperModel, rng: np.random.Generator) -> keras_tuner.HyperParameters:
     declared = keras_tuner.HyperParameters()
     space.declare(declared)
-    values = kn.oracles.genome.sample(declared, rng)
+    values = genome.sample(declared, rng)
     hp = declared.copy()
     hp.values = values
     return hp
@@ -69,8 +74,9 @@ def measure(networks: int, seed: int) -> list[dict]:
                         "layers": len(model.layers),
                         "constant": sum(constant_bytes(o, dtype) for o in operators),
                         "operators": len(operators),
-                        "tensors": len(operators) + len(constants),
-                        "names": sum(name_characters(o) for o in operators),
+                        "tensors": len(program.activations) + len(constants),
+                        "kinds": len({o.kind for o in operators}),
+                        "names": sum(o.name_bytes for o in operators),
                     }
                 )
         print(f"{i + 1} of {networks} networks a space", flush=True)
@@ -80,8 +86,8 @@ def measure(networks: int, seed: int) -> list[dict]:
 def fit(rows: list[dict]) -> None:
     for dtype in ("float32", "int8"):
         chosen = [r for r in rows if r["dtype"] == dtype]
-        x = np.array([[1, r["operators"], r["tensors"], r["names"]] for r in chosen], float)
-        y = np.array([r["actual"] - r["constant"] for r in chosen], float)
+        x = np.array([[1, r["kinds"], r["operators"], r["tensors"]] for r in chosen], float)
+        y = np.array([r["actual"] - r["constant"] - r["names"] for r in chosen], float)
         # Relative errors count, so that small networks are fitted as well as large ones.
         scale = np.array([1 / r["actual"] for r in chosen])
         found, *_ = np.linalg.lstsq(x * scale[:, None], y * scale, rcond=None)
@@ -91,10 +97,9 @@ def fit(rows: list[dict]) -> None:
 
 
 def report(rows: list[dict]) -> None:
-    print(
-        f"\n{'space':<11}{'dtype':<9}{'ours: median':>13}{'worst':>8}{'weights: median':>17}{'worst':>8}"
-    )
-    for space in ("layerwise", "cell"):
+    print(f"\n{'space':<11}{'dtype':<9}{'ours: median':>13}{'worst':>8}", end="")
+    print(f"{'weights: median':>17}{'worst':>8}")
+    for space in ("layerwise", "cell", "tiny"):
         for dtype in ("int8", "float32"):
             chosen = [r for r in rows if (r["space"], r["dtype"]) == (space, dtype)]
             ours = [abs(r["estimate"] / r["actual"] - 1) for r in chosen]

@@ -1,6 +1,6 @@
 """Any Keras 3 model, compressed without a search: prune, quantize, and see what each step did.
 
-    python examples/compress_model.py [--epochs 15]
+python examples/compress_model.py [--epochs 15]
 """
 
 import argparse

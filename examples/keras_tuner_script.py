@@ -1,6 +1,6 @@
 """A KerasTuner script as its users write it; only the import is ours.
 
-    python examples/keras_tuner_script.py [--epochs 9]
+python examples/keras_tuner_script.py [--epochs 9]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """A hypermodel of one's own, with an operation of one's own, searched by greedy descent.
 
-    python examples/own_space.py [--trials 8]
+python examples/own_space.py [--trials 8]
 """
 
 import argparse

@@ -16,25 +16,24 @@ _SCALE_BYTES = 12
 
 @dataclasses.dataclass(frozen=True)
 class Overhead:
-    """Bytes that the file spends beside the values of its constants.
+    """Bytes that the file spends beside the values of its constants and the names of its tensors.
 
     Args:
         file: Once a file.
+        kind: For each kind of operator that occurs.
         operator: For each operator.
         tensor: For each tensor, its buffer included.
-        name: For each character of the layer names that were fused into an operator, once for
-            each tensor named after them.
     """
 
     file: float
+    kind: float
     operator: float
     tensor: float
-    name: float
 
 
 OVERHEADS = {
-    "float32": Overhead(file=2134, operator=68.2, tensor=61.9, name=0.87),
-    "int8": Overhead(file=3220, operator=136.8, tensor=12.3, name=1.47),
+    "float32": Overhead(file=451, kind=43.8, operator=35.5, tensor=74.7),
+    "int8": Overhead(file=329, kind=102, operator=34.5, tensor=93.6),
 }
 
 
@@ -49,22 +48,11 @@ def constant_bytes(operator: Operator, dtype: str) -> int:
     return total
 
 
-def name_characters(operator: Operator) -> int:
-    """Characters of the names in the operator's tensors: it and its constants bear all of them."""
-    named = 1 + sum(constant.role != "operand" for constant in operator.constants)
-    return named * sum(len(name) for name in operator.names)
-
-
 def operator_bytes(operator: Operator, dtype: str) -> float:
     """Bytes that one operator, its constants and its output add to the file."""
     cost = OVERHEADS[dtype]
-    tensors = 1 + len(operator.constants)
-    return (
-        constant_bytes(operator, dtype)
-        + cost.operator
-        + cost.tensor * tensors
-        + cost.name * name_characters(operator)
-    )
+    tensors = cost.tensor * (1 + len(operator.constants))
+    return constant_bytes(operator, dtype) + operator.name_bytes + cost.operator + tensors
 
 
 def flash_bytes(program: Program, dtype: str) -> int:
@@ -77,5 +65,8 @@ def flash_bytes(program: Program, dtype: str) -> int:
     Returns:
         Estimated size of the `.tflite` file.
     """
-    total = OVERHEADS[dtype].file + sum(operator_bytes(o, dtype) for o in program.operators)
-    return round(total)
+    cost = OVERHEADS[dtype]
+    kinds = len({operator.kind for operator in program.operators})
+    inputs = cost.tensor * len(program.inputs)
+    operators = sum(operator_bytes(operator, dtype) for operator in program.operators)
+    return round(cost.file + cost.kind * kinds + inputs + operators)

@@ -51,6 +51,21 @@ _ACTIVATIONS = {
     "hard_silu": ("HARD_SWISH",),
     "hard_swish": ("HARD_SWISH",),
 }
+# What TensorFlow calls the operation inside a layer's scope, where it is not the layer's class.
+_GRAPH_NAMES = {
+    "DepthwiseConv2D": "depthwise",
+    "Dense": "MatMul",
+    "BatchNormalization": "FusedBatchNormV3",
+    "Add": "add",
+    "Concatenate": "concat",
+    "MaxPooling2D": "MaxPool",
+    "AveragePooling2D": "AvgPool",
+    "GlobalAveragePooling2D": "Mean",
+    "GlobalMaxPooling2D": "Max",
+    "Flatten": "Reshape",
+}
+# The scope of the model; that of a user's model may be some characters longer.
+_PREFIX = "network/"
 # Constant integer operands: axes of a mean, the new shape, paddings.
 _OPERANDS = {"MEAN": 2, "REDUCE_MAX": 2, "PAD": 8, "STRIDED_SLICE": 12,
              "RESIZE_NEAREST_NEIGHBOR": 2, "TRANSPOSE_CONV": 4}  # fmt: skip
@@ -80,7 +95,8 @@ class Operator:
         reads: Activations that it reads, by number.
         writes: The activation that it writes.
         constants: Its constant operands.
-        names: Names of the layers that were fused into it; the converter joins them.
+        name_bytes: Bytes of the names of its output and its constants: the converter names them
+            after every layer that was fused.
     """
 
     kind: str
@@ -88,7 +104,7 @@ class Operator:
     reads: tuple[int, ...]
     writes: int
     constants: tuple[Constant, ...] = ()
-    names: tuple[str, ...] = ()
+    name_bytes: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -139,8 +155,7 @@ def lower(graph: Graph) -> Program:
         if node.kind in _DROPPED:
             value[index] = reads[0]
             continue
-        names = tuple(graph.nodes[i].name for i in chain)
-        value[index] = _emit(program, graph, chain[0], reads, names)
+        value[index] = _emit(program, graph, chain, reads)
     program.outputs = [value[same[i]] for i in graph.outputs]
     return program
 
@@ -190,15 +205,14 @@ def _is(node: Node, kind: str) -> bool:
     return node.kind == kind
 
 
-def _emit(
-    program: Program, graph: Graph, index: int, reads: list[int], names: tuple[str, ...]
-) -> int:
-    node = graph.nodes[index]
+def _emit(program: Program, graph: Graph, chain: list[int], reads: list[int]) -> int:
+    node = graph.nodes[chain[0]]
     shape = node.shape
 
     def operator(kind: str, inputs: list[int], constants: tuple[Constant, ...] = ()) -> int:
         out = program.activation(shape)
-        program.operators.append(Operator(kind, index, tuple(inputs), out, constants, names))
+        names = _name_bytes([graph.nodes[i] for i in chain], constants)
+        program.operators.append(Operator(kind, chain[0], tuple(inputs), out, constants, names))
         return out
 
     if node.kind == "Activation":
@@ -249,3 +263,32 @@ def _constants(node: Node, kind: str) -> tuple[Constant, ...]:
     weight = Constant(node.weights[0], "weight", channels)
     bias = Constant((channels,), "bias", channels)
     return (weight, bias)
+
+
+def _name_bytes(chain: list[Node], constants: tuple[Constant, ...]) -> int:
+    """Bytes of the names of an operator's tensors, as the bridge's layers give them."""
+    head = chain[0]
+    own = _scoped(head)
+    parts = [_scoped(node) for node in reversed(chain[1:])]
+    biased = len(head.weights) > 1 and head.kind in _FOLDING
+    if biased:
+        parts += [f"{_PREFIX}{head.name}/BiasAdd", own]
+        parts.append(f"{_PREFIX}{head.name}/BiasAdd/ReadVariableOp")
+    else:
+        parts.append(own)
+    joined = ";".join(parts)
+    folded = biased or any(node.kind == "BatchNormalization" for node in chain[1:])
+    total = _padded(joined)
+    for constant in constants:
+        named = joined if constant.role == "bias" and folded else own
+        total += _padded("arith.constant1" if constant.role == "bias" and not folded else named)
+    return total
+
+
+def _scoped(node: Node) -> str:
+    operation = str(node.config[0]).capitalize() if node.kind == "Activation" else node.kind
+    return f"{_PREFIX}{node.name}/{_GRAPH_NAMES.get(node.kind, operation)}"
+
+
+def _padded(name: str) -> int:
+    return (len(name) + 1 + 3) // 4 * 4
