@@ -311,7 +311,7 @@ def _check_tolerance(compressed: Compressed, tolerance: float | None) -> None:
     lost = drop(last["metric"], first["value"], last["value"])
     if not lost <= tolerance or not np.isfinite(last["value"]):
         raise ToleranceError(
-            f"{last['metric']} on {last['data']} data fell from {first['value']:.4f} to "
+            f"{last['metric']} on {last['data']} data went from {first['value']:.4f} to "
             f"{last['value']:.4f}, more than the tolerance of {tolerance}. Try fewer zeros, more "
             "epochs or another quantization; the result is in the error's `compressed`.",
             compressed,

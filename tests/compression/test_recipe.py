@@ -166,7 +166,7 @@ def test_the_same_seed_gives_the_same_file_and_the_model_stays(compressed, model
 def test_drop_beyond_the_tolerance(model, digits, capfd):
     ruined = [Prune(0.99, epochs=1, schedule="constant", learning_rate=1e-6)]
     with pytest.raises(
-        ToleranceError, match=r"fell from 0\.\d+ to 0\.\d+.*tolerance of 0\.01"
+        ToleranceError, match=r"went from 0\.\d+ to 0\.\d+.*tolerance of 0\.01"
     ) as error:
         compress(
             model,
