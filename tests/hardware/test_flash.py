@@ -1,7 +1,9 @@
 """The estimated size of the file, against the file that the exporter writes."""
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import kerasnas as kn
 
@@ -11,13 +13,17 @@ SPACES = {
 }
 
 
+def trained_looking(model: keras.Model, rng) -> keras.Model:
+    # The zeros and ones of fresh biases and statistics are folded away by the converter.
+    for layer in model.layers:
+        layer.set_weights([rng.uniform(0.2, 1, w.shape) for w in layer.get_weights()])
+    return model
+
+
 def worst_error(space, dtype, count, rng, random_values) -> float:
     errors = []
     for hp in random_values(space, count, rng):
-        model = space.build(hp)
-        for layer in model.layers:
-            # Fresh statistics are zeros and ones, which the converter folds away.
-            layer.set_weights([rng.uniform(0.2, 1, w.shape) for w in layer.get_weights()])
+        model = trained_looking(space.build(hp), rng)
         data = rng.random((4, *space.input_shape), dtype=np.float32)
         size = len(kn.export.to_tflite(model, dtype, representative_data=data))
         errors.append(abs(kn.profile(model, dtype).flash_bytes / size - 1))
@@ -38,16 +44,13 @@ def test_twenty_files_are_estimated_within_15_percent(name, dtype, rng, random_v
 
 
 def test_a_user_network_with_layers_of_its_own_kind(rng):
-    import keras
-    from keras import layers
-
     inputs = keras.Input((16, 16, 3))
     x = layers.ZeroPadding2D(1)(inputs)
     x = layers.Conv2D(8, 3, strides=2, activation="relu")(x)
     y = layers.SeparableConv2D(8, 3, padding="same", activation="relu6")(x)
     x = layers.Concatenate()([layers.Add()([x, y]), layers.MaxPooling2D(3, 1, padding="same")(x)])
     x = layers.GlobalMaxPooling2D()(x)
-    model = keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+    model = trained_looking(keras.Model(inputs, layers.Dense(5, activation="softmax")(x)), rng)
     data = rng.random((4, 16, 16, 3), dtype=np.float32)
     size = len(kn.export.to_tflite(model, "int8", representative_data=data))
     assert kn.profile(model).flash_bytes == pytest.approx(size, rel=0.15)

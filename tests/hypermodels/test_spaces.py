@@ -43,7 +43,7 @@ def test_two_layerwise_settings_never_build_the_same_network():
         stages=[(4, 6), (8,)],
         strides=(1, 2),
         blocks=(1, 2),
-        operations=("conv3x3", "mbconv3x3"),
+        operations=("conv3x3", "mbconv3x3_e3"),
         activation=("relu",),
         normalization=("batch",),
         skip=("none", "add"),
