@@ -6,6 +6,7 @@ Every event is one line of `journal.jsonl`, which is the truth; `oracle.json` an
 
 import json
 import os
+import reprlib
 from typing import Any
 
 import keras_tuner
@@ -232,8 +233,8 @@ class SavedOracle(keras_tuner.Oracle):
             if saved[part] != now[part]:
                 raise ValueError(
                     f"The folder {self.folder} holds another search: its {part} is "
-                    f"{saved[part]}. Pass overwrite=True to replace it, or another project_name. "
-                    f"Received: {now[part]}"
+                    f"{reprlib.repr(saved[part])}. Pass overwrite=True to replace it, or another "
+                    f"project_name. Received: {reprlib.repr(now[part])}"
                 )
 
     def _restore_space(self, configs: list[dict[str, Any]]) -> None:

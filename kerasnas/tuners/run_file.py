@@ -4,6 +4,8 @@ import json
 import warnings
 from typing import Any
 
+_SHOWN = 3  # Entries of a list in an error.
+
 
 def read(path: str) -> dict[str, Any]:
     """Read a tuner's file; one that cannot be read is named in a warning and counts as empty.
@@ -30,7 +32,7 @@ def read(path: str) -> dict[str, Any]:
 
 
 def difference(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
-    """Say in which entries two searches differ.
+    """Say in which entry two searches differ.
 
     Args:
         theirs: What the run in the folder is.
@@ -39,12 +41,18 @@ def difference(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
     Returns:
         Text for an error.
     """
-    parts = []
     for name, here in mine.items():
         there = theirs.get(name)
         if there == here:
             continue
         if isinstance(here, list) and isinstance(there, list):
             there, here = sorted({*there} - {*here}), sorted({*here} - {*there})
-        parts.append(f"{name} there {there}, here {here}")
-    return "; ".join(parts)
+        # The first says enough: another hypermodel has another space as well.
+        return f"{name} there {_few(there)}, here {_few(here)}"
+    return "of another version"
+
+
+def _few(value: Any) -> str:
+    if not isinstance(value, list) or len(value) <= _SHOWN:
+        return str(value)
+    return f"{', '.join(map(str, value[:_SHOWN]))} and {len(value) - _SHOWN} more"
