@@ -8,9 +8,11 @@ has seen. Fashion-MNIST is read from the folder that the variable KERASNAS_DATA 
 """
 
 import argparse
+import dataclasses
 import os
 import pathlib
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -43,15 +45,37 @@ def fashion_mnist() -> tuple[Images, Images, Images]:
     return (x[:10_000], y[:10_000]), (x[10_000:], y[10_000:]), (x_test, y_test)
 
 
-# Widths of the stages, their subsampling, the budget, and epochs a trial.
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is searched on a data set, and for how long."""
+
+    load: Callable[[], tuple[Images, Images, Images]]
+    stages: tuple[tuple[int, ...], ...]  # Widths to choose from.
+    strides: tuple[int, ...]
+    budget: kn.Budget
+    epochs: int
+    prune_epochs: int
+    quantize_epochs: int
+
+
 SETTINGS = {
-    "digits": (digits, ((8, 16, 24), (16, 32, 48)), (1, 2), {"flash": "40KB", "ram": "16KB"}, 20),
-    "fashion_mnist": (
+    "digits": Setting(
+        digits,
+        stages=((8, 16, 24), (16, 32, 48)),
+        strides=(1, 2),
+        budget=kn.Budget(flash="40KB", ram="16KB"),
+        epochs=20,
+        prune_epochs=10,
+        quantize_epochs=5,
+    ),
+    "fashion_mnist": Setting(
         fashion_mnist,
-        ((8, 16), (16, 32), (32, 64)),
-        (2, 2, 1),
-        {"flash": "96KB", "ram": "32KB"},
-        4,
+        stages=((8, 16), (16, 32), (32, 64)),
+        strides=(2, 2, 1),
+        budget=kn.Budget(flash="96KB", ram="32KB"),
+        epochs=4,
+        prune_epochs=2,
+        quantize_epochs=1,
     ),
 }
 
@@ -65,16 +89,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", default=".", help="folder of the .tflite and of the run")
     options = parser.parse_args()
-    load, stages, strides, limits, epochs = SETTINGS[options.dataset]
-    train, validation, test = load()
-    epochs = options.epochs or epochs
+    setting = SETTINGS[options.dataset]
+    train, validation, test = setting.load()
+    epochs = options.epochs or setting.epochs
     output = pathlib.Path(options.output)
 
     space = kn.LayerwiseHyperModel(
         train[0].shape[1:],
         10,
-        stages=stages,
-        strides=strides,
+        stages=setting.stages,
+        strides=setting.strides,
         blocks=(1, 2),
         stem_filters=8,
         learning_rate=3e-3,
@@ -83,7 +107,7 @@ def main() -> None:
         space,
         objective="val_accuracy",
         max_trials=options.trials,
-        budget=kn.Budget(**limits),
+        budget=setting.budget,
         directory=output / "runs",
         project_name=options.dataset,
         overwrite=True,
@@ -96,7 +120,10 @@ def main() -> None:
     winner = tuner.get_best_models(1)[0]
     small = kn.compress(
         winner,
-        [kn.Prune(0.5, epochs=10), kn.Quantize("int8", epochs=5)],
+        [
+            kn.Prune(0.5, epochs=setting.prune_epochs),
+            kn.Quantize("int8", epochs=setting.quantize_epochs),
+        ],
         train_data=train,
         validation_data=validation,
         seed=options.seed,

@@ -62,6 +62,14 @@ def test_the_demo_on_a_small_setting_and_its_file_scored_anew(tmp_path):
     assert 100 * right / len(y) > 60
 
 
+@pytest.mark.slow
+def test_the_demo_on_fashion_mnist(tmp_path, data_folder):
+    arguments = ("--dataset", "fashion_mnist", "--trials", "2", "--epochs", "1")
+    text = run("quickstart.py", *arguments, cwd=tmp_path)
+    assert (tmp_path / "fashion_mnist.tflite").exists()
+    assert figure("int8 accuracy on the test set", text) > 50
+
+
 def test_a_script_for_keras_tuner(tmp_path):
     text = run("keras_tuner_script.py", "--epochs", "3", cwd=tmp_path)
     assert figure("accuracy on the test set:", text) > 50
