@@ -40,12 +40,11 @@ bench: .venv/.bench
 	$(PYTHON) -m venv .venv
 	touch $@
 
-.venv/.package: EXTRA := examples
 .venv/.tests: EXTRA := test
 .venv/.lint: EXTRA := lint
 .venv/.bench: EXTRA := bench
 .venv/.package .venv/.tests .venv/.lint .venv/.bench: .venv/.python setup.cfg constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA)]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.$(if $(EXTRA),[$(EXTRA)])'
 	touch $@
 
 clean:

@@ -8,11 +8,12 @@ exception, save the same state several times, and lose a trial that is run again
 """
 
 import collections
+import heapq
 import math
 import os
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras_tuner
@@ -22,6 +23,8 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnas.oracles import genome
 from kerasnas.oracles.admission import Admission, describe, key_of
 from kerasnas.oracles.genome import Values
+from kerasnas.oracles.objectives import COSTS, members, resolve
+from kerasnas.oracles.pareto import non_dominated
 from kerasnas.oracles.proposal import Proposal, find
 from kerasnas.oracles.saving import SavedOracle
 
@@ -34,7 +37,9 @@ class Oracle(SavedOracle):
     instruction goes on as an unbroken one would have. It works in any `keras_tuner.Tuner`.
 
     Args:
-        objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or a list of these.
+        objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or, for a strategy
+            of several objectives, a list of these. The costs `params`, `macs`, `flash` and `ram`
+            are known by name too; only `kerasnas.Tuner` reports them.
         max_trials: How many trials at most, failed ones included; None for no limit.
         hyperparameters: A `keras_tuner.HyperParameters` that declares or fixes part of the space.
         allow_new_entries: Whether the hypermodel may ask for hyperparameters not declared there.
@@ -45,9 +50,14 @@ class Oracle(SavedOracle):
             None for never.
         max_proposals: How many proposals are tried for one trial before the search ends because
             none meets the budget or is new.
+        warm_start: Settings that are tried before the strategy's own proposals, such as
+            `kerasnas.oracles.proxies.rank` finds: they start its population.
+
+    Attributes:
+        multi_objective: Whether the strategy takes a list of objectives.
 
     Raises:
-        ValueError: A limit is not positive.
+        ValueError: A limit is not positive, or several objectives for a strategy of one.
 
     Example:
 
@@ -60,6 +70,8 @@ class Oracle(SavedOracle):
     ```
     """
 
+    multi_objective = False
+
     def __init__(
         self,
         objective: Any = None,
@@ -71,6 +83,7 @@ class Oracle(SavedOracle):
         max_retries_per_trial: int = 0,
         max_consecutive_failed_trials: int | None = None,
         max_proposals: int = 1000,
+        warm_start: Iterable[Mapping[str, Any]] = (),
     ):
         check_count("max_trials", max_trials, at_least=1, optional=True)
         check_count("max_retries_per_trial", max_retries_per_trial, at_least=0)
@@ -80,7 +93,7 @@ class Oracle(SavedOracle):
         check_count("max_proposals", max_proposals, at_least=1)
         check_count("seed", seed, at_least=0, optional=True)
         super().__init__(
-            objective=objective,
+            objective=resolve(objective),
             max_trials=max_trials,
             # A copy: what the search adds to the space must not reach the next search.
             hyperparameters=None if hyperparameters is None else hyperparameters.copy(),
@@ -91,6 +104,13 @@ class Oracle(SavedOracle):
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
+        self.objectives = members(self.objective)
+        if len(self.objectives) > 1 and not self.multi_objective:
+            raise ValueError(
+                f"{type(self).__name__} searches for one objective. Use NSGA2Oracle for several, "
+                "or pass one of them and keep the costs within a budget. "
+                f"Received: objective={[one.name for one in self.objectives]}"
+            )
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         self.seed = int(seed)  # One of numpy's cannot be saved.
@@ -99,6 +119,8 @@ class Oracle(SavedOracle):
         self.identity: dict[str, Any] = {}
         self.lineage: dict[str, dict[str, Any]] = {}
         self.stop_reason: str | None = None
+        # What `make("auto")` chose, and why.
+        self.chosen: str | None = None
         self.hyperparameters: keras_tuner.HyperParameters
         # Completed trials in the order of their ends: what strategies learn from.
         self.completed: list[Trial] = []
@@ -116,6 +138,14 @@ class Oracle(SavedOracle):
         self._journal: Any = None
         # Reentrant, so that a subclass may call one public method from another.
         self._lock = threading.RLock()
+        if isinstance(warm_start, (str, Mapping)):
+            raise ValueError(
+                "warm_start must be a list of settings. A proxy needs the hypermodel: pass its "
+                "name to kerasnas.Tuner, or what kerasnas.oracles.proxies.rank returns here. "
+                f"Received: warm_start={warm_start!r}"
+            )
+        for values in warm_start:
+            self.enqueue(values)
 
     # ------------------------------------------------------------------ what a strategy overrides
 
@@ -219,11 +249,25 @@ class Oracle(SavedOracle):
             Trials, the best first; of equals, the first to end.
         """
         with self._lock:
-            return sorted(self.completed, key=self.loss)[:num_trials]
+            return heapq.nsmallest(num_trials, self.completed, key=self.loss)
+
+    def get_pareto_trials(self) -> list[Trial]:
+        """The completed trials that no other one dominates; of one objective, the best.
+
+        Returns:
+            Trials, those with the best first objective first.
+        """
+        with self._lock:
+            return self._front_of(self.completed)
 
     def loss(self, trial: Trial) -> float:
         """The score of a completed trial, turned so that smaller is better."""
-        return -trial.score if self.objective.direction == "max" else trial.score
+        return -trial.score if self.objectives[0].direction == "max" else trial.score
+
+    def losses(self, trial: Trial) -> tuple[float, ...]:
+        """All objectives of a completed trial, turned so that smaller is better."""
+        values = ((one, trial.metrics.get_best_value(one.name)) for one in self.objectives)
+        return tuple(-value if one.direction == "max" else value for one, value in values)
 
     def ruled_out(self, values: Values) -> bool:
         """Whether a setting was tried, or turned away since the last trial; for strategies."""
@@ -326,14 +370,28 @@ class Oracle(SavedOracle):
         """Takes metrics of a running trial, as in KerasTuner; `end_trial` saves them."""
         with self._lock:
             trial = self.trials[trial_id]
+            costs = [one.name for one in self.objectives if one.name in COSTS]
+            if any(name not in metrics for name in costs):
+                raise ValueError(
+                    f"The costs {', '.join(costs)} are objectives that only kerasnas.Tuner reports:"
+                    f" use it, or report them too. Received: metrics={sorted(metrics)}"
+                )
             self._check_objective_found(metrics)
-            objectives = getattr(self.objective, "objectives", [self.objective])
-            directions = {objective.name: objective.direction for objective in objectives}
+            directions = {objective.name: objective.direction for objective in self.objectives}
             for name, value in metrics.items():
                 if not trial.metrics.exists(name):
                     trial.metrics.register(name, direction=directions.get(name))
                 trial.metrics.update(name, value, step=step)
             return trial
+
+    def score_trial(self, trial: Trial) -> None:
+        """Scores a trial, as in KerasTuner; of several objectives the score is the first."""
+        for objective in reversed(self.objectives):
+            trial.score = trial.metrics.get_best_value(objective.name)
+            trial.best_step = trial.metrics.get_best_step(objective.name)
+            if trial.score is None or not math.isfinite(trial.score):
+                trial.message = f"The objective {objective.name} is {trial.score}."
+                return
 
     def end_trial(self, trial: Trial) -> None:
         """Ends a trial: scores it, saves it, or queues it for another run.
@@ -379,6 +437,13 @@ class Oracle(SavedOracle):
                 self.stop_reason = None
 
     # ------------------------------------------------------------------ private
+
+    def _front_of(self, trials: list[Trial]) -> list[Trial]:
+        if not trials:
+            return []
+        marked = non_dominated(np.array([self.losses(trial) for trial in trials]))
+        front = [trial for trial, first in zip(trials, marked, strict=True) if first]
+        return sorted(front, key=self.loss)
 
     def _start(self, tuner_id: str, trial_id: str, values: Values) -> Trial:
         trial = Trial(self._with_values(values), trial_id, TrialStatus.RUNNING)
@@ -455,7 +520,7 @@ class Oracle(SavedOracle):
         if trial.score is not None and math.isfinite(trial.score):
             trial.score = float(trial.score)
             return
-        trial.message = trial.message or f"The objective {self.objective.name} is {trial.score}."
+        trial.message = trial.message or f"The trial's score is {trial.score}."
         trial.status, trial.score = TrialStatus.INVALID, None
 
     def _check_consecutive_failures(self) -> None:

@@ -35,7 +35,11 @@ class Decision:
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
         """Whether all conditions of this registration hold."""
-        return all(condition.is_active(values) for condition in self.hp.conditions)
+        # Asked so often that a generator would cost.
+        for condition in self.hp.conditions:  # noqa: SIM110
+            if not condition.is_active(values):
+                return False
+        return True
 
     def index(self, value: Value) -> int | None:
         """Position of `value` among the possible values, or None."""
@@ -71,6 +75,22 @@ class Decision:
             return min(int(value), self.domain[-1])
         return value
 
+    def quantile(self, value: Value) -> float:
+        """Where on its range an allowed value of an ordered decision is, from 0 to 1."""
+        if self.domain is None:
+            return float(
+                self.hp.value_to_prob(min(max(value, self.hp.min_value), self.hp.max_value))
+            )
+        return (self.index(value) or 0) / max(len(self.domain) - 1, 1)
+
+    def at_quantile(self, place: float) -> Value:
+        """The value at a place from 0 to 1 of an ordered decision's range."""
+        place = min(max(place, 0.0), 1.0)
+        if self.domain is not None:
+            return self.domain[round(place * (len(self.domain) - 1))]
+        # The prior's quantile function is open at 1.
+        return float(self.hp.prob_to_value(min(place, 1.0 - 1e-12)))
+
     def others(self, value: Value) -> list[Value]:
         """Values that are not `value`: all of a few, else the nearest two and some quantiles."""
         picks: list[Value]
@@ -95,10 +115,7 @@ class Decision:
         step = self.ordered and rng.random() < 0.5
         if self.domain is None:
             if step:
-                low, high = self.hp.min_value, self.hp.max_value
-                place = self.hp.value_to_prob(min(max(float(value), low), high))
-                place = min(max(place + rng.normal(0.0, _STEP), 0.0), 1.0 - 1e-12)
-                moved = float(self.hp.prob_to_value(place))
+                moved = float(self.at_quantile(self.quantile(value) + rng.normal(0.0, _STEP)))
             else:
                 moved = float(self.draw(rng))
             # Only a draw on the very same float or past an end can leave the value as it was.

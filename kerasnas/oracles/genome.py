@@ -17,12 +17,17 @@ from kerasnas.oracles.decision import Decision, Plan, Value, plan_of
 Values = dict[str, Value]
 
 
-def sample(space: keras_tuner.HyperParameters, rng: np.random.Generator) -> Values:
+def sample(
+    space: keras_tuner.HyperParameters,
+    rng: np.random.Generator,
+    draw: Callable[[Decision, np.random.Generator], Value] = Decision.draw,
+) -> Values:
     """Draws a setting at random.
 
     Args:
         space: The search space.
         rng: Generator of every draw.
+        draw: Callable that draws one decision; by default uniformly, or by its declared prior.
 
     Returns:
         The setting: a value for each active hyperparameter and for no other.
@@ -35,7 +40,7 @@ def sample(space: keras_tuner.HyperParameters, rng: np.random.Generator) -> Valu
     sample(hp, np.random.default_rng(0))   # {"units": 48}
     ```
     """
-    return _fill(space, {}, lambda decision: decision.draw(rng))
+    return _fill(space, {}, lambda decision: draw(decision, rng))
 
 
 def complete(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) -> Values:

@@ -1,16 +1,17 @@
-"""Greedy coordinate descent over the parts of the network, with restarts at a local optimum."""
+"""Greedy search over the parts of the network: coordinate descent, and growth from the smallest."""
 
 from typing import Any
 
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from kerasnas.oracles import genome
-from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles import genome, growth
+from kerasnas.oracles.base import check_count
+from kerasnas.oracles.descent import Change, Descent, changes_of
 from kerasnas.oracles.proposal import Proposal
 
 
-class GreedyOracle(Oracle):
+class GreedyOracle(Descent):
     """Improves one part of the network at a time, and starts anew when no change helps.
 
     An episode begins with random settings. Then the best of the episode is changed in one decision
@@ -18,19 +19,28 @@ class GreedyOracle(Oracle):
     untried change; then comes the next part. Any improvement is taken at once. When no part has an
     untried change left, the setting is a local optimum, and the next episode begins.
 
+    With `grow=True` it starts from the smallest network instead, tries some of the changes that
+    enlarge it, goes on from the best of them, and so on until none of a whole round improves; then
+    the descent above takes over. Where the smallest network does not build, the networks one change
+    larger are tried instead.
+
     Args:
         objective: As in `kerasnas.oracles.Oracle`.
         max_trials: As there.
         initial_samples: How many random settings begin the first episode. Defaults to a tenth of
             `max_trials`, at least 3 and at most 10.
+        grow: Whether to start from the smallest network and to enlarge it.
+        extensions: How many enlargements are tried in a round of growth. Defaults to a tenth of
+            `max_trials`, at least 3 and at most 10.
         **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
-        ValueError: `initial_samples` is not positive.
+        ValueError: `initial_samples` or `extensions` is not positive.
 
     Source:
         White et al. 2021, arXiv:2005.02960 (local search); the walk over parts follows the greedy
-        strategy of AutoKeras, arXiv:1806.10282.
+        strategy of AutoKeras, arXiv:1806.10282; growth by the best of a few extensions that of
+        model_search, Mazzawi et al. 2019, Interspeech, doi:10.21437/Interspeech.2019-1916.
 
     Example:
 
@@ -45,76 +55,110 @@ class GreedyOracle(Oracle):
         objective: Any = None,
         max_trials: int | None = 10,
         initial_samples: int | None = None,
+        grow: bool = False,
+        extensions: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(objective, max_trials, **kwargs)
-        check_count("initial_samples", initial_samples, at_least=1, optional=True)
-        self.initial_samples = initial_samples or min(max((max_trials or 100) // 10, 3), 10)
-        # The episode: the numbers of its first completed and its first started trial, and the order
-        # in which it walks the parts, the current one first.
-        self._first_end = 0
-        self._first_start = 0
-        self._samples = self.initial_samples
+        super().__init__(objective, max_trials, initial_samples, **kwargs)
+        check_count("extensions", extensions, at_least=1, optional=True)
+        self.grow = grow
+        self.extensions = extensions or min(max((max_trials or 100) // 10, 3), 10)
+        # The parts in the order of the walk, and the one that was changed last.
         self._parts: list[str] = []
-        # The best of the trials from the first number up to the second: an episode can be long.
-        self._best: tuple[int, int, Trial | None] = (0, 0, None)
+        self._part: str | None = None
+        # Growth: the trial that is enlarged, and how many trials had started and ended by then.
+        self._growing = grow
+        self._grown: tuple[str | None, int, int] = (None, 0, 0)
+
+    def settings(self) -> dict[str, Any]:
+        """Which of the two forms it is."""
+        return {"grow": self.grow}
 
     def propose(self, rng: np.random.Generator) -> Proposal:
-        """Samples at the start of an episode, else changes one decision of the current part."""
-        best = self._best_of_episode()
-        if best is None or len(self.trials) - self._first_start < self._samples:
-            return Proposal(genome.sample(self.hyperparameters, rng))
-        step = self._step(best, rng)
-        if step is not None:
-            return step
-        if self.ongoing_trials:
-            # What is running may still be better: look further away until it has ended.
-            near = genome.mutate(self.hyperparameters, best.hyperparameters.values, rng)
-            far = genome.mutate(self.hyperparameters, near, rng)
-            return Proposal(far, (best.trial_id,), "jump")
-        self._first_end, self._first_start = len(self.completed), len(self.trials)
-        self._samples, self._parts = 1, []
-        return Proposal(genome.sample(self.hyperparameters, rng))
+        """Enlarges the network while that helps, then walks its parts."""
+        if self._growing:
+            extension = self._extend(rng)
+            if extension is not None:
+                return extension
+            self._growing = False
+        before = self._first_end
+        proposal = super().propose(rng)
+        if self._first_end != before:
+            self._parts, self._part = [], None
+        elif proposal.operator == "step" and self._at is not None:
+            name, _ = self._changes[1][self._step - 1]
+            self._part = self._part_of()[name]
+        return proposal
+
+    def begin_walk(self, rng: np.random.Generator) -> None:
+        """Puts the part that was changed last first."""
+        names = list(dict.fromkeys(self._part_of().values()))
+        new = [part for part in names if part not in self._parts]
+        self._parts = [part for part in self._parts if part in names]
+        self._parts += [new[number] for number in rng.permutation(len(new))]
+        if self._part in self._parts:
+            here = self._parts.index(self._part)
+            self._parts = self._parts[here:] + self._parts[:here]
+
+    def order_of_changes(self, place: Trial, rng: np.random.Generator) -> list[Change]:
+        """Part after part, the changes within a part shuffled."""
+        part_of = self._part_of()
+        rank = {part: number for number, part in enumerate(self._parts)}
+        changes = changes_of(self, place)
+        shuffled = [changes[number] for number in rng.permutation(len(changes))]
+        return sorted(shuffled, key=lambda change: rank.get(part_of[change[0]], len(rank)))
 
     def strategy_state(self) -> dict[str, Any]:
         """Where the walk stands."""
         return {
-            "first_end": self._first_end,
-            "first_start": self._first_start,
-            "samples": self._samples,
+            **super().strategy_state(),
             "parts": list(self._parts),
+            "part": self._part,
+            "growing": self._growing,
+            "grown": list(self._grown),
         }
 
     def set_strategy_state(self, state: dict[str, Any]) -> None:
         """Takes up the walk."""
-        self._first_end, self._first_start = state["first_end"], state["first_start"]
-        self._samples, self._parts = state["samples"], list(state["parts"])
+        super().set_strategy_state(state)
+        self._parts, self._part = list(state["parts"]), state["part"]
+        self._growing = state["growing"]
+        trial, started, ended = state["grown"]
+        self._grown = (trial, started, ended)
 
-    def _best_of_episode(self) -> Trial | None:
-        first, seen, best = self._best
-        if first != self._first_end or seen > len(self.completed):
-            seen, best = self._first_end, None
-        for trial in self.completed[seen:]:
-            if best is None or self.loss(trial) < self.loss(best):
-                best = trial
-        self._best = (self._first_end, len(self.completed), best)
-        return best
-
-    def _step(self, best: Trial, rng: np.random.Generator) -> Proposal | None:
-        """An untried change of one decision, of the current part where that has one."""
+    def _part_of(self) -> dict[str, str]:
         groups = genome.parts(self.hyperparameters)
-        values = best.hyperparameters.values
-        new = [part for part in groups if part not in self._parts]
-        order = [part for part in self._parts if part in groups]
-        order += [new[place] for place in rng.permutation(len(new))]
-        for place, part in enumerate(order):
-            changes = [
-                change
-                for change in genome.neighbours(self.hyperparameters, values, groups[part], rng)
-                if not self.ruled_out(change)
-            ]
-            if changes:
-                self._parts = order[place:] + order[:place]
-                chosen = changes[int(rng.integers(len(changes)))]
-                return Proposal(chosen, (best.trial_id,), "step")
+        return {name: part for part, names in groups.items() for name in names}
+
+    def _extend(self, rng: np.random.Generator) -> Proposal | None:
+        """One more enlargement of the current network; None once none of a round was better."""
+        smallest = growth.smallest(self.hyperparameters)
+        if not self.trials and not self.ruled_out(smallest):
+            return Proposal(smallest, operator="smallest")
+        if not self.completed:
+            return self._enlarged(smallest, None, rng)
+        while True:
+            name, started, ended = self._grown
+            place = None if name is None else self.trials[name]
+            if place is not None and len(self.trials) - started < self.extensions:
+                extension = self._enlarged(place.hyperparameters.values, name, rng)
+                if extension is not None:
+                    return extension
+            if self.ongoing_trials:
+                # The round is not over: go further from its best until it is.
+                best = min(self.completed, key=self.loss)
+                return self._enlarged(best.hyperparameters.values, best.trial_id, rng)
+            best_new = min(self.completed[ended:], key=self.loss, default=None)
+            if best_new is None:
+                return None
+            if place is not None and self.loss(best_new) >= self.loss(place):
+                return None
+            self._grown = (best_new.trial_id, len(self.trials), len(self.completed))
+
+    def _enlarged(
+        self, values: genome.Values, root: str | None, rng: np.random.Generator
+    ) -> Proposal | None:
+        for larger in growth.enlargements(self.hyperparameters, values, rng):
+            if not self.ruled_out(larger):
+                return Proposal(larger, () if root is None else (root,), "extension")
         return None

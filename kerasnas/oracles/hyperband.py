@@ -1,44 +1,50 @@
 """Hyperband. Li et al. 2018, JMLR 18(185)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from kerasnas.oracles import genome
 from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.multifidelity import MultiFidelityOracle
 from kerasnas.oracles.proposal import Proposal
 
 _TUNER = "tuner/"
 _FROM = "tuner/trial_id"
 
 
-class HyperbandOracle(Oracle):
-    """Hyperband as in KerasTuner, on our base: many short trainings, of which the best go on.
+class HyperbandOracle(MultiFidelityOracle):
+    """Hyperband, with any strategy as the one that proposes: the best short trainings go on.
 
     The values of a trial carry what its tuner must do: `tuner/epochs` and `tuner/initial_epoch`,
     and, from the second round of a bracket on, `tuner/trial_id`, whose weights it starts from.
-    `keras_tuner.Hyperband` and `kerasnas.Tuner` understand them. A failed trial is one that is not
-    promoted: it neither holds up its bracket nor empties the next round.
+    `keras_tuner.Hyperband` and `kerasnas.Tuner` understand them; the latter carries over the
+    optimizer's state and step count too. A failed trial is one that is not promoted: it neither
+    holds up its bracket nor empties the next round.
 
     Args:
         objective: As in `kerasnas.oracles.Oracle`.
         max_epochs: Epochs of a full training.
         factor: Of `factor` trials one goes on to the next round, with `factor` times the epochs.
         hyperband_iterations: How often all brackets are run; None for without end.
+        max_trials: As in `kerasnas.oracles.Oracle`.
+        min_epochs: Least epochs of a first round; brackets that begin with less are left out.
+            Defaults to a fifth of `max_epochs`. 1 gives KerasTuner's brackets.
+        searcher: Name of the strategy that proposes the networks of first rounds, or its oracle.
         **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
-        ValueError: A number out of its range.
+        ValueError: A number out of its range, or a searcher that cannot propose for another oracle.
 
     Source:
-        Li et al. 2018, JMLR 18(185); sizes and epochs of the rounds as in KerasTuner 1.4.8.
+        Li et al. 2018, JMLR 18(185); sizes and epochs of the rounds as in KerasTuner 1.4.8; with a
+        model as the searcher it is BOHB, Falkner et al. 2018, arXiv:1807.01774.
 
     Example:
 
     ```python
-    oracle = HyperbandOracle("val_accuracy", max_epochs=27, factor=3, seed=0)
+    oracle = HyperbandOracle("val_accuracy", max_epochs=27, searcher="predictor", seed=0)
     ```
     """
 
@@ -49,33 +55,47 @@ class HyperbandOracle(Oracle):
         factor: int = 3,
         hyperband_iterations: int | None = 1,
         max_trials: int | None = None,
+        min_epochs: int | None = None,
+        searcher: str | Oracle = "random",
         **kwargs: Any,
     ):
-        super().__init__(objective, max_trials, **kwargs)
-        check_count("max_epochs", max_epochs, at_least=1)
-        check_count("factor", factor, at_least=2)
+        super().__init__(
+            objective, max_epochs, factor, min_epochs, searcher, max_trials=max_trials, **kwargs
+        )
         check_count("hyperband_iterations", hyperband_iterations, at_least=1, optional=True)
-        # Numbers of numpy cannot be saved.
-        self.max_epochs = int(max_epochs)
-        self.factor = int(factor)
         self.hyperband_iterations = hyperband_iterations
         # Trial ids by round, of each bracket that is not done, numbered over the whole search.
         self._brackets: dict[int, list[list[str]]] = {}
         self._next_bracket = 0
         self._seen = 0
-
-    def settings(self) -> dict[str, Any]:
-        """What fixes the sizes of the rounds."""
-        return {"max_epochs": self.max_epochs, "factor": self.factor}
+        # Which trial each promoted one goes on as.
+        self._promoted: dict[str, str] = {}
 
     def reload(self) -> None:
         """Restores the search; the brackets follow from what each trial's lineage says."""
         self._brackets, self._next_bracket, self._seen = {}, 0, 0
+        self._promoted = {}
         super().reload()
 
-    def propose(self, rng: np.random.Generator) -> Proposal:
-        """Samples a setting for the first round of a bracket."""
-        return Proposal(genome.sample(self.hyperparameters, rng))
+    def is_network(self, trial: Trial) -> bool:
+        """Whether a trial belongs to a first round."""
+        return _FROM not in trial.hyperparameters.values
+
+    def losses_by_epochs(self, trial: Trial) -> Mapping[int, float]:
+        """The loss of every completed round of a network."""
+        losses = {}
+        name: str | None = trial.trial_id
+        while name is not None:
+            trial = self.trials[name]
+            # A worker calls its trial completed before it is scored.
+            if name in self._ended and trial.status == TrialStatus.COMPLETED:
+                losses[int(trial.hyperparameters.values["tuner/epochs"])] = self.loss(trial)
+            name = self._promoted.get(name)
+        return losses
+
+    def progress(self) -> int:
+        """How many promoted trials have ended."""
+        return sum(not self.is_network(trial) for trial in self.completed)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Fills the first round of a bracket, then promotes its best, then opens the next one."""
@@ -156,6 +176,8 @@ class HyperbandOracle(Oracle):
                 while self._next_bracket <= lineage["bracket"]:
                     self._open_bracket()
                 self._brackets[lineage["bracket"]][lineage["round"]].append(name)
+            if lineage.get("operator") == "promotion":
+                self._promoted[lineage["parents"][0]] = name
         self._seen = len(self.start_order)
 
     def _may_open(self) -> bool:
@@ -173,7 +195,7 @@ class HyperbandOracle(Oracle):
     def _count(self) -> int:
         """How many brackets a sweep has."""
         epochs, count = float(self.max_epochs), 0
-        while epochs >= 1:
+        while epochs >= self.min_epochs:
             epochs /= self.factor
             count += 1
         return count

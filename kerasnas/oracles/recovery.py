@@ -126,7 +126,7 @@ def _apply_event(found: Recovered, event: dict[str, Any]) -> None:
         found.space += event["hyperparameters"]
     elif kind == "enqueued":
         found.enqueued.append(event["values"])
-    elif kind in ("created", "retried", "ended"):
+    elif kind in ("created", "reported", "retried", "ended"):
         trial_id = event.pop("trial")
         found.state = event.pop("state", found.state)
         found.trials.setdefault(trial_id, _unknown()).update(event)

@@ -25,6 +25,7 @@ class SavedOracle(keras_tuner.Oracle):
     hyperparameters: keras_tuner.HyperParameters
     identity: dict[str, Any]
     lineage: dict[str, dict[str, Any]]
+    objectives: list[keras_tuner.Objective]
     stop_reason: str | None
     _ended: set[str]
     _enqueued: list[dict[str, Any]]
@@ -211,12 +212,11 @@ class SavedOracle(keras_tuner.Oracle):
         self._save_space_and_queue()
 
     def _header(self) -> dict[str, Any]:
-        objectives = getattr(self.objective, "objectives", [self.objective])
         return {
             "event": "header",
             "format": _FORMAT,
             "oracle": type(self).__name__,
-            "objective": [[objective.name, objective.direction] for objective in objectives],
+            "objective": [[objective.name, objective.direction] for objective in self.objectives],
             "settings": self.settings(),
             "identity": self.identity,
             "seed": self.seed,

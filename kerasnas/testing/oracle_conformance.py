@@ -32,6 +32,8 @@ class OracleConformance:
     Attributes:
         searches: Whether the strategy must beat random search.
         has_parents: Whether trials are made from earlier ones.
+        needs_kerasnas: What the error says under another tuner, for a strategy that needs
+            `kerasnas.Tuner`.
 
     Example:
 
@@ -44,6 +46,7 @@ class OracleConformance:
 
     searches = True
     has_parents = True
+    needs_kerasnas: str | None = None
     _elsewhere: dict[str, Any]
 
     def make_oracle(self, **kwargs: Any) -> Oracle:
@@ -265,6 +268,7 @@ class OracleConformance:
             def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:
                 first = trial.trial_id not in seen
                 seen.add(trial.trial_id)
+                search.report(self.oracle, trial, 0.5)
                 return math.nan if first else 0.5
 
         oracle = self.make_oracle(
@@ -359,6 +363,11 @@ class OracleConformance:
             return keras_tuner.Tuner(
                 oracle=oracle, hypermodel=_build, directory=tmp_path, project_name="plain"
             )
+
+        if self.needs_kerasnas:
+            with pytest.raises(RuntimeError, match=self.needs_kerasnas):
+                tuner(2).search(x, y, epochs=1, validation_data=(x, y), verbose=0)
+            return
 
         def run(trials: int) -> list[Row]:
             search_of = tuner(trials)

@@ -162,12 +162,22 @@ def finish(
         outcome: As in `run`.
     """
     result = outcome(trial.hyperparameters.values)
+    report(oracle, trial, result)
     if result is None:
         trial.status = "INVALID"
     else:
         oracle.update_trial(trial.trial_id, {OBJECTIVE[0]: result})
         trial.status = "COMPLETED"
     oracle.end_trial(trial)
+
+
+def report(oracle: keras_tuner.Oracle, trial: Any, result: float | None) -> None:
+    """Tells an oracle that judges a trial while it trains about its epochs, until it stops it."""
+    if result is None or not hasattr(oracle, "report"):
+        return
+    for epoch in range(1, trial.hyperparameters.values["tuner/epochs"] + 1):
+        if oracle.report(trial.trial_id, epoch, {oracle.objective.name: result}):
+            return
 
 
 def rows(oracle: keras_tuner.Oracle) -> list[Row]:

@@ -1,8 +1,31 @@
 """How a trial is run, and the searches that run them."""
 
 from kerasnas.tuners.base import Tuner
-from kerasnas.tuners.evolution import Evolution
-from kerasnas.tuners.greedy import Greedy
-from kerasnas.tuners.hyperband import Hyperband
+from kerasnas.tuners.strategies import (
+    ASHA,
+    NSGA2,
+    CrossEntropy,
+    Evolution,
+    Greedy,
+    Hyperband,
+    LocalSearch,
+    Predictor,
+    Random,
+    SimulatedAnnealing,
+)
+from kerasnas.tuners.warm_start import WarmStart
 
-__all__ = ["Evolution", "Greedy", "Hyperband", "Tuner"]
+__all__ = [
+    "ASHA",
+    "NSGA2",
+    "CrossEntropy",
+    "Evolution",
+    "Greedy",
+    "Hyperband",
+    "LocalSearch",
+    "Predictor",
+    "Random",
+    "SimulatedAnnealing",
+    "Tuner",
+    "WarmStart",
+]

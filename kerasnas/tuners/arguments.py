@@ -7,8 +7,11 @@ import keras_tuner
 from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.hardware.budget import Budget
-from kerasnas.oracles.evolution import EvolutionOracle
+from kerasnas.oracles import make
+from kerasnas.oracles.genome import Values
+from kerasnas.oracles.objectives import COSTS, members
 from kerasnas.tuners.inputs import check_positive
+from kerasnas.tuners.warm_start import WarmStart
 
 _DEFAULT_MAX_TRIALS = 10
 
@@ -32,22 +35,29 @@ def check_hypermodel(hypermodel: Any) -> None:
 
 
 def choose_oracle(
-    oracle: Any, objective: Any, max_trials: int | None, seed: int | None
+    oracle: Any, hypermodel: Any, objective: Any, max_trials: int | None, seed: int | None
 ) -> keras_tuner.Oracle:
-    """Give the oracle that was passed, or the default one with these settings."""
+    """Give the oracle that was passed, or make the one that was named, with these settings."""
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         raise TypeError(f"Argument `seed` must be an integer or None. Received: seed={seed!r}")
-    if oracle is None:
+    if oracle is None or isinstance(oracle, str):
         if max_trials is not None:
             check_positive("max_trials", max_trials)
-        return EvolutionOracle(
-            objective=objective, max_trials=max_trials or _DEFAULT_MAX_TRIALS, seed=seed
+        space = keras_tuner.HyperParameters()
+        if isinstance(hypermodel, keras_tuner.HyperModel):
+            hypermodel.declare_hyperparameters(space)
+        return make(
+            oracle or "auto",
+            objective=objective,
+            max_trials=max_trials or _DEFAULT_MAX_TRIALS,
+            hyperparameters=space,
+            seed=seed,
         )
     if not isinstance(oracle, keras_tuner.Oracle):
         raise TypeError(
             "Argument `oracle` must be an instance of keras_tuner.Oracle, such as "
-            f"kerasnas.oracles.EvolutionOracle(...). Received: oracle={oracle!r} of type "
-            f"{type(oracle).__name__}"
+            "kerasnas.oracles.EvolutionOracle(...), or the name of a strategy. Received: "
+            f"oracle={oracle!r} of type {type(oracle).__name__}"
         )
     if objective is not None or max_trials is not None:
         raise ValueError(
@@ -57,6 +67,36 @@ def choose_oracle(
     if oracle.max_trials is not None:
         check_positive("max_trials", oracle.max_trials)
     return oracle
+
+
+def check_oracle(oracle: keras_tuner.Oracle, executions_per_trial: Any) -> None:
+    """Raise if a trial cannot be run as this oracle needs it."""
+    objectives = members(oracle.objective)
+    if all(objective.name in COSTS for objective in objectives):
+        raise ValueError(
+            "Argument `objective` must have a metric of the training: a cost alone needs none. "
+            "Add a metric, or put the cost into a budget. "
+            f"Received: objective={[objective.name for objective in objectives]}"
+        )
+    if hasattr(oracle, "report") and executions_per_trial != 1:
+        raise ValueError(
+            "Argument `executions_per_trial` must be 1 for an oracle that judges a trial while it "
+            f"trains. Received: executions_per_trial={executions_per_trial!r}"
+        )
+
+
+def check_warm_start(warm_start: Any, oracle: keras_tuner.Oracle) -> WarmStart | list[Values]:
+    """Read what is trained first: settings, or how to find them."""
+    if warm_start is None:
+        return []
+    if not hasattr(oracle, "enqueue"):
+        raise ValueError(
+            "Argument `warm_start` needs an oracle of kerasnas.oracles. "
+            f"Received: oracle of type {type(oracle).__name__}"
+        )
+    if isinstance(warm_start, (list, tuple)):
+        return [dict(values) for values in warm_start]
+    return WarmStart.of(warm_start)
 
 
 def check_budget(budget: Any, oracle: keras_tuner.Oracle) -> None:

@@ -21,12 +21,15 @@ from keras_tuner.src.distribute import utils as distribute
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.hypermodel import NotSketchable
 from kerasnas.oracles.journal import write_atomic
+from kerasnas.oracles.objectives import COSTS, members
+from kerasnas.oracles.session import kept_random_state, seeded
 from kerasnas.tuners import arguments, inputs, run_file
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, reason
-from kerasnas.tuners.results import result_of
+from kerasnas.tuners.results import add_trade_off, result_of
 from kerasnas.tuners.space import discover
-from kerasnas.tuners.trial import TrialRunner, kept_random_state, list_of_callbacks, seeded
+from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
+from kerasnas.tuners.warm_start import WarmStart, first_settings
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
 _ALARMING = 3  # Failures in a row, from the first trial on, that look like a mistake.
@@ -42,13 +45,18 @@ class Tuner(TrialRunner):
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function that takes hyperparameters and
             returns a Keras model.
-        oracle: Any `keras_tuner.Oracle`; by default a `kerasnas.oracles.EvolutionOracle`.
+        oracle: Any `keras_tuner.Oracle`, or the name of a strategy, as `kerasnas.oracles.make`
+            takes it. By default that is "auto", which chooses one and says which.
         budget: A `kerasnas.Budget`. What breaks it is never trained and costs no trial.
-        objective: For the default oracle: name of a metric, or a `keras_tuner.Objective`.
-        max_trials: For the default oracle: number of trials, 10 by default.
+        objective: For an oracle that is not passed: name of a metric, a `keras_tuner.Objective`,
+            or a list of these and of costs (params, macs, flash, ram).
+        max_trials: For an oracle that is not passed: number of trials, 10 by default.
         max_time: Time limit of one call of `search`, in seconds or as "90s", "30m", "2h"; no
             trial starts after it, and another `search` goes on.
-        seed: Seed of the training, and of the default oracle; by default the oracle's.
+        warm_start: What is trained first: the name of a zero-cost proxy ("synflow", "naswot",
+            "grad_norm", "macs", "params") or a `kerasnas.WarmStart`, which ranks untrained
+            networks, or a list of settings.
+        seed: Seed of the training, and of an oracle that is not passed; by default the oracle's.
         directory: Folder of the runs.
         project_name: Folder of this run in it. A run found there is resumed.
         overwrite: Whether to delete a run found there; done when the search begins.
@@ -80,12 +88,13 @@ class Tuner(TrialRunner):
     def __init__(
         self,
         hypermodel: Any = None,
-        oracle: keras_tuner.Oracle | None = None,
+        oracle: keras_tuner.Oracle | str | None = None,
         *,
         budget: Budget | None = None,
         objective: Any = None,
         max_trials: int | None = None,
         max_time: float | str | None = None,
+        warm_start: Any = None,
         seed: int | None = None,
         directory: str | os.PathLike[str] | None = None,
         project_name: str | None = None,
@@ -100,11 +109,13 @@ class Tuner(TrialRunner):
     ) -> None:
         if hypermodel is not None or type(self).run_trial is TrialRunner.run_trial:
             arguments.check_hypermodel(hypermodel)
-        oracle = arguments.choose_oracle(oracle, objective, max_trials, seed)
-        arguments.check_budget(budget, oracle)
+        made = arguments.choose_oracle(oracle, hypermodel, objective, max_trials, seed)
+        arguments.check_oracle(made, executions_per_trial)
+        arguments.check_budget(budget, made)
         inputs.check_positive("executions_per_trial", executions_per_trial)
         self.max_time = inputs.parse_duration(max_time)
         self.budget = budget
+        self._warm_start = arguments.check_warm_start(warm_start, made)
         self._name = arguments.name_of(hypermodel if hypermodel is not None else type(self))
         self._overwrite = overwrite
         self._gate: Gate | None = None
@@ -117,7 +128,7 @@ class Tuner(TrialRunner):
         # without a file of the tuner it goes to `_populate_initial_space`, which decides.
         self._get_tuner_fname: Callable[[], str] = lambda: ""
         super().__init__(
-            oracle,
+            made,
             hypermodel,
             max_model_size=max_model_size,
             optimizer=optimizer,
@@ -130,7 +141,7 @@ class Tuner(TrialRunner):
             executions_per_trial=executions_per_trial,
         )
         del self._get_tuner_fname
-        self._seed = oracle.seed if seed is None else seed
+        self._seed = made.seed if seed is None else seed
 
     def _populate_initial_space(self) -> None:
         """Declare or discover the space, then reload the run that is in the folder, if any."""
@@ -266,13 +277,18 @@ class Tuner(TrialRunner):
         trials = self._trials()
         done = [trial for trial in trials if trial.status in ("COMPLETED", "FAILED")]
         total = self.oracle.max_trials
-        progress = Progress(verbose, self.oracle.objective, total, len(done), deadline)
+        progress = Progress(verbose, total, len(done), deadline)
+        chosen = getattr(self.oracle, "chosen", None)
+        if chosen:
+            progress.say(f"Strategy: {chosen}")
         if done:
             progress.say(f"Resuming {self.project_dir}: {len(done)} trials are done")
         self.on_search_begin()
         try:
             # The gate builds models too, between the trials.
             with quiet_tracing(), _unfrozen_after(), seeded(self._seed, "search"):
+                if not trials:
+                    self._start_warm(progress, fit_args, fit_kwargs)
                 failures, completed = self._run_trials(progress, deadline, fit_args, fit_kwargs)
         except KeyboardInterrupt:
             progress.say("Interrupted. Run it again to go on from here")
@@ -291,6 +307,35 @@ class Tuner(TrialRunner):
         if stop_reason:
             progress.say(f"Stopped: {stop_reason}")
 
+    def _start_warm(
+        self, progress: Progress, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        wanted = self._warm_start
+        settings = [] if isinstance(wanted, WarmStart) else wanted
+        if isinstance(wanted, WarmStart) and self._gate is not None:
+            progress.say(
+                f"Ranking {wanted.candidates} untrained networks by {wanted.proxy}, of which "
+                f"the best {wanted.keep} are trained first"
+            )
+            settings = first_settings(
+                wanted,
+                self.hypermodel,
+                self._build_hypermodel,
+                self.oracle.get_space(),
+                self._gate,
+                {} if self._trains_itself() else inputs.bind_fit(args, kwargs),
+                self._seed,
+                self.max_time,
+            )
+        for values in settings:
+            self.oracle.enqueue(values)
+
+    def _trains_itself(self) -> bool:
+        """Whether what the arguments of `search` mean is the user's own business."""
+        return type(self).run_trial is not TrialRunner.run_trial or (
+            type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        )
+
     def _run_trials(
         self,
         progress: Progress,
@@ -299,7 +344,6 @@ class Tuner(TrialRunner):
         fit_kwargs: dict[str, Any],
     ) -> tuple[list[str], bool]:
         """The loop. Gives the reasons of the failed trials, and whether one was ever completed."""
-        best = next(iter(self.get_best_trials(1)), None)
         failures = [reason(trial.message) for trial in self._trials() if trial.status == "FAILED"]
         wait = _SHORTEST_WAIT
         while True:
@@ -327,29 +371,39 @@ class Tuner(TrialRunner):
             self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
             self.on_trial_end(trial)
             ended = self.oracle.get_trial(trial.trial_id)
+            outcome: dict[str, float] | str = reason(ended.message)
             if ended.status == "COMPLETED":
-                if best is None or self.oracle.objective.better_than(ended.score, best.score):
-                    best = ended
-                outcome: float | str = ended.score
+                outcome = self._reached(ended)
+            elif ended.status != "FAILED":
+                progress.say(f"trial {ended.trial_id} will be tried again: {outcome}")
+                continue
             else:
-                outcome = reason(ended.message)
-                if ended.status != "FAILED":
-                    progress.say(f"trial {ended.trial_id} will be tried again: {outcome}")
-                    continue
-                failures.append(outcome)
-                if best is None and len(failures) == _ALARMING and len({*failures}) == 1:
+                failures.append(reason(ended.message))
+                alarming = len(failures) == _ALARMING and len({*failures}) == 1
+                if alarming and not self.get_best_trials(1):
                     warnings.warn(
                         f"The first {_ALARMING} trials all failed, and none was completed: "
                         f"{outcome}",
                         stacklevel=3,
                     )
             progress.end_trial(
-                ended.trial_id,
-                outcome,
-                None if best is None else (best.score, best.trial_id),
-                getattr(self.oracle, "turned_away", 0),
+                ended.trial_id, outcome, self._best_so_far(), getattr(self.oracle, "turned_away", 0)
             )
-        return failures, best is not None
+        return failures, bool(self.get_best_trials(1))
+
+    def _reached(self, trial: Trial) -> dict[str, float]:
+        objectives = getattr(self.oracle, "objectives", [self.oracle.objective])
+        if len(objectives) == 1:
+            return {self.oracle.objective.name: trial.score}
+        return {one.name: trial.metrics.get_best_value(one.name) for one in objectives}
+
+    def _best_so_far(self) -> str:
+        """The best trial and its score; of several objectives, how many no other is better than."""
+        if len(getattr(self.oracle, "objectives", [])) > 1:
+            front = len(self.oracle.get_pareto_trials())
+            return f"front {front}" if front else ""
+        best = next(iter(self.get_best_trials(1)), None)
+        return "" if best is None else f"best {best.score:.4f} (trial {best.trial_id})"
 
     def on_trial_end(self, trial: Trial) -> None:
         """Hand a trial back to the oracle, which saves it.
@@ -362,18 +416,17 @@ class Tuner(TrialRunner):
 
     def _check_search(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
-        own_training = type(self).run_trial is not TrialRunner.run_trial or (
-            type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
-        )
-        if own_training:
-            return  # What its arguments mean, and what it reports, is the user's own business.
+        if self._trains_itself():
+            return
         fit = inputs.bind_fit(args, kwargs)
         inputs.check_data(fit)
         if self.get_best_trials(1):
             return
         model = self._first_model if self._first_model is not None else self._default_model()
         if model is not None:
-            inputs.check_objective(self.oracle.objective, model, fit)
+            for objective in members(self.oracle.objective):
+                if objective.name not in COSTS:
+                    inputs.check_objective(objective, model, fit)
         self._first_model = None
 
     def _default_model(self) -> keras.Model | None:
@@ -392,6 +445,22 @@ class Tuner(TrialRunner):
         inputs.check_positive("num_trials", num_trials)
         best = self.oracle.get_best_trials(num_trials)
         return [trial for trial in best if trial.status == "COMPLETED"]
+
+    def get_pareto_trials(self) -> list[Trial]:
+        """Give the completed trials that no other one beats in all objectives, the first first.
+
+        Returns:
+            Trials; of one objective, those with the best score.
+
+        Raises:
+            TypeError: The oracle is not one of kerasnas.oracles.
+        """
+        if not hasattr(self.oracle, "get_pareto_trials"):
+            raise TypeError(
+                "`get_pareto_trials` needs an oracle of kerasnas.oracles. "
+                f"Received: oracle of type {type(self.oracle).__name__}"
+            )
+        return self.oracle.get_pareto_trials()
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
         """Give the hyperparameters of the best completed trials, the best first."""
@@ -414,14 +483,19 @@ class Tuner(TrialRunner):
 
         Returns:
             A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
-            ram_bytes, epochs, best_step, duration (seconds), parents, operator, message. What is
-            not known is None.
+            ram_bytes, epochs, best_step, duration (seconds), parents, operator, message; of
+            several objectives also pareto (whether no other trial is better in all) and
+            hypervolume (what the trials up to this one dominate, as a share of the box between the
+            best and the worst of each objective). What is not known is None.
         """
         lineage = getattr(self.oracle, "lineage", {})
-        return [
+        found = [
             result_of(trial, lineage.get(trial.trial_id), self._record_fname(trial.trial_id))
             for trial in sorted(self._trials(), key=lambda trial: trial.trial_id)
         ]
+        if len(getattr(self.oracle, "objectives", [])) > 1:
+            add_trade_off(found, self.oracle)
+        return found
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from kerasnas.hardware.budget import Budget, Violation
 from kerasnas.hardware.profile import Profile, profile, profile_graph
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.hypermodels.settled import Settled
+from kerasnas.oracles.session import clear_session
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,15 +167,6 @@ class _Noting(keras_tuner.HyperParameters):
     def get(self, name: str) -> Any:
         self.read.add(self._get_name(name))
         return super().get(name)
-
-
-def clear_session() -> None:
-    """Number layers from the start, as in every trial; the default dtype policy stays."""
-    # clear_session puts the policy back too (keras 3.15, global_state.py).
-    policy = keras.config.dtype_policy()
-    # Collecting garbage is for between the trials: there are many proposals for each.
-    keras.backend.clear_session(free_memory=False)
-    keras.config.set_dtype_policy(policy)
 
 
 def _digest(values: dict[str, Any]) -> str:

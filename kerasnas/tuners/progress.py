@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import keras_tuner
 from rich.console import Console
 from rich.status import Status
 
@@ -18,7 +17,6 @@ class Progress:
 
     Args:
         verbose: 0 for nothing, 1 for a line a trial, 2 beside the lines of Keras's own `fit`.
-        objective: Objective of the search.
         total: Trials of the search, None if not known.
         done: Trials that an earlier run has finished.
         deadline: `time.monotonic()` at which the search will stop, None for no limit.
@@ -27,12 +25,10 @@ class Progress:
     def __init__(
         self,
         verbose: int,
-        objective: keras_tuner.Objective,
         total: int | None,
         done: int,
         deadline: float | None,
     ) -> None:
-        self.objective = objective
         self.total = total
         self.done = done
         self.deadline = deadline
@@ -61,27 +57,30 @@ class Progress:
             self._status.start()
 
     def end_trial(
-        self, trial_id: str, outcome: float | str, best: tuple[float, str] | None, turned_away: int
+        self,
+        trial_id: str,
+        outcome: dict[str, float] | str,
+        best: str,
+        turned_away: int,
     ) -> None:
         """Print the line of a finished trial.
 
         Args:
             trial_id: The trial.
-            outcome: Its score, or the reason why it failed.
-            best: Best score so far and its trial.
+            outcome: What it reached in each objective, or the reason why it failed.
+            best: What is best so far, or nothing.
             turned_away: Proposals that broke the budget so far.
         """
         now = time.monotonic()
         self.done += 1
         self._ended += 1
-        score = (
-            f"failed: {outcome}"
-            if isinstance(outcome, str)
-            else f"{self.objective.name} {outcome:.4f}"
-        )
-        columns = [self._count(self.done), f"trial {trial_id}", score]
-        if best is not None:
-            columns.append(f"best {best[0]:.4f} (trial {best[1]})")
+        columns = [self._count(self.done), f"trial {trial_id}"]
+        if isinstance(outcome, str):
+            columns.append(f"failed: {outcome}")
+        else:
+            columns += [f"{name} {_number(value)}" for name, value in outcome.items()]
+        if best:
+            columns.append(best)
         if turned_away:
             columns.append(f"turned away {turned_away}")
         columns.append(f"took {format_seconds(now - self._trial_started)}")
@@ -132,6 +131,11 @@ def format_seconds(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
+
+
+def _number(value: float) -> str:
+    """Costs are whole numbers, which four digits would hide."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.4f}"
 
 
 def reason(message: Any) -> str:

@@ -3,8 +3,11 @@
 import json
 from typing import Any
 
+import numpy as np
 from keras_tuner.engine.trial import Trial
 
+from kerasnas.oracles import Oracle
+from kerasnas.oracles.pareto import running_hypervolume
 from kerasnas.tuners.progress import reason
 
 
@@ -40,6 +43,29 @@ def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) ->
         "operator": lineage.get("operator"),
         "message": reason(trial.message) if trial.message else None,
     }
+
+
+def add_trade_off(results: list[dict[str, Any]], oracle: Oracle) -> None:
+    """Add what each trial is worth among several objectives.
+
+    Args:
+        results: One dict a trial, in the order of the trials.
+        oracle: The oracle of the search.
+    """
+    front = {trial.trial_id for trial in oracle.get_pareto_trials()}
+    completed = [result for result in results if result["status"] == "COMPLETED"]
+    losses = [oracle.losses(oracle.trials[result["trial_id"]]) for result in completed]
+    volumes = dict(
+        zip(
+            (result["trial_id"] for result in completed),
+            running_hypervolume(np.array(losses)),
+            strict=True,
+        )
+    )
+    for result in results:
+        volume = volumes.get(result["trial_id"])
+        result["pareto"] = result["trial_id"] in front
+        result["hypervolume"] = None if volume is None else float(volume)
 
 
 def _read(path: str) -> dict[str, Any]:

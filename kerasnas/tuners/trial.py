@@ -4,29 +4,28 @@ Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engin
 `engine/base_tuner.py`, `engine/tuner_utils.py`).
 """
 
-import contextlib
 import functools
 import gc
-import hashlib
 import json
 import math
 import os
-import random
 import time
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import keras_tuner
-import numpy as np
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine import tuner_utils
 
+from kerasnas.hardware.budget import LIMITS
 from kerasnas.oracles.journal import write_atomic
+from kerasnas.oracles.objectives import COSTS, members
+from kerasnas.oracles.session import clear_session, kept_random_state, seeded
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
-from kerasnas.tuners.gate import Gate, clear_session
+from kerasnas.tuners.gate import Gate
+from kerasnas.tuners.reporting import Reporter
 
 _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
@@ -54,7 +53,7 @@ class TrialRunner(keras_tuner.Tuner):
             kwargs["epochs"] = values["tuner/epochs"]
             kwargs["initial_epoch"] = values["tuner/initial_epoch"]
         callbacks = kwargs.pop("callbacks", None)
-        best = BestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
+        best = BestEpoch(self._trained_objective(), self._get_checkpoint_fname(trial.trial_id))
         costs = self._costs(trial)
         started = time.monotonic()
         results = []
@@ -64,13 +63,26 @@ class TrialRunner(keras_tuner.Tuner):
                 gc.collect()
                 with seeded(self._seed, trial.trial_id, self._attempt(trial), execution):
                     copies = self._trial_callbacks(callbacks, trial, execution)
-                    fit_kwargs = {**kwargs, "callbacks": [*copies, best]}
+                    # After the best epoch is kept, and before another callback ends the training.
+                    watchers = [best, *self._reporters(trial)]
+                    fit_kwargs = {**kwargs, "callbacks": [*copies, *watchers]}
                     results.append(self._build_and_fit_model(trial, *args, **fit_kwargs))
                     best.write()
         finally:
             record = {"seconds": time.monotonic() - started, "epochs": best.epochs, **costs}
             write_atomic(self._record_fname(trial.trial_id), json.dumps(record))
         return results
+
+    def _trained_objective(self) -> keras_tuner.Objective:
+        """The objective that the best epoch is chosen by: the first that is no cost."""
+        ours = getattr(self.oracle, "objectives", [self.oracle.objective])
+        return next((one for one in ours if one.name not in COSTS), ours[0])
+
+    def _reporters(self, trial: Trial) -> list[keras.callbacks.Callback]:
+        report = getattr(self.oracle, "report", None)
+        if report is None:
+            return []
+        return [Reporter(functools.partial(report, trial.trial_id), self._trained_objective())]
 
     def _costs(self, trial: Trial) -> dict[str, int]:
         values = trial.hyperparameters.values.items()
@@ -111,7 +123,7 @@ class TrialRunner(keras_tuner.Tuner):
         write_atomic(
             self._get_build_config_fname(trial.trial_id), json.dumps(model.get_build_config())
         )
-        tuner_utils.validate_trial_results(results, self.oracle.objective, "HyperModel.fit()")
+        tuner_utils.validate_trial_results(results, self._trained_objective(), "HyperModel.fit()")
         return results
 
     def _build_hypermodel(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -171,12 +183,13 @@ class TrialRunner(keras_tuner.Tuner):
         stored = self.oracle.get_trial(trial.trial_id)
         stored.metrics = type(stored.metrics)()
         results = self.run_trial(trial, *args, **kwargs)
-        objective = self.oracle.objective
+        objective = self._trained_objective()
         if self.oracle.get_trial(trial.trial_id).metrics.exists(objective.name):
             return  # A `run_trial` of the user's own has reported by itself.
         tuner_utils.validate_trial_results(results, objective, "Tuner.run_trial()")
         _check_reported(results, objective)
         metrics = tuner_utils.convert_to_metrics_dict(results, objective)
+        metrics = {**metrics, **self._cost_objectives(trial)}
         score = objective.get_value(metrics)
         if not math.isfinite(score):
             raise ArithmeticError(f"{objective.name} is {score}")
@@ -185,6 +198,15 @@ class TrialRunner(keras_tuner.Tuner):
             {name: float(value) for name, value in metrics.items()},
             step=tuner_utils.get_best_step(results, objective),
         )
+
+    def _cost_objectives(self, trial: Trial) -> dict[str, int]:
+        names = [one.name for one in members(self.oracle.objective) if one.name in COSTS]
+        costs = self._costs(trial) if names else {}
+        if names and not costs:
+            raise keras_tuner.errors.FailedTrialError(
+                f"the cost of the network, an objective, is not known: {', '.join(names)}"
+            )
+        return {name: costs[LIMITS[name]] for name in names}
 
     def _try_run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
         try:
@@ -196,42 +218,6 @@ class TrialRunner(keras_tuner.Tuner):
             final = isinstance(error, keras_tuner.errors.FailedTrialError)
             trial.status = "FAILED" if final else "INVALID"
             trial.message = f"{describe(error)}\n\n{traceback.format_exc()}"
-
-
-@contextlib.contextmanager
-def kept_random_state() -> Iterator[None]:
-    """Put the state of Python's and numpy's global generators back after the block."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-
-
-@contextlib.contextmanager
-def seeded(*parts: Any) -> Iterator[None]:
-    """Seed Keras, Python and numpy from `parts`; put Python's and numpy's state back after.
-
-    Args:
-        *parts: What the seed is derived from, of any type with a stable `str`.
-
-    Yields:
-        Nothing.
-
-    Example:
-
-    >>> import random
-    >>> with seeded(0, "0001"):
-    ...     first = random.random()
-    >>> with seeded(0, "0001"):
-    ...     first == random.random()
-    True
-    """
-    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
-    with kept_random_state():
-        keras.utils.set_random_seed(int.from_bytes(digest[:4], "big"))
-        yield
 
 
 def check_model(model: Any) -> None:

@@ -17,6 +17,8 @@ def make(folder, oracle_class=HyperbandOracle, **kwargs):
         "seed": 1,
         **kwargs,
     }
+    if oracle_class is HyperbandOracle:
+        kwargs.setdefault("min_epochs", 1)  # KerasTuner's rounds.
     oracle = oracle_class(keras_tuner.Objective(*search.OBJECTIVE), **kwargs)
     if oracle_class is HyperbandOracle:
         oracle.open(folder)
@@ -152,6 +154,70 @@ def test_queued_settings_start_the_first_bracket(tmp_path):
     assert (values["depth"], values["bias"], values["tuner/epochs"]) == (3, True, 1)
 
 
+@pytest.mark.parametrize(("max_epochs", "first"), [(27, 9), (100, 34), (10, 4), (3, 1), (1, 1)])
+def test_the_first_round_is_a_fifth_of_the_epochs_or_more(tmp_path, max_epochs, first):
+    oracle = make(tmp_path, max_epochs=max_epochs, min_epochs=None)
+    search.run(oracle)
+    epochs = {key[3] for key in rounds(oracle) if key[1] == 0}
+    assert min(epochs) == first >= max_epochs / 5
+    assert max(key[3] for key in rounds(oracle)) == max_epochs
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_trial_in_twenty_fails_and_the_top_bracket_still_ends(tmp_path, seed):
+    """KerasTuner's top bracket reaches its last round in 2 of 20 such runs."""
+    chance = random.Random(seed)
+    oracle = make(tmp_path, seed=seed)
+    search.run(
+        oracle,
+        lambda v: None if not v["tuner/round"] and chance.random() < 0.05 else search.score(v),
+    )
+    assert rounds(oracle)[3, 3, 9, 27] == 1
+
+
+@pytest.mark.parametrize(
+    "searcher", ["evolution", "local_search", "greedy", "cross_entropy", "predictor"]
+)
+def test_any_strategy_proposes_the_first_rounds(tmp_path, searcher):
+    """Guided proposals are better than random ones, and a resumed search goes on the same way."""
+    sizes = {"hyperband_iterations": 4, "hyperparameters": search.separable_space()}
+    oracle = make(tmp_path / "whole", searcher=searcher, **sizes)
+    whole = search.run(oracle)
+    fresh = [row for row in whole if "tuner/trial_id" not in dict(row.values)]
+    late = np.mean([row.score for row in fresh[-40:]])
+    assert late > np.mean([row.score for row in fresh[:20]]) + 0.5
+    operators = {oracle.lineage[row.trial_id]["operator"] for row in fresh}
+    assert operators - {"random"}
+    search.run(make(tmp_path / "cut", searcher=searcher, **sizes), trials=63)
+    assert search.run(make(tmp_path / "cut", searcher=searcher, **sizes)) == whole
+
+
+def test_the_searcher_compares_lengths_by_what_longer_training_brings(tmp_path):
+    """All gain two points with training; the searcher must not take the promoted for better."""
+    oracle = make(tmp_path, searcher="evolution")
+    search.run(oracle, lambda v: search.score(v) + v["tuner/epochs"] / 13.5)
+    oracle.propose(np.random.default_rng(0))
+    seen = {trial.trial_id: oracle.searcher.loss(trial) for trial in oracle.searcher.completed}
+    worth = {name: search.score(oracle.trials[name].hyperparameters.values) for name in seen}
+    for name, loss in seen.items():
+        assert loss == pytest.approx(-worth[name] - 2.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"searcher": "hyperband"}, "searcher must be"),
+        ({"searcher": "nothing"}, "no strategy of that name"),
+        ({"searcher": 3}, "searcher must be"),
+        ({"min_epochs": 30}, "min_epochs must be at most"),
+        ({"factor": 1}, "factor must be"),
+    ],
+)
+def test_bad_searchers_and_rounds(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        HyperbandOracle("val_loss", max_epochs=27, **arguments)
+
+
 @pytest.mark.parametrize("argument", ["max_epochs", "factor", "hyperband_iterations"])
 def test_bad_arguments(argument):
     with pytest.raises(ValueError, match=f"{argument} must be"):
@@ -173,7 +239,7 @@ def test_in_keras_tuners_hyperband_each_trial_trains_its_epochs(tmp_path):
     def build(hp):
         hp.Int("units", 1, 50)
 
-    oracle = HyperbandOracle("val_loss", max_epochs=4, factor=2, seed=0)
+    oracle = HyperbandOracle("val_loss", max_epochs=4, factor=2, min_epochs=1, seed=0)
     Counting(oracle=oracle, hypermodel=build, directory=tmp_path, project_name="hb").search(x=0)
     assert trained == [
         (

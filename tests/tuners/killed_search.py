@@ -44,7 +44,8 @@ def tuner_of(kind, directory, moment="never", number=0):
             self.kill_at("ended", trial)
 
     settings = {"Evolution": {"max_trials": 5, "population_size": 2}}
-    settings["Hyperband"] = {"max_epochs": 4, "factor": 2}
+    settings["Hyperband"] = {"max_epochs": 4, "factor": 2, "min_epochs": 1}
+    settings["ASHA"] = {"max_trials": 6, "max_epochs": 4, "factor": 2, "min_epochs": 1}
     settings = settings[kind]
     return Killed(build, objective="val_loss", seed=0, directory=directory, **settings)
 

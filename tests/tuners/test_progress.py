@@ -56,24 +56,24 @@ def test_a_fit_of_the_users_own_may_choose_its_lines(build, fit, tmp_path, capfd
 
 
 def progress(total=4, done=0, verbose=1):
-    objective = keras_tuner.Objective("val_loss", "min")
-    return Progress(verbose, objective, total, done, None)
+    return Progress(verbose, total, done, None)
 
 
 def test_failures_and_what_was_turned_away_are_shown(capsys):
     shown = progress(done=1)
     shown.begin_trial("1")
-    shown.end_trial("1", "ValueError: too wide [units]", None, 0)
+    shown.end_trial("1", "ValueError: too wide [units]", "", 0)
     shown.begin_trial("2")
-    shown.end_trial("2", 0.5, (0.5, "2"), 12)
+    shown.end_trial("2", {"val_loss": 0.5, "flash": 20480.0}, "best 0.5000 (trial 2)", 12)
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("2/4  trial 1  failed: ValueError: too wide [units]  took")
-    assert second.startswith("3/4  trial 2  val_loss 0.5000  best 0.5000 (trial 2)  turned away 12")
+    assert "turned away 12  took" in second
+    assert second.startswith("3/4  trial 2  val_loss 0.5000  flash 20480  best 0.5000 (trial 2)")
 
 
 def test_without_a_total_there_is_no_time_left(capsys):
     shown = progress(total=None)
-    shown.end_trial("0", 0.5, (0.5, "0"), 0)
+    shown.end_trial("0", {"val_loss": 0.5}, "", 0)
     assert "left" not in capsys.readouterr().out
 
 
@@ -87,7 +87,7 @@ def test_a_terminal_gets_a_live_status(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal())
     shown = progress()
     shown.begin_trial("0")
-    shown.end_trial("0", 0.5, (0.5, "0"), 0)
+    shown.end_trial("0", {"val_loss": 0.5}, "", 0)
     shown.close()
     assert "trial 0 is running" in sys.stdout.getvalue()
     assert "\x1b[" in sys.stdout.getvalue()

@@ -15,7 +15,7 @@ def table(tuner):
     return [(r["trial_id"], r["status"], r["values"], r["score"]) for r in tuner.results()]
 
 
-@pytest.mark.parametrize("kind", ["Evolution", "Hyperband"])
+@pytest.mark.parametrize("kind", ["Evolution", "Hyperband", "ASHA"])
 def test_killed_searches_end_as_the_unbroken_one(tmp_path, kind):
     unbroken = killed_search.tuner_of(kind, tmp_path / "unbroken")
     killed_search.search(unbroken)

@@ -1,0 +1,147 @@
+"""The cross-entropy method. Rubinstein 1999, doi:10.1023/A:1010091220143."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras_tuner.engine.trial import Trial
+
+from kerasnas.oracles import genome
+from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.decision import Decision, Value
+from kerasnas.oracles.proposal import Proposal
+
+# Longer ranges are described by a normal distribution over their quantiles.
+_MANY = 24
+_LEAST_SPREAD = 0.05
+_LEAST_WEIGHT = 1e-4
+# Share of the draws that stay with the first distribution, so that no value is ever out of reach.
+_PRIOR = 0.05
+# Samples before one that is new is made from the last by mutation.
+_SAMPLES = 10
+
+
+class CrossEntropyOracle(Oracle):
+    """Samples from a distribution for every decision, which is refitted to the best of each batch.
+
+    A decision's distribution is fitted to those of the elite in which the decision matters, so that
+    conditional decisions are learned where they apply. Between two batches the distribution moves a
+    share `smoothing` of the way, and every value keeps some of its first probability.
+
+    Args:
+        objective: As in `kerasnas.oracles.Oracle`.
+        max_trials: As there; the default of the next one follows from it.
+        batch_size: How many trials are between two fits. Defaults to a tenth of `max_trials`, at
+            least 5 and at most 20.
+        elite: Share of the batch that the fit is to, above 0 and up to 1.
+        smoothing: Weight of the new fit, above 0 and up to 1.
+        **kwargs: As in `kerasnas.oracles.Oracle`.
+
+    Raises:
+        ValueError: A number out of its range.
+
+    Source:
+        Rubinstein 1999; the multinomial form for architectures as in arXiv:1905.07529.
+
+    Example:
+
+    ```python
+    oracle = CrossEntropyOracle("val_accuracy", max_trials=100, seed=0)
+    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory="runs")
+    ```
+    """
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = 10,
+        batch_size: int | None = None,
+        elite: float = 0.2,
+        smoothing: float = 0.7,
+        **kwargs: Any,
+    ):
+        super().__init__(objective, max_trials, **kwargs)
+        check_count("batch_size", batch_size, at_least=2, optional=True)
+        for name, share in (("elite", elite), ("smoothing", smoothing)):
+            if not 0 < share <= 1:
+                raise ValueError(
+                    f"{name} must be above 0 and at most 1. Received: {name}={share!r}"
+                )
+        self.batch_size = batch_size or min(max((max_trials or 100) // 10, 5), 20)
+        self.elite = elite
+        self.smoothing = smoothing
+        # Both follow from the completed trials: how many are fitted to, and each name's fit.
+        self._fitted = 0
+        self._fits: dict[str, _Fit] = {}
+
+    def propose(self, rng: np.random.Generator) -> Proposal:
+        """Samples every decision from its distribution."""
+        self._fit_new_batches()
+        for _ in range(_SAMPLES):
+            values = genome.sample(self.hyperparameters, rng, self._draw)
+            if not self.ruled_out(values):
+                return Proposal(values, operator="sample" if self._fits else "random")
+        return Proposal(genome.mutate(self.hyperparameters, values, rng), operator="sample")
+
+    def _draw(self, decision: Decision, rng: np.random.Generator) -> Value:
+        fit = self._fits.get(decision.hp.name)
+        return decision.draw(rng) if fit is None else fit.draw(decision, rng)
+
+    def _fit_new_batches(self) -> None:
+        if self._fitted > len(self.completed):
+            self._fitted, self._fits = 0, {}
+        while self._fitted + self.batch_size <= len(self.completed):
+            batch = self.completed[self._fitted : self._fitted + self.batch_size]
+            count = max(2, math.ceil(self.elite * self.batch_size))
+            self._fit(sorted(batch, key=self.loss)[:count])
+            self._fitted += self.batch_size
+
+    def _fit(self, elite: Sequence[Trial]) -> None:
+        chosen: dict[str, list[Value]] = {}
+        for trial in elite:
+            for name, value in trial.hyperparameters.values.items():
+                chosen.setdefault(name, []).append(value)
+        for name, values in chosen.items():
+            # Few of the elite say little of a decision that most of it does not have.
+            weight = self.smoothing * len(values) / len(elite)
+            self._fits.setdefault(name, _Fit()).move(values, weight)
+
+
+class _Fit:
+    """The elite's values of one decision, each with a weight; the rest is the first distribution.
+
+    It knows nothing of the space, which may grow: what the values mean is looked up at each draw.
+    """
+
+    def __init__(self) -> None:
+        self.weights: dict[Value, float] = {}
+
+    def move(self, values: Sequence[Value], share: float) -> None:
+        kept = {value: (1 - share) * weight for value, weight in self.weights.items()}
+        for value in values:
+            kept[value] = kept.get(value, 0.0) + share / len(values)
+        # Values of a continuous range hardly ever come twice: they would pile up.
+        self.weights = {value: weight for value, weight in kept.items() if weight > _LEAST_WEIGHT}
+
+    def draw(self, decision: Decision, rng: np.random.Generator) -> Value:
+        known = [value for value in self.weights if decision.allows(value)]
+        place = rng.random() / (1 - _PRIOR)
+        for value in known:
+            place -= self.weights[value]
+            if place < 0:
+                return self._near(decision, known, value, rng)
+        return decision.draw(rng)
+
+    def _near(
+        self, decision: Decision, known: list[Value], value: Value, rng: np.random.Generator
+    ) -> Value:
+        """The value itself, or, on a long range, one as near to it as the elite is wide."""
+        if not decision.ordered or (decision.domain is not None and len(decision.domain) <= _MANY):
+            return value
+        weights = np.array([self.weights[one] for one in known])
+        places = np.array([decision.quantile(one) for one in known])
+        mean = np.average(places, weights=weights)
+        spread = math.sqrt(np.average((places - mean) ** 2, weights=weights))
+        place = decision.quantile(value) + rng.normal(0.0, max(spread, _LEAST_SPREAD) / 2)
+        return decision.at_quantile(min(max(place, 0.0), 1.0))

@@ -1,0 +1,197 @@
+"""NSGA-II, for several objectives. Deb et al. 2002, doi:10.1109/4235.996017."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.metrics_tracking import infer_metric_direction
+from keras_tuner.engine.trial import Trial
+
+from kerasnas.oracles import genome, pareto
+from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.genome import Values
+from kerasnas.oracles.objectives import COSTS
+from kerasnas.oracles.proposal import Proposal
+
+# Tries to make a child that is new, before one is proposed that is not.
+_TRIES = 20
+
+
+class NSGA2Oracle(Oracle):
+    """Searches for the whole trade-off between several objectives.
+
+    The population is the best of all trials so far: the first fronts of non-dominated sorting, the
+    last of them thinned out where it is crowded. A child has two parents, each the better of two
+    random ones, and changes about one decision. The population is brought up to date after every
+    trial instead of once a generation, which suits budgets of a hundred trainings.
+
+    Objectives mix metrics and costs: `["val_accuracy", "flash"]`. Costs are reported by
+    `kerasnas.Tuner` only. The score of a trial is its first objective; `get_pareto_trials` gives
+    the trade-off, and the hypervolume in the tuner's `results()` says how it grew.
+
+    Args:
+        objective: A list of metrics and costs; one alone works too.
+        max_trials: As in `kerasnas.oracles.Oracle`.
+        population_size: How many trials are parents. Defaults to a fifth of `max_trials`, at least
+            10 (a third of `max_trials` when that is less) and at most 50.
+        crossover: Share of the children that have two parents, from 0 to 1.
+        limits: Mapping from a metric or cost to its limit, for what is known only after training:
+            at least that much of a metric to maximise, at most of any other. Trials within the
+            limits come before all others, those by how far they are from it. What is known before
+            training belongs into the tuner's budget, where it costs no trial.
+        **kwargs: As in `kerasnas.oracles.Oracle`.
+
+    Raises:
+        ValueError: A number out of its range.
+
+    Source:
+        Deb et al. 2002, constrained domination in section VI; NSGA-Net, arXiv:1810.03522.
+
+    Example:
+
+    ```python
+    oracle = NSGA2Oracle(["val_accuracy", "flash"], max_trials=100, seed=0)
+    tuner = kerasnas.Tuner(space, oracle=oracle, directory="runs")
+    tuner.search(x, y, validation_data=(x_val, y_val), epochs=5)
+    tuner.get_pareto_trials()
+    ```
+    """
+
+    multi_objective = True
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = 10,
+        population_size: int | None = None,
+        crossover: float = 0.9,
+        limits: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(objective, max_trials, **kwargs)
+        check_count("population_size", population_size, at_least=4, optional=True)
+        if not 0 <= crossover <= 1:
+            raise ValueError(f"crossover must be from 0 to 1. Received: crossover={crossover!r}")
+        budget = max_trials or 100
+        least = min(10, max(4, budget // 3))
+        self.population_size = population_size or min(max(budget // 5, least), 50)
+        self.crossover = crossover
+        self.limits = [
+            (keras_tuner.Objective(name, self._direction(name)), float(limit))
+            for name, limit in (limits or {}).items()
+        ]
+        # Follows from the completed trials: the first `_seen` of them were selected from.
+        self._population: list[Trial] = []
+        self._order: list[int] = []
+        self._seen = 0
+
+    def settings(self) -> dict[str, Any]:
+        """The limits, which decide what is better."""
+        return {"limits": {objective.name: limit for objective, limit in self.limits}}
+
+    def propose(self, rng: np.random.Generator) -> Proposal:
+        """Samples until the population is full, then makes a child of two of it."""
+        if len(self.completed) < self.population_size:
+            return Proposal(genome.sample(self.hyperparameters, rng))
+        self._select()
+        space = self.hyperparameters
+        first, second = self._tournament(rng), self._tournament(rng)
+        crossed = first is not second and rng.random() < self.crossover
+        values = first.hyperparameters.values
+        for _ in range(_TRIES):
+            child: Values = dict(values)
+            if crossed:
+                child = genome.crossover(space, values, second.hyperparameters.values, rng)
+            count = max(len(child), 1)
+            for _ in range(rng.binomial(count, 1 / count)):
+                child = genome.mutate(space, child, rng)
+            if not self.ruled_out(genome.settle(space, child)):
+                break
+        else:
+            child = genome.mutate(space, child, rng)
+        child = genome.settle(space, child)
+        parents = (first.trial_id, second.trial_id) if crossed else (first.trial_id,)
+        return Proposal(child, parents, "crossover" if crossed else "variation")
+
+    def violation(self, trial: Trial) -> float:
+        """By how much of the limits a completed trial is beyond them; 0 within all."""
+        total = 0.0
+        for objective, limit in self.limits:
+            value = trial.metrics.get_best_value(objective.name)
+            if value is None or not math.isfinite(value):
+                return math.inf
+            over = limit - value if objective.direction == "max" else value - limit
+            total += max(over, 0.0) / (abs(limit) or 1.0)
+        return total
+
+    def get_pareto_trials(self) -> list[Trial]:
+        """The trials within the limits that no other one dominates, the first objective first."""
+        with self._lock:
+            feasible = [trial for trial in self.completed if self.violation(trial) == 0]
+            return self._front_of(feasible)
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """Trials front after front, those within the limits first.
+
+        Args:
+            num_trials: How many at most.
+
+        Returns:
+            Trials; within a front, those with the best first objective first.
+        """
+        with self._lock:
+            ranks = self._ranks(self.completed)
+            order = sorted(
+                range(len(ranks)),
+                key=lambda place: (ranks[place], self.loss(self.completed[place])),
+            )
+            return [self.completed[place] for place in order[:num_trials]]
+
+    def _ranks(self, trials: list[Trial]) -> np.ndarray:
+        """Fronts under constrained domination."""
+        losses = np.array([self.losses(trial) for trial in trials]).reshape(
+            len(trials), len(self.objectives)
+        )
+        beyond = np.array([self.violation(trial) for trial in trials])
+        ranks = np.zeros(len(trials), dtype=int)
+        within = beyond == 0
+        ranks[within] = pareto.fronts(losses[within])
+        after = ranks[within].max(initial=-1) + 1
+        ranks[~within] = after + np.unique(beyond[~within], return_inverse=True)[1]
+        return ranks
+
+    def _select(self) -> None:
+        """Takes what has ended into the population, and the worst out, one after the other."""
+        if self._seen > len(self.completed):
+            self._population, self._seen = [], 0
+        new = self.completed[self._seen :]
+        self._seen = len(self.completed)
+        for trial in new:
+            self._population.append(trial)
+            ranks = self._ranks(self._population)
+            losses = np.array([self.losses(one) for one in self._population])
+            room = np.zeros(len(ranks))
+            for rank in np.unique(ranks):
+                room[ranks == rank] = pareto.crowding(losses[ranks == rank])
+            self._order = list(np.lexsort((-room, ranks)))
+            if len(self._order) > self.population_size:
+                last = self._order.pop()
+                del self._population[last]
+                self._order = [place - (place > last) for place in self._order]
+
+    def _tournament(self, rng: np.random.Generator) -> Trial:
+        # The population stands in order, so the better of two is the earlier.
+        place = min(rng.integers(len(self._order), size=2))
+        return self._population[self._order[place]]
+
+    def _direction(self, name: str) -> str:
+        known = {objective.name: objective.direction for objective in self.objectives}
+        direction = "min" if name in COSTS else known.get(name) or infer_metric_direction(name)
+        if direction is None:
+            raise ValueError(
+                f"limits: whether '{name}' is to be large or small is not known. Name a Keras "
+                f"metric, a cost ({', '.join(COSTS)}) or one of the objectives."
+            )
+        return direction

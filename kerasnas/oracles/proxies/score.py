@@ -1,0 +1,96 @@
+"""The proxies by name, and the score that one of them gives a model."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+
+from kerasnas.hardware.profile import profile
+from kerasnas.oracles.proxies.grad_norm import grad_norm
+from kerasnas.oracles.proxies.naswot import naswot
+from kerasnas.oracles.proxies.synflow import synflow
+
+
+class _Proxy(NamedTuple):
+    score: Callable[[keras.Model, Any, Any], float]
+    needs: tuple[str, ...] = ()
+
+
+_PROXIES = {
+    "params": _Proxy(lambda model, x, y: profile(model).params),
+    "macs": _Proxy(lambda model, x, y: profile(model).macs),
+    "naswot": _Proxy(lambda model, x, y: naswot(model, x), ("x",)),
+    "synflow": _Proxy(lambda model, x, y: synflow(model)),
+    "grad_norm": _Proxy(grad_norm, ("x", "y")),
+}
+PROXIES = tuple(_PROXIES)
+# Those that a profile has, so that nothing needs to be built.
+COSTS = ("params", "macs")
+
+
+def check_proxy(proxy: Any) -> None:
+    """Raise unless `proxy` is the name of a proxy."""
+    if proxy not in PROXIES:
+        raise ValueError(
+            f"Argument `proxy` must be one of {', '.join(PROXIES)}. Received: proxy={proxy!r}"
+        )
+
+
+def needs(proxy: str) -> tuple[str, ...]:
+    """What of a minibatch a proxy reads: (), ("x",) or ("x", "y")."""
+    check_proxy(proxy)
+    return _PROXIES[proxy].needs
+
+
+def check_data(proxy: str, x: Any, y: Any) -> None:
+    """Raise unless there is all that the proxy reads."""
+    missing = [name for name, given in (("x", x), ("y", y)) if given is None]
+    missing = [name for name in missing if name in needs(proxy)]
+    if missing:
+        raise ValueError(
+            f"The proxy {proxy!r} reads a minibatch of {' and '.join(needs(proxy))}: pass it, or "
+            f'choose "synflow", which needs no data. Received: {missing[0]}=None'
+        )
+
+
+def score(proxy: str, model: keras.Model, x: Any = None, y: Any = None) -> float:
+    """Rates an untrained model without training it.
+
+    The model, its weights and its compilation stay as they are.
+
+    Args:
+        proxy: "params" or "macs": their number. "naswot": log-determinant of the kernel of the
+            activation codes. "synflow": log of the synaptic flow. "grad_norm": sum of the norms of
+            the gradients.
+        model: Built Sequential or Functional Keras model; compiled for "grad_norm".
+        x: Minibatch of inputs, of shape (batch, ...), or a list or dict of them; for "naswot" and
+            "grad_norm".
+        y: Its targets, as `fit` takes them; for "grad_norm".
+
+    Returns:
+        The score, larger for models that are expected to be better; -inf where it is not finite.
+        The same for the same model and data.
+
+    Raises:
+        ValueError: An unknown proxy, missing data, or a model that the proxy cannot read.
+
+    Source: Abdelfattah et al. 2021, "Zero-cost proxies for lightweight NAS", arXiv:2101.08134; each
+    proxy's own function names its paper.
+
+    Example:
+
+    >>> import keras
+    >>> from kerasnas.oracles import proxies
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    >>> proxies.score("params", model)
+    16.0
+    """
+    check_data(proxy, x, y)
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "Argument `model` must be a Keras 3 model. "
+            f"Received: {type(model).__module__}.{type(model).__name__}"
+        )
+    value = float(_PROXIES[proxy].score(model, x, y))
+    return value if math.isfinite(value) else -math.inf

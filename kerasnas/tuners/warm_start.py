@@ -1,0 +1,181 @@
+"""The first settings of a search: the best of many by a zero-cost proxy."""
+
+import dataclasses
+import gc
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
+from kerasnas.hypermodels.settled import Settled
+from kerasnas.oracles.genome import Values
+from kerasnas.oracles.proxies.rank import check_counts, rank
+from kerasnas.oracles.proxies.score import check_proxy, needs
+from kerasnas.oracles.session import clear_session, kept_random_state
+from kerasnas.tuners.gate import Gate
+from kerasnas.tuners.inputs import check_positive
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmStart:
+    """How a search chooses what it trains first.
+
+    Args:
+        proxy: Name of a proxy: "synflow", "naswot", "grad_norm", "macs" or "params".
+        candidates: How many random settings are scored, untrained.
+        keep: How many of them are trained first.
+        batch_size: Samples of the minibatch, for "naswot" and "grad_norm".
+        seed: Integer; draws and initial weights follow from it. None takes the tuner's.
+
+    Raises:
+        ValueError: An unknown proxy, or numbers that do not fit.
+        TypeError: A number that is not an integer.
+
+    Example:
+
+    >>> WarmStart("naswot", candidates=200, keep=5).batch_size
+    32
+    """
+
+    proxy: str = "synflow"
+    candidates: int = 1000
+    keep: int = 10
+    batch_size: int = 32
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_proxy(self.proxy)
+        check_counts(self.candidates, self.keep)
+        check_positive("batch_size", self.batch_size)
+        if self.seed is not None and (
+            isinstance(self.seed, bool) or not hasattr(self.seed, "__index__") or self.seed < 0
+        ):
+            raise ValueError(
+                "Argument `seed` must be an integer of at least 0, or None. "
+                f"Received: seed={self.seed!r}"
+            )
+
+    @classmethod
+    def of(cls, value: Any) -> "WarmStart":
+        """Read a tuner's argument `warm_start`: these settings, or a proxy's name alone.
+
+        Raises:
+            TypeError: It is neither.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        raise TypeError(
+            'Argument `warm_start` must be the name of a proxy, such as "synflow", a '
+            "kerasnas.WarmStart, or a list of settings. Received: "
+            f"warm_start={value!r} of type {type(value).__name__}"
+        )
+
+
+def first_settings(
+    settings: WarmStart,
+    hypermodel: keras_tuner.HyperModel,
+    build: Callable[[keras_tuner.HyperParameters], keras.Model],
+    space: keras_tuner.HyperParameters,
+    gate: Gate,
+    fit: Mapping[str, Any],
+    seed: int = 0,
+    max_time: float | None = None,
+) -> list[Values]:
+    """Choose the settings to put before an oracle's own proposals.
+
+    Args:
+        settings: The proxy and its numbers.
+        hypermodel: What is searched.
+        build: Builds and compiles a model, as a trial would.
+        space: The whole search space.
+        gate: Judge of the proposals; what breaks its budget is not scored.
+        fit: Arguments of `keras.Model.fit` by name, for the proxies that read a minibatch.
+        seed: Of the draws and weights, where the settings have none.
+        max_time: Seconds after which no further setting is scored.
+
+    Returns:
+        At most `settings.keep` settings, the best first.
+
+    Raises:
+        ValueError: Data that the proxy needs and that cannot be had, or nothing that it can score.
+
+    Source: Abdelfattah et al. 2021, "Zero-cost proxies for lightweight NAS", arXiv:2101.08134,
+    section 5 ("warmup").
+
+    Example:
+
+    ```python
+    for values in first_settings(WarmStart("synflow"), net, net.build, space, gate, {"x": x}):
+        oracle.enqueue(values)
+    ```
+    """
+    data = _minibatch(settings, fit) if needs(settings.proxy) else None
+    with kept_random_state():  # A gate that must build draws from it.
+        ranked = rank(
+            build,
+            space,
+            settings.proxy,
+            candidates=settings.candidates,
+            keep=settings.keep,
+            data=data,
+            gate=gate.violations,
+            key=_architecture(hypermodel),
+            profile=gate.profile,
+            seed=seed if settings.seed is None else settings.seed,
+            max_time=max_time,
+        )
+    clear_session()
+    gc.collect()
+    return [one.values for one in ranked]
+
+
+def _architecture(hypermodel: keras_tuner.HyperModel) -> Callable[[Values], str] | None:
+    """Names the network alone: a proxy does not see the learning rate, which the gate's key has."""
+    if not isinstance(hypermodel, HyperModel):
+        return None
+    try:
+        hypermodel.sketch(Settled({}))
+    except NotSketchable:
+        return None
+    return lambda values: hypermodel.sketch(Settled(values)).fingerprint()
+
+
+def _minibatch(settings: WarmStart, fit: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Takes a few samples of what `fit` is given, and leaves all of them for it."""
+    x, y = fit.get("x"), fit.get("y")
+    if x is None:
+        raise _no_data(settings, "no argument x")
+    if not all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x)):
+        if isinstance(x, keras.utils.PyDataset):
+            batch = x[0]
+        elif not hasattr(x, "__iter__") or iter(x) is x:
+            raise _no_data(settings, f"x of type {type(x).__name__}, which can be read only once")
+        else:
+            batch = next(iter(x), None)
+            if batch is None:
+                raise _no_data(settings, f"x of type {type(x).__name__}, which is empty")
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    return _rows(x, settings.batch_size), _rows(y, settings.batch_size)
+
+
+def _rows(data: Any, count: int) -> Any:
+    """Evenly spaced rows, as data can be sorted by class."""
+
+    def some(array: Any) -> Any:
+        step = max(1, len(array) // count)
+        return np.asarray(array[::step][:count])
+
+    return None if data is None else keras.tree.map_structure(some, data)
+
+
+def _no_data(settings: WarmStart, received: str) -> ValueError:
+    return ValueError(
+        f"warm_start={settings.proxy!r} reads a minibatch of the data: pass arrays, a "
+        "keras.utils.PyDataset or a tf.data.Dataset to `search`, or choose "
+        f'warm_start="synflow", which needs none. Received: {received}'
+    )

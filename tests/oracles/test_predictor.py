@@ -1,0 +1,98 @@
+import keras_tuner
+import numpy as np
+import pytest
+
+from kerasnas.oracles import LocalSearchOracle, PredictorOracle
+from kerasnas.testing import search
+
+
+def make(folder, space=None, oracle_class=PredictorOracle, **kwargs):
+    oracle = oracle_class(
+        keras_tuner.Objective(*search.OBJECTIVE),
+        hyperparameters=space or search.separable_space(),
+        **{"seed": 0, "max_trials": 60, **kwargs},
+    )
+    oracle.open(folder)
+    return oracle
+
+
+@pytest.mark.parametrize(("trials", "initial"), [(5, 3), (20, 4), (100, 10), (None, 10)])
+def test_defaults_follow_the_budget(trials, initial):
+    assert PredictorOracle("val_loss", max_trials=trials).initial_samples == initial
+
+
+@pytest.mark.parametrize("argument", [{"initial_samples": 1}, {"exploration": 1.1}])
+def test_bad_arguments(argument):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
+        PredictorOracle("val_loss", **argument)
+
+
+def test_it_learns_a_separable_space_in_fewer_trials_than_local_search_needs(tmp_path):
+    """A million settings; at 40 trials local search has not yet seen every neighbour once."""
+    ours, local = [], []
+    for seed in range(5):
+        for results, oracle_class in ((ours, PredictorOracle), (local, LocalSearchOracle)):
+            folder = tmp_path / f"{seed}{oracle_class.__name__}"
+            oracle = make(folder, oracle_class=oracle_class, seed=seed, max_trials=40)
+            results.append(max(row.score for row in search.run(oracle)))
+    assert np.mean(ours) > np.mean(local)
+
+
+def test_some_proposals_are_random_whatever_it_believes(tmp_path):
+    oracle = make(tmp_path, exploration=0.5)
+    search.run(oracle)
+    operators = [oracle.lineage[name]["operator"] for name in oracle.start_order]
+    assert operators[:10] == ["random"] * 10
+    assert 10 <= operators[10:].count("random") <= 40
+    assert "predicted" in operators
+
+
+def test_a_proposal_that_is_turned_away_is_followed_by_the_next_best(tmp_path):
+    """One in twenty settings fits; the models are asked once a trial, not once a proposal."""
+    oracle = make(tmp_path, max_trials=25)
+    fits = {"edge_0": "pool", "edge_1": "identity"}
+    oracle.attach(
+        gate=lambda v: {n: search.Violation(2, 1) for n, op in fits.items() if v[n] != op}
+    )
+    ranked = []
+    rank = oracle._rank
+    oracle._rank = lambda candidates, rng: ranked.append(1) or rank(candidates, rng)
+    rows = search.run(oracle)
+    assert len(rows) == 25
+    assert oracle.turned_away > 50
+    assert len(ranked) <= 40
+
+
+def test_outliers_do_not_hide_the_differences_of_the_good(tmp_path):
+    """A tenth of the settings scores a million less; the search goes on among the others."""
+    oracle = make(tmp_path, max_trials=60)
+
+    def outcome(values):
+        score = search.score(values)
+        return score - 1e6 if values["edge_3"] == "pool" else score
+
+    rows = search.run(oracle, outcome)
+    first = [row.score for row in rows[:20] if row.score > 0]
+    last = [row.score for row in rows[-20:] if row.score > 0]
+    assert np.mean(last) > np.mean(first) + 1
+
+
+def test_long_searches_learn_from_the_best_and_the_latest(tmp_path):
+    oracle = make(tmp_path, max_trials=520, exploration=0.9)
+    search.run(oracle)
+    kept, scores = oracle._training_set(np.arange(520)[:, None])
+    assert kept.shape == (400, 1)
+    best = max(range(520), key=lambda place: oracle.completed[place].score)
+    assert {best, *range(370, 520)} <= set(kept[:, 0])
+    assert len(scores) == 400
+
+
+def test_a_space_that_grows(tmp_path):
+    oracle = make(tmp_path, max_trials=40)
+    search.run(oracle, trials=20)
+    more = keras_tuner.HyperParameters()
+    more.Choice("late", [1, 2, 3])
+    oracle.update_space(more)
+    rows = search.run(oracle)
+    assert len(rows) == 40
+    assert len({dict(row.values).get("late") for row in rows[20:]}) > 1

@@ -1,0 +1,241 @@
+import inspect
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import kerasnas as kn
+from kerasnas import oracles, tuners
+
+NAMED = sorted({*tuners.__all__} - {"Tuner", "WarmStart"})
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_tuner_makes_the_oracle_of_its_name(build, tmp_path, name):
+    tuner = getattr(kn, name)(build, "val_loss", seed=3, directory=tmp_path)
+    assert type(tuner.oracle) is getattr(oracles, f"{name}Oracle")
+    assert tuner.oracle.seed == 3
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_its_signature_shows_what_it_takes(name):
+    parameters = list(inspect.signature(getattr(kn, name)).parameters)
+    assert parameters[:2] == ["hypermodel", "objective"]
+    assert {"max_trials", "seed", "hyperparameters", "budget", "max_time", "directory"} <= {
+        *parameters
+    }
+    with pytest.raises(TypeError, match="unheard_of"):
+        getattr(kn, name)(unheard_of=1)
+
+
+def test_the_arguments_reach_the_oracle(build, tmp_path):
+    hp = keras_tuner.HyperParameters()
+    hp.Fixed("units", 3)
+    tuner = kn.Evolution(
+        build,
+        objective=keras_tuner.Objective("val_loss", "min"),
+        max_trials=7,
+        population_size=4,
+        sample_size=2,
+        crossover=0.5,
+        seed=11,
+        hyperparameters=hp,
+        max_retries_per_trial=1,
+        max_consecutive_failed_trials=5,
+        directory=tmp_path,
+    )
+    oracle = tuner.oracle
+    assert (oracle.max_trials, oracle.population_size, oracle.sample_size) == (7, 4, 2)
+    assert (oracle.crossover, oracle.seed) == (0.5, 11)
+    assert (oracle.max_retries_per_trial, oracle.max_consecutive_failed_trials) == (1, 5)
+    assert [p.name for p in oracle.get_space().space] == ["units", "act", "rate"]
+    assert tuner.remaining_trials == 7
+
+
+def test_children_have_a_parent(build, fit, tmp_path):
+    tuner = kn.Evolution(build, "val_loss", 5, population_size=2, seed=0, directory=tmp_path)
+    tuner.search(**{**fit, "epochs": 1})
+    results = {r["trial_id"]: r for r in tuner.results()}
+    children = [r for r in results.values() if r["operator"] == "mutation"]
+    assert children
+    for child in children:
+        parent = results[child["parents"][0]]
+        changed = [name for name, v in child["values"].items() if parent["values"][name] != v]
+        assert len(changed) == 1
+
+
+def test_a_strategy_by_one_word(build, fit, tmp_path, capsys):
+    fit = {**fit, "epochs": 1, "verbose": 1}
+    for name, oracle in (
+        ("local_search", oracles.LocalSearchOracle),
+        ("Greedy", oracles.GreedyOracle),
+    ):
+        tuner = kn.Tuner(
+            build,
+            name,
+            objective="val_loss",
+            max_trials=2,
+            seed=0,
+            directory=tmp_path,
+            project_name=name,
+        )
+        assert type(tuner.oracle) is oracle
+        tuner.search(**fit)
+    assert "Strategy" not in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no strategy of that name"):
+        kn.Tuner(build, "genetic", objective="val_loss", directory=tmp_path)
+
+
+def test_the_default_says_what_it_chose(build, fit, tmp_path, capsys):
+    tuner = kn.Tuner(build, objective="val_loss", max_trials=2, seed=0, directory=tmp_path)
+    tuner.search(**{**fit, "epochs": 1, "verbose": 1})
+    assert "Strategy: predictor" in capsys.readouterr().out
+
+
+class Epochs(keras.callbacks.Callback):
+    """Counts the epochs of every training of a test."""
+
+    trained: list[int] = []  # noqa: RUF012
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_train_begin(self, logs=None):
+        self.trained.append(0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.trained[-1] += 1
+
+
+def test_asha_stops_trainings_that_fall_behind(build, fit, tmp_path):
+    Epochs.trained.clear()
+    tuner = kn.ASHA(
+        build, "val_loss", max_trials=9, max_epochs=9, min_epochs=1, seed=0, directory=tmp_path
+    )
+    tuner.search(**{**fit, "epochs": 50}, callbacks=[Epochs()])
+    results = tuner.results()
+    assert Epochs.trained == [result["epochs"] for result in results]
+    assert {result["status"] for result in results} == {"COMPLETED"}
+    assert set(Epochs.trained) <= {1, 3, 9}
+    assert {1, 9} <= set(Epochs.trained)
+    lineages = [tuner.oracle.lineage[result["trial_id"]] for result in results]
+    assert [line.get("stopped", 9) for line in lineages] == Epochs.trained
+    first = [line["reports"]["1"] for line in lineages]
+    assert np.isfinite(first).all()
+
+
+def test_asha_judges_a_training_while_it_runs_so_only_once(build, tmp_path):
+    with pytest.raises(ValueError, match="executions_per_trial=2"):
+        kn.ASHA(build, "val_loss", executions_per_trial=2, directory=tmp_path)
+
+
+def test_a_trade_off_of_a_metric_and_costs(build, fit, tmp_path, capsys):
+    tuner = kn.NSGA2(
+        build,
+        ["val_accuracy", "params", "flash"],
+        max_trials=6,
+        population_size=4,
+        seed=0,
+        directory=tmp_path,
+    )
+    tuner.search(**{**fit, "verbose": 1})
+    results = tuner.results()
+    assert [r["status"] for r in results] == ["COMPLETED"] * 6
+    for r in results:
+        assert r["metrics"]["params"] == r["params"]
+        assert r["metrics"]["flash"] == r["flash_bytes"]
+        assert r["score"] == r["metrics"]["val_accuracy"]
+        assert r["params"] == 6 * r["values"]["units"] + 2 * r["values"]["units"] + 1
+    front = tuner.get_pareto_trials()
+    assert {t.trial_id for t in front} == {r["trial_id"] for r in results if r["pareto"]}
+    for r in results:
+        beaten = any(
+            all(
+                o["metrics"][name] * sign < r["metrics"][name] * sign
+                for name, sign in (("val_accuracy", -1), ("params", 1), ("flash", 1))
+            )
+            for o in results
+        )
+        assert not (r["pareto"] and beaten)
+    volumes = [r["hypervolume"] for r in results]
+    assert volumes == sorted(volumes)
+    assert 0 < volumes[-1] <= 1
+    assert len(tuner.get_best_models(2)) == 2
+    lines = [line for line in capsys.readouterr().out.splitlines() if "took" in line]
+    assert len(lines) == 6
+    assert f"front {len(front)}" in lines[-1]
+    assert "flash " in lines[0]
+    again = kn.NSGA2(
+        build,
+        ["val_accuracy", "params", "flash"],
+        max_trials=6,
+        population_size=4,
+        seed=0,
+        directory=tmp_path,
+    )
+    assert again.results() == results
+
+
+def test_a_cost_alone_is_no_objective(build, tmp_path):
+    with pytest.raises(ValueError, match="a cost alone needs none"):
+        kn.NSGA2(build, "flash", directory=tmp_path)
+
+
+def test_costs_are_unknown_to_other_tuners(build, fit, tmp_path):
+    oracle = oracles.NSGA2Oracle(["val_loss", "flash"], max_trials=2)
+    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory=tmp_path)
+    tuner.search(**fit)
+    assert {trial.status for trial in oracle.trials.values()} == {"FAILED"}
+    assert "only kerasnas.Tuner reports" in oracle.trials["0"].message
+
+
+def test_the_trade_off_needs_an_oracle_of_ours(build, tmp_path):
+    theirs = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=1)
+    with pytest.raises(TypeError, match=r"needs an oracle of kerasnas\.oracles"):
+        kn.Tuner(build, theirs, directory=tmp_path).get_pareto_trials()
+
+
+def test_the_best_by_a_proxy_are_trained_first(build, fit, tmp_path, capsys):
+    fit = {**fit, "epochs": 1, "verbose": 1}
+    tuner = kn.Evolution(
+        build,
+        "val_loss",
+        max_trials=4,
+        warm_start=kn.WarmStart("params", candidates=24, keep=3),
+        seed=0,
+        directory=tmp_path,
+    )
+    tuner.search(**fit)
+    results = tuner.results()
+    assert [r["operator"] for r in results] == ["enqueued"] * 3 + ["mutation"]
+    assert [r["values"]["units"] for r in results[:3]] == [7, 7, 7]
+    assert capsys.readouterr().out.count("Ranking 24 untrained networks by params") == 1
+    more = kn.Evolution(
+        build, "val_loss", max_trials=5, warm_start="synflow", seed=0, directory=tmp_path
+    )
+    more.search(**fit)
+    assert len(more.results()) == 5
+    assert "Ranking" not in capsys.readouterr().out
+
+
+def test_settings_can_be_trained_first(build, fit, tmp_path):
+    settings = [{"units": 5, "act": "tanh"}, {"units": 3}]
+    tuner = kn.Random(
+        build, "val_loss", max_trials=3, warm_start=settings, seed=0, directory=tmp_path
+    )
+    tuner.search(**{**fit, "epochs": 1})
+    assert [r["values"]["units"] for r in tuner.results()][:2] == [5, 3]
+
+
+@pytest.mark.parametrize(
+    ("warm_start", "error", "message"),
+    [
+        ("magic", ValueError, "magic"),
+        (7, TypeError, "warm_start=7"),
+        ([{"units": 99}], ValueError, "Cannot enqueue"),
+    ],
+)
+def test_bad_warm_starts(build, fit, tmp_path, warm_start, error, message):
+    with pytest.raises(error, match=message):
+        kn.Random(build, "val_loss", warm_start=warm_start, directory=tmp_path).search(**fit)
