@@ -60,7 +60,7 @@ class Encoding:
             if name not in values:
                 continue
             for decision in decisions:
-                if decision.is_active(values):
+                if len(decisions) == 1 or decision.is_active(values):
                     _write(row, start, decision, values[name])
                     break
                 start += _width(decision)

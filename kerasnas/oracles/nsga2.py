@@ -82,9 +82,9 @@ class NSGA2Oracle(Oracle):
             (keras_tuner.Objective(name, self._direction(name)), float(limit))
             for name, limit in (limits or {}).items()
         ]
-        # Follows from the completed trials: the first `_seen` of them were selected from.
-        self._population: list[Trial] = []
-        self._order: list[int] = []
+        # The best of the first `_seen` completed trials in order, each with its losses and by how
+        # much it is beyond the limits.
+        self._population: list[tuple[Trial, np.ndarray, float]] = []
         self._seen = 0
 
     def settings(self) -> dict[str, Any]:
@@ -142,25 +142,17 @@ class NSGA2Oracle(Oracle):
             Trials; within a front, those with the best first objective first.
         """
         with self._lock:
-            ranks = self._ranks(self.completed)
-            order = sorted(
-                range(len(ranks)),
-                key=lambda place: (ranks[place], self.loss(self.completed[place])),
-            )
-            return [self.completed[place] for place in order[:num_trials]]
-
-    def _ranks(self, trials: list[Trial]) -> np.ndarray:
-        """Fronts under constrained domination."""
-        losses = np.array([self.losses(trial) for trial in trials]).reshape(
-            len(trials), len(self.objectives)
-        )
-        beyond = np.array([self.violation(trial) for trial in trials])
-        ranks = np.zeros(len(trials), dtype=int)
-        within = beyond == 0
-        ranks[within] = pareto.fronts(losses[within])
-        after = ranks[within].max(initial=-1) + 1
-        ranks[~within] = after + np.unique(beyond[~within], return_inverse=True)[1]
-        return ranks
+            beyond = [self.violation(trial) for trial in self.completed]
+            within = [t for t, over in zip(self.completed, beyond, strict=True) if over == 0]
+            best: list[Trial] = []
+            while within and len(best) < num_trials:
+                front = self._front_of(within)
+                taken = {trial.trial_id for trial in front}
+                within = [trial for trial in within if trial.trial_id not in taken]
+                best += front
+            rest = [(over, t) for t, over in zip(self.completed, beyond, strict=True) if over > 0]
+            best += [t for _, t in sorted(rest, key=lambda one: (one[0], self.loss(one[1])))]
+            return best[:num_trials]
 
     def _select(self) -> None:
         """Takes what has ended into the population, and the worst out, one after the other."""
@@ -169,22 +161,18 @@ class NSGA2Oracle(Oracle):
         new = self.completed[self._seen :]
         self._seen = len(self.completed)
         for trial in new:
-            self._population.append(trial)
-            ranks = self._ranks(self._population)
-            losses = np.array([self.losses(one) for one in self._population])
+            self._population.append((trial, np.array(self.losses(trial)), self.violation(trial)))
+            losses = np.array([losses for _, losses, _ in self._population])
+            ranks = _ranks(losses, np.array([beyond for _, _, beyond in self._population]))
             room = np.zeros(len(ranks))
-            for rank in np.unique(ranks):
+            for rank in range(ranks.max() + 1):
                 room[ranks == rank] = pareto.crowding(losses[ranks == rank])
-            self._order = list(np.lexsort((-room, ranks)))
-            if len(self._order) > self.population_size:
-                last = self._order.pop()
-                del self._population[last]
-                self._order = [place - (place > last) for place in self._order]
+            order = np.lexsort((-room, ranks))[: self.population_size]
+            self._population = [self._population[place] for place in order]
 
     def _tournament(self, rng: np.random.Generator) -> Trial:
         # The population stands in order, so the better of two is the earlier.
-        place = min(rng.integers(len(self._order), size=2))
-        return self._population[self._order[place]]
+        return self._population[min(rng.integers(len(self._population), size=2))][0]
 
     def _direction(self, name: str) -> str:
         known = {objective.name: objective.direction for objective in self.objectives}
@@ -195,3 +183,13 @@ class NSGA2Oracle(Oracle):
                 f"metric, a cost ({', '.join(COSTS)}) or one of the objectives."
             )
         return direction
+
+
+def _ranks(losses: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+    """Fronts under constrained domination: those within the limits first."""
+    ranks = np.zeros(len(losses), dtype=int)
+    within = beyond == 0
+    ranks[within] = pareto.fronts(losses[within])
+    after = ranks[within].max(initial=-1) + 1
+    ranks[~within] = after + np.unique(beyond[~within], return_inverse=True)[1]
+    return ranks

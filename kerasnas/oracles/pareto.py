@@ -49,13 +49,18 @@ def fronts(losses: np.ndarray) -> np.ndarray:
     fronts(np.array([[0, 1], [1, 0], [1, 1]]))   # [0, 0, 1]
     ```
     """
+    losses = np.asarray(losses, dtype=float)
+    no_worse = np.asarray((losses[:, None] <= losses[None]).all(axis=2))
+    dominates = no_worse & ~no_worse.T
+    better = dominates.sum(axis=0)
     ranks = np.zeros(len(losses), dtype=int)
-    left = np.arange(len(losses))
-    rank = 0
-    while len(left):
-        first = non_dominated(losses[left])
-        ranks[left[first]] = rank
-        left, rank = left[~first], rank + 1
+    rank, left = 0, np.ones(len(losses), dtype=bool)
+    while left.any():
+        front = left & (better == 0)
+        ranks[front] = rank
+        left &= ~front
+        better = better - dominates[front].sum(axis=0)
+        rank += 1
     return ranks
 
 

@@ -8,13 +8,15 @@ import numpy as np
 from kerasnas.oracles import genome
 from kerasnas.oracles.base import Oracle, check_count
 from kerasnas.oracles.encoding import Encoding
-from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proposal import Proposal
 
 # Candidates for one proposal: changes of the best, and random settings.
 _CHANGED, _RANDOM = 250, 50
 _PARENTS = 10
 _MOST_CHANGES = 3
+# Predictions are drawn with their own spread for so many trials, then with a wider one: what was
+# learned from few trials is soon used up, and the best may be in a part that looked worse.
+_SURE, _BOLDEST = 50, 2.0
 # How much the number of trials grows before the models' own parameters are fitted again.
 _GROWTH = 1.25
 # A Gaussian process costs the cube of what it is fitted to: the best and the latest are enough.
@@ -106,14 +108,16 @@ class PredictorOracle(Oracle):
     def _candidates(self, rng: np.random.Generator) -> list[Proposal]:
         """New settings, each once."""
         space = self.hyperparameters
-        parents = self.get_best_trials(_PARENTS)
+        parents = [
+            (trial.trial_id, genome.settle(space, trial.hyperparameters.values))
+            for trial in self.get_best_trials(_PARENTS)
+        ]
         found: dict[str, Proposal] = {}
         for _ in range(_CHANGED):
-            parent = parents[int(rng.integers(len(parents)))]
-            values: Values = genome.settle(space, parent.hyperparameters.values)
+            name, values = parents[int(rng.integers(len(parents)))]
             for _ in range(1 + int(rng.integers(_MOST_CHANGES))):
                 values = genome.mutate(space, values, rng)
-            found.setdefault(repr(values), Proposal(values, (parent.trial_id,), "predicted"))
+            found.setdefault(repr(values), Proposal(values, (name,), "predicted"))
         for _ in range(_RANDOM):
             values = genome.sample(space, rng)
             found.setdefault(repr(values), Proposal(values))
@@ -127,14 +131,15 @@ class PredictorOracle(Oracle):
         import threadpoolctl
 
         with threadpoolctl.threadpool_limits(1):
-            encoding, vectors = self._encode_completed()
-            model = self._fit(vectors, _KERNELS[int(rng.integers(len(_KERNELS)))])
+            encoding = self._encode_completed()
+            model = self._fit(_KERNELS[int(rng.integers(len(_KERNELS)))], encoding.width)
             queries = encoding.encode([one.values for one in candidates])
             mean, deviation = model.predict(queries, return_std=True)
-        drawn = mean + deviation * rng.normal(size=len(mean))
+        boldness = min(max(len(self.completed) / _SURE, 1.0), _BOLDEST)
+        drawn = mean + boldness * deviation * rng.normal(size=len(mean))
         return [candidates[place] for place in np.argsort(drawn, kind="stable")]
 
-    def _encode_completed(self) -> tuple[Encoding, np.ndarray]:
+    def _encode_completed(self) -> Encoding:
         size = len(self.hyperparameters.space)
         if self._encoding is None or self._encoding[0] != size:
             self._encoding, self._vectors = (size, Encoding(self.hyperparameters)), []
@@ -145,15 +150,15 @@ class PredictorOracle(Oracle):
             genome.settle(self.hyperparameters, trial.hyperparameters.values) for trial in new
         ]
         self._vectors += list(self._encoding[1].encode(settings))
-        return self._encoding[1], np.array(self._vectors)
+        return self._encoding[1]
 
-    def _fit(self, vectors: np.ndarray, name: str) -> Any:
+    def _fit(self, name: str, columns: int) -> Any:
         """A Gaussian process of the trials so far."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
 
-        x, y = self._training_set(vectors)
-        count, columns = vectors.shape
+        x, y = self._training_set()
+        count = len(self.completed)
         trials, known, theta = self._fits.get(name, (0, 0, []))
         if known != columns or count >= trials * _GROWTH:
             with warnings.catch_warnings():
@@ -165,14 +170,14 @@ class PredictorOracle(Oracle):
         kernel = _kernel(name).clone_with_theta(np.array(theta))
         return GaussianProcessRegressor(kernel, optimizer=None).fit(x, y)
 
-    def _training_set(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _training_set(self) -> tuple[np.ndarray, np.ndarray]:
         losses = np.array([self.loss(trial) for trial in self.completed])
         scores, count = _normal_scores(losses), len(losses)
-        if count <= _BEST + _LATEST:
-            return vectors, scores
-        best = np.argsort(losses[: count - _LATEST], kind="stable")[:_BEST]
-        kept = np.concatenate([np.sort(best), np.arange(count - _LATEST, count)])
-        return vectors[kept], scores[kept]
+        kept = np.arange(count)
+        if count > _BEST + _LATEST:
+            best = np.argsort(losses[: count - _LATEST], kind="stable")[:_BEST]
+            kept = np.concatenate([np.sort(best), kept[count - _LATEST :]])
+        return np.array([self._vectors[place] for place in kept]), scores[kept]
 
 
 _KERNELS = ("smooth", "rough")
