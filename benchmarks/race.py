@@ -127,9 +127,8 @@ def peer(name: str, trials: int, seed: int, problem: Problem) -> list[Query]:
         "KerasTuner Bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
     }
     if name in theirs:
-        # KerasTuner takes a seed of 0 for none.
         oracle = theirs[name](
-            objective=TELL, max_trials=trials, hyperparameters=space, seed=seed + 1
+            objective=TELL, max_trials=trials, hyperparameters=space, seed=their_seed(seed)
         )
         return run_oracle(oracle, problem, seed)
     with warnings.catch_warnings():
@@ -140,6 +139,11 @@ def peer(name: str, trials: int, seed: int, problem: Problem) -> list[Query]:
             "Optuna GP": optuna.samplers.GPSampler,
         }
         return run_optuna(samplers[name](seed=seed), problem, trials, seed)
+
+
+def their_seed(seed: int) -> int:
+    """A seed for KerasTuner, which counts up from it: near ones give the same trials, 0 none."""
+    return 1 + 1_000_003 * seed
 
 
 def regrets(queries: Sequence[Query], optimum: float) -> np.ndarray:
@@ -179,14 +183,19 @@ def race(jobs: Sequence[Job], processes: int) -> dict[tuple[str, int], np.ndarra
     Returns:
         By row and number of trials, an array (seeds, trials) of regrets after each query.
     """
-    with concurrent.futures.ProcessPoolExecutor(processes) as pool:
-        curves = list(pool.map(_run, jobs))
+    curves = parallel(_run, jobs, processes)
     found: dict[tuple[str, int], list[list[float]]] = {}
     for job, curve in zip(jobs, curves, strict=True):
         # A search that has exhausted its space stays with what it has.
         padded = curve + curve[-1:] * (job.trials - len(curve))
         found.setdefault((job.row or job.strategy, job.trials), []).append(padded)
     return {key: np.array(value) for key, value in found.items()}
+
+
+def parallel(call: Callable[[Any], Any], jobs: Sequence[Any], processes: int) -> list[Any]:
+    """Calls a function on every job, in processes of their own."""
+    with concurrent.futures.ProcessPoolExecutor(processes) as pool:
+        return list(pool.map(call, jobs))
 
 
 class Score(NamedTuple):

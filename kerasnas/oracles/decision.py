@@ -27,17 +27,19 @@ class Decision:
         hp: The `keras_tuner` hyperparameter.
         domain: Its possible values in order, or None when they are continuous.
         ordered: Whether neighbouring values are alike.
+        needs: Names of its parents, each with the values under which it is active.
     """
 
     hp: Any
     domain: Sequence[Value] | None
     ordered: bool
+    needs: tuple[tuple[str, frozenset[Value]], ...] = ()
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
         """Whether all conditions of this registration hold."""
         # Asked so often that a generator would cost.
-        for condition in self.hp.conditions:  # noqa: SIM110
-            if not condition.is_active(values):
+        for name, wanted in self.needs:  # noqa: SIM110
+            if name not in values or values[name] not in wanted:
                 return False
         return True
 
@@ -175,13 +177,17 @@ def plan_of(space: keras_tuner.HyperParameters) -> Plan:
 
 
 def _decision(hp: Any) -> Decision:
+    needs = tuple((condition.name, frozenset(condition.values)) for condition in hp.conditions)
+    return Decision(hp, *_domain(hp), needs)
+
+
+def _domain(hp: Any) -> tuple[Sequence[Value] | None, bool]:
+    """The possible values, and whether they are ordered."""
     types = keras_tuner.engine.hyperparameters
     if isinstance(hp, types.Int):
         if hp.sampling == "linear" or hp.step is None:
-            return Decision(hp, range(hp.min_value, hp.max_value + 1, hp.step or 1), True)
-        return Decision(hp, tuple(dict.fromkeys(int(value) for value in hp.values)), True)
+            return range(hp.min_value, hp.max_value + 1, hp.step or 1), True
+        return tuple(dict.fromkeys(int(value) for value in hp.values)), True
     if isinstance(hp, types.Float):
-        domain = None if hp.step is None else tuple(dict.fromkeys(float(v) for v in hp.values))
-        return Decision(hp, domain, True)
-    ordered = bool(getattr(hp, "ordered", False))
-    return Decision(hp, tuple(dict.fromkeys(hp.values)), ordered)
+        return None if hp.step is None else tuple(dict.fromkeys(map(float, hp.values))), True
+    return tuple(dict.fromkeys(hp.values)), bool(getattr(hp, "ordered", False))

@@ -378,7 +378,10 @@ def decisions_of(space: keras_tuner.HyperParameters, values: Mapping[str, Value]
     found = []
     for name, decisions in plan_of(space):
         if name in values:
-            found += [decision for decision in decisions if decision.is_active(values)][:1]
+            for decision in decisions:
+                if decision.is_active(values):
+                    found.append(decision)
+                    break
     return found
 
 

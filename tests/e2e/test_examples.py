@@ -85,3 +85,8 @@ def test_any_model_compressed(tmp_path):
     text = run("compress_model.py", "--epochs", "2", cwd=tmp_path)
     assert (tmp_path / "model.tflite").stat().st_size > 1000
     assert "accuracy" in text
+
+
+def test_a_random_forest_evolves(tmp_path):
+    text = run("random_forest.py", "--trials", "6", cwd=tmp_path)
+    assert figure("accuracy in 5-fold cross-validation:", text) > 90
