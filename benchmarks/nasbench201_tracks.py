@@ -8,7 +8,7 @@ import argparse
 import functools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
@@ -82,65 +82,101 @@ class Over:
         self.value, self.limit = value, limit
 
 
+class Clock:
+    """Trains cells on a simulated clock, and knows the best of those trained in full."""
+
+    def __init__(self, budget: float, seed: int):
+        self.cells, self.short = Cells(), Cells(SHORT)
+        self.budget, self.spent = budget, 0.0
+        self.best = (-np.inf, CHANCE)
+        self.rng = np.random.default_rng([seed, 1])
+
+    def is_over(self) -> bool:
+        """Whether the budget of full trainings is spent."""
+        return self.spent >= self.budget
+
+    def train_short(self, values: race.Values) -> float:
+        """The score after 12 epochs."""
+        self.spent += SHORT / FULL
+        return self.short.observe(values, self.rng)
+
+    def train_on(self, values: race.Values) -> float:
+        """The score after the rest of the 200 epochs."""
+        self.spent += 1 - SHORT / FULL
+        observed = self.cells.observe(values, self.rng)
+        self.best = max(self.best, (observed, self.cells.truth(values)))
+        return observed
+
+
 def fidelity(name: str, trials: int, seed: int) -> float:
     """Regret after so many full trainings' worth of epochs, on a simulated clock."""
-    problem, short = Cells(), Cells(SHORT)
-    rng = np.random.default_rng([seed, 1])
-    spent, best = 0.0, (-np.inf, CHANCE)
-    for values, run_on in _fidelity_runs(name, trials, seed, problem):
-        observed = short.observe(values, rng)
-        spent += SHORT / FULL
-        full = run_on(observed)
-        if full is not None:
-            spent += 1 - SHORT / FULL
-            observed = problem.observe(values, rng)
-            full(observed)
-            best = max(best, (observed, problem.truth(values)))
-        if spent >= trials:
-            break
-    return problem.optimum - best[1]
-
-
-Full = Callable[[float], None]
-Run = tuple[race.Values, Callable[[float], Full | None]]
-
-
-def _fidelity_runs(name: str, trials: int, seed: int, problem: Cells) -> Iterator[Run]:
-    """Settings, each with a callable that takes the short score and says whether to go on."""
-    searcher = name.partition(" + ")[2]
-    if name.startswith("Optuna"):
-        yield from _optuna_runs(searcher, seed, problem)
-        return
-    objective, space = race.TELL, problem.space()
-    common: dict[str, Any] = {"objective": objective, "hyperparameters": space, "seed": seed}
+    clock = Clock(trials, seed)
+    strategy, _, with_it = name.partition(" + ")
+    if strategy == "Optuna TPE":
+        _race_optuna(with_it, clock, seed)
+        return clock.cells.optimum - clock.best[1]
+    common: dict[str, Any] = {
+        "objective": race.TELL,
+        "hyperparameters": clock.cells.space(),
+        "seed": seed,
+    }
     with tempfile.TemporaryDirectory(dir=race.MEMORY) as folder:
-        if name.startswith("ASHA"):
+        rounds = {"max_epochs": ROUNDS, "factor": ROUNDS, "max_trials": None}
+        if strategy == "KerasTuner Hyperband":
+            common["seed"] = race.their_seed(seed)
+            oracle = keras_tuner.oracles.HyperbandOracle(
+                hyperband_iterations=1000,
+                max_epochs=ROUNDS,
+                factor=ROUNDS,
+                **common,
+            )
+            oracle._set_project_dir(folder, "theirs")
+            oracle.verbose = 0
+        elif strategy == "Hyperband":
+            oracle = oracles.HyperbandOracle(
+                searcher=with_it, min_epochs=1, hyperband_iterations=None, **rounds, **common
+            )
+            oracle.open(folder)
+        elif strategy == "ASHA":
             # About a quarter goes on, so that each network costs about 0.3 full trainings.
-            rungs = {"rungs": [SHORT], "max_epochs": FULL, "factor": 4}
-            oracle = oracles.ASHAOracle(max_trials=4 * trials, searcher=searcher, **rungs, **common)
+            oracle = oracles.ASHAOracle(
+                searcher=with_it,
+                rungs=[SHORT],
+                max_epochs=FULL,
+                factor=4,
+                max_trials=4 * trials,
+                **common,
+            )
+            oracle.open(folder)
         else:
             oracle = oracles.make(name, max_trials=trials, **common)
-        oracle.open(folder)
-        while (trial := oracle.create_trial("me")).status == "RUNNING":
-            number = trial.trial_id
-
-            def end(score: float, number: str = number) -> None:
-                trial = oracle.trials[number]
-                oracle.update_trial(number, {objective.name: score})
-                trial.status = "COMPLETED"
-                oracle.end_trial(trial)
-
-            def go_on(score: float, number: str = number, end: Full = end) -> Full | None:
-                report = getattr(oracle, "report", None)
-                if report is not None and report(number, SHORT, {objective.name: score}):
-                    end(score)
-                    return None
-                return end
-
-            yield trial.hyperparameters.values, go_on
+            oracle.open(folder)
+        _race_oracle(oracle, clock)
+    return clock.cells.optimum - clock.best[1]
 
 
-def _optuna_runs(pruner: str, seed: int, problem: Cells) -> Iterator[Run]:
+def _race_oracle(oracle: keras_tuner.Oracle, clock: Clock) -> None:
+    while not clock.is_over():
+        trial = oracle.create_trial("me")
+        if trial.status != "RUNNING":
+            break
+        values = trial.hyperparameters.values
+        goes_on = True
+        if not values.get("tuner/initial_epoch"):
+            score = clock.train_short(values)
+            # Hyperband says at the start how long, ASHA on the way.
+            if hasattr(oracle, "report"):
+                goes_on = not oracle.report(trial.trial_id, SHORT, {race.TELL.name: score})
+            else:
+                goes_on = values.get("tuner/epochs") != 1
+        if goes_on:
+            score = clock.train_on(values)
+        oracle.update_trial(trial.trial_id, {race.TELL.name: score})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+
+def _race_optuna(pruner: str, clock: Clock, seed: int) -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -154,18 +190,15 @@ def _optuna_runs(pruner: str, seed: int, problem: Cells) -> Iterator[Run]:
         sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=pruners[pruner],
     )
-    while True:
+    space = clock.cells.space()
+    while not clock.is_over():
         trial = study.ask()
-        values = race.suggest(trial, problem.space())
-
-        def go_on(score: float, trial: Any = trial) -> Full | None:
-            trial.report(score, SHORT)
-            if trial.should_prune():
-                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-                return None
-            return lambda full: study.tell(trial, full) and None
-
-        yield values, go_on
+        values = race.suggest(trial, space)
+        trial.report(clock.train_short(values), SHORT)
+        if trial.should_prune():
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        else:
+            study.tell(trial, clock.train_on(values))
 
 
 def objectives(name: str, trials: int, seed: int) -> float:
@@ -228,8 +261,13 @@ TRACKS = {
     "fidelity": (
         fidelity,
         "regret by full trainings' worth of epochs, points",
-        ["ASHA + predictor", "ASHA + evolution", "ASHA + random", "auto", "random"],
-        ["Optuna TPE + nothing", "Optuna TPE + halving", "Optuna TPE + median"],
+        ["ASHA + predictor", "ASHA + evolution", "ASHA + random", "Hyperband + predictor", "auto"],
+        [
+            "KerasTuner Hyperband",
+            "Optuna TPE + nothing",
+            "Optuna TPE + halving",
+            "Optuna TPE + median",
+        ],
         [10, 25, 50, 100],
     ),
     "objectives": (

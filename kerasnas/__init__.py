@@ -4,9 +4,15 @@ from kerasnas import compression, export, hardware, hypermodels, oracles, tuners
 from kerasnas._version import __version__
 from kerasnas.compression import Prune, Quantize, compress
 from kerasnas.hardware import Budget, profile
-from kerasnas.hypermodels import CellHyperModel, HyperModel, LayerwiseHyperModel
+from kerasnas.hypermodels import (
+    CellHyperModel,
+    GraphHyperModel,
+    HyperModel,
+    LayerwiseHyperModel,
+)
 from kerasnas.tuners import (
     ASHA,
+    NEAT,
     NSGA2,
     CrossEntropy,
     Evolution,
@@ -22,11 +28,13 @@ from kerasnas.tuners import (
 
 __all__ = [
     "ASHA",
+    "NEAT",
     "NSGA2",
     "Budget",
     "CellHyperModel",
     "CrossEntropy",
     "Evolution",
+    "GraphHyperModel",
     "Greedy",
     "HyperModel",
     "Hyperband",

@@ -1,8 +1,9 @@
-"""What can be built: operations by name, layer-level and cell-level spaces."""
+"""What can be built: operations by name, layer-level, cell-level and free-topology spaces."""
 
 from kerasnas.hypermodels import layers, operations
 from kerasnas.hypermodels.block import Block
 from kerasnas.hypermodels.cell import NAS_BENCH_201, CellHyperModel
+from kerasnas.hypermodels.graph import GraphHyperModel
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.hypermodels.layerwise import LayerwiseHyperModel
 from kerasnas.hypermodels.operations import operation
@@ -12,6 +13,7 @@ __all__ = [
     "NAS_BENCH_201",
     "Block",
     "CellHyperModel",
+    "GraphHyperModel",
     "HyperModel",
     "LayerwiseHyperModel",
     "NotSketchable",

@@ -8,6 +8,7 @@ from kerasnas.oracles.evolution import EvolutionOracle
 from kerasnas.oracles.greedy import GreedyOracle
 from kerasnas.oracles.hyperband import HyperbandOracle
 from kerasnas.oracles.local_search import LocalSearchOracle
+from kerasnas.oracles.neat import NEATOracle
 from kerasnas.oracles.nsga2 import NSGA2Oracle
 from kerasnas.oracles.predictor import PredictorOracle
 from kerasnas.oracles.proposal import Proposal
@@ -22,6 +23,7 @@ __all__ = [
     "GreedyOracle",
     "HyperbandOracle",
     "LocalSearchOracle",
+    "NEATOracle",
     "NSGA2Oracle",
     "Oracle",
     "PredictorOracle",

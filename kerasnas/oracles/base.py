@@ -273,6 +273,25 @@ class Oracle(SavedOracle):
         """Whether a setting was tried, or turned away since the last trial; for strategies."""
         return self._admission.ruled_out(values)
 
+    def check_population(self, size: int | None) -> None:
+        """Refuses a population that a user wants, and that the space is too small for.
+
+        Args:
+            size: The population, or None where the user left it to the strategy.
+
+        Raises:
+            ValueError: The space has fewer settings.
+        """
+        if size is None or self.trials:
+            return
+        count = genome.size(self.hyperparameters, limit=size)
+        if count is not None and count < size:
+            raise ValueError(
+                f"population_size must be at most the {count} settings of the search space. Leave "
+                "it out, or use GridOracle to try them all. "
+                f"Received: population_size={size}"
+            )
+
     @property
     def folder(self) -> str:
         """The folder of the search."""

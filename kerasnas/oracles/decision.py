@@ -38,7 +38,7 @@ class Decision:
     def is_active(self, values: Mapping[str, Value]) -> bool:
         """Whether all conditions of this registration hold."""
         # Asked so often that a generator would cost.
-        for name, wanted in self.needs:  # noqa: SIM110
+        for name, wanted in self.needs:
             if name not in values or values[name] not in wanted:
                 return False
         return True

@@ -27,7 +27,8 @@ class EvolutionOracle(Oracle):
         **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
-        ValueError: A number out of its range.
+        ValueError: A number out of its range, or, at the first trial, a population larger than the
+            search space.
 
     Source:
         Real et al. 2019, arXiv:1802.01548; its population of 100 is random search at the budgets
@@ -60,9 +61,11 @@ class EvolutionOracle(Oracle):
         self.population_size = population_size or min(max(budget // 5, least), 50)
         self.sample_size = sample_size or max(3, self.population_size // 4)
         self.crossover = crossover
+        self._wanted_population = population_size
 
     def propose(self, rng: np.random.Generator) -> Proposal:
         """Samples until the population is full, then makes a child of the fittest of a few."""
+        self.check_population(self._wanted_population)
         if len(self.completed) < self.population_size:
             return Proposal(genome.sample(self.hyperparameters, rng))
         parent = self._select(rng)

@@ -44,7 +44,8 @@ class NSGA2Oracle(Oracle):
         **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
-        ValueError: A number out of its range.
+        ValueError: A number out of its range, or, at the first trial, a population larger than the
+            search space.
 
     Source:
         Deb et al. 2002, constrained domination in section VI; NSGA-Net, arXiv:1810.03522.
@@ -78,6 +79,7 @@ class NSGA2Oracle(Oracle):
         least = min(10, max(4, budget // 3))
         self.population_size = population_size or min(max(budget // 5, least), 50)
         self.crossover = crossover
+        self._wanted_population = population_size
         self.limits = [
             (keras_tuner.Objective(name, self._direction(name)), float(limit))
             for name, limit in (limits or {}).items()
@@ -93,6 +95,7 @@ class NSGA2Oracle(Oracle):
 
     def propose(self, rng: np.random.Generator) -> Proposal:
         """Samples until the population is full, then makes a child of two of it."""
+        self.check_population(self._wanted_population)
         if len(self.completed) < self.population_size:
             return Proposal(genome.sample(self.hyperparameters, rng))
         self._select()

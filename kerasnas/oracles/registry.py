@@ -12,6 +12,7 @@ from kerasnas.oracles.evolution import EvolutionOracle
 from kerasnas.oracles.greedy import GreedyOracle
 from kerasnas.oracles.hyperband import HyperbandOracle
 from kerasnas.oracles.local_search import LocalSearchOracle
+from kerasnas.oracles.neat import NEATOracle
 from kerasnas.oracles.nsga2 import NSGA2Oracle
 from kerasnas.oracles.objectives import resolve
 from kerasnas.oracles.predictor import PredictorOracle
@@ -25,6 +26,7 @@ ORACLES: dict[str, type[Oracle]] = {
     "greedy": GreedyOracle,
     "hyperband": HyperbandOracle,
     "local_search": LocalSearchOracle,
+    "neat": NEATOracle,
     "nsga2": NSGA2Oracle,
     "predictor": PredictorOracle,
     "random": RandomOracle,

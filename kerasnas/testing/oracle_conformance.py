@@ -166,6 +166,26 @@ class OracleConformance:
         assert oracle.create_trial("another").status == "STOPPED"
         assert "exhausted" in str(oracle.stop_reason)
 
+    def test_a_space_of_one_point(self, make: Make) -> None:
+        """The one setting is tried, and then the search ends."""
+        hp = keras_tuner.HyperParameters()
+        hp.Choice("op", ["conv"])
+        hp.Fixed("units", 8)
+        oracle = make(hyperparameters=hp, max_trials=20)
+        assert len(_settings(search.run(oracle))) == 1
+        assert oracle.create_trial("another").status == "STOPPED"
+
+    def test_a_space_of_free_topology(self, make: Make) -> None:
+        """Connections between nodes that may not be there: settings are whole, new, and resumed."""
+        space = search.graph_space()
+        unbroken = search.run(make("unbroken", hyperparameters=space))
+        settings = _settings(unbroken)
+        assert len(settings) >= 15
+        assert len(set(settings)) == len(settings)
+        assert all(genome.complete(space, dict(values)) == dict(values) for values in settings)
+        search.run(make("resumed", hyperparameters=space), trials=11)
+        assert search.run(make("resumed", hyperparameters=space)) == unbroken
+
     def test_conditional_values_are_complete_and_matter(self, make: Make) -> None:
         """Each trial has a value for each active hyperparameter, of a type that can be sent."""
         space = search.conditional_space()

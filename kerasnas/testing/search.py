@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import keras_tuner
 
+from kerasnas.hypermodels import GraphHyperModel
+
 OBJECTIVE = ("score", "max")
 
 
@@ -86,6 +88,23 @@ def separable_space() -> keras_tuner.HyperParameters:
     hp = keras_tuner.HyperParameters()
     for edge in range(10):
         hp.Choice(f"edge_{edge}", ["conv3x3", "conv5x5", "pool", "identity"])
+    return hp
+
+
+def graph_space() -> keras_tuner.HyperParameters:
+    """A space of free topology: nodes that may be there, and connections between those.
+
+    Returns:
+        The 43 hyperparameters of `kerasnas.GraphHyperModel`.
+
+    Example:
+
+    ```python
+    oracle = RandomOracle(OBJECTIVE, hyperparameters=graph_space())
+    ```
+    """
+    hp = keras_tuner.HyperParameters()
+    GraphHyperModel((8, 8, 1), 10).declare(hp)
     return hp
 
 

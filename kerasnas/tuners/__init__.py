@@ -3,6 +3,7 @@
 from kerasnas.tuners.base import Tuner
 from kerasnas.tuners.strategies import (
     ASHA,
+    NEAT,
     NSGA2,
     CrossEntropy,
     Evolution,
@@ -17,6 +18,7 @@ from kerasnas.tuners.warm_start import WarmStart
 
 __all__ = [
     "ASHA",
+    "NEAT",
     "NSGA2",
     "CrossEntropy",
     "Evolution",

@@ -165,6 +165,22 @@ class LocalSearch(StrategyTuner):
     oracle_class = oracles.LocalSearchOracle
 
 
+class NEAT(StrategyTuner):
+    """Search by growing networks from the smallest, in species.
+
+    Takes the arguments of `kerasnas.oracles.NEATOracle` and of `kerasnas.Tuner`. At its best on
+    `kerasnas.GraphHyperModel`, whose topology is free.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> space = kn.GraphHyperModel((8, 8, 1), 10)
+    >>> tuner = kn.NEAT(space, "val_accuracy", max_trials=100, directory="/tmp/runs")
+    """
+
+    oracle_class = oracles.NEATOracle
+
+
 class NSGA2(StrategyTuner):
     """Search for the trade-off between several objectives, costs among them.
 

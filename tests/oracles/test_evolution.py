@@ -100,3 +100,17 @@ def test_crossover_mixes_two_parents_and_changes_one_more_decision(tmp_path):
         mixed += all(only)
     assert operators == {"random", "mutation", "crossover"}
     assert mixed >= 5
+
+
+def test_a_population_larger_than_the_space_is_refused(tmp_path):
+    oracle = EvolutionOracle(
+        keras_tuner.Objective(*search.OBJECTIVE),
+        max_trials=50,
+        population_size=11,
+        hyperparameters=search.small_space(),
+        seed=0,
+    )
+    oracle.open(tmp_path)
+    with pytest.raises(ValueError, match=r"at most the 10 settings .*population_size=11"):
+        oracle.create_trial("a")
+    assert not oracle.trials
