@@ -171,6 +171,12 @@ class Oracle(SavedOracle):
     def set_strategy_state(self, state: dict[str, Any]) -> None:
         """Takes up a state that `strategy_state` gave."""
 
+    def forget(self) -> None:
+        """Drops what was derived from the trials, whose losses have changed.
+
+        Only a strategy that keeps such between proposals, and proposes for another oracle, has to.
+        """
+
     def settings(self) -> dict[str, Any]:
         """Arguments that a resumed search must share with the first run, fit for JSON."""
         return {}

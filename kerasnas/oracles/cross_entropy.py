@@ -84,6 +84,10 @@ class CrossEntropyOracle(Oracle):
                 return Proposal(values, operator="sample" if self._fits else "random")
         return Proposal(genome.mutate(self.hyperparameters, values, rng), operator="sample")
 
+    def forget(self) -> None:
+        """Fits to all batches anew."""
+        self._fitted, self._fits = 0, {}
+
     def _draw(self, decision: Decision, rng: np.random.Generator) -> Value:
         fit = self._fits.get(decision.hp.name)
         return decision.draw(rng) if fit is None else fit.draw(decision, rng)

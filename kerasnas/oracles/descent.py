@@ -85,6 +85,10 @@ class Descent(Oracle):
         self._samples = 1
         return Proposal(genome.sample(self.hyperparameters, rng))
 
+    def forget(self) -> None:
+        """Looks for the best of the episode anew."""
+        self._best = (0, 0, None)
+
     def strategy_state(self) -> dict[str, Any]:
         """Where the walk stands."""
         return {

@@ -154,8 +154,7 @@ class MultiFidelityOracle(Oracle):
         searcher.loss = self._full_length_loss  # type: ignore[method-assign]
         if changed:
             self._offsets = _offsets([self.losses_by_epochs(one) for one in searcher.completed])
-            # What it derived from the trials was derived from other losses.
-            searcher.set_strategy_state(searcher.strategy_state())
+            searcher.forget()
 
     def _full_length_loss(self, trial: Trial) -> float:
         epochs, loss = max(self.losses_by_epochs(trial).items())

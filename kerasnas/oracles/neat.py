@@ -94,6 +94,7 @@ class NEATOracle(Oracle):
                 "growth and shrinkage must not be above 1 together: they are shares of the "
                 f"mutations. Received: growth={growth!r}, shrinkage={shrinkage!r}"
             )
+        self._wanted_population = population_size
         budget = max_trials or 100
         least = min(10, max(3, budget // 3))
         self.population_size = population_size or min(max(budget // 10, least), 20)
@@ -106,6 +107,7 @@ class NEATOracle(Oracle):
 
     def propose(self, rng: np.random.Generator) -> Proposal:
         """Extends the smallest network until the population is full, then breeds in a species."""
+        self.check_population(self._wanted_population)
         population = self._read_trials()
         if len(self.trials) < self.population_size or not population.species:
             smallest = genome.settle(self.hyperparameters, {})
@@ -125,6 +127,10 @@ class NEATOracle(Oracle):
         if self.ruled_out(child) or rng.random() < 0.5:
             child, _ = self._child(child, rng)
         return Proposal(child, (mates[0].trial_id, mates[1].trial_id), "crossover")
+
+    def forget(self) -> None:
+        """Puts all trials into species anew."""
+        self._population = Population(self.population_size, self.num_species)
 
     def species(self) -> dict[int, list[str]]:
         """The completed trials by species, extinct ones included.
