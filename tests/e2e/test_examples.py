@@ -90,3 +90,12 @@ def test_any_model_compressed(tmp_path):
 def test_a_random_forest_evolves(tmp_path):
     text = run("random_forest.py", "--trials", "6", cwd=tmp_path)
     assert figure("accuracy in 5-fold cross-validation:", text) > 90
+
+
+def test_a_trade_off_has_a_front(tmp_path):
+    text = run("trade_off.py", "--trials", "5", "--epochs", "1", cwd=tmp_path)
+    front = re.findall(r"^ +\d+ +([\d.]+)% +([\d.]+) KB$", text, re.MULTILINE)
+    assert front
+    accuracies, sizes = zip(*((float(a), float(b)) for a, b in front), strict=True)
+    assert list(accuracies) == sorted(accuracies, reverse=True)
+    assert list(sizes) == sorted(sizes, reverse=True)
