@@ -12,6 +12,7 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles.base import Oracle, check_count
 from kerasnas.oracles.proposal import Proposal
+from kerasnas.oracles.searchers import SEARCHERS, named
 
 # A first rung shorter than this share of the epochs ranks networks too badly.
 _LEAST_SHARE = 5
@@ -115,11 +116,10 @@ class MultiFidelityOracle(Oracle):
         super().reload()
 
     def _searcher_of(self, searcher: "str | Oracle") -> Oracle:
-        from kerasnas.oracles.registry import make
-
         if isinstance(searcher, str):
-            searcher = make(
-                searcher, objective=self.objective, max_trials=self.max_trials or 100, seed=0
+            # What it draws comes from this oracle's generator, so its own seed is of no account.
+            searcher = named(searcher, SEARCHERS)(
+                objective=self.objective, max_trials=self.max_trials or 100, seed=0
             )
         if not isinstance(searcher, Oracle) or isinstance(searcher, MultiFidelityOracle):
             raise ValueError(

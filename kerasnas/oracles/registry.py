@@ -7,30 +7,14 @@ import keras_tuner
 from kerasnas.oracles import genome
 from kerasnas.oracles.asha import ASHAOracle
 from kerasnas.oracles.base import Oracle, check_count
-from kerasnas.oracles.cross_entropy import CrossEntropyOracle
-from kerasnas.oracles.evolution import EvolutionOracle
-from kerasnas.oracles.greedy import GreedyOracle
 from kerasnas.oracles.hyperband import HyperbandOracle
-from kerasnas.oracles.local_search import LocalSearchOracle
-from kerasnas.oracles.neat import NEATOracle
-from kerasnas.oracles.nsga2 import NSGA2Oracle
 from kerasnas.oracles.objectives import resolve
-from kerasnas.oracles.predictor import PredictorOracle
-from kerasnas.oracles.random import RandomOracle
-from kerasnas.oracles.simulated_annealing import SimulatedAnnealingOracle
+from kerasnas.oracles.searchers import SEARCHERS, named
 
 ORACLES: dict[str, type[Oracle]] = {
+    **SEARCHERS,
     "asha": ASHAOracle,
-    "cross_entropy": CrossEntropyOracle,
-    "evolution": EvolutionOracle,
-    "greedy": GreedyOracle,
     "hyperband": HyperbandOracle,
-    "local_search": LocalSearchOracle,
-    "neat": NEATOracle,
-    "nsga2": NSGA2Oracle,
-    "predictor": PredictorOracle,
-    "random": RandomOracle,
-    "simulated_annealing": SimulatedAnnealingOracle,
 }
 
 
@@ -68,18 +52,11 @@ def make(
     oracle.chosen   # "predictor, because ..."
     ```
     """
-    known = {key.replace("_", ""): key for key in ORACLES}
-    key = str(name).lower().replace("_", "").replace("-", "").removesuffix("oracle")
     chosen = None
-    if key == "auto":
+    if name == "auto":
         check_count("max_trials", max_trials, at_least=1, optional=True)
-        key, chosen = _choose(objective, max_trials, hyperparameters)
-    if key not in known:
-        raise ValueError(
-            f"There is no strategy of that name. Choose one of: auto, {', '.join(ORACLES)}. "
-            f"Received: name={name!r}"
-        )
-    oracle = ORACLES[known[key]](
+        name, chosen = _choose(objective, max_trials, hyperparameters)
+    oracle = named(name, ORACLES, "auto")(
         objective=objective,
         max_trials=max_trials,
         hyperparameters=hyperparameters,

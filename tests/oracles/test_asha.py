@@ -44,7 +44,7 @@ def test_rungs(arguments, rungs):
         ({"rungs": [0, 3]}, "rungs must be an integer of at least 1"),
         ({"rungs": [3], "min_epochs": 3}, "either rungs or min_epochs"),
         ({"factor": 1}, "factor must be"),
-        ({"searcher": "asha"}, "searcher must be"),
+        ({"searcher": "asha"}, "no strategy of that name"),
     ],
 )
 def test_bad_arguments(arguments, message):

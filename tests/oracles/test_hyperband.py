@@ -212,7 +212,7 @@ def test_the_searcher_compares_lengths_by_what_longer_training_brings(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"searcher": "hyperband"}, "searcher must be"),
+        ({"searcher": "hyperband"}, "no strategy of that name"),
         ({"searcher": "nothing"}, "no strategy of that name"),
         ({"searcher": 3}, "searcher must be"),
         ({"min_epochs": 30}, "min_epochs must be at most"),

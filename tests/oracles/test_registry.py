@@ -22,7 +22,7 @@ def test_settings_reach_the_strategy():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"Choose one of: auto, .*evolution.*name='genetic'"):
+    with pytest.raises(ValueError, match=r"Choose one of: auto, .*evolution.*'genetic'"):
         oracles.make("genetic", objective="val_loss")
 
 
