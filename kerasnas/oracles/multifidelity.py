@@ -121,11 +121,14 @@ class MultiFidelityOracle(Oracle):
             searcher = named(searcher, SEARCHERS)(
                 objective=self.objective, max_trials=self.max_trials or 100, seed=0
             )
-        if not isinstance(searcher, Oracle) or isinstance(searcher, MultiFidelityOracle):
+        # One that does more than to propose needs trials of its own.
+        proposes = (
+            isinstance(searcher, Oracle) and type(searcher).populate_space is Oracle.populate_space
+        )
+        if not proposes:
             raise ValueError(
-                "searcher must be the name of a strategy that trains every network in full, such "
-                f"as 'evolution' or 'predictor', or an oracle of one. Received: "
-                f"searcher={searcher!r}"
+                f"searcher must be one of {', '.join(SEARCHERS)}, or an oracle that only proposes. "
+                f"Received: searcher={searcher!r}"
             )
         if len(searcher.objectives) > 1 or len(self.objectives) > 1:
             raise ValueError("searcher must search for one objective, the same as the oracle's.")
