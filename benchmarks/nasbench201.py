@@ -7,6 +7,7 @@ test accuracy of the cell that it would have chosen. Each number of trainings is
 
 import argparse
 import functools
+import importlib.util
 import os
 import pathlib
 import sys
@@ -26,6 +27,7 @@ OURS = (
     "evolution",
     "simulated_annealing",
     "cross_entropy",
+    "neat",
     "random",
 )
 PEERS = ("KerasTuner random", "Optuna TPE", "Optuna NSGA-II")
@@ -91,6 +93,11 @@ def main() -> None:
     parser.add_argument("--json", help="file to write the figures to")
     parser.add_argument("--plot", help="file (.png) to draw regret against trainings to")
     options = parser.parse_args()
+    slow = SLOW_PEERS if options.slow_peers else ()
+    if slow and importlib.util.find_spec("torch") is None:
+        print("Optuna GP is left out: it needs torch, which is not installed.")
+        slow = tuple(name for name in slow if name != "Optuna GP")
+    options.slow = slow
     started = time.monotonic()
     problem = functools.partial(Cells, options.epochs)
     curves = race.race(jobs_of(options, problem), options.processes)
@@ -105,8 +112,8 @@ def jobs_of(options: argparse.Namespace, problem: Any) -> list[race.Job]:
         for seed in range(options.seeds):
             found += [race.Job(race.ours, n, problem, count, seed) for n in options.strategies]
             found += [race.Job(race.peer, n, problem, count, seed) for n in options.peers]
-            if options.slow_peers and count <= 50 and seed < 3:
-                found += [race.Job(race.peer, n, problem, count, seed) for n in SLOW_PEERS]
+            if count <= 50 and seed < 3:
+                found += [race.Job(race.peer, n, problem, count, seed) for n in options.slow]
         for seed in range(CHOOSING, CHOOSING + options.seeds // 2):
             for name in options.strategies:
                 found.append(race.Job(race.ours, name, problem, count, seed, f"choosing {name}"))

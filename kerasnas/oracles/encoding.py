@@ -41,6 +41,8 @@ class Encoding:
             self._columns.append((name, width, decisions))
             width += sum(_width(decision) for decision in decisions)
         self.width = width
+        # Where each decision's columns begin.
+        self.starts = [start for _, start, _ in self._columns]
 
     def encode(self, settings: Iterable[Mapping[str, Value]]) -> np.ndarray:
         """Encodes settings.
