@@ -8,8 +8,6 @@ exception, save the same state several times, and lose a trial that is run again
 """
 
 import collections
-import heapq
-import math
 import os
 import threading
 import warnings
@@ -24,12 +22,11 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.admission import Admission, describe, key_of
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.objectives import COSTS, members, resolve
-from kerasnas.oracles.pareto import non_dominated
 from kerasnas.oracles.proposal import Proposal, find
-from kerasnas.oracles.saving import SavedOracle
+from kerasnas.oracles.ranking import RankedOracle
 
 
-class Oracle(SavedOracle):
+class Oracle(RankedOracle):
     """Base of the search strategies: a strategy is one method, `propose`.
 
     The base hands out trials, turns away proposals that repeat an architecture or break the budget
@@ -245,36 +242,6 @@ class Oracle(SavedOracle):
             if self._journal is not None:
                 self._save_space_and_queue()
 
-    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """The best trials, of those that completed with a finite score.
-
-        Args:
-            num_trials: How many at most; never filled up with failed ones.
-
-        Returns:
-            Trials, the best first; of equals, the first to end.
-        """
-        with self._lock:
-            return heapq.nsmallest(num_trials, self.completed, key=self.loss)
-
-    def get_pareto_trials(self) -> list[Trial]:
-        """The completed trials that no other one dominates; of one objective, the best.
-
-        Returns:
-            Trials, those with the best first objective first.
-        """
-        with self._lock:
-            return self._front_of(self.completed)
-
-    def loss(self, trial: Trial) -> float:
-        """The score of a completed trial, turned so that smaller is better."""
-        return -trial.score if self.objectives[0].direction == "max" else trial.score
-
-    def losses(self, trial: Trial) -> tuple[float, ...]:
-        """All objectives of a completed trial, turned so that smaller is better."""
-        values = ((one, trial.metrics.get_best_value(one.name)) for one in self.objectives)
-        return tuple(-value if one.direction == "max" else value for one, value in values)
-
     def ruled_out(self, values: Values) -> bool:
         """Whether a setting was tried, or turned away since the last trial; for strategies."""
         return self._admission.ruled_out(values)
@@ -409,15 +376,6 @@ class Oracle(SavedOracle):
                 trial.metrics.update(name, value, step=step)
             return trial
 
-    def score_trial(self, trial: Trial) -> None:
-        """Scores a trial, as in KerasTuner; of several objectives the score is the first."""
-        for objective in reversed(self.objectives):
-            trial.score = trial.metrics.get_best_value(objective.name)
-            trial.best_step = trial.metrics.get_best_step(objective.name)
-            if trial.score is None or not math.isfinite(trial.score):
-                trial.message = f"The objective {objective.name} is {trial.score}."
-                return
-
     def end_trial(self, trial: Trial) -> None:
         """Ends a trial: scores it, saves it, or queues it for another run.
 
@@ -462,13 +420,6 @@ class Oracle(SavedOracle):
                 self.stop_reason = None
 
     # ------------------------------------------------------------------ private
-
-    def _front_of(self, trials: list[Trial]) -> list[Trial]:
-        if not trials:
-            return []
-        marked = non_dominated(np.array([self.losses(trial) for trial in trials]))
-        front = [trial for trial, first in zip(trials, marked, strict=True) if first]
-        return sorted(front, key=self.loss)
 
     def _start(self, tuner_id: str, trial_id: str, values: Values) -> Trial:
         trial = Trial(self._with_values(values), trial_id, TrialStatus.RUNNING)
@@ -535,18 +486,6 @@ class Oracle(SavedOracle):
         known = {hp.name for hp in space.space}
         extra = {name: value for name, value in values.items() if name not in known}
         space.values = {**genome.settle(space, values), **extra}
-
-    def _score(self, trial: Trial) -> None:
-        try:
-            self.score_trial(trial)
-        except Exception as error:
-            trial.score = None
-            trial.message = f"Cannot score the trial: {error}"
-        if trial.score is not None and math.isfinite(trial.score):
-            trial.score = float(trial.score)
-            return
-        trial.message = trial.message or f"The trial's score is {trial.score}."
-        trial.status, trial.score = TrialStatus.INVALID, None
 
     def _check_consecutive_failures(self) -> None:
         limit = self.max_consecutive_failed_trials

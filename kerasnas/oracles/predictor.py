@@ -14,9 +14,9 @@ from kerasnas.oracles.proposal import Proposal
 _CHANGED, _RANDOM = 250, 50
 _PARENTS = 10
 _MOST_CHANGES = 3
-# Predictions are drawn with their own spread for so many trials, then with a wider one: what was
-# learned from few trials is soon used up, and the best may be in a part that looked worse.
-_SURE, _BOLDEST = 50, 2.0
+# Predictions are drawn with their own spread for so many trials; then with a wider one the longer
+# nothing better was found, up to a limit: the best may be in a part that looked worse.
+_SURE, _PATIENCE, _BOLDEST = 50, 20, 4.0
 # Part of every decision's weight that does not depend on how much of the scores it explains.
 _EVEN = 0.3
 # How much the number of trials grows before the models' own parameters are fitted again.
@@ -139,9 +139,15 @@ class PredictorOracle(Oracle):
             model = self._fit(x * scale, y, _KERNELS[int(rng.integers(len(_KERNELS)))])
             queries = encoding.encode([one.values for one in candidates]) * scale
             mean, deviation = model.predict(queries, return_std=True)
-        boldness = min(max(len(self.completed) / _SURE, 1.0), _BOLDEST)
-        drawn = mean + boldness * deviation * rng.normal(size=len(mean))
+        drawn = mean + self._boldness() * deviation * rng.normal(size=len(mean))
         return [candidates[place] for place in np.argsort(drawn, kind="stable")]
+
+    def _boldness(self) -> float:
+        count = len(self.completed)
+        if count < _SURE:
+            return 1.0
+        best = min(range(count), key=lambda place: self.loss(self.completed[place]))
+        return min(1.0 + (count - 1 - best) / _PATIENCE, _BOLDEST)
 
     def _encode_completed(self) -> Encoding:
         size = len(self.hyperparameters.space)
