@@ -3,13 +3,16 @@
 from kerasnas.oracles import proxies
 from kerasnas.oracles.asha import ASHAOracle
 from kerasnas.oracles.base import Oracle
+from kerasnas.oracles.bayesian import BayesianOracle
 from kerasnas.oracles.cross_entropy import CrossEntropyOracle
 from kerasnas.oracles.evolution import EvolutionOracle
 from kerasnas.oracles.greedy import GreedyOracle
+from kerasnas.oracles.grid import GridOracle
 from kerasnas.oracles.hyperband import HyperbandOracle
 from kerasnas.oracles.local_search import LocalSearchOracle
 from kerasnas.oracles.neat import NEATOracle
 from kerasnas.oracles.nsga2 import NSGA2Oracle
+from kerasnas.oracles.optuna import OptunaOracle
 from kerasnas.oracles.predictor import PredictorOracle
 from kerasnas.oracles.proposal import Proposal
 from kerasnas.oracles.random import RandomOracle
@@ -18,13 +21,16 @@ from kerasnas.oracles.simulated_annealing import SimulatedAnnealingOracle
 
 __all__ = [
     "ASHAOracle",
+    "BayesianOracle",
     "CrossEntropyOracle",
     "EvolutionOracle",
     "GreedyOracle",
+    "GridOracle",
     "HyperbandOracle",
     "LocalSearchOracle",
     "NEATOracle",
     "NSGA2Oracle",
+    "OptunaOracle",
     "Oracle",
     "PredictorOracle",
     "Proposal",

@@ -7,14 +7,20 @@ import keras_tuner
 from kerasnas.oracles import genome
 from kerasnas.oracles.asha import ASHAOracle
 from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.bayesian import BayesianOracle
+from kerasnas.oracles.grid import GridOracle
 from kerasnas.oracles.hyperband import HyperbandOracle
 from kerasnas.oracles.objectives import resolve
+from kerasnas.oracles.optuna import OptunaOracle
 from kerasnas.oracles.searchers import SEARCHERS, named
 
 ORACLES: dict[str, type[Oracle]] = {
     **SEARCHERS,
     "asha": ASHAOracle,
+    "bayesian": BayesianOracle,
+    "grid": GridOracle,
     "hyperband": HyperbandOracle,
+    "optuna": OptunaOracle,
 }
 
 

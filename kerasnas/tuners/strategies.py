@@ -88,6 +88,21 @@ class ASHA(StrategyTuner):
     oracle_class = oracles.ASHAOracle
 
 
+class Bayesian(StrategyTuner):
+    """Search by KerasTuner's Bayesian optimization, with saving and a budget.
+
+    Takes the arguments of `kerasnas.oracles.BayesianOracle` and of `kerasnas.Tuner`.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> space = kn.CellHyperModel((8, 8, 1), 10)
+    >>> tuner = kn.Bayesian(space, objective="val_accuracy", max_trials=20, directory="/tmp/runs")
+    """
+
+    oracle_class = oracles.BayesianOracle
+
+
 class Evolution(StrategyTuner):
     """Search by aging evolution: mutate the best of a random sample of the young.
 
@@ -132,6 +147,21 @@ class Greedy(StrategyTuner):
     """
 
     oracle_class = oracles.GreedyOracle
+
+
+class Grid(StrategyTuner):
+    """Search every setting in order.
+
+    Takes the arguments of `kerasnas.oracles.GridOracle` and of `kerasnas.Tuner`.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> space = kn.CellHyperModel((8, 8, 1), 10)
+    >>> tuner = kn.Grid(space, objective="val_accuracy", directory="/tmp/runs")
+    """
+
+    oracle_class = oracles.GridOracle
 
 
 class Hyperband(StrategyTuner):
@@ -194,6 +224,21 @@ class NSGA2(StrategyTuner):
     """
 
     oracle_class = oracles.NSGA2Oracle
+
+
+class Optuna(StrategyTuner):
+    """Search with a sampler of Optuna.
+
+    Takes the arguments of `kerasnas.oracles.OptunaOracle` and of `kerasnas.Tuner`.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> space = kn.CellHyperModel((8, 8, 1), 10)
+    >>> tuner = kn.Optuna(space, objective="val_accuracy", sampler="tpe", directory="/tmp/runs")
+    """
+
+    oracle_class = oracles.OptunaOracle
 
 
 class Predictor(StrategyTuner):

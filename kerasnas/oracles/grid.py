@@ -1,0 +1,177 @@
+"""Grid search: every setting in order."""
+
+import functools
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.trial import TrialStatus
+
+from kerasnas.oracles import genome
+from kerasnas.oracles.base import Oracle
+from kerasnas.oracles.decision import Decision, Value, plan_of
+from kerasnas.oracles.proposal import Proposal
+
+# A range without a step has so many places on the grid, as in KerasTuner.
+_SAMPLES = 10
+
+
+class GridOracle(Oracle):
+    """Tries every setting once, from the defaults on, as KerasTuner's `GridSearch` does.
+
+    The first setting has all defaults; then the last hyperparameter runs fastest, through its
+    default and then its other values. Those under conditions come after all others, so they run
+    fastest, wherever they were registered. A range without a step (`Float`, and `Int` with a
+    logarithmic sampling) is tried at its default and in the middles of ten equally likely parts.
+
+    What breaks the budget is passed over without becoming a trial. When the hypermodel asks for new
+    hyperparameters, the walk begins anew, and passes over what was tried with their defaults.
+
+    Args:
+        objective: As in `kerasnas.oracles.Oracle`.
+        max_trials: As there; by default without a limit.
+        max_proposals: So many settings in a row that break the budget or repeat an architecture
+            end the search.
+        **kwargs: As there.
+
+    Raises:
+        ValueError: A limit is not positive.
+
+    Source:
+        `keras_tuner.oracles.GridSearchOracle` of KerasTuner 1.4.8, whose walk this is; that one
+        keeps its place only in memory.
+
+    Example:
+
+    ```python
+    oracle = GridOracle("val_accuracy")
+    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory="runs")
+    ```
+    """
+
+    multi_objective = True
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = None,
+        max_proposals: int = 50_000,
+        **kwargs: Any,
+    ):
+        super().__init__(objective, max_trials, max_proposals=max_proposals, **kwargs)
+        # The setting that the walk has reached, and the size of the space that it walks.
+        self._at: genome.Values | None = None
+        self._size = 0
+
+    def propose(self, rng: np.random.Generator) -> Proposal | None:
+        """Walks on to the next setting that is new and fits; None at the end."""
+        space = self.hyperparameters
+        if self._size != len(space.space):
+            self._at, self._size = None, len(space.space)
+        refused = 0
+        while refused < self.max_proposals:
+            following = successor(space, self._at)
+            if following is None:
+                return None
+            self._at = following
+            # Judged here: what is sampled where many do not fit would leave the order.
+            if not self.ruled_out(following):
+                if self._admission.judge(following) == 0:
+                    return Proposal(following, operator="grid")
+                refused += 1
+        return None
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Walks on, and says at the end how it ended."""
+        with self._lock:
+            before = self.stop_reason
+            response = super().populate_space(trial_id)
+            if (
+                response["status"] == TrialStatus.STOPPED
+                and before is None
+                and self.hyperparameters.space
+            ):
+                self.stop_reason = self._reason()
+            return response
+
+    def strategy_state(self) -> dict[str, Any]:
+        """Where the walk stands."""
+        return {"at": self._at, "size": self._size}
+
+    def set_strategy_state(self, state: dict[str, Any]) -> None:
+        """Takes up the walk."""
+        self._at, self._size = state["at"], state["size"]
+
+    def _reason(self) -> str:
+        smallest = self._admission.smallest()
+        over = successor(self.hyperparameters, self._at) is None
+        if over and not smallest:
+            return "the grid is exhausted: all of its settings were tried"
+        if over:
+            return (
+                "the grid is exhausted: no setting is left that meets the budget; the smallest "
+                f"found that does not has {smallest}"
+            )
+        return (
+            f"the next {self.max_proposals} settings of the grid break the budget or were tried "
+            f"in other words{f'; the smallest found has {smallest}' if smallest else ''}"
+        )
+
+
+def successor(
+    space: keras_tuner.HyperParameters, values: genome.Values | None
+) -> genome.Values | None:
+    """The setting after another one in the order of the grid.
+
+    Args:
+        space: The search space.
+        values: A setting of the grid; None before the first.
+
+    Returns:
+        The next setting, or None after the last.
+
+    Example:
+
+    ```python
+    hp = keras_tuner.HyperParameters()
+    hp.Boolean("bias")
+    successor(hp, None)              # {"bias": False}
+    successor(hp, {"bias": False})   # {"bias": True}
+    ```
+    """
+    if values is None:
+        return _filled(space, {})
+    decided = genome.decisions_of(space, values)
+    for place in reversed(range(len(decided))):
+        name = decided[place].hp.name
+        choices = grid_of(decided[place])
+        here = choices.index(values[name])
+        if here + 1 < len(choices):
+            kept = {one.hp.name: values[one.hp.name] for one in decided[:place]}
+            return _filled(space, {**kept, name: choices[here + 1]})
+    return None
+
+
+def _filled(space: keras_tuner.HyperParameters, kept: genome.Values) -> genome.Values:
+    """A setting that has the first value of the grid wherever `kept` has none."""
+    values: genome.Values = {}
+    for name, decisions in plan_of(space):
+        decision = next((one for one in decisions if one.is_active(values)), None)
+        if decision is not None:
+            values[name] = kept[name] if name in kept else grid_of(decision)[0]
+    return values
+
+
+@functools.lru_cache(maxsize=1000)
+def grid_of(decision: Decision) -> tuple[Value, ...]:
+    """The values that a grid tries of one hyperparameter, its default first."""
+    hp, domain = decision.hp, decision.domain
+    smooth = domain is None or (isinstance(domain, range) and hp.step is None)
+    if smooth and (domain is None or len(domain) > _SAMPLES):
+        values = [hp.prob_to_value((part + 0.5) / _SAMPLES) for part in range(_SAMPLES)]
+    else:
+        values = list(domain or ())
+    # A default of 0.3 is the 0.30000000000000004 of the steps.
+    place = decision.index(hp.default)
+    default = hp.default if domain is None or place is None else domain[place]
+    return tuple(dict.fromkeys([default, *values]))

@@ -1,0 +1,121 @@
+"""Optuna's samplers: by name, with what they need, seeded and silent.
+
+Private parts of Optuna, as read in 5.0.0: `LazyRandomState`, since Optuna's own `reseed_rng` seeds
+from the system.
+"""
+
+import contextlib
+import importlib.util
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+_SAMPLERS = {
+    "tpe": "TPESampler",
+    "gp": "GPSampler",
+    "cmaes": "CmaEsSampler",
+    "nsgaii": "NSGAIISampler",
+    "nsgaiii": "NSGAIIISampler",
+    "qmc": "QMCSampler",
+    "random": "RandomSampler",
+}
+# What Optuna itself does not install.
+_NEEDS = {
+    "GPSampler": ("scipy", "torch"),
+    "CmaEsSampler": ("cmaes",),
+    "QMCSampler": ("scipy",),
+}
+
+
+def known_sampler(sampler: Any) -> Any:
+    """The class's name for a name, or the instance, once all that it needs is there.
+
+    Args:
+        sampler: A name or an instance.
+
+    Returns:
+        What `make_sampler` takes.
+
+    Raises:
+        ImportError: Optuna, or a package that the sampler needs, is not installed.
+        ValueError: There is no such sampler.
+
+    Example:
+
+    ```python
+    known_sampler("TPE")   # "TPESampler"
+    ```
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ImportError("OptunaOracle needs Optuna 5: pip install 'kerasnas[optuna]'.") from error
+    known: Any
+    if isinstance(sampler, str):
+        known = _SAMPLERS.get(sampler.lower().replace("-", "").replace("_", ""))
+        classes = [str(known)]
+    else:
+        known = sampler if isinstance(sampler, optuna.samplers.BaseSampler) else None
+        classes = [base.__name__ for base in type(sampler).__mro__]
+    if known is None:
+        raise ValueError(
+            f"sampler must be one of {', '.join(sorted(_SAMPLERS))}, or an instance of "
+            f"optuna.samplers.BaseSampler. Received: sampler={sampler!r}"
+        )
+    for name in classes:
+        for package in _NEEDS.get(name, ()):
+            if importlib.util.find_spec(package) is None:
+                raise ImportError(
+                    f"{name} of Optuna needs the package '{package}': pip install {package}. "
+                    f"Received: sampler={sampler!r}"
+                )
+    return known
+
+
+def make_sampler(known: Any, seed: int) -> Any:
+    """A sampler as Optuna has it by default; an instance is taken as it is."""
+    import optuna
+
+    if not isinstance(known, str):
+        return known
+    # Without scrambling it would propose the same for every seed.
+    kwargs = {"seed": seed % 2**32, "scramble": True} if known == "QMCSampler" else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return getattr(optuna.samplers, known)(**kwargs)
+
+
+def reseed(thing: Any, seeds: np.random.RandomState, seen: set[int] | None = None) -> None:
+    """Seeds every generator of a sampler and of what it is made of."""
+    from optuna.samplers import BaseSampler
+    from optuna.samplers._lazy_random_state import LazyRandomState
+
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, LazyRandomState):
+        thing.rng.seed(seeds.randint(2**32, dtype=np.uint32))
+    elif isinstance(thing, np.random.RandomState):
+        thing.seed(seeds.randint(2**32, dtype=np.uint32))
+    elif isinstance(thing, np.random.Generator):
+        kind = type(thing.bit_generator)
+        thing.bit_generator.state = kind(int(seeds.randint(2**32, dtype=np.uint32))).state
+    elif isinstance(thing, BaseSampler) or type(thing).__module__.startswith("optuna."):
+        for part in getattr(thing, "__dict__", {}).values():
+            reseed(part, seeds, seen)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps Optuna from logging, for every value that it draws in another way, that it does."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
