@@ -114,8 +114,9 @@ def jobs_of(options: argparse.Namespace, problem: Any) -> list[race.Job]:
             found += [race.Job(race.peer, n, problem, count, seed) for n in options.peers]
             if count <= 50 and seed < 3:
                 found += [race.Job(race.peer, n, problem, count, seed) for n in options.slow]
-        for seed in range(CHOOSING, CHOOSING + options.seeds // 2):
-            for name in options.strategies:
+        for seed in range(CHOOSING, CHOOSING + options.seeds):
+            # One alone needs no choice.
+            for name in options.strategies if len(options.strategies) > 1 else ():
                 found.append(race.Job(race.ours, name, problem, count, seed, f"choosing {name}"))
     return found
 
@@ -129,15 +130,17 @@ def report(options: argparse.Namespace, curves: dict[tuple[str, int], np.ndarray
         if any((name, count) in final for count in counts):
             cells = [final.get((name, count)) for count in counts]
             rows.append([name, *("" if c is None else str(race.score(c)) for c in cells)])
-    best = race.best_of(options.strategies, counts, final)
-    for name in dict.fromkeys([best, "auto"]):
+    best = options.strategies[0]
+    if len(options.strategies) > 1:
+        best = race.best_of(options.strategies, counts, final)
+    for name in dict.fromkeys([best, options.strategies[0]]):
         ratios = []
         for count in counts:
-            peer = min(options.peers, key=lambda p: final[p, count].mean())
+            peer = min(options.peers, key=lambda p, count=count: final[p, count].mean())
             ratios.append(str(race.ratio(final[name, count], final[peer, count])))
         rows.append([f"{name} / best peer", *ratios])
     print(race.table(rows))
-    print(f"\nBest of ours, chosen on {options.seeds // 2} other seeds: {best}.")
+    print(f"\nBest of ours, chosen on {options.seeds} other seeds: {best}.")
     if options.json:
         race.write_json(options.json, final)
     if options.plot:

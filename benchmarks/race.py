@@ -214,14 +214,17 @@ def score(values: np.ndarray) -> Score:
     return Score(float(np.mean(values)), float(spread))
 
 
-def ratio(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Score:
-    """Ratio of two means over the same seeds, with its bootstrapped standard error."""
-    rng = np.random.default_rng(seed)
+def ratio(ours: np.ndarray, theirs: np.ndarray) -> Score:
+    """Ratio of two means over the same seeds, with its standard error by the jackknife."""
     count = min(len(ours), len(theirs))
-    picks = rng.integers(count, size=(2000, count))
-    resampled = ours[picks].mean(axis=1) / np.maximum(theirs[picks].mean(axis=1), 1e-12)
-    whole = ours[:count].mean() / max(theirs[:count].mean(), 1e-12)
-    return Score(float(whole), float(np.std(resampled)))
+    ours, theirs = ours[:count], theirs[:count]
+    left_out = [
+        np.delete(ours, place).mean() / max(np.delete(theirs, place).mean(), 1e-12)
+        for place in range(count)
+    ]
+    whole = ours.mean() / max(theirs.mean(), 1e-12)
+    error = np.sqrt((count - 1) * np.var(left_out)) if count > 1 else np.nan
+    return Score(float(whole), float(error))
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -233,13 +236,19 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def best_of(
     strategies: Sequence[str], counts: Sequence[int], final: Mapping[tuple[str, int], np.ndarray]
 ) -> str:
-    """The strategy with the best mean rank over the counts, by the seeds that only choose."""
-    ranks: dict[str, float] = dict.fromkeys(strategies, 0.0)
-    for count in counts:
-        order = sorted(strategies, key=lambda name: final[f"choosing {name}", count].mean())
-        for rank, name in enumerate(order):
-            ranks[name] += rank
-    return min(strategies, key=lambda name: ranks[name])
+    """The strategy with the least regret, as a mean over the counts of its share of the largest.
+
+    Only the seeds that choose are looked at.
+    """
+
+    def share(name: str) -> float:
+        shares = []
+        for count in counts:
+            regrets = {one: final[f"choosing {one}", count].mean() for one in strategies}
+            shares.append(regrets[name] / max(*regrets.values(), 1e-12))
+        return float(np.mean(shares))
+
+    return min(strategies, key=share)
 
 
 def write_json(path: str, final: Mapping[tuple[str, int], np.ndarray]) -> None:
