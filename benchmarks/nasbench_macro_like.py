@@ -20,7 +20,6 @@ import race
 
 OURS = (
     "auto",
-    "predictor",
     "local_search",
     "greedy",
     "evolution",
@@ -114,7 +113,7 @@ class Macro:
 def main() -> None:
     """Runs the race, prints its table and checks it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--counts", type=int, nargs="+", default=[50, 100, 200])
+    parser.add_argument("--counts", type=int, nargs="+", default=[100, 200])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--strategies", nargs="+", default=list(OURS))
     parser.add_argument("--peers", nargs="*", default=list(PEERS))

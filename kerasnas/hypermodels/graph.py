@@ -88,12 +88,12 @@ class GraphHyperModel(HyperModel):
                 "Argument `input_shape` must be (height, width, channels) or (features,). "
                 f"Received: input_shape={input_shape!r}"
             )
-        if not 1 <= depth <= 4:
+        if not _whole(depth) or not 1 <= depth <= 4:
             raise ValueError(
                 "Argument `depth` must be 1 to 4: the connections quadruple with each step. "
                 f"Received: depth={depth!r}"
             )
-        if stages < 1:
+        if not _whole(stages) or stages < 1:
             raise ValueError(f"Argument `stages` must be at least 1. Received: stages={stages!r}")
         self._images = len(self.input_shape) == 3
         if operations is None:
@@ -103,6 +103,8 @@ class GraphHyperModel(HyperModel):
                 else ("dense", "identity")
             )
         refused = _REFUSED[len(self.input_shape)]
+        if isinstance(operations, str):
+            operations = (operations,)
         if not operations or any(parse(code)[0].name in refused for code in operations):
             raise ValueError(
                 "Argument `operations` must name operations that keep the shape of an input of "
@@ -112,6 +114,11 @@ class GraphHyperModel(HyperModel):
         self.last, self.stages, self.shared = 2**depth, stages, shared
         self.operations = tuple(operations)
         self.filters = tuple(filters) if isinstance(filters, (list, tuple)) else (filters,)
+        if not self.filters or not all(_whole(width) and width > 0 for width in self.filters):
+            raise ValueError(
+                "Argument `filters` must be a positive width, or a list of widths to search. "
+                f"Received: filters={filters!r}"
+            )
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
         """A 3×3 convolution (a dense layer on vectors) to the width of the first stage."""
@@ -322,3 +329,7 @@ def find_graphs(names: Iterable[str]) -> list[GraphNames]:
         if nodes[graph] == set(range(1, last)) and edges.get(graph) == every and last > 1:
             found.append(GraphNames(graph, last))
     return found
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles.base import Oracle, check_count
@@ -64,9 +65,11 @@ class ASHAOracle(MultiFidelityOracle):
                     "Give either rungs or min_epochs. "
                     f"Received: rungs={rungs!r}, min_epochs={min_epochs!r}"
                 )
+            check_count("max_epochs", max_epochs, at_least=1)
+            rungs = list(np.atleast_1d(rungs).tolist())
             for rung in rungs:
                 check_count("rungs", rung, at_least=1)
-            if not rungs or list(rungs) != sorted({*rungs}) or rungs[-1] > max_epochs:
+            if not rungs or rungs != sorted({*rungs}) or rungs[-1] > max_epochs:
                 raise ValueError(
                     "rungs must be rising numbers of epochs up to max_epochs. "
                     f"Received: rungs={rungs!r}, max_epochs={max_epochs!r}"
@@ -82,7 +85,6 @@ class ASHAOracle(MultiFidelityOracle):
             epochs *= self.factor
         # Losses at each rung by trial, as the lineages have them.
         self._at_rung: dict[int, dict[str, float]] = {}
-        self._read = 0
         self._reporting: set[str] = set()
 
     def settings(self) -> dict[str, Any]:
@@ -121,19 +123,32 @@ class ASHAOracle(MultiFidelityOracle):
             if epoch not in self.rungs:
                 return False
             value = float(metrics[self.objective.name])
+            if not math.isfinite(value):
+                return True  # It is not going to be among the best, and its trial will fail.
             loss = -value if self.objective.direction == "max" else value
             there = self._at_rung.setdefault(epoch, {})
             there[trial_id] = loss
             ahead = sum(other < loss for other in there.values())
             stops = epoch < self.max_epochs and ahead >= math.ceil(len(there) / self.factor)
             known = self.lineage[trial_id]
-            lineage = {**known, _REPORTS: {**known.get(_REPORTS, {}), str(epoch): loss}}
-            if stops:
-                lineage["stopped"] = epoch
-            if lineage != known:
-                self._append({"event": "reported", "trial": trial_id, "lineage": lineage})
-                self.lineage[trial_id] = lineage
+            reports = {**known.get(_REPORTS, {}), str(epoch): loss}
+            self._note(trial_id, {_REPORTS: reports, **({"stopped": epoch} if stops else {})})
             return stops
+
+    def _note(self, trial_id: str, new: dict[str, Any]) -> None:
+        known = self.lineage[trial_id]
+        kept = {name: value for name, value in known.items() if name not in (_REPORTS, "stopped")}
+        lineage = {**kept, **new}
+        if lineage != known:
+            self._append({"event": "reported", "trial": trial_id, "lineage": lineage})
+            self.lineage[trial_id] = lineage
+
+    def _save_retry(self, trial: Trial) -> None:
+        # What the run that failed has reported says nothing of the next one.
+        for there in self._at_rung.values():
+            there.pop(trial.trial_id, None)
+        self._note(trial.trial_id, {})
+        super()._save_retry(trial)
 
     def end_trial(self, trial: Trial) -> None:
         """Ends a trial, as in `kerasnas.oracles.Oracle`.
@@ -162,6 +177,6 @@ class ASHAOracle(MultiFidelityOracle):
             return losses
         return {**losses, self.max_epochs: self.loss(trial)}
 
-    def progress(self) -> int:
-        """How many rungs were reached."""
-        return sum(len(there) for there in self._at_rung.values())
+    def history_of(self, trial: Trial) -> Mapping[int, float]:
+        """The losses of its rungs."""
+        return self.losses_by_epochs(trial)

@@ -91,7 +91,7 @@ class Oracle(RankedOracle):
         check_count("seed", seed, at_least=0, optional=True)
         super().__init__(
             objective=resolve(objective),
-            max_trials=max_trials,
+            max_trials=None if max_trials is None else int(max_trials),  # One of numpy's, too.
             # A copy: what the search adds to the space must not reach the next search.
             hyperparameters=None if hyperparameters is None else hyperparameters.copy(),
             allow_new_entries=allow_new_entries,
@@ -528,6 +528,14 @@ class Oracle(RankedOracle):
         self._admission.tried.clear()
         for trial in self.trials.values():
             self._remember(trial)
+
+
+def check_share(name: str, value: Any, zero: bool = True) -> None:
+    """Refuses an argument that is not a number from 0 (or above it) to 1."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1 or (value == 0 and not zero):
+        least = "from 0" if zero else "above 0 and up"
+        raise ValueError(f"{name} must be {least} to 1. Received: {name}={value!r}")
 
 
 def check_count(name: str, value: Any, at_least: int, optional: bool = False) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.decision import Decision, Value
 from kerasnas.oracles.proposal import Proposal
 
@@ -64,11 +64,8 @@ class CrossEntropyOracle(Oracle):
         super().__init__(objective, max_trials, **kwargs)
         check_count("batch_size", batch_size, at_least=2, optional=True)
         for name, share in (("elite", elite), ("smoothing", smoothing)):
-            if not 0 < share <= 1:
-                raise ValueError(
-                    f"{name} must be above 0 and at most 1. Received: {name}={share!r}"
-                )
-        self.batch_size = batch_size or min(max((max_trials or 100) // 10, 5), 20)
+            check_share(name, share, zero=False)
+        self.batch_size = batch_size or min(max((self.max_trials or 100) // 10, 5), 20)
         self.elite = elite
         self.smoothing = smoothing
         # Both follow from the completed trials: how many are fitted to, and each name's fit.

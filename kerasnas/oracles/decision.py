@@ -47,6 +47,10 @@ class Decision:
         """Position of `value` among the possible values, or None."""
         if self.domain is None:
             return None
+        if isinstance(self.domain, range) and not isinstance(value, int):
+            # A range would be walked to its end for it.
+            whole = isinstance(value, float) and value.is_integer()
+            return self.index(int(value)) if whole else None
         try:
             return self.domain.index(value)
         except ValueError:

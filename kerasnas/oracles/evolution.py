@@ -6,7 +6,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.proposal import Proposal
 
 
@@ -54,9 +54,8 @@ class EvolutionOracle(Oracle):
         super().__init__(objective, max_trials, **kwargs)
         check_count("population_size", population_size, at_least=2, optional=True)
         check_count("sample_size", sample_size, at_least=1, optional=True)
-        if not 0 <= crossover <= 1:
-            raise ValueError(f"crossover must be from 0 to 1. Received: crossover={crossover!r}")
-        budget = max_trials or 100
+        check_share("crossover", crossover)
+        budget = self.max_trials or 100
         least = min(10, max(3, budget // 3))
         self.population_size = population_size or min(max(budget // 5, least), 50)
         self.sample_size = sample_size or max(3, self.population_size // 4)

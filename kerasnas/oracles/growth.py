@@ -79,7 +79,10 @@ def _least(decision: Decision, brings: list[tuple[Value, ...]]) -> Value:
     if decision.domain is None:
         return float(decision.hp.min_value)
     if decision.ordered:
-        return decision.domain[0]
+        first = decision.domain[0]
+        # The numbers of a choice stand in the order in which the user has written them.
+        in_order = isinstance(first, str) or isinstance(decision.domain, range)
+        return first if in_order else min(decision.domain)
     if isinstance(decision.hp.default, bool):
         return False
     counts = {value: sum(value in wanted for wanted in brings) for value in decision.domain}
@@ -90,4 +93,6 @@ def _least(decision: Decision, brings: list[tuple[Value, ...]]) -> Value:
 def _is_less(decision: Decision, new: Value, old: Value) -> bool:
     if isinstance(old, bool):
         return not new
-    return decision.ordered and decision.quantile(new) < decision.quantile(old)
+    if isinstance(new, str) or isinstance(old, str):
+        return decision.ordered and decision.quantile(new) < decision.quantile(old)
+    return decision.ordered and new < old

@@ -93,9 +93,15 @@ class HyperbandOracle(MultiFidelityOracle):
             name = self._promoted.get(name)
         return losses
 
-    def progress(self) -> int:
-        """How many promoted trials have ended."""
-        return sum(not self.is_network(trial) for trial in self.completed)
+    def history_of(self, trial: Trial) -> Mapping[int, float]:
+        """The loss of a trial, and of the one that it goes on from."""
+        values = trial.hyperparameters.values
+        history = {int(values["tuner/epochs"]): self.loss(trial)}
+        if not self.is_network(trial):
+            before = self.trials[values[_FROM]]
+            epochs = int(before.hyperparameters.values["tuner/epochs"])
+            history[epochs] = self.loss(before)
+        return history
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Fills the first round of a bracket, then promotes its best, then opens the next one."""

@@ -16,6 +16,8 @@ from kerasnas.oracles.searchers import SEARCHERS, named
 
 # A first rung shorter than this share of the epochs ranks networks too badly.
 _LEAST_SHARE = 5
+# What KerasTuner makes of an objective that is not given.
+_NONE = 'Objective(name="default_objective", direction="min")'
 
 
 class MultiFidelityOracle(Oracle):
@@ -63,11 +65,15 @@ class MultiFidelityOracle(Oracle):
         self.factor = int(factor)
         self.min_epochs = int(min_epochs or math.ceil(max_epochs / _LEAST_SHARE))
         self.searcher = self._searcher_of(searcher)
-        # The networks, each by its first trial, that the searcher sees, and what follows from
-        # them: by how much a loss changes from one rung to the end.
+        # All of these follow from the trials: the networks that the searcher sees, each by its
+        # first trial, in the order of starts and of ends; how many trials were read; changes of
+        # losses from one rung to the next in the order in which they came about, and what they say
+        # of a loss at a rung.
         self._networks: dict[str, Trial] = {}
-        self._offsets: dict[int, float] = {}
-        self._known = (0, 0)
+        self._ended_networks: list[Trial] = []
+        self._read = (0, 0)
+        self._changes: list[tuple[int, int, float]] = []
+        self._offsets: tuple[int, dict[int, float]] = (0, {})
 
     @abstractmethod
     def is_network(self, trial: Trial) -> bool:
@@ -78,15 +84,22 @@ class MultiFidelityOracle(Oracle):
         """Losses of a network by the epochs that it was trained.
 
         Args:
-            trial: The first trial of the network.
+            trial: The first trial of the network, which has completed.
 
         Returns:
-            At least one loss where the trial has completed.
+            At least one loss.
         """
 
     @abstractmethod
-    def progress(self) -> int:
-        """A number that changes whenever `losses_by_epochs` may have changed."""
+    def history_of(self, trial: Trial) -> Mapping[int, float]:
+        """Losses that a completed trial adds to the knowledge of how losses change.
+
+        Args:
+            trial: Any completed trial.
+
+        Returns:
+            Losses by epochs of its network, up to the end of this trial.
+        """
 
     def settings(self) -> dict[str, Any]:
         """What fixes the rungs, and who proposes."""
@@ -112,7 +125,8 @@ class MultiFidelityOracle(Oracle):
 
     def reload(self) -> None:
         """Restores the search."""
-        self._networks, self._offsets, self._known = {}, {}, (0, 0)
+        self._networks, self._ended_networks, self._read = {}, [], (0, 0)
+        self._changes, self._offsets = [], (0, {})
         super().reload()
 
     def _searcher_of(self, searcher: "str | Oracle") -> Oracle:
@@ -130,49 +144,76 @@ class MultiFidelityOracle(Oracle):
                 f"searcher must be one of {', '.join(SEARCHERS)}, or an oracle that only proposes. "
                 f"Received: searcher={searcher!r}"
             )
-        if len(searcher.objectives) > 1 or len(self.objectives) > 1:
-            raise ValueError("searcher must search for one objective, the same as the oracle's.")
+        own = str(searcher.objective)
+        if len(searcher.objectives) > 1 or own not in (str(self.objective), _NONE):
+            raise ValueError(
+                "searcher must have the objective of this oracle, or none. "
+                f"Received: searcher with {own}, where this oracle has {self.objective}"
+            )
+        if searcher._enqueued:
+            raise ValueError(
+                "warm_start must be given to this oracle, not to its searcher. "
+                f"Received: searcher={searcher!r}"
+            )
         return searcher
 
     def _show_searcher(self) -> None:
         """Lets the searcher see the networks as if they were its own trials."""
         searcher = self.searcher
-        for name in self.start_order[self._known[0] :]:
+        started, ended = self._read
+        self._read = (len(self.start_order), len(self.completed))
+        for name in self.start_order[started:]:
             if self.is_network(self.trials[name]):
                 self._networks[name] = self.trials[name]
-        now = (len(self.start_order), self.progress())
-        changed = now[1] != self._known[1]
-        self._known = now
-        searcher.hyperparameters = self.hyperparameters
-        searcher.trials = self._networks
-        searcher.start_order = list(self._networks)
-        searcher.end_order = [name for name in self.end_order if name in self._networks]
+        went_on = False
+        for trial in self.completed[ended:]:
+            if self.is_network(trial):
+                self._ended_networks.append(trial)
+            else:
+                went_on = True
+            history = self.history_of(trial)
+            rungs = sorted(history) if self.is_network(trial) else sorted(history)[-2:]
+            for here, above in itertools.pairwise(rungs):
+                self._changes.append((here, above, history[above] - history[here]))
+        searcher.hyperparameters, searcher.trials = self.hyperparameters, self._networks
+        searcher.completed = self._ended_networks
         searcher.ongoing_trials = {
             tuner: trial
             for tuner, trial in self.ongoing_trials.items()
             if trial.trial_id in self._networks
         }
-        searcher.completed = [t for t in self.completed if t.trial_id in self._networks]
-        searcher._admission = self._admission
+        searcher._admission, searcher.objectives = self._admission, self.objectives
         searcher.loss = self._full_length_loss  # type: ignore[method-assign]
-        if changed:
-            self._offsets = _offsets([self.losses_by_epochs(one) for one in searcher.completed])
+        searcher.losses = lambda trial: (self._full_length_loss(trial),)  # type: ignore[method-assign]
+        # Means that move with every trial would make the searcher read all trials anew each time.
+        count = _few_of(len(self._changes))
+        if count != self._offsets[0]:
+            self._offsets = count, _offsets(self._changes[:count])
+            went_on = True
+        if went_on:
             searcher.forget()
 
     def _full_length_loss(self, trial: Trial) -> float:
         epochs, loss = max(self.losses_by_epochs(trial).items())
-        return loss + self._offsets.get(epochs, 0.0)
+        return loss + self._offsets[1].get(epochs, 0.0)
 
 
-def _offsets(histories: list[Mapping[int, float]]) -> dict[int, float]:
+def _few_of(count: int) -> int:
+    """The largest number of a growing series that is at most `count`."""
+    reached, following = 0, 1
+    while following <= count:
+        reached, following = following, max(following + 1, int(following * 1.2))
+    return reached
+
+
+def _offsets(changes: list[tuple[int, int, float]]) -> dict[int, float]:
     """By how much a loss changes from each rung to the last, from those who went on."""
-    changes: dict[tuple[int, int], list[float]] = collections.defaultdict(list)
-    for history in histories:
-        rungs = sorted(history)
-        for here, above in itertools.pairwise(rungs):
-            changes[here, above].append(history[above] - history[here])
+    by_rung: dict[tuple[int, int], list[float]] = collections.defaultdict(list)
+    for here, above, change in changes:
+        if math.isfinite(change):
+            by_rung[here, above].append(change)
     offsets: dict[int, float] = {}
-    for here, above in sorted(changes, reverse=True):
+    for here, above in sorted(by_rung, reverse=True):
         if here not in offsets:
-            offsets[here] = float(np.mean(changes[here, above])) + offsets.get(above, 0.0)
+            offsets[here] = float(np.mean(by_rung[here, above])) + offsets.get(above, 0.0)
     return offsets

@@ -12,7 +12,7 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.hypermodels.graph import ABSENT, find_graphs
 from kerasnas.oracles import genome
-from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proposal import Proposal
 
@@ -87,15 +87,14 @@ class NEATOracle(Oracle):
         check_count("num_species", num_species, at_least=1, optional=True)
         shares = {"crossover": crossover, "growth": growth, "shrinkage": shrinkage}
         for name, share in shares.items():
-            if not 0 <= share <= 1:
-                raise ValueError(f"{name} must be from 0 to 1. Received: {name}={share!r}")
+            check_share(name, share)
         if growth + shrinkage > 1:
             raise ValueError(
                 "growth and shrinkage must not be above 1 together: they are shares of the "
                 f"mutations. Received: growth={growth!r}, shrinkage={shrinkage!r}"
             )
         self._wanted_population = population_size
-        budget = max_trials or 100
+        budget = self.max_trials or 100
         least = min(10, max(3, budget // 3))
         self.population_size = population_size or min(max(budget // 10, least), 20)
         self.num_species = num_species or max(2, round(math.sqrt(self.population_size)))

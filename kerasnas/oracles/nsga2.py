@@ -10,7 +10,7 @@ from keras_tuner.engine.metrics_tracking import infer_metric_direction
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome, pareto
-from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.objectives import COSTS
 from kerasnas.oracles.proposal import Proposal
@@ -73,16 +73,15 @@ class NSGA2Oracle(Oracle):
     ):
         super().__init__(objective, max_trials, **kwargs)
         check_count("population_size", population_size, at_least=4, optional=True)
-        if not 0 <= crossover <= 1:
-            raise ValueError(f"crossover must be from 0 to 1. Received: crossover={crossover!r}")
-        budget = max_trials or 100
+        check_share("crossover", crossover)
+        budget = self.max_trials or 100
         least = min(10, max(4, budget // 3))
         self.population_size = population_size or min(max(budget // 5, least), 50)
         self.crossover = crossover
         self._wanted_population = population_size
         self.limits = [
-            (keras_tuner.Objective(name, self._direction(name)), float(limit))
-            for name, limit in (limits or {}).items()
+            (keras_tuner.Objective(name, self._direction(name)), check_limit(name, limit))
+            for name, limit in dict(limits or {}).items()
         ]
         # The best of the first `_seen` completed trials in order, each with its losses and by how
         # much it is beyond the limits.
@@ -118,11 +117,16 @@ class NSGA2Oracle(Oracle):
         parents = (first.trial_id, second.trial_id) if crossed else (first.trial_id,)
         return Proposal(child, parents, "crossover" if crossed else "variation")
 
+    def forget(self) -> None:
+        """Selects from all trials anew."""
+        self._population, self._seen = [], 0
+
     def violation(self, trial: Trial) -> float:
         """By how much of the limits a completed trial is beyond them; 0 within all."""
         total = 0.0
         for objective, limit in self.limits:
-            value = trial.metrics.get_best_value(objective.name)
+            known = trial.metrics.exists(objective.name)
+            value = trial.metrics.get_best_value(objective.name) if known else None
             if value is None or not math.isfinite(value):
                 return math.inf
             over = limit - value if objective.direction == "max" else value - limit
@@ -186,6 +190,17 @@ class NSGA2Oracle(Oracle):
                 f"metric, a cost ({', '.join(COSTS)}) or one of the objectives."
             )
         return direction
+
+
+def check_limit(name: str, limit: Any) -> float:
+    """Refuses a limit that is not a finite number."""
+    number = isinstance(limit, (int, float, np.number)) and not isinstance(limit, bool)
+    if not number or not math.isfinite(limit):
+        raise ValueError(
+            "limits must map names to finite numbers, bytes for flash and ram. "
+            f"Received: {name!r}: {limit!r}"
+        )
+    return float(limit)
 
 
 def _ranks(losses: np.ndarray, beyond: np.ndarray) -> np.ndarray:

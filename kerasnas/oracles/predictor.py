@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.base import Oracle, check_count
+from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.encoding import Encoding
 from kerasnas.oracles.proposal import Proposal
 
@@ -70,11 +70,8 @@ class PredictorOracle(Oracle):
     ):
         super().__init__(objective, max_trials, **kwargs)
         check_count("initial_samples", initial_samples, at_least=2, optional=True)
-        if not 0 <= exploration <= 1:
-            raise ValueError(
-                f"exploration must be from 0 to 1. Received: exploration={exploration!r}"
-            )
-        self.initial_samples = initial_samples or min(max((max_trials or 100) // 5, 3), 10)
+        check_share("exploration", exploration)
+        self.initial_samples = initial_samples or min(max((self.max_trials or 100) // 5, 3), 10)
         self.exploration = exploration
         # Vectors of the completed trials in one encoding; both follow from the trials.
         self._encoding: tuple[int, Encoding] | None = None

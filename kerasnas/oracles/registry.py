@@ -14,6 +14,9 @@ from kerasnas.oracles.objectives import resolve
 from kerasnas.oracles.optuna import OptunaOracle
 from kerasnas.oracles.searchers import SEARCHERS, named
 
+# Spaces up to this size are counted, to say that all of it will be tried.
+_LISTED = 10_000
+
 ORACLES: dict[str, type[Oracle]] = {
     **SEARCHERS,
     "asha": ASHAOracle,
@@ -37,8 +40,9 @@ def make(
 
     Args:
         name: `auto`, or a strategy: `evolution`, `local_search` and so on (as the tuner's name,
-            `LocalSearch`, too). `auto` chooses from the number of objectives and trials and from
-            the space, and says what and why in the oracle's `chosen`.
+            `LocalSearch`, too). `auto` takes `nsga2` for several objectives and `predictor` for
+            one, whose settings follow from the number of trials, and says so in the oracle's
+            `chosen`; it also tells when the space is so small that all of it will be tried.
         objective: As in `kerasnas.oracles.Oracle`.
         max_trials: As there.
         hyperparameters: As there.
@@ -86,7 +90,7 @@ def _choose(
     trials = "trials without a limit" if max_trials is None else f"{max_trials} trials"
     count = None
     if space is not None and space.space and max_trials is not None:
-        count = genome.size(space, max_trials)
+        count = genome.size(space, min(max_trials, _LISTED))
     if count is not None:
         return "predictor", f"predictor; the space has only {count} settings, and all are tried"
     return "predictor", f"predictor, because it learns most from {trials} of one objective"

@@ -46,7 +46,7 @@ def named(name: str, known: Mapping[str, type[Oracle]], *others: str) -> type[Or
     named("LocalSearch", SEARCHERS)   # LocalSearchOracle
     ```
     """
-    key = name.lower().replace("_", "").replace("-", "").removesuffix("oracle")
+    key = str(name).lower().replace("_", "").replace("-", "").removesuffix("oracle")
     for known_name, oracle in known.items():
         if known_name.replace("_", "") == key:
             return oracle

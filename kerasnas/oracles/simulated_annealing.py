@@ -58,9 +58,14 @@ class SimulatedAnnealingOracle(Oracle):
     ):
         super().__init__(objective, max_trials, **kwargs)
         check_count("initial_samples", initial_samples, at_least=2, optional=True)
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0. Received: temperature={temperature!r}")
-        self.initial_samples = initial_samples or min(max((max_trials or 100) // 10, 4), 20)
+        number = isinstance(temperature, (int, float, np.number))
+        if not number or not 0 < temperature < math.inf:
+            raise ValueError(
+                f"temperature must be a number above 0. Received: temperature={temperature!r}"
+            )
+        self.initial_samples = int(
+            initial_samples or min(max((self.max_trials or 100) // 10, 4), 20)
+        )
         self.temperature = temperature
         # The current trial, and how many completed ones have been accepted or rejected.
         self._current: str | None = None

@@ -208,7 +208,7 @@ def rows(oracle: keras_tuner.Oracle) -> list[Row]:
             tuple(sorted(trial.hyperparameters.values.items())),
             trial.score,
         )
-        for name, trial in sorted(oracle.trials.items())
+        for name, trial in sorted(oracle.trials.items(), key=lambda one: int(one[0]))
     ]
 
 

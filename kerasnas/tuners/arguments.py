@@ -1,5 +1,6 @@
 """Checks of a tuner's arguments, and what they stand for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -95,6 +96,11 @@ def check_warm_start(warm_start: Any, oracle: keras_tuner.Oracle) -> WarmStart |
             f"Received: oracle of type {type(oracle).__name__}"
         )
     if isinstance(warm_start, (list, tuple)):
+        if not all(isinstance(values, Mapping) for values in warm_start):
+            raise TypeError(
+                "Argument `warm_start` must be a list of settings, each a dict of values by name. "
+                f"Received: warm_start={warm_start!r}"
+            )
         return [dict(values) for values in warm_start]
     return WarmStart.of(warm_start)
 

@@ -32,6 +32,7 @@ from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
 from kerasnas.tuners.warm_start import WarmStart, first_settings
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
+_BEFORE_EPOCHS = 3  # Arguments of `fit` that come before its `epochs`.
 _ALARMING = 3  # Failures in a row, from the first trial on, that look like a mistake.
 
 
@@ -53,9 +54,9 @@ class Tuner(TrialRunner):
         max_trials: For an oracle that is not passed: number of trials, 10 by default.
         max_time: Time limit of one call of `search`, in seconds or as "90s", "30m", "2h"; no
             trial starts after it, and another `search` goes on.
-        warm_start: What is trained first: the name of a zero-cost proxy ("synflow", "naswot",
-            "grad_norm", "macs", "params") or a `kerasnas.WarmStart`, which ranks untrained
-            networks, or a list of settings.
+        warm_start: What is trained first, as trials of the search: the name of a zero-cost proxy
+            ("synflow", "naswot", "grad_norm", "macs", "params") or a `kerasnas.WarmStart`, which
+            ranks untrained networks, or a list of settings.
         seed: Seed of the training, and of an oracle that is not passed; by default the oracle's.
         directory: Folder of the runs.
         project_name: Folder of this run in it. A run found there is resumed.
@@ -418,6 +419,11 @@ class Tuner(TrialRunner):
         self._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
         if self._trains_itself():
             return
+        if hasattr(self.oracle, "max_epochs") and len(args) > _BEFORE_EPOCHS:
+            raise ValueError(
+                "The oracle says how many epochs a trial trains: pass them to it as `max_epochs`, "
+                f"and none to `search`. Received: epochs={args[_BEFORE_EPOCHS]!r}"
+            )
         fit = inputs.bind_fit(args, kwargs)
         inputs.check_data(fit)
         if self.get_best_trials(1):
@@ -491,7 +497,7 @@ class Tuner(TrialRunner):
         lineage = getattr(self.oracle, "lineage", {})
         found = [
             result_of(trial, lineage.get(trial.trial_id), self._record_fname(trial.trial_id))
-            for trial in sorted(self._trials(), key=lambda trial: trial.trial_id)
+            for trial in sorted(self._trials(), key=lambda trial: int(trial.trial_id))
         ]
         if len(getattr(self.oracle, "objectives", [])) > 1:
             add_trade_off(found, self.oracle)

@@ -1,5 +1,6 @@
 """Tells an oracle about every epoch of a running trial, and ends it when the oracle says so."""
 
+import math
 from collections.abc import Callable
 
 import keras
@@ -30,7 +31,11 @@ class Reporter(keras.callbacks.Callback):
         if not self._objective.has_value(logs):
             return
         value = float(self._objective.get_value(logs))
-        if self._best is None or self._objective.better_than(value, self._best):
+        if (
+            self._best is None
+            or not math.isfinite(self._best)
+            or self._objective.better_than(value, self._best)
+        ):
             self._best = value
         if self._report(epoch + 1, {self._objective.name: self._best}):
             self.model.stop_training = True

@@ -200,7 +200,10 @@ class TrialRunner(keras_tuner.Tuner):
         )
 
     def _cost_objectives(self, trial: Trial) -> dict[str, int]:
-        names = [one.name for one in members(self.oracle.objective) if one.name in COSTS]
+        wanted = members(self.oracle.objective)
+        # What an oracle limits it must be told, too.
+        wanted += [objective for objective, _ in getattr(self.oracle, "limits", ())]
+        names = sorted({one.name for one in wanted if one.name in COSTS})
         costs = self._costs(trial) if names else {}
         if names and not costs:
             raise keras_tuner.errors.FailedTrialError(

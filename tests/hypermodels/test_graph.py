@@ -210,3 +210,12 @@ def test_a_network_can_be_exported(space):
 def test_a_space_that_makes_no_sense_is_refused(arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         GraphHyperModel(**{"input_shape": (8, 8, 1), "num_classes": 3, **arguments})
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"depth": 2.5}, {"depth": "2"}, {"stages": 1.5}, {"filters": 0}, {"filters": []}],
+)
+def test_numbers_that_are_not_whole_or_not_positive(argument):
+    with pytest.raises(ValueError, match=f"`{next(iter(argument))}` must be"):
+        GraphHyperModel((8, 8, 1), 3, **argument)

@@ -100,3 +100,54 @@ def test_a_tuner_that_reports_nothing_is_told_so(tmp_path):
     with pytest.raises(RuntimeError, match=r"kerasnas.Tuner .*HyperbandOracle"):
         oracle.end_trial(trial)
     assert make(tmp_path).trials[trial.trial_id].status == "COMPLETED"
+
+
+def test_a_training_that_diverges_is_stopped_and_counts_at_no_rung(tmp_path):
+    oracle = make(tmp_path)
+    trial = oracle.create_trial("a")
+    assert oracle.report(trial.trial_id, 1, {"score": float("nan")}) is True
+    assert "reports" not in oracle.lineage[trial.trial_id]
+
+
+def test_a_retry_starts_without_the_reports_of_the_failed_run(tmp_path):
+    oracle = make(tmp_path, max_retries_per_trial=1)
+    search.run(oracle, trials=4)
+    trial = oracle.create_trial("a")
+    for rung in (1, 3):
+        oracle.report(trial.trial_id, rung, {"score": 99.0})
+    trial.status = "INVALID"
+    oracle.end_trial(trial)
+    assert "reports" not in oracle.lineage[trial.trial_id]
+    again = make(tmp_path, max_retries_per_trial=1)
+    assert again.create_trial("a").trial_id == trial.trial_id
+    assert again.lineage == oracle.lineage
+    assert again.report(trial.trial_id, 1, {"score": -99.0}) is True
+    assert again.lineage[trial.trial_id]["reports"] == {"1": 99.0}
+    assert again.lineage[trial.trial_id]["stopped"] == 1
+
+
+def test_a_resume_between_the_end_of_a_trial_and_the_next_report(tmp_path):
+    """What the searcher knows follows from the trials that have ended, and from nothing else."""
+
+    def life(folder, resume):
+        oracle = make(folder, max_epochs=4, rungs=[2], min_epochs=None, searcher="cross_entropy")
+        running = {}
+        for turn in range(90):
+            worker = str(turn % 3)
+            if resume and turn % 10 == 9:
+                oracle = make(
+                    folder, max_epochs=4, rungs=[2], min_epochs=None, searcher="cross_entropy"
+                )
+                # The three that were running are handed out again, in the same order.
+                for name in sorted(running, key=lambda one: running[one].trial_id):
+                    running[name] = oracle.create_trial(name)
+            if worker not in running:
+                running[worker] = oracle.create_trial(worker)
+                score = search.score(running[worker].hyperparameters.values)
+                oracle.report(running[worker].trial_id, 2, {"score": score - 1.0})
+            else:
+                search.finish(oracle, running.pop(worker))
+        return oracle
+
+    whole, cut = life(tmp_path / "whole", False), life(tmp_path / "cut", True)
+    assert search.rows(cut) == search.rows(whole)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from kerasnas.oracles import Oracle, Proposal, RandomOracle, genome
+from kerasnas.oracles import make as make_oracle
 from kerasnas.testing import search
 from kerasnas.testing.search import Violation
 
@@ -372,3 +373,16 @@ def test_a_wider_budget_lets_a_stopped_search_go_on(tmp_path):
     assert search.run(oracle) == []
     oracle.attach()
     assert len(search.run(oracle)) == 4
+
+
+@pytest.mark.parametrize("name", ["greedy", "local_search", "simulated_annealing", "evolution"])
+def test_integers_of_numpy_can_be_saved(tmp_path, name):
+    oracle = make_oracle(
+        name,
+        objective=keras_tuner.Objective(*search.OBJECTIVE),
+        max_trials=np.int64(50),
+        hyperparameters=search.conditional_space(),
+        seed=np.int64(0),
+    )
+    oracle.open(tmp_path)
+    assert len(search.run(oracle, trials=8)) == 8

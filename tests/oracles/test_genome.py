@@ -320,3 +320,18 @@ def test_mutation_steps_on_ordered_ranges_and_reaches_far():
 
 def test_small_space_has_ten_settings():
     assert genome.size(small_space()) == 10
+
+
+def test_a_long_range_and_a_fraction_of_one_name():
+    """A range of fifty million is not walked to learn that it has no 0.5."""
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("kind", ["many", "share"])
+    with hp.conditional_scope("kind", ["many"]):
+        hp.Int("k", 1, 5 * 10**7)
+    with hp.conditional_scope("kind", ["share"]):
+        hp.Float("k", 0.25, 0.75)
+    rng = np.random.default_rng(0)
+    values = {"kind": "share", "k": 0.5}
+    for _ in range(200):
+        values = genome.mutate(hp, values, rng)
+        assert genome.complete(hp, values) == values

@@ -100,3 +100,11 @@ def test_where_the_smallest_does_not_build_the_next_larger_are_tried(tmp_path):
 def test_bad_arguments(argument):
     with pytest.raises(ValueError, match="extensions must be"):
         GreedyOracle("val_loss", grow=True, **argument)
+
+
+def test_a_choice_of_numbers_grows_by_their_size_not_by_how_they_are_written():
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("width", [64, 16, 32])
+    assert growth.smallest(hp) == {"width": 16}
+    larger = growth.enlargements(hp, {"width": 32}, np.random.default_rng(0))
+    assert [*larger] == [{"width": 64}]

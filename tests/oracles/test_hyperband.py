@@ -5,7 +5,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kerasnas.oracles import HyperbandOracle
+from kerasnas.oracles import EvolutionOracle, GridOracle, HyperbandOracle
 from kerasnas.testing import search
 
 
@@ -176,7 +176,8 @@ def test_one_trial_in_twenty_fails_and_the_top_bracket_still_ends(tmp_path, seed
 
 
 @pytest.mark.parametrize(
-    "searcher", ["evolution", "local_search", "greedy", "cross_entropy", "predictor", "neat"]
+    "searcher",
+    ["evolution", "local_search", "greedy", "cross_entropy", "predictor", "neat", "nsga2"],
 )
 def test_any_strategy_proposes_the_first_rounds(tmp_path, searcher):
     """Guided proposals are better than random ones, and a resumed search goes on the same way."""
@@ -215,6 +216,9 @@ def test_the_searcher_compares_lengths_by_what_longer_training_brings(tmp_path):
         ({"searcher": "hyperband"}, "no strategy of that name"),
         ({"searcher": "nothing"}, "no strategy of that name"),
         ({"searcher": 3}, "searcher must be"),
+        ({"searcher": EvolutionOracle("accuracy")}, "searcher must have the objective"),
+        ({"searcher": GridOracle("val_loss")}, "searcher must be"),
+        ({"searcher": EvolutionOracle(warm_start=[{"a": 1}])}, "warm_start must be given"),
         ({"min_epochs": 30}, "min_epochs must be at most"),
         ({"factor": 1}, "factor must be"),
     ],

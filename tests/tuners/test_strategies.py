@@ -233,9 +233,43 @@ def test_settings_can_be_trained_first(build, fit, tmp_path):
     [
         ("magic", ValueError, "magic"),
         (7, TypeError, "warm_start=7"),
+        ([1], TypeError, r"warm_start=\[1\]"),
         ([{"units": 99}], ValueError, "Cannot enqueue"),
     ],
 )
 def test_bad_warm_starts(build, fit, tmp_path, warm_start, error, message):
     with pytest.raises(error, match=message):
         kn.Random(build, "val_loss", warm_start=warm_start, directory=tmp_path).search(**fit)
+
+
+def test_limits_on_costs_that_are_no_objectives(build, fit, tmp_path):
+    tuner = kn.NSGA2(
+        build,
+        ["val_loss", "params"],
+        max_trials=3,
+        limits={"ram": 10**9, "macs": 0.5},
+        seed=0,
+        directory=tmp_path,
+    )
+    tuner.search(**{**fit, "epochs": 1})
+    assert [r["status"] for r in tuner.results()] == ["COMPLETED"] * 3
+    assert all(r["metrics"]["ram"] == r["ram_bytes"] for r in tuner.results())
+    assert tuner.get_pareto_trials() == []
+
+
+def test_results_are_in_order_after_an_extension_to_longer_ids(build, fit, tmp_path):
+    for trials in (3, 12):
+        tuner = kn.NSGA2(
+            build, ["val_loss", "params"], max_trials=trials, seed=0, directory=tmp_path
+        )
+        tuner.search(**{**fit, "epochs": 1})
+    results = tuner.results()
+    assert [int(r["trial_id"]) for r in results] == list(range(12))
+    volumes = [r["hypervolume"] for r in results]
+    assert volumes == sorted(volumes)
+
+
+def test_epochs_by_position_where_the_oracle_sets_them(build, data, tmp_path):
+    tuner = kn.ASHA(build, "loss", max_epochs=3, directory=tmp_path)
+    with pytest.raises(ValueError, match=r"`max_epochs`.*epochs=5"):
+        tuner.search(*data, 16, 5)
