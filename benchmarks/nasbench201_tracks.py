@@ -261,7 +261,7 @@ TRACKS = {
     "fidelity": (
         fidelity,
         "regret by full trainings' worth of epochs, points",
-        ["ASHA + predictor", "ASHA + evolution", "ASHA + random", "Hyperband + predictor", "auto"],
+        ["Hyperband + predictor", "ASHA + predictor", "ASHA + evolution", "ASHA + random", "auto"],
         [
             "KerasTuner Hyperband",
             "Optuna TPE + nothing",
