@@ -176,7 +176,3 @@ class ASHAOracle(MultiFidelityOracle):
         if "stopped" in self.lineage[trial.trial_id]:
             return losses
         return {**losses, self.max_epochs: self.loss(trial)}
-
-    def history_of(self, trial: Trial) -> Mapping[int, float]:
-        """The losses of its rungs."""
-        return self.losses_by_epochs(trial)

@@ -246,6 +246,10 @@ class Oracle(RankedOracle):
         """Whether a setting was tried, or turned away since the last trial; for strategies."""
         return self._admission.ruled_out(values)
 
+    def share_of_trials(self, part: int, least: int, most: int) -> int:
+        """One part in so many of the trials (of 100 where there is no limit), within bounds."""
+        return min(max((self.max_trials or 100) // part, least), most)
+
     def check_population(self, size: int | None) -> None:
         """Refuses a population that a user wants, and that the space is too small for.
 

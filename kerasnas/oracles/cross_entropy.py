@@ -65,7 +65,7 @@ class CrossEntropyOracle(Oracle):
         check_count("batch_size", batch_size, at_least=2, optional=True)
         for name, share in (("elite", elite), ("smoothing", smoothing)):
             check_share(name, share, zero=False)
-        self.batch_size = batch_size or min(max((self.max_trials or 100) // 10, 5), 20)
+        self.batch_size = batch_size or self.share_of_trials(10, 5, 20)
         self.elite = elite
         self.smoothing = smoothing
         # Both follow from the completed trials: how many are fitted to, and each name's fit.
@@ -91,7 +91,7 @@ class CrossEntropyOracle(Oracle):
 
     def _fit_new_batches(self) -> None:
         if self._fitted > len(self.completed):
-            self._fitted, self._fits = 0, {}
+            self.forget()
         while self._fitted + self.batch_size <= len(self.completed):
             batch = self.completed[self._fitted : self._fitted + self.batch_size]
             count = max(2, math.ceil(self.elite * self.batch_size))
@@ -145,4 +145,4 @@ class _Fit:
         mean = np.average(places, weights=weights)
         spread = math.sqrt(np.average((places - mean) ** 2, weights=weights))
         place = decision.quantile(value) + rng.normal(0.0, max(spread, _LEAST_SPREAD) / 2)
-        return decision.at_quantile(min(max(place, 0.0), 1.0))
+        return decision.at_quantile(place)

@@ -40,9 +40,7 @@ class Descent(Oracle):
     ):
         super().__init__(objective, max_trials, **kwargs)
         check_count("initial_samples", initial_samples, at_least=1, optional=True)
-        self.initial_samples = int(
-            initial_samples or min(max((self.max_trials or 100) // 10, 3), 10)
-        )
+        self.initial_samples = int(initial_samples or self.share_of_trials(10, 3, 10))
         # The episode: the numbers of its first completed and its first started trial.
         self._first_end = 0
         self._first_start = 0

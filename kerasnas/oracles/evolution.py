@@ -55,9 +55,8 @@ class EvolutionOracle(Oracle):
         check_count("population_size", population_size, at_least=2, optional=True)
         check_count("sample_size", sample_size, at_least=1, optional=True)
         check_share("crossover", crossover)
-        budget = self.max_trials or 100
-        least = min(10, max(3, budget // 3))
-        self.population_size = population_size or min(max(budget // 5, least), 50)
+        least = self.share_of_trials(3, 3, 10)
+        self.population_size = population_size or self.share_of_trials(5, least, 50)
         self.sample_size = sample_size or max(3, self.population_size // 4)
         self.crossover = crossover
         self._wanted_population = population_size

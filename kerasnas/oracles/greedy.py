@@ -62,7 +62,7 @@ class GreedyOracle(Descent):
         super().__init__(objective, max_trials, initial_samples, **kwargs)
         check_count("extensions", extensions, at_least=1, optional=True)
         self.grow = grow
-        self.extensions = extensions or min(max((self.max_trials or 100) // 10, 3), 10)
+        self.extensions = extensions or self.share_of_trials(10, 3, 10)
         # The parts in the order of the walk, and the one that was changed last.
         self._parts: list[str] = []
         self._part: str | None = None

@@ -90,7 +90,6 @@ class MultiFidelityOracle(Oracle):
             At least one loss.
         """
 
-    @abstractmethod
     def history_of(self, trial: Trial) -> Mapping[int, float]:
         """Losses that a completed trial adds to the knowledge of how losses change.
 
@@ -98,8 +97,9 @@ class MultiFidelityOracle(Oracle):
             trial: Any completed trial.
 
         Returns:
-            Losses by epochs of its network, up to the end of this trial.
+            Losses by epochs of its network that no earlier trial has added in full.
         """
+        return self.losses_by_epochs(trial)
 
     def settings(self) -> dict[str, Any]:
         """What fixes the rungs, and who proposes."""
@@ -172,8 +172,7 @@ class MultiFidelityOracle(Oracle):
             else:
                 went_on = True
             history = self.history_of(trial)
-            rungs = sorted(history) if self.is_network(trial) else sorted(history)[-2:]
-            for here, above in itertools.pairwise(rungs):
+            for here, above in itertools.pairwise(sorted(history)):
                 self._changes.append((here, above, history[above] - history[here]))
         searcher.hyperparameters, searcher.trials = self.hyperparameters, self._networks
         searcher.completed = self._ended_networks

@@ -94,9 +94,8 @@ class NEATOracle(Oracle):
                 f"mutations. Received: growth={growth!r}, shrinkage={shrinkage!r}"
             )
         self._wanted_population = population_size
-        budget = self.max_trials or 100
-        least = min(10, max(3, budget // 3))
-        self.population_size = population_size or min(max(budget // 10, least), 20)
+        least = self.share_of_trials(3, 3, 10)
+        self.population_size = population_size or self.share_of_trials(10, least, 20)
         self.num_species = num_species or max(2, round(math.sqrt(self.population_size)))
         self.crossover, self.growth, self.shrinkage = crossover, growth, shrinkage
         # They follow from the space and the completed trials: a resume finds them again.

@@ -74,9 +74,8 @@ class NSGA2Oracle(Oracle):
         super().__init__(objective, max_trials, **kwargs)
         check_count("population_size", population_size, at_least=4, optional=True)
         check_share("crossover", crossover)
-        budget = self.max_trials or 100
-        least = min(10, max(4, budget // 3))
-        self.population_size = population_size or min(max(budget // 5, least), 50)
+        least = self.share_of_trials(3, 4, 10)
+        self.population_size = population_size or self.share_of_trials(5, least, 50)
         self.crossover = crossover
         self._wanted_population = population_size
         self.limits = [

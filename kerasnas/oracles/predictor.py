@@ -71,7 +71,7 @@ class PredictorOracle(Oracle):
         super().__init__(objective, max_trials, **kwargs)
         check_count("initial_samples", initial_samples, at_least=2, optional=True)
         check_share("exploration", exploration)
-        self.initial_samples = initial_samples or min(max((self.max_trials or 100) // 5, 3), 10)
+        self.initial_samples = initial_samples or self.share_of_trials(5, 3, 10)
         self.exploration = exploration
         # Vectors of the completed trials in one encoding; both follow from the trials.
         self._encoding: tuple[int, Encoding] | None = None

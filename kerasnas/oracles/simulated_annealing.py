@@ -63,9 +63,7 @@ class SimulatedAnnealingOracle(Oracle):
             raise ValueError(
                 f"temperature must be a number above 0. Received: temperature={temperature!r}"
             )
-        self.initial_samples = int(
-            initial_samples or min(max((self.max_trials or 100) // 10, 4), 20)
-        )
+        self.initial_samples = int(initial_samples or self.share_of_trials(10, 4, 20))
         self.temperature = temperature
         # The current trial, and how many completed ones have been accepted or rejected.
         self._current: str | None = None

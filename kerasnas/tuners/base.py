@@ -393,14 +393,14 @@ class Tuner(TrialRunner):
         return failures, bool(self.get_best_trials(1))
 
     def _reached(self, trial: Trial) -> dict[str, float]:
-        objectives = getattr(self.oracle, "objectives", [self.oracle.objective])
+        objectives = self._objectives()
         if len(objectives) == 1:
             return {self.oracle.objective.name: trial.score}
         return {one.name: trial.metrics.get_best_value(one.name) for one in objectives}
 
     def _best_so_far(self) -> str:
         """The best trial and its score; of several objectives, how many no other is better than."""
-        if len(getattr(self.oracle, "objectives", [])) > 1:
+        if len(self._objectives()) > 1:
             front = len(self.oracle.get_pareto_trials())
             return f"front {front}" if front else ""
         best = next(iter(self.get_best_trials(1)), None)
@@ -499,7 +499,7 @@ class Tuner(TrialRunner):
             result_of(trial, lineage.get(trial.trial_id), self._record_fname(trial.trial_id))
             for trial in sorted(self._trials(), key=lambda trial: int(trial.trial_id))
         ]
-        if len(getattr(self.oracle, "objectives", [])) > 1:
+        if len(self._objectives()) > 1:
             add_trade_off(found, self.oracle)
         return found
 

@@ -75,8 +75,12 @@ class TrialRunner(keras_tuner.Tuner):
 
     def _trained_objective(self) -> keras_tuner.Objective:
         """The objective that the best epoch is chosen by: the first that is no cost."""
-        ours = getattr(self.oracle, "objectives", [self.oracle.objective])
-        return next((one for one in ours if one.name not in COSTS), ours[0])
+        objectives = self._objectives()
+        return next((one for one in objectives if one.name not in COSTS), objectives[0])
+
+    def _objectives(self) -> list[keras_tuner.Objective]:
+        """What the oracle tells apart; KerasTuner's own makes one sum of several."""
+        return getattr(self.oracle, "objectives", [self.oracle.objective])
 
     def _reporters(self, trial: Trial) -> list[keras.callbacks.Callback]:
         report = getattr(self.oracle, "report", None)
