@@ -12,7 +12,7 @@ from kerasnas.oracles.admission import Admission
 from kerasnas.oracles.genome import Values
 
 # Spaces up to this size are listed to the end before the search gives up.
-_LISTED = 10_000
+LISTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def find(
                 return Proposal(values, operator="repair"), None
             if over <= excess:
                 nearest, excess = values, over
-    count = genome.size(space, _LISTED)
+    count = genome.size(space, LISTED)
     if count is not None:
         for values in genome.enumerate_settings(space):
             if not admission.ruled_out(values) and admission.judge(values) == 0:

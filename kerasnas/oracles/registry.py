@@ -12,10 +12,8 @@ from kerasnas.oracles.grid import GridOracle
 from kerasnas.oracles.hyperband import HyperbandOracle
 from kerasnas.oracles.objectives import resolve
 from kerasnas.oracles.optuna import OptunaOracle
+from kerasnas.oracles.proposal import LISTED
 from kerasnas.oracles.searchers import SEARCHERS, named
-
-# Spaces up to this size are counted, to say that all of it will be tried.
-_LISTED = 10_000
 
 ORACLES: dict[str, type[Oracle]] = {
     **SEARCHERS,
@@ -90,7 +88,7 @@ def _choose(
     trials = "trials without a limit" if max_trials is None else f"{max_trials} trials"
     count = None
     if space is not None and space.space and max_trials is not None:
-        count = genome.size(space, min(max_trials, _LISTED))
+        count = genome.size(space, min(max_trials, LISTED))
     if count is not None:
         return "predictor", f"predictor; the space has only {count} settings, and all are tried"
     return "predictor", f"predictor, because it learns most from {trials} of one objective"
