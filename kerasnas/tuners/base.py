@@ -426,6 +426,14 @@ class Tuner(TrialRunner):
             )
         fit = inputs.bind_fit(args, kwargs)
         inputs.check_data(fit)
+        epochs = getattr(self.oracle, "max_epochs", None)
+        if epochs is not None and fit.get("epochs", epochs) != epochs:
+            # Scripts written for KerasTuner's Hyperband pass it; it has no effect there either.
+            warnings.warn(
+                f"`search(epochs={fit['epochs']})` has no effect: how long a trial trains says "
+                f"{type(self.oracle).__name__}, up to its max_epochs={epochs}",
+                stacklevel=3,
+            )
         if self.get_best_trials(1):
             return
         model = self._first_model if self._first_model is not None else self._default_model()

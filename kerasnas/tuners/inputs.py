@@ -104,7 +104,7 @@ def check_data(fit: Mapping[str, Any]) -> None:
         fit: Arguments of `keras.Model.fit` by name. Data sets and generators are left alone.
 
     Raises:
-        ValueError: Data that is missing, empty, or of different lengths.
+        ValueError: Data that is missing, empty, of different lengths, or not validated every epoch.
         TypeError: Lists of Python numbers, which Keras does not take.
     """
     if fit.get("x") is None:
@@ -113,6 +113,11 @@ def check_data(fit: Mapping[str, Any]) -> None:
             f"Received: x={fit.get('x')!r}"
         )
     _check_lengths({name: fit.get(name) for name in _DATA}, "")
+    if fit.get("validation_freq", 1) != 1:
+        raise ValueError(
+            "Argument `validation_freq` must be 1: the best epoch of a trial is chosen among all "
+            f"of them. Received: validation_freq={fit['validation_freq']!r}"
+        )
     validation = fit.get("validation_data")
     if validation is None or not isinstance(validation, (tuple, list)):
         return

@@ -44,8 +44,7 @@ class StrategyTuner(Tuner):
         given.pop("hypermodel", None)
         names = _parameters(self.oracle_class)
         for name in ("max_trials", "max_epochs"):
-            optional = name in names and names[name].default is None
-            if name in given and not (optional and given[name] is None):
+            if given.get(name) is not None:
                 check_positive(name, given[name])
         warm_start = {"warm_start": given.pop("warm_start")} if "warm_start" in given else {}
         oracle = self.oracle_class(**{n: value for n, value in given.items() if n in names})

@@ -78,6 +78,7 @@ def test_data_that_is_fine(fit):
         ({"x": X, "y": Y, "validation_data": (X[:0], Y[:0])}, "empty"),
         ({"x": [], "y": Y}, "empty"),
         ({"x": np.array(3.0), "y": Y}, "scalar"),
+        ({"x": X, "y": Y, "validation_freq": 2}, "validation_freq=2"),
         ({"y": Y}, "x=None"),
     ],
 )
@@ -226,7 +227,6 @@ def test_what_is_no_hypermodel(hypermodel, message, tmp_path):
         ({"max_trials": -3}, ValueError, "max_trials=-3"),
         ({"max_trials": 2.5}, TypeError, "max_trials=2.5"),
         ({"max_trials": "9"}, TypeError, "max_trials='9'"),
-        ({"max_trials": None}, TypeError, "max_trials=None"),
         ({"executions_per_trial": 0}, ValueError, "executions_per_trial"),
         ({"budget": "64KB"}, TypeError, "kerasnas.Budget"),
         ({"max_time": "tomorrow"}, ValueError, "max_time"),

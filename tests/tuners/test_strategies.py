@@ -53,6 +53,20 @@ def test_the_arguments_reach_the_oracle(build, tmp_path):
     assert tuner.remaining_trials == 7
 
 
+def test_trials_without_end_until_the_time_is_over(build, fit, tmp_path):
+    tuner = kn.Evolution(
+        build, "val_loss", max_trials=None, max_time=1, seed=0, directory=tmp_path
+    )
+    tuner.search(**{**fit, "epochs": 1})
+    assert tuner.results()
+
+
+def test_epochs_that_have_no_effect_are_named(build, fit, tmp_path):
+    tuner = kn.Hyperband(build, "val_loss", max_epochs=2, max_trials=1, directory=tmp_path)
+    with pytest.warns(UserWarning, match=r"epochs=50.*max_epochs=2"):
+        tuner.search(**{**fit, "epochs": 50})
+
+
 def test_children_have_a_parent(build, fit, tmp_path):
     tuner = kn.Evolution(build, "val_loss", 5, population_size=2, seed=0, directory=tmp_path)
     tuner.search(**{**fit, "epochs": 1})
