@@ -54,9 +54,7 @@ def test_the_arguments_reach_the_oracle(build, tmp_path):
 
 
 def test_trials_without_end_until_the_time_is_over(build, fit, tmp_path):
-    tuner = kn.Evolution(
-        build, "val_loss", max_trials=None, max_time=1, seed=0, directory=tmp_path
-    )
+    tuner = kn.Evolution(build, "val_loss", max_trials=None, max_time=1, seed=0, directory=tmp_path)
     tuner.search(**{**fit, "epochs": 1})
     assert tuner.results()
 
