@@ -3,7 +3,7 @@
 from kerasnas.hardware.budget import Budget, Violation
 from kerasnas.hardware.graph import Graph, Node
 from kerasnas.hardware.keras_graph import cost_rule, keras_graph
-from kerasnas.hardware.profile import LayerProfile, Profile, profile, profile_graph
+from kerasnas.hardware.profile import LayerProfile, Profile, Work, profile, profile_graph
 from kerasnas.hardware.sketch import Sketch
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Profile",
     "Sketch",
     "Violation",
+    "Work",
     "cost_rule",
     "keras_graph",
     "profile",

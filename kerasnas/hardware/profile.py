@@ -1,6 +1,9 @@
 """The cost of one network: in total and layer by layer."""
 
 import dataclasses
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import keras
 
@@ -11,6 +14,14 @@ from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import Program, lower
 
 _VALUE_BYTES = {"int8": 1, "float32": 4}
+
+
+class Work(NamedTuple):
+    """What all operators of one kind do together: their number, MACs, and values that they write."""
+
+    operators: int
+    macs: int
+    values: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +60,8 @@ class Profile:
         arena_head: Peak of the activations, placed as its planner places them.
         arena_tail: What the interpreter keeps for operators and tensors.
         layers: The same layer by layer, in the order of execution.
+        work: What the file's operators do, by TFLite's name of their kind.
+        latency_ms: Milliseconds of one inference, as a latency model predicts them; None without.
     """
 
     dtype: str
@@ -59,6 +72,8 @@ class Profile:
     arena_head: int
     arena_tail: int
     layers: tuple[LayerProfile, ...]
+    work: Mapping[str, Work] = dataclasses.field(default_factory=dict)
+    latency_ms: float | None = None
 
     def summary(self) -> str:
         """A table of the layers and the totals, as text."""
@@ -123,7 +138,21 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
         arena_head=head,
         arena_tail=tail,
         layers=_layers(graph, program, dtype) if by_layer else (),
+        work=_work(graph, program),
     )
+
+
+def _work(graph: Graph, program: Program) -> dict[str, Work]:
+    found: dict[str, Work] = {}
+    for operator in program.operators:
+        # A layer that multiplies and accumulates is one operator.
+        operators, macs, values = found.get(operator.kind, (0, 0, 0))
+        found[operator.kind] = Work(
+            operators + 1,
+            macs + graph.macs(graph.nodes[operator.node]),
+            values + math.prod(program.activations[operator.writes]),
+        )
+    return found
 
 
 def _layers(graph: Graph, program: Program, dtype: str) -> tuple[LayerProfile, ...]:

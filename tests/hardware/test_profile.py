@@ -35,6 +35,27 @@ def test_a_convolutional_network_by_hand():
     assert kn.profile(model, "float32").flash_bytes > 4 * model.count_params()
 
 
+def test_work_is_told_apart_by_the_kind_of_operator():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, padding="same", activation="relu"),
+            layers.Conv2D(4, 1),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(10),
+        ]
+    )
+    assert kn.profile(model).work == {
+        "CONV_2D": (2, 64 * (27 * 4 + 4 * 4), 2 * 64 * 4),
+        "DEPTHWISE_CONV_2D": (1, 64 * 9 * 4, 64 * 4),
+        "MAX_POOL_2D": (1, 0, 64),
+        "RESHAPE": (1, 0, 64),
+        "FULLY_CONNECTED": (1, 640, 10),
+    }
+
+
 def test_a_skip_is_kept_until_it_is_added():
     inputs = keras.Input((8, 8, 4))
     x = layers.Conv2D(4, 3, padding="same")(inputs)
