@@ -17,7 +17,7 @@ _VALUE_BYTES = {"int8": 1, "float32": 4}
 
 
 class Work(NamedTuple):
-    """What all operators of one kind do together: their number, MACs, and values that they write."""
+    """What all operators of one kind do together: their number, MACs and values written."""
 
     operators: int
     macs: int
