@@ -1,9 +1,16 @@
-"""Peak activation memory: where TensorFlow Lite Micro would put every tensor."""
+"""The tensor arena: where TensorFlow Lite Micro would put every tensor, and what it keeps beside.
 
+Its head holds the activations and the kernels' scratch buffers, placed by a planner; its tail what
+the interpreter and the kernels allocate once.
+"""
+
+import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from kerasnas.hardware import kernels
+from kerasnas.hardware.kernels import Call, Operand
 from kerasnas.hardware.lowering import Program
 
 _ALIGNMENT = 16
@@ -18,19 +25,33 @@ class Lifetime(NamedTuple):
 
 
 def lifetimes(program: Program, bytes_per_value: int) -> list[Lifetime]:
-    """How long each activation lives; inputs from the start, outputs to the end."""
-    first = dict.fromkeys(program.inputs, 0)
-    last = dict.fromkeys(program.inputs, 0)
+    """How long each activation lives, and then each scratch buffer.
+
+    Inputs live from before the first operator, outputs to the end.
+
+    Args:
+        program: A lowered network.
+        bytes_per_value: Bytes of one value of an activation: 1 for int8, 4 for float32.
+
+    Returns:
+        The activations in the program's order, then the scratch buffers.
+    """
+    first = dict.fromkeys(program.inputs, -1)
+    last = dict.fromkeys(program.inputs, -1)
     for step, operator in enumerate(program.operators):
         for read in operator.reads:
             last[read] = step
         first[operator.writes] = last[operator.writes] = step
-    end = max(len(program.operators) - 1, 0)
     for output in program.outputs:
-        last[output] = end
-    return [
+        last[output] = len(program.operators) - 1
+    activations = [
         Lifetime(bytes_per_value * math.prod(shape), first[i], last[i])
         for i, shape in enumerate(program.activations)
+    ]
+    return activations + [
+        Lifetime(size, step, step)
+        for step, call in enumerate(_calls(program, bytes_per_value))
+        for size in kernels.scratch(call)
     ]
 
 
@@ -53,50 +74,139 @@ def plan(buffers: Sequence[Lifetime]) -> list[int]:
     [0, 112, 0]
     """
     offsets = [0] * len(buffers)
-    sizes = [math.ceil(b.size / _ALIGNMENT) * _ALIGNMENT for b in buffers]
-    placed: list[int] = []
-    for i in sorted(range(len(buffers)), key=lambda i: (-sizes[i], -i)):
+    # What is placed, by offset: offset, end, first and last operator.
+    placed: list[tuple[int, int, int, int]] = []
+    for i in sorted(range(len(buffers)), key=lambda i: (-_aligned(buffers[i].size), -i)):
+        size, (_, first, last) = _aligned(buffers[i].size), buffers[i]
         at = 0
-        for j in sorted(placed, key=lambda j: offsets[j]):
-            if buffers[j].last < buffers[i].first or buffers[i].last < buffers[j].first:
+        for offset, end, other_first, other_last in placed:
+            if other_last < first or last < other_first:
                 continue
-            if offsets[j] - at >= sizes[i]:
+            if offset - at >= size:
                 break
-            at = max(at, offsets[j] + sizes[j])
+            at = max(at, end)
         offsets[i] = at
-        placed.append(i)
+        bisect.insort(placed, (at, at + size, first, last), key=lambda buffer: buffer[0])
     return offsets
 
 
+def peak(buffers: Sequence[Lifetime]) -> int:
+    """Bytes from the start of the arena to the end of the highest buffer that `plan` placed."""
+    ends = (at + _aligned(b.size) for at, b in zip(plan(buffers), buffers, strict=True))
+    return max(ends, default=0)
+
+
 def head_bytes(program: Program, bytes_per_value: int) -> int:
-    """Bytes of the arena that hold activations."""
-    buffers = lifetimes(program, bytes_per_value)
-    return max(
-        (
-            offset + math.ceil(b.size / _ALIGNMENT) * _ALIGNMENT
-            for offset, b in zip(plan(buffers), buffers, strict=True)
-        ),
-        default=0,
-    )
+    """Bytes of the arena that hold activations and scratch buffers.
+
+    Args:
+        program: A lowered network.
+        bytes_per_value: Bytes of one value of an activation: 1 for int8, 4 for float32.
+
+    Returns:
+        The head of the arena.
+    """
+    return peak(lifetimes(program, bytes_per_value))
 
 
-# Once, an operator, a tensor, and a channel with its own scale: fitted to what the interpreter
-# reports for 20 random networks of both spaces (worst error 3 %).
-_TAIL = (752, 99.2, 47.2, 8.08)
+# The allocator, the planner and the scratch buffers' list, once; a subgraph; a tensor; a node.
+_INTERPRETER, _SUBGRAPH, _TENSOR, _NODE = 464, 24, 24, 64
+# The record of an input or an output, and of its quantization.
+_PORT, _QUANTIZATION = 64, 24
 
 
-def tail_bytes(program: Program) -> int:
+def persistent_bytes(
+    graphs: Sequence[tuple[int, Sequence[Call]]],
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    variables: Iterable[int] = (),
+) -> int:
+    """Bytes that the interpreter keeps, by following its allocations one by one.
+
+    Args:
+        graphs: For each subgraph the number of its tensors and its operators.
+        inputs: Number of quantization scales of each input of the network, 0 for none.
+        outputs: The same of each output.
+        variables: Bytes of each variable tensor.
+
+    Returns:
+        The tail of the arena on a 64-bit host, with the allocator that keeps records; a 32-bit
+        device needs about half of it, apart from the channels' multipliers and shifts.
+
+    Source: tflite-micro, `micro_allocator.cc` and `micro_interpreter.cc`.
+    """
+    used = _INTERPRETER
+
+    def take(size: int, alignment: int = _ALIGNMENT) -> None:
+        # Memory is taken from the end of the arena downwards.
+        nonlocal used
+        used = -(-(used + size) // alignment) * alignment
+
+    calls = [call for _, operators in graphs for call in operators]
+    take(_SUBGRAPH * len(graphs), 8)
+    for tensors, _ in graphs:
+        take(_TENSOR * tensors, 8)
+    for _, operators in graphs:
+        take(_NODE * len(operators), 8)
+    for call in calls:
+        take(*kernels.options(call))
+    for call in calls:
+        size = kernels.state(call)
+        if size:
+            take(size)
+    for call in calls:
+        for size in kernels.prepared(call):
+            take(size)
+    handles = sum(len(kernels.scratch(call)) for call in calls)
+    if handles:
+        take(8 * handles, 8)
+    for size in variables:
+        take(size)
+    for ports in (inputs, outputs):
+        take(8 * len(ports))
+        for scales in ports:
+            take(_PORT, 8)
+            if scales:
+                take(_QUANTIZATION, 8)
+                take(4 + 4 * scales, 4)
+    return used
+
+
+def tail_bytes(program: Program, bytes_per_value: int = 1) -> int:
     """Bytes that the interpreter keeps for operators, tensors and per-channel scales.
 
-    Source: `print_allocations` of tflite-micro 0.dev20261023 on a 64-bit host; a 32-bit device
-    needs less.
+    Args:
+        program: A lowered network.
+        bytes_per_value: Bytes of one value of an activation: 1 for int8, 4 for float32.
+
+    Returns:
+        The tail of the arena; see `persistent_bytes`.
     """
-    constants = [constant for operator in program.operators for constant in operator.constants]
-    channels = sum(constant.scales for constant in constants if constant.role == "bias")
-    counts = (
-        1,
-        len(program.operators),
-        len(program.activations) + len(constants),
-        channels,
+    constants = sum(len(operator.constants) for operator in program.operators)
+    scales = 1 if bytes_per_value == 1 else 0
+    return persistent_bytes(
+        [(len(program.activations) + constants, _calls(program, bytes_per_value))],
+        inputs=[scales] * len(program.inputs),
+        outputs=[scales] * len(program.outputs),
     )
-    return round(sum(n * cost for n, cost in zip(counts, _TAIL, strict=True)))
+
+
+def _calls(program: Program, bytes_per_value: int) -> list[Call]:
+    quantized = bytes_per_value == 1
+    dtype = "int8" if quantized else "float32"
+    activations = [Operand((1, *shape), dtype, int(quantized)) for shape in program.activations]
+    return [
+        Call(
+            operator.kind,
+            (
+                *(activations[read] for read in operator.reads),
+                *(Operand(c.shape, dtype, quantized * c.scales) for c in operator.constants),
+            ),
+            (activations[operator.writes],),
+        )
+        for operator in program.operators
+    ]
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
