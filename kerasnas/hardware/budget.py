@@ -1,55 +1,44 @@
 """Hard limits of a device, in units that people write."""
 
 import dataclasses
-import numbers
-import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import keras
+
+from kerasnas.hardware import units
+from kerasnas.hardware.devices import Device, find_device
 from kerasnas.hardware.profile import Profile
 
-_UNITS = {"": 1, "B": 1, "KB": 1024, "KIB": 1024, "MB": 1024**2, "MIB": 1024**2}
-_COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
-_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
-
 # Name of each limit, and the attribute of a profile that it bounds.
-LIMITS = {"params": "params", "macs": "macs", "flash": "flash_bytes", "ram": "ram_bytes"}
+LIMITS = {
+    "params": "params",
+    "macs": "macs",
+    "flash": "flash_bytes",
+    "ram": "ram_bytes",
+    "latency_ms": "latency_ms",
+}
+_LATENCY_SOURCES = (
+    "latency=kn.hardware.LatencyModel.fit(timings) predicts it from timings of a device, "
+    "kn.Budget.for_device(name) with the timings that are published for a few boards, and "
+    "latency=kn.hardware.HostLatency() measures it on this machine"
+)
+# The smallest file that the converter writes, of one operator without constants, has 808 bytes, and
+# the interpreter of tflite-micro 0.dev20261023 reports an arena of 832 for it.
+_LEAST = {"params": 1, "macs": 1, "flash": 800, "ram": 800}
+_UNITS = {"params": units.COUNTS, "macs": units.COUNTS, "flash": units.BYTES, "ram": units.BYTES}
 
 
 class Violation(NamedTuple):
     """A cost that is above its limit, both in the limit's unit."""
 
-    value: int
-    limit: int
+    value: float
+    limit: float
 
     @property
     def excess(self) -> float:
         """By how much of the limit it is above: 0.25 for a quarter too much."""
         return self.value / self.limit - 1
-
-
-def _parse(name: str, value: int | float | str | None, units: dict[str, int]) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        match = _QUANTITY.fullmatch(value)
-        scale = units.get(match[2].upper()) if match else None
-        if match is None or scale is None:
-            examples = '65536, "64KB", "1.5MB"' if units is _UNITS else '200000, "200K", "1.5M"'
-            raise ValueError(
-                f"Argument `{name}` must be a positive number or a number with a unit, "
-                f"such as {examples}. Received: {name}={value!r}"
-            )
-        number = float(match[1]) * scale
-    elif isinstance(value, bool) or not isinstance(value, numbers.Real):  # numpy's too
-        raise TypeError(
-            f"Argument `{name}` must be a number or a string. Received: {name}={value!r} "
-            f"of type {type(value).__name__}"
-        )
-    else:
-        number = float(value)
-    if not 1 <= number < float("inf"):
-        raise ValueError(f"Argument `{name}` must be at least 1. Received: {name}={value!r}")
-    return int(number)
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -62,10 +51,16 @@ class Budget:
         flash: Size of the int8 `.tflite` file in bytes, or a string such as "64KB"
             (KB = 1024 bytes, MB = 1024 KB).
         ram: Tensor arena in bytes, or a string such as "32KB".
-        latency_ms: Not measured by this version; anything but None is an error.
+        latency_ms: Milliseconds of one inference, or a string such as "20ms" or "1.5s".
+        latency: What tells the milliseconds of a network: a `kerasnas.hardware.LatencyModel` or
+            anything else with `predict(profile) -> float`; or a `kerasnas.hardware.HostLatency`,
+            which measures the converted model on this machine. Without `latency_ms` it limits
+            nothing, and makes "latency_ms" a cost that can be an objective.
 
     Raises:
-        ValueError: A limit that is not positive or whose unit is unknown.
+        ValueError: A limit that is not positive or whose unit is unknown, one below what any
+            model needs, or `latency_ms` without `latency`.
+        TypeError: A limit that is no number, or a `latency` that cannot tell the milliseconds.
 
     Example:
 
@@ -78,6 +73,8 @@ class Budget:
     macs: int | None
     flash: int | None
     ram: int | None
+    latency_ms: float | None
+    latency: Any
 
     def __init__(
         self,
@@ -85,34 +82,110 @@ class Budget:
         macs: int | str | None = None,
         flash: int | str | None = None,
         ram: int | str | None = None,
-        latency_ms: float | None = None,
+        latency_ms: float | str | None = None,
+        latency: Any = None,
     ) -> None:
-        if latency_ms is not None:
-            raise ValueError(
-                "Argument `latency_ms` needs a latency model, which this version does not have; "
-                f"limit `macs` instead. Received: latency_ms={latency_ms!r}"
+        for name, value in (("params", params), ("macs", macs), ("flash", flash), ("ram", ram)):
+            limit = None if value is None else units.parse(name, value, _UNITS[name])
+            if limit is not None and limit < _LEAST[name]:
+                raise ValueError(
+                    f"Argument `{name}` must be at least {_LEAST[name]}, which the smallest model "
+                    f"needs. Received: {name}={value!r}"
+                )
+            object.__setattr__(self, name, None if limit is None else int(limit))
+        if latency is not None and not (hasattr(latency, "predict") or hasattr(latency, "measure")):
+            raise TypeError(
+                f"Argument `latency` must tell the milliseconds of a network: {_LATENCY_SOURCES}. "
+                f"Received: latency={latency!r} of type {type(latency).__name__}"
             )
-        for name, value, units in (
-            ("params", params, _COUNTS),
-            ("macs", macs, _COUNTS),
-            ("flash", flash, _UNITS),
-            ("ram", ram, _UNITS),
-        ):
-            object.__setattr__(self, name, _parse(name, value, units))
+        if latency_ms is not None:
+            parsed = units.parse("latency_ms", latency_ms, units.MILLISECONDS)
+            if latency is None:
+                raise ValueError(
+                    "Argument `latency_ms` needs something that tells the milliseconds of a "
+                    f"network: {_LATENCY_SOURCES}. Received: latency_ms={latency_ms!r} alone"
+                )
+            latency_ms = parsed
+        object.__setattr__(self, "latency_ms", latency_ms)
+        object.__setattr__(self, "latency", latency)
+
+    @classmethod
+    def for_device(cls, device: str | Device, **limits: Any) -> "Budget":
+        """The flash and RAM of a device, less what the runtime and the application need.
+
+        Args:
+            device: A name of `kerasnas.hardware.DEVICES`, in any case, or a
+                `kerasnas.hardware.Device` of one's own.
+            **limits: Arguments of `Budget`, which take the place of the device's.
+
+        Returns:
+            The budget; its `latency` is the device's, where it has one.
+
+        Raises:
+            ValueError: An unknown name, or a device whose reserve leaves less than any model needs.
+
+        Example:
+
+        >>> import kerasnas as kn
+        >>> kn.Budget.for_device("arduino-nano-33-ble", macs="5M").ram
+        196608
+        >>> kn.Budget.for_device(kn.hardware.Device("mine", flash="512KB", ram="96KB")).flash
+        393216
+        """
+        found = device if isinstance(device, Device) else find_device(device)
+        for name, amount in (("flash", found.model_flash), ("ram", found.model_ram)):
+            if (
+                limits.setdefault(name, amount) is amount
+                and (amount or _LEAST[name]) < _LEAST[name]
+            ):
+                raise ValueError(
+                    f"Device {found.name!r} has {amount} bytes of {name} left for a model, and the "
+                    f"smallest needs {_LEAST[name]}: lower its `{name}_reserve`, or pass {name}="
+                )
+        return cls(**{"latency": found.latency, **limits})
+
+    @property
+    def measures(self) -> bool:
+        """Whether the latency is measured on the model itself, and not predicted."""
+        return self.latency is not None and not hasattr(self.latency, "predict")
+
+    def completed(
+        self, profile: Profile, model: Callable[[], keras.Model] | None = None
+    ) -> Profile:
+        """A profile with its `latency_ms`, where this budget can tell it.
+
+        Args:
+            profile: The cost of a network.
+            model: Gives the network itself, built; a latency that is measured needs it.
+
+        Returns:
+            The profile, `latency_ms` filled in unless it is there, or nothing tells it.
+        """
+        if self.latency is None or profile.latency_ms is not None:
+            return profile
+        if not self.measures:
+            ms = float(self.latency.predict(profile))
+        elif model is None:
+            return profile
+        else:
+            ms = self.latency.measure(model()).median
+        return dataclasses.replace(profile, latency_ms=ms)
 
     def violations(self, profile: Profile) -> dict[str, Violation]:
         """Compare a profile with the limits.
 
         Args:
-            profile: The cost of a network.
+            profile: The cost of a network. A latency that is not in it is predicted, if it can be;
+                one that must be measured is not: see `completed`.
 
         Returns:
             For each limit that is exceeded, its name and a `Violation`; empty when all is met.
         """
+        profile = self.completed(profile)
         found = {}
         for name, attribute in LIMITS.items():
             limit, value = getattr(self, name), getattr(profile, attribute)
-            if limit is not None and value > limit:
+            if limit is not None and value is not None and value > limit:
                 found[name] = Violation(value, limit)
         return found
 

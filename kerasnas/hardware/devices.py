@@ -1,0 +1,224 @@
+"""Boards and phones by name: their memory, and what of it a model may have.
+
+Flash and RAM are those of the data sheets that each entry names. Neither is all for the model: the
+reserves below are for the runtime and the application, and differ between applications, so they
+can be set.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from kerasnas.hardware import units
+from kerasnas.hardware.latency import LatencyModel
+from kerasnas.hardware.latency.boards import BOARDS
+
+_KB, _MB, _GB = 1024, 1024**2, 1024**3
+
+# TensorFlow Lite Micro takes 16 KB on a Cortex-M3 and 22 KB with the operators of a keyword
+# spotter (tensorflow.org/lite/microcontrollers); vendor kernels, a board's drivers and C library
+# and the application take more: a round figure of ours for all of it.
+FLASH_RESERVE = 128 * _KB
+# Stack, drivers' buffers, and the input that is gathered while a model runs; of ours as well.
+RAM_RESERVE = 32 * _KB
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A board or a phone.
+
+    Args:
+        name: Its name.
+        flash: Bytes of flash, or a string such as "1MB"; None where programs lie on a disk.
+        ram: Bytes of RAM, likewise.
+        flash_reserve: What of the flash the runtime and the application need.
+        ram_reserve: What of the RAM they need, beside the tensor arena.
+        bank: The largest part of the RAM with consecutive addresses, in which the tensor arena
+            must lie; None for all of it.
+        latency: Tells the milliseconds of a network on it: a `LatencyModel`.
+        source: Where the figures are from.
+
+    Raises:
+        ValueError: An amount that is not positive, or a reserve that leaves nothing.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> mine = kn.hardware.Device("mine", flash="512KB", ram="96KB", ram_reserve="16KB")
+    >>> kn.Budget.for_device(mine).ram
+    81920
+    """
+
+    name: str
+    flash: int | str | None
+    ram: int | str | None
+    flash_reserve: int | str = FLASH_RESERVE
+    ram_reserve: int | str = RAM_RESERVE
+    bank: int | str | None = None
+    latency: LatencyModel | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("flash", "ram", "flash_reserve", "ram_reserve", "bank"):
+            value = getattr(self, field)
+            if value is not None and not (value == 0 and field.endswith("reserve")):
+                object.__setattr__(self, field, int(units.parse(field, value, units.BYTES)))
+        for field in ("flash", "ram"):
+            total, reserve = getattr(self, field), getattr(self, f"{field}_reserve")
+            if total is not None and reserve >= total:
+                raise ValueError(
+                    f"Argument `{field}_reserve` must be below the {total} bytes of `{field}`: "
+                    f"say what the runtime and the application of device {self.name!r} need. "
+                    f"Received: {field}_reserve={reserve}"
+                )
+
+    @property
+    def model_flash(self) -> int | None:
+        """Bytes of flash that a model may have; None for no limit."""
+        return None if self.flash is None else int(self.flash) - int(self.flash_reserve)
+
+    @property
+    def model_ram(self) -> int | None:
+        """Bytes of RAM that the tensor arena may have; None for no limit."""
+        if self.ram is None:
+            return None
+        left = int(self.ram) - int(self.ram_reserve)
+        return left if self.bank is None else min(left, int(self.bank))
+
+
+_KNOWN = (
+    Device(
+        "arduino-nano-33-ble",
+        1 * _MB,
+        256 * _KB,
+        ram_reserve=64 * _KB,  # Mbed OS and the Bluetooth stack, too.
+        source="Nordic nRF52840 Product Specification v1.1, section 4",
+    ),
+    Device(
+        "bbc-microbit-v2",
+        512 * _KB,
+        128 * _KB,
+        source="Nordic nRF52833 Product Specification v1.3, section 4",
+    ),
+    Device(
+        "raspberry-pi-pico",
+        2 * _MB,
+        264 * _KB,
+        source="Raspberry Pi Pico Datasheet, section 1; RP2040 Datasheet, section 2.6",
+    ),
+    Device(
+        "raspberry-pi-pico-2",
+        4 * _MB,
+        520 * _KB,
+        source="Raspberry Pi Pico 2 Datasheet, section 1; RP2350 Datasheet, section 4.2",
+    ),
+    Device(
+        "esp32",
+        4 * _MB,
+        520 * _KB,
+        flash_reserve=1 * _MB,  # ESP-IDF with Wi-Fi; partitions for updates need more.
+        ram_reserve=360 * _KB,  # 200 KB hold instructions and caches; FreeRTOS and drivers.
+        bank=160 * _KB,  # "the maximum statically allocated DRAM usage is 160KB"
+        source="ESP32 Series Datasheet, section 1 (4 MB: ESP32-WROOM-32E); ESP-IDF Programming "
+        "Guide, Memory Types",
+    ),
+    Device(
+        "esp32-s3",
+        8 * _MB,
+        512 * _KB,
+        flash_reserve=1 * _MB,
+        ram_reserve=256 * _KB,  # Caches, instructions, FreeRTOS and drivers.
+        source="ESP32-S3 Series Datasheet, section 1 (8 MB: ESP32-S3-DevKitC-1-N8)",
+    ),
+    Device(
+        "sparkfun-edge",
+        1 * _MB,
+        384 * _KB,
+        source="Ambiq Apollo3 Blue SoC Datasheet, Features",
+    ),
+    Device(
+        "stm32f746g-disco",
+        1 * _MB,
+        320 * _KB,
+        source="STM32F746NG: ST DS10916, Features (the 16 KB for instructions left out)",
+    ),
+    Device("nucleo-f446re", 512 * _KB, 128 * _KB, source="STM32F446RE: ST DS10693, Features"),
+    Device(
+        "nucleo-l4r5zi",
+        2 * _MB,
+        640 * _KB,
+        latency=BOARDS["nucleo-l4r5zi, TFLM reference kernels"],
+        source="STM32L4R5ZI: ST DS12023, Features",
+    ),
+    Device(
+        "nucleo-h743zi",
+        2 * _MB,
+        1 * _MB,
+        bank=512 * _KB,  # AXI SRAM
+        source="STM32H743ZI: ST DS12110, Features",
+    ),
+    Device(
+        "nucleo-h7a3zi",
+        2 * _MB,
+        1380 * _KB,
+        bank=1 * _MB,  # AXI SRAM
+        latency=BOARDS["nucleo-h7a3zi, X-CUBE-AI 8.0"],
+        source="STM32H7A3ZI: ST DS13195, Features",
+    ),
+    Device(
+        "arduino-portenta-h7",
+        2 * _MB,
+        1 * _MB,
+        bank=512 * _KB,  # AXI SRAM
+        source="STM32H747XI: ST DS12930, Features (the external memories left out)",
+    ),
+    Device(
+        "teensy-4.1",
+        7936 * _KB,
+        1 * _MB,
+        bank=512 * _KB,
+        source="PJRC, Teensy 4.1 Development Board, Memory",
+    ),
+    Device(
+        "raspberry-pi-4",
+        None,
+        1 * _GB,
+        flash_reserve=0,
+        ram_reserve=512 * _MB,  # The operating system.
+        source="Raspberry Pi 4 Model B Datasheet, section 2, the model with 1 GB",
+    ),
+    Device(
+        "pixel-3",
+        None,
+        4 * _GB,
+        flash_reserve=0,
+        ram_reserve=3584 * _MB,  # Android leaves an app a few hundred MB.
+        source="Google, Pixel 3 tech specs",
+    ),
+)
+
+DEVICES: Mapping[str, Device] = MappingProxyType({device.name: device for device in _KNOWN})
+
+
+def find_device(name: str) -> Device:
+    """A device by its name, in any case.
+
+    Raises:
+        TypeError: `name` is no string.
+        ValueError: No device has this name; the error says which names are like it.
+    """
+    if not isinstance(name, str):
+        raise TypeError(
+            "Argument `device` must be a name or a kerasnas.hardware.Device. "
+            f"Received: device={name!r} of type {type(name).__name__}"
+        )
+    key = "-".join(name.strip().lower().replace("_", "-").split())
+    if key in DEVICES:
+        return DEVICES[key]
+    near = difflib.get_close_matches(key, DEVICES, n=3, cutoff=0.4) or list(DEVICES)
+    raise ValueError(
+        f"Argument `device` names none that is known. Did you mean {', '.join(near)}? All names "
+        "are in kerasnas.hardware.DEVICES; one of your own is kerasnas.hardware.Device(name, "
+        f"flash=, ram=). Received: device={name!r}"
+    )

@@ -1,0 +1,186 @@
+"""Non-negative least squares from timings to coefficients."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasnas.hardware.latency.timings import Timing
+from kerasnas.hardware.profile import Work
+
+# Stands for every kind of operator without MACs that has no cost of its own.
+OTHER = "OTHER"
+# Timings for each coefficient: with fewer, the fit would follow the noise.
+_ROWS_EACH = 3
+# Up to so many models each is held out on its own, else so many groups of them.
+_ALONE, _FOLDS = 20, 10
+_NOTHING = Work(0, 0, 0)
+
+
+class HeldOut(NamedTuple):
+    """The error of predictions for models that a fit did not see.
+
+    Args:
+        median: Median of the relative errors: 0.05 for 5 %.
+        worst: The largest of them.
+        timings: Number of timings that were held out, each once; of operators, the sum over a
+            model counts as one.
+        fits: Number of fits that this took.
+    """
+
+    median: float
+    worst: float
+    timings: int
+    fits: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.median:.1%} in the median and {self.worst:.1%} at worst, of {self.timings} "
+            f"timings held out in {self.fits} fits"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """Coefficients: milliseconds of the constant, and by kind of operator and field of a cost."""
+
+    constant: float
+    costs: dict[str, dict[str, float]]
+    error: HeldOut | None
+
+
+class _Column(NamedTuple):
+    """One coefficient: what it multiplies, and in which kinds' costs it stands, as which field."""
+
+    feature: Callable[[Timing], float]
+    kinds: tuple[str, ...] = ()
+    field: str = ""
+
+
+def fit_costs(rows: Sequence[Timing]) -> Fit:
+    """Fit as many coefficients as the number of timings allows; see `LatencyModel.fit`."""
+    columns = _choose_columns(rows)
+    matrix = _matrix(columns, rows)
+    constant = 0.0
+    costs: dict[str, dict[str, float]] = {}
+    for column, found in zip(columns, _solve(matrix, rows), strict=True):
+        if not column.kinds:
+            constant = float(found)
+        for kind in column.kinds:
+            costs.setdefault(kind, {})[column.field] = float(found)
+    if OTHER in costs and "values" not in costs[OTHER]:
+        # A kind that was never timed is taken for the slowest of its like.
+        light = [cost.get("values", 0.0) for cost in costs.values() if "macs" not in cost]
+        costs[OTHER]["values"] = max(light, default=0.0)
+    return Fit(constant, costs, _held_out(matrix, rows))
+
+
+def fit_scale(
+    rows: Sequence[Timing], predict: Callable[[Mapping[str, Work]], float], constant: float
+) -> tuple[float, float, HeldOut | None]:
+    """Fit a factor to predictions without their constant, and a new constant where it shows.
+
+    Returns:
+        The factor, the new constant, and the error on held-out timings.
+    """
+    whole = np.array([float(row.whole) for row in rows])
+    variable = np.array([predict(row.work) for row in rows])
+    if whole.all() and len(rows) >= _ROWS_EACH:
+        matrix = np.stack([variable, whole], axis=1)
+        scale, fitted = _solve(matrix, rows)
+    else:
+        # A board that is twice as fast is so at everything.
+        matrix = (variable + constant * whole)[:, None]
+        (scale,) = _solve(matrix, rows)
+        fitted = scale * constant * whole.max()
+    return float(scale), float(fitted), _held_out(matrix, rows)
+
+
+def _choose_columns(rows: Sequence[Timing]) -> list[_Column]:
+    for columns in _possible_columns(rows):
+        if len(rows) >= _ROWS_EACH * len(columns):
+            return columns
+    raise ValueError(
+        f"Argument `timings` must hold {_ROWS_EACH} timings for each of at least {len(columns)} "
+        f"coefficients, {_ROWS_EACH * len(columns)} in all; with fewer, pass "
+        "like=kn.hardware.MICROCONTROLLER, or another model whose ratios between operators are "
+        f"to be kept. Received: {len(rows)} timings"
+    )
+
+
+def _possible_columns(rows: Sequence[Timing]) -> list[list[_Column]]:
+    """The sets of coefficients that may be fitted, the largest first."""
+    kinds = sorted({kind for row in rows for kind in row.work})
+    heavy = [kind for kind in kinds if any(_of(row, kind).macs for row in rows)]
+    light = [kind for kind in kinds if kind not in heavy]
+    macs = [_column("macs", [kind]) for kind in heavy]
+    if any(row.whole for row in rows):
+        macs.append(_Column(lambda row: float(row.whole)))
+    each = _column("operator", [*kinds, OTHER])
+    pooled = _column("values", [*light, OTHER])
+    apart = [_column("values", [kind]) for kind in kinds]
+    return [[*macs, each, *apart], [*macs, each, pooled], macs]
+
+
+def _of(row: Timing, kind: str) -> Work:
+    return row.work.get(kind, _NOTHING)
+
+
+def _column(field: str, kinds: Sequence[str]) -> _Column:
+    """One coefficient for the operators, MACs or values of some kinds."""
+    place = ("operator", "macs", "values").index(field)
+    unit = 1.0 if field == "operator" else 1e-6
+
+    def feature(row: Timing) -> float:
+        return unit * sum(_of(row, kind)[place] for kind in kinds)
+
+    return _Column(feature, tuple(kinds), field)
+
+
+def _matrix(columns: Sequence[_Column], rows: Sequence[Timing]) -> np.ndarray:
+    return np.array([[column.feature(row) for column in columns] for row in rows])
+
+
+def _solve(matrix: np.ndarray, rows: Sequence[Timing]) -> np.ndarray:
+    from scipy.optimize import nnls
+
+    ms = np.array([row.ms for row in rows])
+    # Relative errors: each model counts the same, however long it takes.
+    weight = 1 / _totals(rows)
+    size = np.abs(matrix).max(axis=0)
+    size[size == 0] = 1
+    found, _ = nnls(matrix / size * weight[:, None], ms * weight, maxiter=100 * len(size))
+    return found / size
+
+
+def _totals(rows: Sequence[Timing]) -> np.ndarray:
+    """Milliseconds of a whole inference of each row's model."""
+    total: dict[str, float] = {}
+    for row in rows:
+        total[row.model] = total.get(row.model, 0.0) + (0.0 if row.whole else row.ms)
+    return np.array([row.ms if row.whole else total[row.model] or 1.0 for row in rows])
+
+
+def _held_out(matrix: np.ndarray, rows: Sequence[Timing]) -> HeldOut | None:
+    place = {name: i for i, name in enumerate(dict.fromkeys(row.model for row in rows))}
+    model = np.array([place[row.model] for row in rows])
+    # Of one model alone, the operators are held out one by one, and their sum is judged.
+    unit = np.arange(len(rows)) if len(place) == 1 else model
+    count = int(unit.max()) + 1
+    if count < 2:
+        return None
+    fold = unit if count <= _ALONE else unit % _FOLDS
+    predicted = np.empty(len(rows))
+    for out in np.unique(fold):
+        kept = [row for row, of in zip(rows, fold, strict=True) if of != out]
+        predicted[fold == out] = matrix[fold == out] @ _solve(matrix[fold != out], kept)
+    ms = np.array([row.ms for row in rows])
+    whole = np.array([row.whole for row in rows])
+    errors = list(np.abs(predicted[whole] / ms[whole] - 1))
+    for one in np.unique(model[~whole]):
+        operators = (model == one) & ~whole
+        if ms[operators].sum():
+            errors.append(abs(predicted[operators].sum() / ms[operators].sum() - 1))
+    fits = len(np.unique(fold))
+    return HeldOut(float(np.median(errors)), float(np.max(errors)), len(errors), fits)

@@ -1,0 +1,227 @@
+"""Timings that someone has measured, and the work that was timed."""
+
+import csv
+import dataclasses
+import math
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from kerasnas.hardware.profile import Profile, Work
+
+_PREPARATION = ("ModifyGraphWithDelegate", "AllocateTensors")
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """What was timed, and how long it took.
+
+    Args:
+        work: What the operators that were timed do, by TFLite's name of their kind.
+        ms: Milliseconds.
+        model: Name of the model. Timings of one model are held out together.
+        whole: Whether a whole inference was timed, and not one operator of it.
+
+    Raises:
+        ValueError: `ms` is no finite number above 0 (for an operator, from 0), or no work.
+    """
+
+    work: Mapping[str, Work]
+    ms: float
+    model: str = ""
+    whole: bool = True
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.ms) and (self.ms > 0 or (self.ms == 0 and not self.whole))):
+            raise ValueError(
+                f"A timing must be a finite number of milliseconds above 0. Received: {self.ms!r}"
+            )
+        if not self.work:
+            raise ValueError(f"A timing needs the work that was timed. Received: {self.work!r}")
+
+    @classmethod
+    def of(cls, subject: Profile | bytes, ms: float, model: str = "") -> "Timing":
+        """The timing of a whole inference of a profiled model or of a `.tflite` file."""
+        if not isinstance(subject, Profile):
+            subject = _profile_tflite(subject)
+        return cls(subject.work, float(ms), model)
+
+
+def read_timings(path: str | os.PathLike[str]) -> list[Timing]:
+    """Read how long whole models took.
+
+    Args:
+        path: A CSV file with the columns `model`, the path of a `.tflite` file beside the CSV,
+            and `ms`, the milliseconds of one inference. Further columns are left alone; a model
+            may stand in several rows.
+
+    Returns:
+        One timing a row.
+
+    Raises:
+        ValueError: A column is missing, there is no row, or a row has no number above 0 or names
+            no readable model. The error names the file, the line and the column.
+
+    Example:
+
+    ```python
+    # board.csv: model,ms
+    #            small.tflite,12.5
+    #            large.tflite,80.1
+    model = kn.hardware.LatencyModel.fit(kn.hardware.read_timings("board.csv"))
+    ```
+    """
+    path = pathlib.Path(path)
+    rows = list(enumerate(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()), start=1))
+    rows = [(line, row) for line, row in rows if any(cell.strip() for cell in row)]
+    if not rows:
+        raise ValueError(f"{path} is empty: it must have the columns model and ms")
+    header = [cell.strip().lower() for cell in rows[0][1]]
+    model_at, ms_at = (_column(path, rows[0][0], header, name) for name in ("model", "ms"))
+    if not rows[1:]:
+        raise ValueError(f"{path} has no row below its header: write a model and its ms in each")
+    found = []
+    for line, row in rows[1:]:
+        name = _cell(path, line, row, model_at, "model")
+        ms = _number(path, line, row, ms_at, "ms")
+        file = path.parent / name
+        if not file.is_file():
+            raise ValueError(
+                f"{path}, line {line}, column model: there is no file {name!r} beside the CSV"
+            )
+        try:
+            found.append(Timing.of(file.read_bytes(), ms, name))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
+    return found
+
+
+def read_operator_timings(
+    path: str | os.PathLike[str], model: bytes | str | os.PathLike[str]
+) -> list[Timing]:
+    """Read how long each operator of a model took, as TensorFlow Lite's benchmark tool prints it.
+
+    The tool is run as `benchmark_model --graph=FILE --enable_op_profiling=true
+    --op_profiling_output_mode=csv --op_profiling_output_file=TIMINGS --use_xnnpack=false`; older
+    ones have `--profiling_output_csv_file=TIMINGS`. A delegate such as XNNPACK joins operators to
+    ones of its own, which cannot be told apart by the file's.
+
+    Args:
+        path: What the tool has written: its sections of comma-separated columns, of which the run
+            order of the regular runs is read; or the rows of that section, with their header.
+        model: The `.tflite` file that was timed: its path or bytes.
+
+    Returns:
+        One timing an operator, in the order of execution.
+
+    Raises:
+        ValueError: There is no such section, a column is missing, a row has no number, or the
+            operators are not those of the model. The error names the file, the line and the column.
+
+    Source: tensorflow, `core/util/stats_calculator.cc`, for the columns, and
+    `lite/tools/benchmark/README.md` for the flags.
+
+    Example:
+
+    ```python
+    timings = kn.hardware.read_operator_timings("phone.csv", "model.tflite")
+    model = kn.hardware.LatencyModel.fit(timings, source="Pixel 3, one thread")
+    ```
+    """
+    path = pathlib.Path(path)
+    name = "" if isinstance(model, bytes) else os.fspath(model)
+    data = model if isinstance(model, bytes) else pathlib.Path(model).read_bytes()
+    line, header, rows = _run_order(path)
+    kind_at, ms_at = (_column(path, line, header, column) for column in ("node type", "avg_ms"))
+    layers = _profile_tflite(data).layers
+    found = []
+    for (number, row), layer in zip(rows, layers, strict=False):
+        kind = _cell(path, number, row, kind_at, "node type")
+        if kind != layer.kind:
+            raise ValueError(
+                f"{path}, line {number}, column node type: {kind} stands where the model has "
+                f"{layer.kind}. Is it this model, and was it timed with --use_xnnpack=false?"
+            )
+        ms = _number(path, number, row, ms_at, "avg_ms", least=0.0)
+        work = {kind: Work(1, layer.macs, math.prod(layer.shape))}
+        found.append(Timing(work, ms, name, whole=False))
+    if len(rows) != len(layers):
+        raise ValueError(
+            f"{path} has {len(rows)} operators from line {line + 1} on, the model {len(layers)}. "
+            "Is it this model, and was it timed with --use_xnnpack=false?"
+        )
+    return found
+
+
+def _run_order(path: pathlib.Path) -> tuple[int, list[str], list[tuple[int, list[str]]]]:
+    """Line and names of the header, and the rows with their lines, of the regular runs."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    sections: list[tuple[int, list[str], list[tuple[int, list[str]]]]] = []
+    at = 0
+    while at < len(lines):
+        if not lines[at].strip().lower().startswith("node type,"):
+            at += 1
+            continue
+        header = [cell.strip().lower() for cell in lines[at].split(",")]
+        section: tuple[int, list[str], list[tuple[int, list[str]]]] = (at + 1, header, [])
+        title = lines[at - 1] if at else ""
+        at += 1
+        while at < len(lines) and lines[at].strip() and not lines[at].startswith("==="):
+            section[2].append((at + 1, next(csv.reader([lines[at]], skipinitialspace=True))))
+            at += 1
+        ordered = "Run Order" in title or not title.strip().startswith("===")
+        rows = section[2]
+        # The tool times its own preparation first.
+        if ordered and rows and rows[0][1][0].strip() not in _PREPARATION:
+            sections.append(section)
+    if not sections:
+        raise ValueError(
+            f"{path} has no operators: write it with benchmark_model --enable_op_profiling=true "
+            "--op_profiling_output_mode=csv. Expected a line that begins with 'node type,'"
+        )
+    return sections[0]
+
+
+def _column(path: pathlib.Path, line: int, header: Sequence[str], name: str) -> int:
+    if name not in header:
+        raise ValueError(
+            f"{path}, line {line}: there is no column {name!r}. Received: {', '.join(header)}"
+        )
+    return header.index(name)
+
+
+def _cell(path: pathlib.Path, line: int, row: Sequence[str], at: int, name: str) -> str:
+    text = row[at].strip() if at < len(row) else ""
+    if not text:
+        raise ValueError(f"{path}, line {line}, column {name}: nothing stands there")
+    return text
+
+
+def _number(
+    path: pathlib.Path,
+    line: int,
+    row: Sequence[str],
+    at: int,
+    name: str,
+    least: float | None = None,
+) -> float:
+    """A number above 0, or from `least` on."""
+    text = _cell(path, line, row, at, name)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or (number <= 0 if least is None else number < least):
+        kind = "above 0" if least is None else f"from {least:g} on"
+        raise ValueError(
+            f"{path}, line {line}, column {name}: must be a number of milliseconds {kind}. "
+            f"Received: {text!r}"
+        )
+    return number
+
+
+def _profile_tflite(data: bytes) -> Profile:
+    # Reading files is only needed here, and its schema takes a moment to import.
+    from kerasnas.hardware.tflite import profile_tflite
+
+    return profile_tflite(data)

@@ -1,0 +1,60 @@
+"""Amounts in units that people write."""
+
+import numbers
+import re
+from collections.abc import Mapping
+
+BYTES = {"": 1, "B": 1, "KB": 1024, "KIB": 1024, "MB": 1024**2, "MIB": 1024**2,
+         "GB": 1024**3, "GIB": 1024**3}  # fmt: skip
+COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+MILLISECONDS = {"": 1, "US": 1e-3, "MS": 1, "S": 1e3}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_EXAMPLES = {
+    id(BYTES): '65536, "64KB", "1.5MB"',
+    id(COUNTS): '200000, "200K", "1.5M"',
+    id(MILLISECONDS): '20, "20ms", "1.5s"',
+}
+
+
+def parse(name: str, value: int | float | str, units: Mapping[str, float]) -> float:
+    """Read an amount.
+
+    Args:
+        name: Name of the argument, for the error.
+        value: A number, or a string of a number and a unit.
+        units: How much each unit is, in capitals: `BYTES`, `COUNTS` or `MILLISECONDS`.
+
+    Returns:
+        The amount in the unit without a name: bytes, ones or milliseconds.
+
+    Raises:
+        ValueError: A string that is no amount, or an amount that is not positive and finite.
+        TypeError: Neither a number nor a string.
+
+    Example:
+
+    >>> from kerasnas.hardware.units import BYTES, parse
+    >>> parse("flash", "64KB", BYTES)
+    65536.0
+    """
+    if isinstance(value, str):
+        match = _QUANTITY.fullmatch(value)
+        scale = units.get(match[2].upper()) if match else None
+        if match is None or scale is None:
+            raise ValueError(
+                f"Argument `{name}` must be a positive number or a number with a unit, "
+                f"such as {_EXAMPLES[id(units)]}. Received: {name}={value!r}"
+            )
+        number = float(match[1]) * scale
+    elif isinstance(value, bool) or not isinstance(value, numbers.Real):  # numpy's too
+        raise TypeError(
+            f"Argument `{name}` must be a number or a string. Received: {name}={value!r} "
+            f"of type {type(value).__name__}"
+        )
+    else:
+        number = float(value)
+    if not 0 < number < float("inf"):
+        raise ValueError(
+            f"Argument `{name}` must be above 0 and finite. Received: {name}={value!r}"
+        )
+    return number
