@@ -212,7 +212,10 @@ def scratch(call: Call) -> list[int]:
         bias = call.input(3)
         return [*sizes, 8 * bias.values] if bias.dtype == "int16" else sizes
     if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-        return 4 * [_bytes(call.input(19))]
+        cell = call.input(19)
+        if not cell.values:
+            cell = Operand(output.shape[-1:], "float32" if output.dtype == "float32" else "int16")
+        return 4 * [_bytes(cell)]
     if kind == "ADD_N":
         return [8 * len(call.inputs)]
     if kind == "MIRROR_PAD":

@@ -61,7 +61,8 @@ def measure_arena(data: bytes, timeout: float = 60.0) -> Arena:
     Example:
 
     ```python
-    arena = kn.hardware.measure_arena(Path("model.tflite").read_bytes())
+    data = kn.export.to_tflite(model)
+    arena = kn.hardware.measure_arena(data)
     assert arena.head == kn.hardware.profile_tflite(data).arena_head
     ```
     """

@@ -9,7 +9,7 @@ from kerasnas.hardware.kernels import Call, Operand, scratch
 from kerasnas.hardware.profile import LayerProfile, Profile, Work
 
 # Placing buffers takes time that grows with the square of their number.
-_MOST_BUFFERS = 2**13
+_MOST_BUFFERS = 2**12
 # Steps of control flow: graphs that run graphs multiply.
 _MOST_STEPS = 2**15
 # What each gate of a UNIDIRECTIONAL_SEQUENCE_LSTM multiplies with inputs and states, and the
@@ -32,7 +32,8 @@ def profile_tflite(data: bytes) -> Profile:
         params: Values of the constants that are weights: floats, and integers with a quantization
             scale. Shapes, axes, paddings and other integer operands are not counted; a bias that
             the converter added is.
-        macs: Multiply-accumulates of convolutions, dense layers, matrix products and LSTMs.
+        macs: Multiply-accumulates of convolutions, dense layers, matrix products, LSTMs and SVDFs.
+            Other operators count 0, and so does what a loop repeats.
         flash_bytes: Bytes of the file; of a row, those of its constants and their quantization
             records, at the first operator that reads them.
         ram_bytes: Bytes of TensorFlow Lite Micro's tensor arena. Its head (activations, kernels'
@@ -73,7 +74,12 @@ def profile_tflite(data: bytes) -> Profile:
     layers = tuple(_layers(main, buffers, steps))
     return Profile(
         dtype=_dtype(main, layers),
-        params=sum(layer.params for layer in layers),
+        params=sum(
+            tensor.values
+            for graph in graphs
+            for tensor in graph.tensors
+            if tensor.data is not None and _is_weight(tensor)
+        ),
         macs=sum(layer.macs for layer in layers),
         flash_bytes=len(data),
         ram_bytes=head + tail,
@@ -189,10 +195,12 @@ def _macs(graph: Subgraph, operator: Operator) -> int:
         return (graph.tensors[index].shape or None) if index >= 0 else None
 
     output, kernel = tensor(operator.outputs, 0), tensor(operator.inputs, 1)
-    source = tensor(operator.inputs, 0)
+    source, kind = tensor(operator.inputs, 0), operator.kind
+    if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM" and source is not None:
+        weights = (tensor(operator.inputs, number) for number in _LSTM_WEIGHTS)
+        return math.prod(source[:-1]) * sum(math.prod(shape) for shape in weights if shape)
     if output is None or kernel is None or source is None:
         return 0
-    kind = operator.kind
     if kind == "CONV_2D":
         # Of a grouped convolution, the kernel is as deep as a group.
         return math.prod(output) * math.prod(kernel[1:])
@@ -205,9 +213,6 @@ def _macs(graph: Subgraph, operator: Operator) -> int:
         return math.prod(tensor(operator.inputs, 2) or (0,)) * math.prod(kernel[:-1])
     if kind == "BATCH_MATMUL":
         return math.prod(output) * source[-2 if operator.transposed[0] else -1 :][0]
-    if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-        weights = (tensor(operator.inputs, number) for number in _LSTM_WEIGHTS)
-        return math.prod(source[:-1]) * sum(math.prod(shape) for shape in weights if shape)
     if kind == "SVDF":
         time = tensor(operator.inputs, 2) or (0,)
         return source[0] * (math.prod(kernel) + math.prod(time))
@@ -241,10 +246,11 @@ def _arithmetic(
     activation = written[0] if written else "float32"
     if not multiplies:
         return activation
-    index = operator.inputs[1]
+    index = next(index for index in operator.inputs[1:] if index >= 0)
     # Half-precision weights are stored, and made single at the start.
-    if index in maker and maker[index].kind == "DEQUANTIZE" and maker[index].inputs:
-        index = maker[index].inputs[0]
+    source = maker.get(index)
+    if source is not None and source.kind == "DEQUANTIZE" and min(source.inputs, default=-1) >= 0:
+        index = source.inputs[0]
     weights = graph.tensors[index].dtype
     if weights == activation:
         return activation

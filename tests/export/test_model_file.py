@@ -49,3 +49,11 @@ def test_float_operators_of_a_float_file(model):
 def test_no_kernels():
     model = keras.Sequential([keras.Input((4,)), L.ReLU()])
     assert kernel_sparsity(to_tflite(model)) == 0
+
+
+def test_a_damaged_file_is_refused(model):
+    data = to_tflite(model)
+    for damaged in (b"", b"text", data[: len(data) // 2]):
+        for read in (operators, float_operators, kernel_sparsity):
+            with pytest.raises(ValueError, match="tflite file"):
+                read(damaged)

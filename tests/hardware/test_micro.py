@@ -1,0 +1,167 @@
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+
+import kerasnas as kn
+from kerasnas.hardware import measure_arena, profile_tflite
+
+L = keras.layers
+
+needs_micro = pytest.mark.skipif(
+    importlib.util.find_spec("tflite_micro") is None, reason="tflite-micro is not installed"
+)
+
+
+def residual() -> keras.Model:
+    x = keras.Input((9, 9, 3))
+    y = L.Conv2D(8, 3, padding="same", activation="relu")(x)
+    z = L.DepthwiseConv2D(3, padding="same")(L.Conv2D(16, 1)(y))
+    y = L.Concatenate()([L.Add()([y, L.Conv2D(8, 1)(z)]), x])
+    y = L.AveragePooling2D(2)(L.MaxPooling2D(2)(L.ZeroPadding2D(1)(y)))
+    return keras.Model(x, L.Dense(4, activation="softmax")(L.Flatten()(y)))
+
+
+def two_inputs_and_outputs() -> keras.Model:
+    x, other = keras.Input((6, 6, 4)), keras.Input((6, 6, 4))
+    y = L.Conv2DTranspose(4, 3, strides=2, padding="same")(L.Multiply()([x, other]))
+    narrow = L.Dense(3)(L.GlobalAveragePooling2D()(L.Conv2D(40, 1)(y)))
+    return keras.Model([x, other], [narrow, L.GlobalMaxPooling2D()(L.UpSampling2D(2)(other))])
+
+
+def recurrent() -> keras.Model:
+    x = keras.Input((6, 4))
+    return keras.Model(x, L.Dense(2)(L.LSTM(8)(x)))
+
+
+def activations() -> keras.Model:
+    x = keras.Input((8, 4))
+    y = L.Activation("sigmoid")(L.Conv1D(6, 3)(x))
+    y = L.LeakyReLU()(L.Activation("tanh")(y))
+    return keras.Model(x, L.Permute((2, 1))(L.Subtract()([y, L.PReLU(shared_axes=[1])(y)])))
+
+
+@pytest.fixture(
+    params=[residual, two_inputs_and_outputs, recurrent, activations],
+    ids=lambda make: make.__name__,
+)
+def exported(request):
+    keras.utils.set_random_seed(0)
+    model = request.param()
+    rng = np.random.default_rng(0)
+    samples = [rng.random((8, *tensor.shape[1:])) for tensor in model.inputs]
+    return [
+        kn.export.to_tflite(
+            model, dtype, representative_data=samples if len(samples) > 1 else samples[0]
+        )
+        for dtype in ("int8", "float32")
+    ]
+
+
+@needs_micro
+def test_the_arena_is_what_the_interpreter_reports(exported):
+    for data in exported:
+        p, real = profile_tflite(data), measure_arena(data)
+        assert p.arena_head == real.head
+        assert p.arena_tail == pytest.approx(real.tail, rel=0.05)
+        assert real.total == real.head + real.tail
+
+
+def random_graph(seed: int) -> tuple:
+    """Sums of tensors of random sizes; some unread, some read late, an input that is an output."""
+    rng = np.random.default_rng(seed)
+    count = 12
+    tensors = [{"name": f"t{i}", "shape": (1, int(rng.integers(1, 200)))} for i in range(count + 2)]
+    operators = []
+    for i in range(2, count):
+        # A concatenation takes operands of any size as long as their sum is right.
+        reads = sorted({int(r) for r in rng.integers(0, i, rng.integers(1, 4))})
+        tensors[i]["shape"] = (1, sum(tensors[r]["shape"][1] for r in reads) if i < 7 else 1)
+        if i < 7:
+            operators.append(("CONCATENATION", reads, [i], concatenation()))
+        else:
+            tensors[i]["shape"] = tensors[reads[0]]["shape"]
+            operators.append(("ADD", [reads[0], reads[0]], [i]))
+    tensors[count]["isVariable"] = True
+    return tensors, operators, [0, 1], [count - 1, 0]
+
+
+def concatenation():
+    from ai_edge_litert import schema_py_generated as schema
+
+    options = schema.ConcatenationOptionsT()
+    options.axis = 1
+    return options
+
+
+@needs_micro
+@pytest.mark.parametrize("seed", range(8))
+def test_a_random_graph_is_placed_as_the_interpreter_places_it(make_tflite, seed):
+    data = make_tflite(random_graph(seed))
+    p, real = profile_tflite(data), measure_arena(data)
+    assert (p.arena_head, p.arena_tail) == (real.head, real.tail)
+
+
+@needs_micro
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anomaly_detection__ad01_int8",
+        "image_classification__pretrainedResnet_quant",
+        "keyword_spotting__kws_ref_model",
+        "visual_wake_words__vww_96_int8",
+    ],
+)
+def test_mlperf_tiny(name, data_folder):
+    data = (data_folder / "mlperf_tiny" / f"{name}.tflite").read_bytes()
+    p, real = profile_tflite(data), measure_arena(data)
+    assert p.arena_head == real.head
+    assert p.arena_tail == pytest.approx(real.tail, rel=0.05)
+
+
+@needs_micro
+def test_an_operator_that_the_interpreter_lacks_is_named(make_tflite):
+    tensors = [{"name": "x", "shape": (1, 4)}, {"name": "y", "shape": (1, 4)}]
+    with pytest.raises(ValueError, match=r"refuses the file: operator GELU"):
+        measure_arena(make_tflite((tensors, [("GELU", [0], [1])], [0], [1])))
+
+
+@needs_micro
+def test_an_operator_that_cannot_be_prepared_is_named(make_tflite):
+    weights = np.zeros((3, 4), np.int8)
+    tensors = [
+        {"name": "x", "shape": (1, 4)},
+        {"name": "w", "shape": (3, 4), "dtype": "INT8", "data": weights, "scales": 1},
+        {"name": "y", "shape": (1, 3)},
+    ]
+    graph = (tensors, [("FULLY_CONNECTED", [0, 1, -1], [2])], [0], [2])
+    with pytest.raises(ValueError, match=r"operator FULLY_CONNECTED: .*INT8"):
+        measure_arena(make_tflite(graph))
+
+
+@needs_micro
+def test_what_ends_the_interpreter_is_an_error(make_tflite):
+    # An output that does not exist: the interpreter reads beyond its tensors.
+    tensors = [{"name": "x", "shape": (1, 4)}]
+    with pytest.raises(ValueError, match="refuses the file"):
+        measure_arena(make_tflite((tensors, [("ADD", [-1, -1], [-1])], [0], [0])))
+
+
+def test_the_interpreter_is_stopped_in_time(make_tflite):
+    pytest.importorskip("tflite_micro")
+    tensors = [{"name": "x", "shape": (1, 4)}, {"name": "y", "shape": (1, 4)}]
+    with pytest.raises(ValueError, match=r"timeout=0\.001"):
+        measure_arena(make_tflite((tensors, [("NEG", [0], [1])], [0], [1])), timeout=0.001)
+
+
+def test_what_is_no_file_is_refused():
+    with pytest.raises(ValueError, match=r"must be the bytes of a \.tflite file"):
+        measure_arena(b"not a model")
+
+
+def test_the_extra_is_named_when_it_is_missing(make_tflite, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    tensors = [{"name": "x", "shape": (1, 4)}, {"name": "y", "shape": (1, 4)}]
+    with pytest.raises(ImportError, match=r"kerasnas\[micro\]"):
+        measure_arena(make_tflite((tensors, [("NEG", [0], [1])], [0], [1])))
