@@ -15,7 +15,7 @@ def resolve(objective: Any) -> Any:
 
     Args:
         objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or a list of these;
-            the name of a cost (params, macs, flash, ram) as well.
+            the name of a cost (params, macs, flash, ram, latency_ms) as well.
 
     Returns:
         What `keras_tuner.Oracle` takes.

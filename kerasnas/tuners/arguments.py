@@ -106,7 +106,17 @@ def check_warm_start(warm_start: Any, oracle: keras_tuner.Oracle) -> WarmStart |
 
 
 def check_budget(budget: Any, oracle: keras_tuner.Oracle) -> None:
-    """Raise unless the budget is one, and this oracle can keep it."""
+    """Raise unless the budget is one, this oracle can keep it, and it tells all costs."""
+    named = [one.name for one in members(oracle.objective)]
+    named += [one.name for one, _ in getattr(oracle, "limits", ())]
+    if "latency_ms" in named and getattr(budget, "latency", None) is None:
+        raise ValueError(
+            "The cost 'latency_ms' needs a budget that tells it: "
+            "budget=kn.Budget(latency=kn.hardware.LatencyModel.fit(timings)) predicts it, "
+            "kn.Budget.for_device(name) too for a few boards, and "
+            "kn.Budget(latency=kn.hardware.HostLatency()) measures it on this machine. "
+            f"Received: budget={budget!r}"
+        )
     if budget is None:
         return
     if not isinstance(budget, Budget):

@@ -50,7 +50,8 @@ class Tuner(TrialRunner):
             takes it. By default that is "auto", which chooses one and says which.
         budget: A `kerasnas.Budget`. What breaks it is never trained and costs no trial.
         objective: For an oracle that is not passed: name of a metric, a `keras_tuner.Objective`,
-            or a list of these and of costs (params, macs, flash, ram).
+            or a list of these and of costs (params, macs, flash, ram, latency_ms; the last needs
+            a budget with `latency`).
         max_trials: For an oracle that is not passed: number of trials, 10 by default.
         max_time: Time limit of one call of `search`, in seconds or as "90s", "30m", "2h"; no
             trial starts after it, and another `search` goes on.
@@ -497,10 +498,10 @@ class Tuner(TrialRunner):
 
         Returns:
             A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
-            ram_bytes, epochs, best_step, duration (seconds), parents, operator, message; of
-            several objectives also pareto (whether no other trial is better in all) and
-            hypervolume (what the trials up to this one dominate, as a share of the box between the
-            best and the worst of each objective). What is not known is None.
+            ram_bytes, latency_ms, epochs, best_step, duration (seconds), parents, operator,
+            message; of several objectives also pareto (whether no other trial is better in all)
+            and hypervolume (what the trials up to this one dominate, as a share of the box between
+            the best and the worst of each objective). What is not known is None.
         """
         lineage = getattr(self.oracle, "lineage", {})
         found = [

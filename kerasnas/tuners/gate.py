@@ -10,6 +10,7 @@ import keras
 import keras_tuner
 
 from kerasnas.hardware.budget import Budget, Violation
+from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.profile import Profile, profile, profile_graph
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.hypermodels.settled import Settled
@@ -20,6 +21,7 @@ from kerasnas.oracles.session import clear_session
 class _Judged:
     key: str
     profile: Profile | None
+    network: str = ""  # The same for all proposals that build the same network.
 
 
 class Gate:
@@ -42,8 +44,9 @@ class Gate:
     ) -> None:
         self._hypermodel = hypermodel
         self._known = space
-        self._budget = budget or Budget()
+        self._budget = Budget() if budget is None else budget
         self._judged: dict[str, _Judged] = {}
+        self._measured: dict[str, Profile] = {}
         self._trainings: dict[str, dict[str, Any]] = {}
         # Names that a network was seen to depend on; the others are for a `fit` of one's own.
         self._architectural: set[str] = set()
@@ -66,20 +69,52 @@ class Gate:
 
     def violations(self, values: Mapping[str, Any]) -> dict[str, Violation]:
         """Limits that the proposal breaks; empty when it fits or cannot be built."""
-        found = self._judge(values).profile if self._budget else None
-        return {} if found is None else self._budget.violations(found)
+        judged = self._judge(values) if self._budget else None
+        if judged is None or judged.profile is None:
+            return {}
+        return self._violations(judged.profile, judged.network, lambda: self._build(values)[0])
 
     def key(self, values: Mapping[str, Any]) -> str:
         """The network that the values build and train, as text that equals for equal networks."""
         return self._judge(values).key
 
     def profile(self, values: Mapping[str, Any]) -> Profile | None:
-        """Cost in total, as an int8 file; None when it cannot be built or costed."""
-        return self._judge(values).profile
+        """Cost in total, as an int8 file; None when it cannot be built or costed.
+
+        A latency that must be measured is not in it: it takes seconds, and `costs` has it.
+        """
+        found = self._judge(values).profile
+        return None if found is None else self._budget.completed(found)
+
+    def costs(self, values: Mapping[str, Any]) -> Profile | None:
+        """The same, with a latency that must be measured."""
+        judged = self._judge(values)
+        if judged.profile is None:
+            return None
+        return self._completed(judged.profile, judged.network, lambda: self._build(values)[0])
 
     def check(self, model: keras.Model) -> dict[str, Violation]:
         """Limits that a built model breaks."""
-        return self._budget.violations(profile(model)) if self._budget else {}
+        if not self._budget:
+            return {}
+        network = keras_graph(model).fingerprint() if self._budget.measures else ""
+        return self._violations(profile(model), network, lambda: model)
+
+    def _violations(
+        self, found: Profile, network: str, model: Callable[[], keras.Model]
+    ) -> dict[str, Violation]:
+        broken = self._budget.violations(found)
+        if broken or self._budget.latency_ms is None or not self._budget.measures:
+            return broken
+        # Last, for it takes seconds.
+        return self._budget.violations(self._completed(found, network, model))
+
+    def _completed(self, found: Profile, network: str, model: Callable[[], keras.Model]) -> Profile:
+        if not self._budget.measures:
+            return self._budget.completed(found)
+        if network not in self._measured:
+            self._measured[network] = self._budget.completed(found, model)
+        return self._measured[network]
 
     def _try_sketch(self) -> bool:
         try:
@@ -105,8 +140,9 @@ class Gate:
         unread = {name: value for name, value in values.items() if name not in hp.read}
         training = self._training(unread)
         fit = self._fit_values(values, {*hp.read, *training})
-        key = _digest({"graph": graph.fingerprint(), "training": training, **fit})
-        return _Judged(key, profile_graph(graph, by_layer=False))
+        network = graph.fingerprint()
+        key = _digest({"graph": network, "training": training, **fit})
+        return _Judged(key, profile_graph(graph, by_layer=False), network)
 
     def _training(self, values: dict[str, Any]) -> dict[str, Any]:
         """Those of the values that the network's shape leaves open and its compilation reads."""
@@ -125,19 +161,24 @@ class Gate:
             return {}
         return {name: value for name, value in values.items() if name not in self._architectural}
 
-    def _judge_build(self, values: Mapping[str, Any]) -> _Judged:
+    def _build(self, values: Mapping[str, Any]) -> tuple[keras.Model, "_Noting"]:
         hp = _Noting.of(self._known(), values)
         # Layers without a name are numbered on, and their names are in the file that is costed.
         clear_session()
+        return self._hypermodel.build(hp), hp
+
+    def _judge_build(self, values: Mapping[str, Any]) -> _Judged:
         try:
-            model = self._hypermodel.build(hp)
+            model, hp = self._build(values)
         except Exception:
             # It will fail again as a trial, where its reason is shown.
             return _Judged(_digest(dict(values)), None)
         fit = self._fit_values(values, hp.read)
         key = _digest({name: hp.values[name] for name in hp.read if name in hp.values} | fit)
         try:
-            return _Judged(key, dataclasses.replace(profile(model), layers=()))
+            found = dataclasses.replace(profile(model), layers=())
+            network = keras_graph(model).fingerprint() if self._budget.measures else ""
+            return _Judged(key, found, network)
         except (TypeError, ValueError):
             # The check of the built model says which layer cannot be costed.
             return _Judged(key, None)

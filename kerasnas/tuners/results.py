@@ -36,6 +36,7 @@ def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) ->
         "macs": record.get("macs"),
         "flash_bytes": record.get("flash_bytes"),
         "ram_bytes": record.get("ram_bytes"),
+        "latency_ms": record.get("latency_ms"),
         "epochs": record.get("epochs"),
         "best_step": trial.best_step,
         "duration": record.get("seconds"),

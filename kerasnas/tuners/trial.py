@@ -20,6 +20,7 @@ from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine import tuner_utils
 
 from kerasnas.hardware.budget import LIMITS
+from kerasnas.oracles.admission import describe as describe_violations
 from kerasnas.oracles.journal import write_atomic
 from kerasnas.oracles.objectives import COSTS, members
 from kerasnas.oracles.session import clear_session, kept_random_state, seeded
@@ -88,12 +89,12 @@ class TrialRunner(keras_tuner.Tuner):
             return []
         return [Reporter(functools.partial(report, trial.trial_id), self._trained_objective())]
 
-    def _costs(self, trial: Trial) -> dict[str, int]:
+    def _costs(self, trial: Trial) -> dict[str, float]:
         values = trial.hyperparameters.values.items()
         network = {name: value for name, value in values if not name.startswith("tuner/")}
-        profile = None if self._gate is None else self._gate.profile(network)
-        names = ("params", "macs", "flash_bytes", "ram_bytes")
-        return {} if profile is None else {name: getattr(profile, name) for name in names}
+        profile = None if self._gate is None else self._gate.costs(network)
+        found = {name: getattr(profile, name, None) for name in LIMITS.values()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def _attempt(self, trial: Trial) -> int:
         # A retry with the seed of the first run would go the same way. The count is `_runs` in our
@@ -147,8 +148,7 @@ class TrialRunner(keras_tuner.Tuner):
         violations = self._gate.check(model) if self._gate is not None else {}
         if violations:
             raise keras_tuner.errors.FailedTrialError(
-                "the built model breaks the budget: "
-                + ", ".join(f"{name}={v.value} > {v.limit}" for name, v in violations.items())
+                f"the built model breaks the budget: {describe_violations(violations)}"
             )
         if model.built:
             # Keras would make the optimizer's variables inside the first step and trace it twice:
@@ -203,15 +203,16 @@ class TrialRunner(keras_tuner.Tuner):
             step=tuner_utils.get_best_step(results, objective),
         )
 
-    def _cost_objectives(self, trial: Trial) -> dict[str, int]:
+    def _cost_objectives(self, trial: Trial) -> dict[str, float]:
         wanted = members(self.oracle.objective)
         # What an oracle limits it must be told, too.
         wanted += [objective for objective, _ in getattr(self.oracle, "limits", ())]
         names = sorted({one.name for one in wanted if one.name in COSTS})
         costs = self._costs(trial) if names else {}
-        if names and not costs:
+        unknown = [name for name in names if LIMITS[name] not in costs]
+        if unknown:
             raise keras_tuner.errors.FailedTrialError(
-                f"the cost of the network, an objective, is not known: {', '.join(names)}"
+                f"the cost of the network, an objective, is not known: {', '.join(unknown)}"
             )
         return {name: costs[LIMITS[name]] for name in names}
 

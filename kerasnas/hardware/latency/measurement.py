@@ -88,8 +88,10 @@ def measure_latency(
 class HostLatency:
     """Measures models on this machine: the `latency` of a budget that limits this machine's time.
 
-    Each network is built, converted and timed once, in seconds, after all other limits are met.
-    Measured times differ from run to run, so such a search does not repeat itself exactly.
+    Each network is built, converted and timed once, in seconds, after all other limits are met: a
+    `warm_start` by a proxy does so with every candidate. Measured times differ from run to run, so
+    such a search does not repeat itself exactly. A `LatencyModel` that is fitted to a few dozen
+    such measurements answers in microseconds, and always the same.
 
     Args:
         threads: Threads of the interpreter.
