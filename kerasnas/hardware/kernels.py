@@ -70,7 +70,6 @@ _STATE = {
     "CALL_ONCE": 8,
     "CONCATENATION": 80,
     "CONV_2D": 80,
-    "CUMSUM": 36,
     "DEPTHWISE_CONV_2D": 80,
     "DEQUANTIZE": 32,
     "DIV": 28,
@@ -116,6 +115,9 @@ _STATE = {
     "VAR_HANDLE": 4,
     "WHILE": 8,
 }
+
+# The same where it is allocated in `Prepare`, and for int8 only.
+_LATE_STATE = {"ADD_N": 40, "CUMSUM": 36, "LOG_SOFTMAX": 40}
 
 _QUANTIZED = ("int8", "int16")
 _PER_CHANNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
@@ -180,10 +182,8 @@ def prepared(call: Call) -> list[int]:
         return 2 * [4 * weights.scales] if per_channel else []
     if kind == "SOFTMAX" and call.input(0).dtype == "int16":
         return 2 * [2 * 513]
-    if kind == "LOG_SOFTMAX" and output.dtype == "int8":
-        return [40]
-    if kind == "ADD_N" and output.dtype == "int8":
-        return [40]
+    if kind in _LATE_STATE:
+        return [_LATE_STATE[kind]] if output.dtype == "int8" else []
     if kind == "BATCH_MATMUL":
         left, right = call.input(0), call.input(1)
         sizes = [28] if output.dtype in _QUANTIZED else []

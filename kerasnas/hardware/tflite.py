@@ -38,7 +38,8 @@ def profile_tflite(data: bytes) -> Profile:
             records, at the first operator that reads them.
         ram_bytes: Bytes of TensorFlow Lite Micro's tensor arena. Its head (activations, kernels'
             scratch buffers) is what the interpreter reports, to the byte; its tail is that of the
-            interpreter on a 64-bit host. Of a row, what is alive while it runs.
+            interpreter on a 64-bit host, without resource variables (VAR_HANDLE). Of a row, what
+            is alive while it runs.
 
     Raises:
         ValueError: The bytes are no complete TensorFlow Lite model, or an input has an unknown
@@ -132,7 +133,8 @@ def _lifetimes(graphs: Sequence[Subgraph]) -> tuple[list[Lifetime], list[tuple[i
         Lifetime(tensor.nbytes, first.get((g, t), -1), last.get((g, t), -1))
         for g, graph in enumerate(graphs)
         for t, tensor in enumerate(graph.tensors)
-        if tensor.data is None and not tensor.variable and tensor.nbytes
+        if tensor.data is None and not tensor.variable and tensor.dtype != "resource"
+        if tensor.nbytes
     ]
     buffers += [
         Lifetime(size, *spans.get((g, o), (-1, -1)))
