@@ -5,7 +5,6 @@ the interpreter and the kernels allocate once.
 """
 
 import bisect
-import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -24,14 +23,13 @@ class Lifetime(NamedTuple):
     last: int
 
 
-def lifetimes(program: Program, bytes_per_value: int) -> list[Lifetime]:
+def lifetimes(program: Program) -> list[Lifetime]:
     """How long each activation lives, and then each scratch buffer.
 
     Inputs live from before the first operator, outputs to the end.
 
     Args:
         program: A lowered network.
-        bytes_per_value: Bytes of one value of an activation: 1 for int8, 4 for float32.
 
     Returns:
         The activations in the program's order, then the scratch buffers.
@@ -45,12 +43,12 @@ def lifetimes(program: Program, bytes_per_value: int) -> list[Lifetime]:
     for output in program.outputs:
         last[output] = len(program.operators) - 1
     activations = [
-        Lifetime(bytes_per_value * math.prod(shape), first[i], last[i])
-        for i, shape in enumerate(program.activations)
+        Lifetime(program.activation_bytes(i), first[i], last[i])
+        for i in range(len(program.activations))
     ]
     return activations + [
         Lifetime(size, step, step)
-        for step, call in enumerate(_calls(program, bytes_per_value))
+        for step, call in enumerate(_calls(program))
         for size in kernels.scratch(call)
     ]
 
@@ -96,17 +94,16 @@ def peak(buffers: Sequence[Lifetime]) -> int:
     return max(ends, default=0)
 
 
-def head_bytes(program: Program, bytes_per_value: int) -> int:
+def head_bytes(program: Program) -> int:
     """Bytes of the arena that hold activations and scratch buffers.
 
     Args:
         program: A lowered network.
-        bytes_per_value: Bytes of one value of an activation: 1 for int8, 4 for float32.
 
     Returns:
         The head of the arena.
     """
-    return peak(lifetimes(program, bytes_per_value))
+    return peak(lifetimes(program))
 
 
 # The allocator, the planner and the scratch buffers' list, once; a subgraph; a tensor; a node.
@@ -172,35 +169,40 @@ def persistent_bytes(
     return used
 
 
-def tail_bytes(program: Program, bytes_per_value: int = 1) -> int:
+def tail_bytes(program: Program) -> int:
     """Bytes that the interpreter keeps for operators, tensors and per-channel scales.
 
     Args:
         program: A lowered network.
-        bytes_per_value: Bytes of one value of an activation: 1 for int8, 4 for float32.
 
     Returns:
         The tail of the arena; see `persistent_bytes`.
     """
     constants = sum(len(operator.constants) for operator in program.operators)
-    scales = 1 if bytes_per_value == 1 else 0
+    scales = 1 if program.dtype == "int8" else 0
     return persistent_bytes(
-        [(len(program.activations) + constants, _calls(program, bytes_per_value))],
+        [(len(program.activations) + len(program.states) + constants, _calls(program))],
         inputs=[scales] * len(program.inputs),
         outputs=[scales] * len(program.outputs),
+        variables=program.states,
     )
 
 
-def _calls(program: Program, bytes_per_value: int) -> list[Call]:
-    quantized = bytes_per_value == 1
-    dtype = "int8" if quantized else "float32"
-    activations = [Operand((1, *shape), dtype, int(quantized)) for shape in program.activations]
+def _calls(program: Program) -> list[Call]:
+    quantized = program.dtype == "int8"
+    constant = "int8" if quantized else "float32"
+    activations = [
+        Operand((1, *shape), constant, 1)
+        if quantized and program.widths[index] == 1
+        else Operand((1, *shape), "float32", 0)
+        for index, shape in enumerate(program.activations)
+    ]
     return [
         Call(
             operator.kind,
             (
                 *(activations[read] for read in operator.reads),
-                *(Operand(c.shape, dtype, quantized * c.scales) for c in operator.constants),
+                *(Operand(c.shape, constant, quantized * c.scales) for c in operator.constants),
             ),
             (activations[operator.writes],),
         )

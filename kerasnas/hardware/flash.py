@@ -1,72 +1,150 @@
 """Bytes of the `.tflite` file: constants, and what the flatbuffer adds to them.
 
-The overheads are fitted by `benchmarks/cost_model.py --fit` to files that the exporter wrote for
-random networks of both spaces.
+Values, names, shapes and scales are counted; what the flatbuffer's tables take beside is fitted by
+`benchmarks/cost_model.py --fit` to files that the exporter wrote.
 """
 
 import dataclasses
 import math
 
-from kerasnas.hardware.lowering import Operator, Program
+from kerasnas.hardware.lowering import Constant, Operator, Program
+from kerasnas.hardware.lowering.naming import END_BYTES
 
 _ALIGNMENT = 16
 # Scale (float32) and zero point (int64) of one quantized channel.
 _SCALE_BYTES = 12
+# The converter leaves smaller kernels in floating point when only weights are quantized.
+_LEAST_DYNAMIC = 1024
+_KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
 @dataclasses.dataclass(frozen=True)
 class Overhead:
-    """Bytes that the file spends beside the values of its constants and the names of its tensors.
+    """Bytes that the file's tables take.
 
     Args:
         file: Once a file.
         kind: For each kind of operator that occurs.
         operator: For each operator.
-        tensor: For each tensor, its buffer included.
+        tensor: For each tensor, its entry in the list of buffers included.
+        constant: More for each tensor with values.
+        quantized: More for each tensor with scales.
+        end: For each input and output of the network, which has a name of its own.
     """
 
     file: float
     kind: float
     operator: float
     tensor: float
+    constant: float
+    quantized: float
+    end: float
 
 
 OVERHEADS = {
-    "float32": Overhead(file=451, kind=43.8, operator=35.5, tensor=74.7),
-    "int8": Overhead(file=329, kind=102, operator=34.5, tensor=93.6),
+    "int8": Overhead(80, 45, 38, 1, 45, 54, 165),
+    "float32": Overhead(80, 3, 54, 27, 54, 0, 162),
+    "float16": Overhead(80, 3, 54, 27, 54, 0, 162),
+    "dynamic": Overhead(80, 3, 54, 27, 54, 54, 162),
 }
 
 
-def constant_bytes(operator: Operator, dtype: str) -> int:
-    """Bytes of the operator's constants with their quantization scales, as the file aligns them."""
-    total = 0
+@dataclasses.dataclass(slots=True)
+class Contents:
+    """What a file, or a part of it, is made of.
+
+    Args:
+        counted: Bytes of values, names, shapes, scales and references.
+        operators: Number of operators.
+        tensors: Number of tensors.
+        constants: Number of those with values.
+        quantized: Number of those with scales.
+    """
+
+    counted: int = 0
+    operators: int = 0
+    tensors: int = 0
+    constants: int = 0
+    quantized: int = 0
+
+    def bytes(self, cost: Overhead) -> float:
+        """What they take in the file."""
+        return (
+            self.counted
+            + cost.operator * self.operators
+            + cost.tensor * self.tensors
+            + cost.constant * self.constants
+            + cost.quantized * self.quantized
+        )
+
+
+def operator_contents(program: Program, operator: Operator) -> Contents:
+    """What one operator, its constants and its output add to the file."""
+    dtype, rank = program.dtype, len(program.activations[operator.writes])
+    found = Contents(operators=1, tensors=1)
+    found.counted = operator.name_bytes + 4 * (2 + rank + len(operator.reads))
+    if dtype == "int8" and program.widths[operator.writes] == 1:
+        found.quantized += 1
+        found.counted += _SCALE_BYTES
     for constant in operator.constants:
-        data = constant.data_bytes(dtype)
-        total += math.ceil(data / _ALIGNMENT) * _ALIGNMENT
-        if dtype == "int8":
-            total += _SCALE_BYTES * constant.scales
-    return total
+        width = _width(operator, constant, dtype)
+        found.tensors += 1
+        found.constants += 1
+        data = width * constant.values
+        found.counted += math.ceil(data / _ALIGNMENT) * _ALIGNMENT + 4 * (1 + len(constant.shape))
+        if constant.role != "operand" and (width == 1 or dtype == "int8"):
+            found.quantized += 1
+            found.counted += _SCALE_BYTES * constant.scales
+        if constant.role != "operand" and dtype == "float16":
+            # Its values in 32 bits, which the file computes before they are used.
+            found.operators += 1
+            found.tensors += 1
+            found.counted += 4 * (3 + len(constant.shape))
+    return found
 
 
-def operator_bytes(operator: Operator, dtype: str) -> float:
+def _width(operator: Operator, constant: Constant, dtype: str) -> int:
+    """Bytes of one value of a constant."""
+    if constant.role == "operand" or dtype == "float32":
+        return 4
+    if dtype == "float16":
+        return 2
+    if constant.role == "bias":
+        return 4
+    if dtype == "int8":
+        return 1
+    large = operator.kind in _KERNELS and constant.values >= _LEAST_DYNAMIC
+    return 1 if large else 4
+
+
+def operator_bytes(program: Program, operator: Operator) -> float:
     """Bytes that one operator, its constants and its output add to the file."""
-    cost = OVERHEADS[dtype]
-    tensors = cost.tensor * (1 + len(operator.constants))
-    return constant_bytes(operator, dtype) + operator.name_bytes + cost.operator + tensors
+    return operator_contents(program, operator).bytes(OVERHEADS[program.dtype])
 
 
-def flash_bytes(program: Program, dtype: str) -> int:
+def input_contents(program: Program) -> Contents:
+    """What the tensors of the network's inputs are made of."""
+    found = Contents(tensors=len(program.inputs))
+    for index in program.inputs:
+        found.counted += END_BYTES + 4 * (1 + len(program.activations[index]))
+    if program.dtype == "int8":
+        found.quantized = len(program.inputs)
+        found.counted += _SCALE_BYTES * len(program.inputs)
+    return found
+
+
+def flash_bytes(program: Program) -> int:
     """Bytes of the whole file.
 
     Args:
         program: A lowered network.
-        dtype: "int8" for full integer post-training quantization, or "float32".
 
     Returns:
         Estimated size of the `.tflite` file.
     """
-    cost = OVERHEADS[dtype]
+    cost = OVERHEADS[program.dtype]
     kinds = len({operator.kind for operator in program.operators})
-    inputs = cost.tensor * len(program.inputs)
-    operators = sum(operator_bytes(operator, dtype) for operator in program.operators)
-    return round(cost.file + cost.kind * kinds + inputs + operators)
+    ends = len(program.inputs) + len(program.outputs)
+    operators = sum(operator_bytes(program, operator) for operator in program.operators)
+    inputs = input_contents(program).bytes(cost)
+    return round(cost.file + cost.kind * kinds + cost.end * ends + inputs + operators)

@@ -10,6 +10,7 @@ Shape = tuple[int, ...]
 # Layers whose weights multiply every output position; the first weight is the kernel.
 _KERNELS = {"Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"}
 _TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose"}
+_RECURRENT = {"GRU", "LSTM", "SimpleRNN"}
 _COMMUTATIVE = {"Add", "Multiply", "Average", "Maximum", "Minimum"}
 
 
@@ -41,8 +42,15 @@ class Node:
 
 @dataclasses.dataclass(slots=True)
 class Graph:
-    """Nodes in the order of execution, and which of them leave the network."""
+    """Nodes in the order of execution, and which of them leave the network.
 
+    Args:
+        name: Name of the model, which stands in the file before those of its layers.
+        nodes: The layers.
+        outputs: Positions of those that are outputs.
+    """
+
+    name: str = "network"
     nodes: list[Node] = dataclasses.field(default_factory=list)
     outputs: tuple[int, ...] = ()
 
@@ -77,13 +85,16 @@ class Graph:
         return [self.nodes[i].shape for i in node.inputs]
 
     def macs(self, node: Node) -> int:
-        """Multiply-accumulates of the node for one sample: convolutions and dense layers."""
+        """Multiply-accumulates of a node for one sample: in kernels that are multiplied."""
         if node.kind in _KERNELS:
             return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
         if node.kind in _TRANSPOSED:
             return math.prod(self.input_shapes(node)[0][:-1]) * math.prod(node.weights[0])
         if node.kind == "Dense":
             return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
+        if node.kind in _RECURRENT:
+            steps = self.input_shapes(node)[0][0]
+            return steps * sum(math.prod(kernel) for kernel in node.weights[:2])
         return 0
 
     def live(self) -> list[int]:

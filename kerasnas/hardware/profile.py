@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import keras
 
-from kerasnas.hardware.arena import head_bytes, lifetimes, tail_bytes
+from kerasnas.hardware.arena import head_bytes, lifetimes, plan, tail_bytes
 from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import Program, lower
-
-_VALUE_BYTES = {"int8": 1, "float32": 4}
+from kerasnas.hardware.summary import peak_of, summary_of
 
 
 class Work(NamedTuple):
@@ -36,6 +35,8 @@ class LayerProfile:
         macs: Multiply-accumulates of one inference.
         flash_bytes: Its share of the file; 0 for a layer that is folded into the one before.
         ram_bytes: Activations that are alive while it runs, before placement in the arena.
+        arena_bytes: Where the highest of them ends in the arena, the gaps of placement included;
+            0 where that is not known.
     """
 
     name: str
@@ -45,6 +46,7 @@ class LayerProfile:
     macs: int
     flash_bytes: int
     ram_bytes: int
+    arena_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,20 +77,24 @@ class Profile:
     work: Mapping[str, Work] = dataclasses.field(default_factory=dict)
     latency_ms: float | None = None
 
+    @property
+    def peak_layer(self) -> str | None:
+        """Name of the layer that sets the peak of the memory; None where there are no layers.
+
+        Where the arena reaches its head during several layers, it is the one with the most bytes
+        alive.
+        """
+        layer = peak_of(self)
+        return None if layer is None else layer.name
+
     def summary(self) -> str:
-        """A table of the layers and the totals, as text."""
-        lines = [f"{'layer':<36}{'output':>16}{'params':>10}{'MACs':>12}{'flash':>10}{'RAM':>10}"]
-        for layer in self.layers:
-            shape = "x".join(map(str, layer.shape))
-            lines.append(
-                f"{layer.name[:35]:<36}{shape:>16}{layer.params:>10,}{layer.macs:>12,}"
-                f"{layer.flash_bytes:>10,}{layer.ram_bytes:>10,}"
-            )
-        lines.append(
-            f"{'total (' + self.dtype + ')':<52}{self.params:>10,}{self.macs:>12,}"
-            f"{self.flash_bytes:>10,}{self.ram_bytes:>10,}"
-        )
-        return "\n".join(lines)
+        """A table of the layers with their shares of the totals, and what to shrink first.
+
+        Returns:
+            Text of at most 100 columns: a line a layer, the totals, the layer that sets the peak
+            of the memory, and the one with the largest share of the flash.
+        """
+        return summary_of(self)
 
 
 def profile(model: keras.Model, dtype: str = "int8") -> Profile:
@@ -126,14 +132,14 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
         raise ValueError(
             f"Argument `dtype` must be one of {tuple(OVERHEADS)}. Received: dtype={dtype!r}"
         )
-    program = lower(graph)
+    program = lower(graph, dtype)
     nodes = [graph.nodes[i] for i in graph.schedule()]
-    head, tail = head_bytes(program, _VALUE_BYTES[dtype]), tail_bytes(program)
+    head, tail = head_bytes(program), tail_bytes(program)
     return Profile(
         dtype=dtype,
         params=sum(node.params for node in nodes),
         macs=sum(graph.macs(node) for node in nodes),
-        flash_bytes=flash_bytes(program, dtype),
+        flash_bytes=flash_bytes(program),
         ram_bytes=head + tail,
         arena_head=head,
         arena_tail=tail,
@@ -158,11 +164,16 @@ def _work(graph: Graph, program: Program) -> dict[str, Work]:
 def _layers(graph: Graph, program: Program, dtype: str) -> tuple[LayerProfile, ...]:
     flash: dict[int, float] = {}
     ram: dict[int, int] = {}
-    buffers = lifetimes(program, _VALUE_BYTES[dtype])
+    arena: dict[int, int] = {}
+    buffers = lifetimes(program)
+    offsets = plan(buffers)
     for step, operator in enumerate(program.operators):
-        flash[operator.node] = flash.get(operator.node, 0) + operator_bytes(operator, dtype)
-        alive = sum(b.size for b in buffers if b.first <= step <= b.last)
-        ram[operator.node] = max(ram.get(operator.node, 0), alive)
+        flash[operator.node] = flash.get(operator.node, 0) + operator_bytes(program, operator)
+        alive = [i for i, b in enumerate(buffers) if b.first <= step <= b.last]
+        size = sum(buffers[i].size for i in alive)
+        ram[operator.node] = max(ram.get(operator.node, 0), size)
+        end = max(offsets[i] + buffers[i].size for i in alive)
+        arena[operator.node] = max(arena.get(operator.node, 0), end)
     return tuple(
         LayerProfile(
             node.name,
@@ -172,6 +183,7 @@ def _layers(graph: Graph, program: Program, dtype: str) -> tuple[LayerProfile, .
             graph.macs(node),
             round(flash.get(index, 0)),
             ram.get(index, 0),
+            arena.get(index, 0),
         )
         for index, node in ((i, graph.nodes[i]) for i in graph.schedule())
     )

@@ -1,0 +1,7 @@
+"""From the layers of a network to the operators of its `.tflite` file."""
+
+from kerasnas.hardware.lowering import rules
+from kerasnas.hardware.lowering.lowering import lower
+from kerasnas.hardware.lowering.program import Constant, Operator, Program
+
+__all__ = ["Constant", "Operator", "Program", "lower", "rules"]

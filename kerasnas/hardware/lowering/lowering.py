@@ -1,0 +1,371 @@
+"""From layers to the operators and tensors of the `.tflite` file that the exporter writes.
+
+The converter folds batch normalization into the convolution before it, fuses activations, and
+drops what inference does not need; costs of flash and RAM are those of what is left.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from kerasnas.hardware.graph import Graph, Node, Shape
+from kerasnas.hardware.lowering.naming import name_bytes
+from kerasnas.hardware.lowering.program import Constant, Operator, Program
+
+# Operators that take a factor and an offset for each of their output channels.
+FOLDING = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"}
+# Operators that apply a relu to what they write.
+_FUSING = {*FOLDING, "ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
+_FUSED = {"RELU", "RELU6"}
+# A relu after one of these is done before it, where that fuses it.
+_MOVING = {"RESHAPE", "TRANSPOSE"}
+_REDUCING = {"MEAN", "REDUCE_MAX"}
+# Kernels that the int8 converter leaves in floating point.
+_FLOAT_ONLY = {"ELU", "NEG", "SQUARE"}
+# Kernels that write truth values, and one that reads them.
+_LOGICAL = {"GREATER"}
+_DROPPED = {"ActivityRegularization", "Dropout", "GaussianDropout", "GaussianNoise", "Identity",
+            "SpatialDropout1D", "SpatialDropout2D"}  # fmt: skip
+# Layers of which the converter keeps one where two do the same to the same tensor.
+_SHARED = {"Activation", "MaxPooling2D", "AveragePooling2D"}
+_SPLIT = {"Add", "Average", "Maximum", "Minimum", "Multiply"}
+
+# What to write for one layer: (lowering, node, tensors read) -> tensor written.
+Rule = Callable[["Lowering", Node, list[int]], int]
+RULES: dict[str, Rule] = {}
+
+
+def lowers(*kinds: str) -> Callable[[Rule], Rule]:
+    """Register the rule for nodes of the given kinds."""
+
+    def register(rule: Rule) -> Rule:
+        for kind in kinds:
+            RULES[kind] = rule
+        return rule
+
+    return register
+
+
+def lower(graph: Graph, dtype: str = "int8") -> Program:
+    """Translate a graph to the operators that its `.tflite` file will hold.
+
+    Args:
+        graph: A network.
+        dtype: What the file is quantized to; "int8" leaves some kernels in floating point.
+
+    Returns:
+        Its program.
+
+    Raises:
+        ValueError: A layer or an activation that has no operator here.
+    """
+    return Lowering(graph, dtype).run()
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Step:
+    """An operator while it may still change."""
+
+    kind: str
+    reads: list[int]
+    writes: int
+    constants: tuple[Constant, ...]
+    layers: list[int]
+    activation: str | None = None
+
+
+class Lowering:
+    """The translation of one graph, operator by operator, as the converter would rewrite it.
+
+    Args:
+        graph: A network.
+        dtype: What the file is quantized to.
+    """
+
+    def __init__(self, graph: Graph, dtype: str) -> None:
+        self._graph, self._origin = _split_merges(graph)
+        self.dtype = dtype
+        self._steps: list[_Step] = []
+        self._shapes: list[Shape] = []
+        self._widths: list[int] = []
+        self._states: list[int] = []
+        self._maker: dict[int, _Step] = {}
+        # How many operators, and outputs of the network, read a tensor.
+        self._readers: dict[int, int] = {}
+        self._index = 0
+
+    def run(self) -> Program:
+        """Translate the whole graph."""
+        nodes = self._graph.nodes
+        schedule = self._graph.schedule()
+        same = _twins(self._graph, schedule)
+        readers = self._count_readers(schedule, same)
+        value: dict[int, int] = {}
+        inputs = []
+        for index in schedule:
+            node = nodes[index]
+            if same[index] != index:
+                continue
+            self._index = index
+            if node.kind == "InputLayer":
+                value[index] = self._tensor(node.shape, self._width)
+                inputs.append(value[index])
+            else:
+                reads = [value[same[i]] for i in node.inputs]
+                if node.kind not in RULES:
+                    raise ValueError(
+                        f"Layer {node.name!r} of class {node.kind} has no cost rule; register one "
+                        f"with kerasnas.hardware.cost_rule({node.kind!r})"
+                    )
+                value[index] = RULES[node.kind](self, node, reads)
+            # What hands its input on as it is has that input's other readers, too.
+            through = value[index] in [value[same[i]] for i in node.inputs]
+            others = self._readers[value[index]] - 1 if through else 0
+            self._readers[value[index]] = readers[index] + others
+        outputs = [value[same[i]] for i in self._graph.outputs]
+        if self.dtype == "int8":
+            outputs = [self._integer(x) for x in outputs]
+        return self._program(inputs, outputs)
+
+    def operator(
+        self,
+        kind: str,
+        reads: Sequence[int],
+        shape: Shape,
+        constants: Sequence[Constant] = (),
+    ) -> int:
+        """Append an operator.
+
+        Args:
+            kind: TFLite's name of it.
+            reads: Tensors that it reads.
+            shape: Shape of what it writes, without the batch.
+            constants: Its constant operands.
+
+        Returns:
+            The tensor that it writes.
+        """
+        if self.dtype == "int8":
+            convert = self._float if kind in _FLOAT_ONLY else self._integer
+            reads = [convert(x) for x in reads]
+        width = 1 if kind in _LOGICAL else 4 if kind in _FLOAT_ONLY else self._width
+        return self._append(kind, list(reads), shape, tuple(constants), width)
+
+    def state(self, values: int, width: int) -> None:
+        """Declare a tensor that lasts between inferences, of so many values of so many bytes."""
+        self._states.append(values * width)
+
+    def shape(self, tensor: int) -> Shape:
+        """Shape of a tensor, without the batch."""
+        return self._shapes[tensor]
+
+    def reshape(self, tensor: int, shape: Shape) -> int:
+        """Append a reshape; one after another becomes one, and one to the same shape none."""
+        if self._shapes[tensor] == shape:
+            return tensor
+        maker = self._maker.get(tensor)
+        if maker is not None and maker.kind in _REDUCING and self._readers[tensor] == 1:
+            before, after = ([n for n in x if n > 1] for x in (self._shapes[tensor], shape))
+            if before == after:  # It keeps the axes that it reduces.
+                self._shapes[tensor] = shape
+                return tensor
+        if maker is not None and maker.kind == "RESHAPE":
+            (source,) = maker.reads
+            if self._readers[tensor] == 1:
+                self._steps.remove(maker)
+            else:
+                self._readers[source] += 1
+            tensor = source
+            if self._shapes[tensor] == shape:
+                return tensor
+        return self.operator("RESHAPE", [tensor], shape, [operand(len(shape) + 1)])
+
+    def affine(self, tensor: int, kinds: Sequence[str], values: int) -> int:
+        """Append factors and offsets, or fold them into the operator before.
+
+        Args:
+            tensor: What is scaled.
+            kinds: The operators: MUL for a factor, ADD or SUB for an offset, in their order.
+            values: Number of factors, and of offsets: one, or one a channel.
+
+        Returns:
+            The result.
+        """
+        maker = self._foldable(tensor, FOLDING)
+        if maker is not None and kinds:
+            if not any(c.role == "bias" for c in maker.constants):
+                channels = self._shapes[maker.writes][-1]
+                maker.constants += (Constant((channels,), "bias", channels),)
+            self._join(maker)
+            return tensor
+        constant = Constant((values,) if values > 1 else (), "weight")
+        for kind in kinds:
+            tensor = self.operator(kind, [tensor], self._shapes[tensor], [constant])
+        return tensor
+
+    def activation(self, tensor: int, kind: str) -> int:
+        """Append an activation of one operator, or fuse it into the operator before."""
+        if kind in _FUSED:
+            last = self._maker.get(tensor)
+            if last is not None and last.kind == kind and self._readers[tensor] == 1:
+                return tensor
+            maker = self._foldable(tensor, _FUSING, fused=kind)
+            if maker is not None:
+                maker.activation = kind
+                self._join(maker)
+                return tensor
+        return self.operator(kind, [tensor], self._shapes[tensor])
+
+    def is_input(self, tensor: int) -> bool:
+        """Whether no operator writes the tensor."""
+        return tensor not in self._maker
+
+    def is_fusable(self, tensor: int) -> bool:
+        """Whether a relu of the tensor would be fused."""
+        return self._foldable(tensor, _FUSING) is not None
+
+    def _foldable(self, tensor: int, kinds: set[str], fused: str | None = None) -> _Step | None:
+        """The operator that can take over what is done to its output, seen through reshapes."""
+        maker = self._maker.get(tensor)
+        while maker is not None and self._readers.get(maker.writes, 1) == 1:
+            if maker.kind in kinds and maker.activation in (None, fused):
+                return maker
+            if maker.kind not in _MOVING:
+                return None
+            maker = self._maker.get(maker.reads[0])
+        return None
+
+    def _join(self, maker: _Step) -> None:
+        """Let an operator stand where the layer stands that is being fused into it."""
+        maker.layers.append(self._index)
+        if self._maker.get(maker.writes) is maker and self._steps[-1] is not maker:
+            later = self._steps[self._steps.index(maker) + 1 :]
+            if not any(maker.writes in step.reads for step in later):
+                self._steps.remove(maker)
+                self._steps.append(maker)
+
+    @property
+    def _width(self) -> int:
+        return 1 if self.dtype == "int8" else 4
+
+    def _append(
+        self,
+        kind: str,
+        reads: list[int],
+        shape: Shape,
+        constants: tuple[Constant, ...],
+        width: int,
+    ) -> int:
+        out = self._tensor(shape, width)
+        step = _Step(kind, reads, out, constants, [self._index])
+        self._steps.append(step)
+        self._maker[out] = step
+        self._readers[out] = 1
+        return out
+
+    def _tensor(self, shape: Shape, width: int) -> int:
+        self._shapes.append(shape)
+        self._widths.append(width)
+        return len(self._shapes) - 1
+
+    def _float(self, tensor: int) -> int:
+        if self._widths[tensor] == 4:
+            return tensor
+        return self._append("DEQUANTIZE", [tensor], self._shapes[tensor], (), 4)
+
+    def _integer(self, tensor: int) -> int:
+        if self._widths[tensor] == 1:
+            return tensor
+        return self._append("QUANTIZE", [tensor], self._shapes[tensor], (), 1)
+
+    def _count_readers(self, schedule: list[int], same: dict[int, int]) -> dict[int, int]:
+        readers = dict.fromkeys(schedule, 0)
+        for index in schedule:
+            if same[index] == index:
+                for i in self._graph.nodes[index].inputs:
+                    readers[same[i]] += 1
+        for index in self._graph.outputs:
+            readers[same[index]] += 1
+        return readers
+
+    def _program(self, inputs: list[int], outputs: list[int]) -> Program:
+        """What is left, with the tensors numbered anew."""
+        number: dict[int, int] = {}
+        for tensor in [*inputs, *(step.writes for step in self._steps)]:
+            number.setdefault(tensor, len(number))
+        nodes = self._graph.nodes
+        program = Program(
+            self.dtype,
+            activations=[self._shapes[tensor] for tensor in number],
+            widths=[self._widths[tensor] for tensor in number],
+            states=self._states,
+            inputs=[number[tensor] for tensor in inputs],
+            outputs=[number[tensor] for tensor in outputs],
+        )
+        for step in self._steps:
+            layers = [nodes[i] for i in step.layers]
+            program.operators.append(
+                Operator(
+                    step.kind,
+                    self._origin[step.layers[0]],
+                    tuple(number[tensor] for tensor in step.reads),
+                    number[step.writes],
+                    step.constants,
+                    name_bytes(self._graph.name, layers, step.constants, step.writes in outputs),
+                )
+            )
+        return program
+
+
+def operand(values: int) -> Constant:
+    """Integers such as axes, paddings or a shape."""
+    return Constant((values,), "operand", 0)
+
+
+def _split_merges(graph: Graph) -> tuple[Graph, list[int]]:
+    """Merges of many as merges of two, which TensorFlow runs as soon as it can.
+
+    Returns:
+        The graph, and for each of its nodes the position of the one that it stems from.
+    """
+    if not any(node.kind in _SPLIT and len(node.inputs) > 2 for node in graph.nodes):
+        return graph, list(range(len(graph.nodes)))
+    split, origin = Graph(graph.name), []
+    place: dict[int, int] = {}
+
+    def add(position: int, node: Node, inputs: Sequence[int]) -> int:
+        origin.append(position)
+        split.nodes.append(dataclasses.replace(node, inputs=tuple(inputs)))
+        return len(split.nodes) - 1
+
+    for position, node in enumerate(graph.nodes):
+        inputs = [place[i] for i in node.inputs]
+        if node.kind in _SPLIT and len(inputs) > 2:
+            pair = "Add" if node.kind == "Average" else node.kind
+            first = inputs[0]
+            for other in inputs[1:]:
+                first = add(position, dataclasses.replace(node, kind=pair), [first, other])
+            if node.kind == "Average":
+                mean = dataclasses.replace(node, kind="Rescaling", config=(1 / len(inputs), 0.0))
+                first = add(position, mean, [first])
+            place[position] = first
+        else:
+            place[position] = add(position, node, inputs)
+    split.outputs = tuple(place[i] for i in graph.outputs)
+    return split, origin
+
+
+def _twins(graph: Graph, schedule: list[int]) -> dict[int, int]:
+    """For each layer the one whose output stands for its own: a twin's, or a dropped one's input.
+
+    The converter keeps one of several layers that do the same to the same tensor.
+    """
+    same: dict[int, int] = {}
+    first: dict[tuple[object, ...], int] = {}
+    for index in schedule:
+        node = graph.nodes[index]
+        if node.kind in _DROPPED:
+            same[index] = same[node.inputs[0]]
+            continue
+        key = (node.kind, tuple(same[i] for i in node.inputs), node.config)
+        same[index] = first.setdefault(key, index) if node.kind in _SHARED else index
+    return same

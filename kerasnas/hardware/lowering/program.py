@@ -1,0 +1,69 @@
+"""The operators and tensors of a `.tflite` file, as far as costs depend on them."""
+
+import dataclasses
+import math
+
+from kerasnas.hardware.graph import Shape
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant tensor of the file: its shape, role and number of quantization scales."""
+
+    shape: Shape
+    role: str  # "weight", "bias", or "operand" for integers such as axes and paddings
+    scales: int = 1
+
+    @property
+    def values(self) -> int:
+        """Number of its values."""
+        return math.prod(self.shape)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator of the file.
+
+    Args:
+        kind: TFLite's name of it.
+        node: Position in the graph of the layer that it stems from.
+        reads: Activations that it reads, by number.
+        writes: The activation that it writes.
+        constants: Its constant operands.
+        name_bytes: Bytes of the names of its output and its constants: the converter names them
+            after every layer that was fused.
+    """
+
+    kind: str
+    node: int
+    reads: tuple[int, ...]
+    writes: int
+    constants: tuple[Constant, ...] = ()
+    name_bytes: int = 0
+
+
+@dataclasses.dataclass(slots=True)
+class Program:
+    """Operators in the order of execution, and every activation, for a batch of one.
+
+    Args:
+        dtype: What the file was quantized to.
+        operators: The operators.
+        activations: Shape of each activation.
+        widths: Bytes of one value of each activation: in an int8 file some stay in floating point.
+        states: Bytes of each tensor that lasts from one inference to the next.
+        inputs: Activations that are the network's inputs.
+        outputs: Those that are its outputs.
+    """
+
+    dtype: str = "int8"
+    operators: list[Operator] = dataclasses.field(default_factory=list)
+    activations: list[Shape] = dataclasses.field(default_factory=list)
+    widths: list[int] = dataclasses.field(default_factory=list)
+    states: list[int] = dataclasses.field(default_factory=list)
+    inputs: list[int] = dataclasses.field(default_factory=list)
+    outputs: list[int] = dataclasses.field(default_factory=list)
+
+    def activation_bytes(self, index: int) -> int:
+        """Bytes of an activation."""
+        return self.widths[index] * math.prod(self.activations[index])

@@ -1,0 +1,315 @@
+"""What the converter makes of each layer; compared with the files that the exporter writes."""
+
+import math
+from collections.abc import Callable
+
+from kerasnas.hardware.graph import Node, Shape
+from kerasnas.hardware.lowering.lowering import Lowering, lowers, operand
+from kerasnas.hardware.lowering.program import Constant
+
+_KERNELS = {
+    "Conv1D": "CONV_2D",
+    "Conv1DTranspose": "TRANSPOSE_CONV",
+    "Conv2D": "CONV_2D",
+    "Conv2DTranspose": "TRANSPOSE_CONV",
+    "Dense": "FULLY_CONNECTED",
+    "DepthwiseConv1D": "DEPTHWISE_CONV_2D",
+    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
+}
+_MERGES = {
+    "Add": "ADD",
+    "Concatenate": "CONCATENATION",
+    "Maximum": "MAXIMUM",
+    "Minimum": "MINIMUM",
+    "Multiply": "MUL",
+    "Subtract": "SUB",
+}
+_POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
+_REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
+# Operators of an activation. "x" reads the activation's own input beside what is there, a number
+# stands for a constant.
+_ACTIVATIONS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "elu": (("ELU",),),
+    "exponential": (("EXP",),),
+    "gelu": (("GELU",),),
+    "hard_sigmoid": (("ADD", "1"), ("RELU6",), ("MUL", "1")),
+    "hard_silu": (("HARD_SWISH",),),
+    "hard_swish": (("HARD_SWISH",),),
+    "leaky_relu": (("LEAKY_RELU",),),
+    "linear": (),
+    "log_softmax": (("LOG_SOFTMAX",),),
+    "mish": (("EXP",), ("ADD", "1"), ("LOG",), ("TANH",), ("MUL", "x")),
+    "relu": (("RELU",),),
+    "relu6": (("RELU6",),),
+    # A relu that is cut at another height than 6.
+    "relu_cut": (("RELU",), ("MINIMUM", "1"), ("RELU",)),
+    "sigmoid": (("LOGISTIC",),),
+    "silu": (("LOGISTIC",), ("MUL", "x")),
+    "softmax": (("SOFTMAX",),),
+    "softplus": (("EXP",), ("ADD", "1"), ("LOG",)),
+    "softsign": (("ABS",), ("ADD", "1"), ("DIV", "x")),
+    "swish": (("LOGISTIC",), ("MUL", "x")),
+    "tanh": (("TANH",),),
+}
+
+
+@lowers("Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D")
+def _kernel(to: Lowering, node: Node, reads: list[int]) -> int:
+    return _convolve(to, node, reads[0], node.shape)
+
+
+@lowers("Conv1D", "Conv1DTranspose", "DepthwiseConv1D")
+def _kernel_1d(to: Lowering, node: Node, reads: list[int]) -> int:
+    x = reads[0]
+    length, channels = to.shape(x)
+    if "causal" in node.config:
+        dilation = node.config[2]
+        step = dilation[0] if isinstance(dilation, tuple) else 1
+        length += step * (node.weights[0][0] - 1)
+        x = to.operator("PAD", [x], (length, channels), [operand(6)])
+    x = to.reshape(x, (1, length, channels))
+    return to.reshape(_convolve(to, node, x, (1, *node.shape)), node.shape)
+
+
+def _convolve(to: Lowering, node: Node, x: int, shape: Shape) -> int:
+    kind, channels = _KERNELS[node.kind], shape[-1]
+    constants = [Constant(node.weights[0], "weight", channels)]
+    if kind == "TRANSPOSE_CONV":
+        constants.insert(0, operand(4))
+    if kind != "FULLY_CONNECTED" or len(node.weights) > 1:
+        constants.append(Constant((channels,), "bias", channels))
+    return to.operator(kind, [x], shape, constants)
+
+
+@lowers("LSTM")
+def _lstm(to: Lowering, node: Node, reads: list[int]) -> int:
+    (steps, features), units = to.shape(reads[0]), node.weights[1][0]
+    # Input, forget, cell and output gate each have tensors of their own.
+    kernels = [Constant((units, features), "weight")] * 4 + [Constant((units, units), "weight")] * 4
+    biases = [Constant((units,), "bias", 0)] * 4
+    quantized = to.dtype == "int8"
+    to.state(units, 1 if quantized else 4)
+    # The cell's state is kept in 16 bits.
+    to.state(units, 2 if quantized else 4)
+    out = to.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", reads, (steps, units), kernels + biases)
+    return _last_step(to, node, out)
+
+
+@lowers("GRU", "SimpleRNN")
+def _loop(to: Lowering, node: Node, reads: list[int]) -> int:
+    if to.dtype == "int8":
+        raise ValueError(
+            f"Layer {node.name!r} of class {node.kind} has no int8 form: the converter crashes on "
+            "it. Use an LSTM, or profile with dtype='float32'"
+        )
+    (steps, features), units = to.shape(reads[0]), node.weights[1][0]
+    x = to.reshape(reads[0], (steps, 1, features))
+    wide = node.weights[0][1]
+    # The loop's body, once: its kernels, and what joins them.
+    body = [Constant(w, "weight", wide) for w in node.weights[:2]]
+    body += [Constant((wide,), "bias", wide)] * 2
+    joins = [operand(1)] * (24 if node.kind == "GRU" else 12)
+    return _last_step(to, node, to.operator("WHILE", [x], (steps, units), body + joins))
+
+
+def _last_step(to: Lowering, node: Node, x: int) -> int:
+    if len(node.shape) > 1:
+        return x
+    return to.operator("STRIDED_SLICE", [x], node.shape, [operand(3)] * 3)
+
+
+@lowers("Embedding")
+def _embedding(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.operator("GATHER", reads, node.shape, [Constant(node.weights[0], "weight")])
+
+
+@lowers("BatchNormalization")
+def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.affine(reads[0], ("MUL", "ADD"), node.shape[-1])
+
+
+@lowers("Normalization")
+def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.affine(reads[0], ("SUB", "MUL"), node.shape[-1])
+
+
+@lowers("Rescaling")
+def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
+    scale, offset = node.config
+    kinds = (("MUL", scale != 1), ("ADD", offset != 0))
+    values = node.shape[-1] if isinstance(scale, tuple) or isinstance(offset, tuple) else 1
+    return to.affine(reads[0], tuple(kind for kind, needed in kinds if needed), values)
+
+
+@lowers("LayerNormalization")
+def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+    shape, channels = node.shape, node.shape[-1]
+    rows = math.prod(shape[:-1])
+    x = to.reshape(reads[0], (rows, channels, 1))
+    x = to.operator("TRANSPOSE", [x], (channels, 1, rows), [operand(4)])
+    mean = to.operator("MEAN", [x], (rows,), [operand(3)])
+    square = to.operator("SQUARED_DIFFERENCE", [x, mean], (channels, 1, rows))
+    scale = to.operator("MEAN", [square], (rows,), [operand(3)])
+    scale = to.operator("ADD", [scale], (rows,), [_number()])
+    scale = to.operator("RSQRT", [scale], (rows,))
+    scaled = to.operator("MUL", [x, scale], (channels, 1, rows))
+    shift = to.operator("MUL", [mean, scale], (rows,))
+    shift = to.operator("SUB", [shift], (rows,), [Constant((rows,), "weight")])
+    x = to.operator("ADD", [scaled, shift], (channels, 1, rows))
+    x = to.operator("TRANSPOSE", [x], (rows, channels, 1), [operand(4)])
+    x = to.reshape(x, shape)
+    for kind, _ in zip(("MUL", "ADD"), node.weights, strict=False):
+        x = to.operator(kind, [x], shape, [Constant((channels,), "weight")])
+    return x
+
+
+@lowers("GroupNormalization")
+def _group_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+    channels, groups = node.shape[-1], node.config[0]
+    assert isinstance(groups, int)
+    shape = (*node.shape[:-1], groups, channels // groups)
+    one = (*(1,) * (len(shape) - 2), groups, 1)
+    each = (*one[:-1], channels // groups)
+    by_channel = Constant(each, "weight")
+    x = to.reshape(reads[0], shape)
+    mean = to.operator("SUM", [x], one, [operand(3)])
+    mean = to.operator("MUL", [mean], one, [Constant(one, "weight")])
+    square = to.operator("SQUARE", [to.operator("SUB", [x, mean], shape)], shape)
+    scale = to.operator("SUM", [square], one, [operand(3)])
+    scale = to.operator("MUL", [scale], one, [Constant(one, "weight")])
+    scale = to.operator("RSQRT", [to.operator("ADD", [scale], one, [_number()])], one)
+    scale = to.operator("MUL", [scale], each, [by_channel])
+    scaled = to.operator("MUL", [x, scale], shape)
+    shift = to.operator("MUL", [mean, scale], each)
+    shift = to.operator("SUB", [shift], each, [by_channel])
+    return to.reshape(to.operator("ADD", [scaled, shift], shape), node.shape)
+
+
+@lowers("UnitNormalization")
+def _unit_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+    x, one = reads[0], (*node.shape[:-1], 1)
+    if to.is_input(x):
+        return to.operator("L2_NORMALIZATION", reads, node.shape)
+    # What the converter folds into the layer before hides the pattern from it.
+    square = to.operator("SQUARE", [x], node.shape)
+    norm = to.operator("SUM", [square], one, [operand(1)])
+    norm = to.operator("MAXIMUM", [norm], one, [_number()])
+    norm = to.operator("RSQRT", [norm], one)
+    return to.operator("MUL", [x, norm], node.shape)
+
+
+@lowers("Activation")
+def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
+    function = str(node.config[0])
+    if function == "selu":
+        return _selu(to, node, reads[0])
+    if function not in _ACTIVATIONS:
+        raise ValueError(
+            f"Activation {function!r} of layer {node.name!r} has no cost rule; use one of "
+            f"{', '.join(sorted([*_ACTIVATIONS, 'selu']))}"
+        )
+    x = reads[0]
+    for kind, *other in _ACTIVATIONS[function]:
+        if not other:
+            x = to.activation(x, kind)
+        elif other == ["x"]:
+            x = to.operator(kind, [reads[0], x], node.shape)
+        else:
+            x = to.operator(kind, [x], node.shape, [_number()])
+    return x
+
+
+def _selu(to: Lowering, node: Node, x: int) -> int:
+    above = to.operator("GREATER", [x], node.shape, [_number()])
+    straight = to.operator("MUL", [x], node.shape, [_number()])
+    bent = to.operator("EXP", [x], node.shape)
+    for kind in ("SUB", "MUL"):
+        bent = to.operator(kind, [bent], node.shape, [_number()])
+    return to.operator("SELECT", [above, straight, bent], node.shape)
+
+
+@lowers("PReLU")
+def _prelu(to: Lowering, node: Node, reads: list[int]) -> int:
+    x, slopes = reads[0], Constant(node.weights[0], "weight")
+    if not to.is_fusable(x):
+        return to.operator("PRELU", [x], node.shape, [slopes])
+    # Once the relu of it is fused, what is left is no pattern that the converter knows.
+    below = to.activation(to.operator("NEG", [x], node.shape), "RELU")
+    below = to.operator("MUL", [below], node.shape, [slopes])
+    above = to.operator("RELU", [x], node.shape)
+    return to.operator("ADD", [above, below], node.shape)
+
+
+@lowers(*_MERGES, "Average")
+def _merge(to: Lowering, node: Node, reads: list[int]) -> int:
+    kind = _MERGES.get(node.kind, "ADD")
+    constants = [Constant(w, "weight") for w in node.weights] if len(reads) == 1 else []
+    x = to.operator(kind, reads, node.shape, constants)
+    if node.kind == "Average":
+        x = to.operator("MUL", [x], node.shape, [_number()])
+    return x
+
+
+def _pooling(kind: str) -> None:
+    operator, reduction = _POOLS[kind], _REDUCTIONS[kind]
+
+    @lowers(f"{kind}Pooling2D")
+    def pool(to: Lowering, node: Node, reads: list[int]) -> int:
+        return to.operator(operator, reads, node.shape)
+
+    @lowers(f"{kind}Pooling1D")
+    def pool_1d(to: Lowering, node: Node, reads: list[int]) -> int:
+        (length, channels), (short, _) = to.shape(reads[0]), node.shape
+        x = to.reshape(reads[0], (length, 1, channels))
+        return to.reshape(to.operator(operator, [x], (short, 1, channels)), node.shape)
+
+    @lowers(f"Global{kind}Pooling1D", f"Global{kind}Pooling2D")
+    def reduce(to: Lowering, node: Node, reads: list[int]) -> int:
+        axes = len(to.shape(reads[0])) - 1
+        return to.operator(reduction, reads, node.shape, [operand(axes)])
+
+
+for _kind in _POOLS:
+    _pooling(_kind)
+
+
+@lowers("Flatten", "Reshape")
+def _reshape(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.reshape(reads[0], node.shape)
+
+
+@lowers("RepeatVector")
+def _repeat(to: Lowering, node: Node, reads: list[int]) -> int:
+    x = to.reshape(reads[0], (1, node.shape[-1]))
+    return to.operator("TILE", [x], node.shape, [operand(3)])
+
+
+@lowers("UpSampling1D")
+def _up_sampling_1d(to: Lowering, node: Node, reads: list[int]) -> int:
+    steps = to.shape(reads[0])[0]
+    # Every time step becomes a tensor of its own.
+    parts = [Constant((0,), "operand", 1)] * (steps - 1)
+    x = to.operator("SPLIT", reads, to.shape(reads[0]), [operand(1), *parts])
+    return to.operator("CONCATENATION", [x], node.shape)
+
+
+@lowers("UpSampling2D")
+def _up_sampling_2d(to: Lowering, node: Node, reads: list[int]) -> int:
+    kind = "RESIZE_BILINEAR" if "bilinear" in node.config else "RESIZE_NEAREST_NEIGHBOR"
+    return to.operator(kind, reads, node.shape, [operand(2)])
+
+
+def _moves(kind: str, operands: Callable[[int], list[Constant]]) -> Callable[..., int]:
+    def rule(to: Lowering, node: Node, reads: list[int]) -> int:
+        return to.operator(kind, reads, node.shape, operands(len(node.shape) + 1))
+
+    return rule
+
+
+lowers("Permute")(_moves("TRANSPOSE", lambda rank: [operand(rank)]))
+lowers("ZeroPadding1D", "ZeroPadding2D")(_moves("PAD", lambda rank: [operand(2 * rank)]))
+lowers("Cropping1D", "Cropping2D")(_moves("STRIDED_SLICE", lambda rank: [operand(rank)] * 3))
+
+
+def _number() -> Constant:
+    return Constant((), "weight")
