@@ -91,11 +91,20 @@ def network(family: str, rng: np.random.Generator) -> Any:
         x = normed(layers.Conv2D(one_of(8, 16, 32), 1)(x))
         for _ in range(one_of(1, 2, 4)):
             x = depthwise(x, 3, 5, 7)
-    elif family == "pooled":
+    elif family == "light":
+        # What has no multiply-accumulates: activations that stand alone, pooling, gates, joints.
         x = normed(layers.Conv2D(one_of(4, 8, 16), 1)(x))
         for _ in range(one_of(1, 2, 4)):
-            pool = layers.MaxPooling2D if rng.random() < 0.5 else layers.AveragePooling2D
-            x = layers.Add()([pool(3, 1, "same")(x), x])
+            y = layers.ReLU()(x)
+            if rng.random() < 0.7:
+                pool = layers.MaxPooling2D if rng.random() < 0.5 else layers.AveragePooling2D
+                y = pool(3, 1, "same")(y)
+            if rng.random() < 0.3:
+                y = layers.Multiply()([y, layers.Activation("sigmoid")(x)])
+            if rng.random() < 0.3:
+                y = layers.BatchNormalization()(y)
+            join = layers.Concatenate if rng.random() < 0.3 else layers.Add
+            x = (join if x.shape[-1] <= 32 else layers.Add)()([x, y])
     else:
         x = normed(layers.Conv2D(one_of(8, 16), 3, padding="same")(x))
         for _ in range(one_of(1, 2, 3)):
@@ -114,7 +123,7 @@ def network(family: str, rng: np.random.Generator) -> Any:
 
 def random_files(count: int, seed: int) -> list[bytes]:
     rng = np.random.default_rng(seed)
-    families = ("dense", "conv", "separable", "depthwise", "residual", "pooled")
+    families = ("dense", "conv", "separable", "depthwise", "residual", "light")
     files = []
     for i in range(count):
         model = network(families[i % len(families)], rng)

@@ -45,5 +45,8 @@ def test_a_count_out_of_range_names_the_argument(bad):
 def test_bad_input_is_a_clear_error():
     with pytest.raises(ValueError, match="dtype='int4'"):
         HostLatency(dtype="int4")
+    endless = keras.Sequential([keras.Input((None, 3), name="x"), keras.layers.ReLU()])
+    with pytest.raises(ValueError, match="known shape; input 'x'"):
+        HostLatency().measure(endless)
     with pytest.raises(ValueError, match="data"):
         measure_latency(b"no model")

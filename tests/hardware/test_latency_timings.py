@@ -132,6 +132,20 @@ def test_operators_of_older_tools_and_of_the_rows_alone(folder, file):
         assert [timing.ms for timing in found] == [0.093, 0.0082, 0.003]
 
 
+def test_operators_as_the_tool_prints_them(folder, file):
+    def table(line):
+        cells = line.split(", ")
+        if len(cells) < 7:
+            return line
+        if cells[0] == "node type":
+            cells = [f"[{cell}]" for cell in line.replace("avg_ms", "avg ms").split(", ")]
+        return "".join(f"\t{cell:>24}" for cell in cells)
+
+    printed = "\n".join(["STARTING!", *map(table, REPORT.splitlines())])
+    found = read_operator_timings(write(folder, printed), file)
+    assert [timing.ms for timing in found] == [0.093, 0.0082, 0.003]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

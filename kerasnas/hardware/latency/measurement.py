@@ -46,7 +46,8 @@ def measure_latency(
 ) -> LatencyMeasurement:
     """Time a `.tflite` file on this machine's processor with LiteRT.
 
-    Inputs are random; the time of an inference does not depend on them, nor on the weights.
+    Inputs are random, or zeros where they are integers; the time of an inference does not depend on
+    them, nor on the weights.
 
     Args:
         data: Bytes of the file.
@@ -132,10 +133,16 @@ class HostLatency:
             The measurement of the converted file.
 
         Raises:
-            ValueError: The model cannot be converted or run.
+            ValueError: An input of unknown shape, or a model that cannot be converted or run.
         """
         from kerasnas.export.conversion import to_tflite
 
+        for tensor in model.inputs:
+            if None in tensor.shape[1:]:
+                raise ValueError(
+                    f"Argument `model` must have inputs of known shape; input {tensor.name!r} has "
+                    f"{tuple(tensor.shape)}: pass `shape` in full to keras.Input"
+                )
         rng = np.random.default_rng(0)
         samples = [rng.random((_SAMPLES, *tensor.shape[1:])) for tensor in model.inputs]
         data = to_tflite(model, self.dtype, samples if len(samples) > 1 else samples[0])
@@ -168,7 +175,7 @@ def _random(rng: np.random.Generator, tensor: dict[str, Any]) -> np.ndarray:
     dtype, shape = np.dtype(tensor["dtype"]), tuple(tensor["shape"])
     if dtype.kind == "f":
         return rng.random(shape).astype(dtype)
-    # Of integers, indices of an embedding must stay small; zeros are always valid.
+    # Zeros are valid indices of any embedding.
     return np.zeros(shape, dtype)
 
 

@@ -101,14 +101,14 @@ def read_operator_timings(
 ) -> list[Timing]:
     """Read how long each operator of a model took, as TensorFlow Lite's benchmark tool prints it.
 
-    The tool is run as `benchmark_model --graph=FILE --enable_op_profiling=true
-    --op_profiling_output_mode=csv --op_profiling_output_file=TIMINGS --use_xnnpack=false`; older
-    ones have `--profiling_output_csv_file=TIMINGS`. A delegate such as XNNPACK joins operators to
-    ones of its own, which cannot be told apart by the file's.
+    It is run as `benchmark_model --graph=FILE --enable_op_profiling=true --use_xnnpack=false`; read
+    is what it prints, or what it writes with `--op_profiling_output_mode=csv
+    --op_profiling_output_file=TIMINGS` (`--profiling_output_csv_file=TIMINGS` of older ones). A
+    delegate such as XNNPACK joins operators to ones of its own, which are not those of the file.
 
     Args:
-        path: What the tool has written: its sections of comma-separated columns, of which the run
-            order of the regular runs is read; or the rows of that section, with their header.
+        path: What the tool has printed or written, of which the run order of the regular runs is
+            read; or the rows of that section alone, with their header.
         model: The `.tflite` file that was timed: its path or bytes.
 
     Returns:
@@ -159,27 +159,34 @@ def _run_order(path: pathlib.Path) -> tuple[int, list[str], list[tuple[int, list
     sections: list[tuple[int, list[str], list[tuple[int, list[str]]]]] = []
     at = 0
     while at < len(lines):
-        if not lines[at].strip().lower().startswith("node type,"):
+        header = [cell.strip("[]").lower().replace(" ms", "_ms") for cell in _cells(lines[at])]
+        if header[0] != "node type":
             at += 1
             continue
-        header = [cell.strip().lower() for cell in lines[at].split(",")]
-        section: tuple[int, list[str], list[tuple[int, list[str]]]] = (at + 1, header, [])
-        title = lines[at - 1] if at else ""
+        rows: list[tuple[int, list[str]]] = []
+        title, line = lines[at - 1].strip() if at else "", at + 1
         at += 1
         while at < len(lines) and lines[at].strip() and not lines[at].startswith("==="):
-            section[2].append((at + 1, next(csv.reader([lines[at]], skipinitialspace=True))))
+            rows.append((at + 1, _cells(lines[at])))
             at += 1
-        ordered = "Run Order" in title or not title.strip().startswith("===")
-        rows = section[2]
+        ordered = "Run Order" in title or not title.startswith("===")
         # The tool times its own preparation first.
-        if ordered and rows and rows[0][1][0].strip() not in _PREPARATION:
-            sections.append(section)
+        if ordered and rows and rows[0][1][0] not in _PREPARATION:
+            sections.append((line, header, rows))
     if not sections:
         raise ValueError(
-            f"{path} has no operators: write it with benchmark_model --enable_op_profiling=true "
-            "--op_profiling_output_mode=csv. Expected a line that begins with 'node type,'"
+            f"{path} has no operators: write it with benchmark_model --enable_op_profiling=true. "
+            "Expected a header that begins with 'node type', and rows below it"
         )
     return sections[0]
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line of either of the tool's formats."""
+    if line.startswith("\t"):  # What it prints begins each column with one.
+        return [cell.strip() for cell in line[1:].split("\t")]
+    found = next(csv.reader([line], skipinitialspace=True), [])
+    return [cell.strip() for cell in found] or [""]
 
 
 def _column(path: pathlib.Path, line: int, header: Sequence[str], name: str) -> int:
