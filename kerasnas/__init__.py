@@ -1,6 +1,6 @@
 """Neural architecture search for Keras models that must fit a device."""
 
-from kerasnas import compression, export, hardware, hypermodels, oracles, tuners
+from kerasnas import compression, export, hardware, hypermodels, oracles, report, tuners
 from kerasnas._version import __version__
 from kerasnas.compression import Prune, Quantize, compress
 from kerasnas.hardware import Budget, profile
@@ -61,5 +61,6 @@ __all__ = [
     "hypermodels",
     "oracles",
     "profile",
+    "report",
     "tuners",
 ]
