@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import kerasnas as kn
-from kerasnas.hardware import LatencyModel, Profile
+from kerasnas.hardware import HeldOut, LatencyModel, Profile
 
 NETWORKS = {
     "AD": "anomaly_detection__ad01_int8",
@@ -76,6 +76,10 @@ def network(family: str, rng: np.random.Generator) -> Any:
             x = normed(layers.Dense(one_of(8, 16, 64, 128, 256))(x))
         return keras.Model(start, layers.Dense(one_of(2, 10, 128))(x))
     size = one_of(8, 16, 24, 32, 48)
+    if family == "light":
+        x = start = keras.Input((size, size, one_of(4, 8, 16)))
+        x = layers.Flatten()(light(x, one_of(*range(7))))
+        return keras.Model(start, x)
     x = start = keras.Input((size, one_of(size, size, size // 2), one_of(1, 3)))
     if family == "conv":
         for _ in range(one_of(1, 2, 3, 5)):
@@ -91,20 +95,6 @@ def network(family: str, rng: np.random.Generator) -> Any:
         x = normed(layers.Conv2D(one_of(8, 16, 32), 1)(x))
         for _ in range(one_of(1, 2, 4)):
             x = depthwise(x, 3, 5, 7)
-    elif family == "light":
-        # What has no multiply-accumulates: activations that stand alone, pooling, gates, joints.
-        x = normed(layers.Conv2D(one_of(4, 8, 16), 1)(x))
-        for _ in range(one_of(1, 2, 4)):
-            y = layers.ReLU()(x)
-            if rng.random() < 0.7:
-                pool = layers.MaxPooling2D if rng.random() < 0.5 else layers.AveragePooling2D
-                y = pool(3, 1, "same")(y)
-            if rng.random() < 0.3:
-                y = layers.Multiply()([y, layers.Activation("sigmoid")(x)])
-            if rng.random() < 0.3:
-                y = layers.BatchNormalization()(y)
-            join = layers.Concatenate if rng.random() < 0.3 else layers.Add
-            x = (join if x.shape[-1] <= 32 else layers.Add)()([x, y])
     else:
         x = normed(layers.Conv2D(one_of(8, 16), 3, padding="same")(x))
         for _ in range(one_of(1, 2, 3)):
@@ -119,6 +109,22 @@ def network(family: str, rng: np.random.Generator) -> Any:
     flat = rng.random() < 0.4 and np.prod(x.shape[1:]) <= 4000
     x = layers.Flatten()(x) if flat else layers.GlobalAveragePooling2D()(x)
     return keras.Model(start, layers.Softmax()(layers.Dense(one_of(2, 10, 100))(x)))
+
+
+def light(x: Any, which: int) -> Any:
+    """One kind of operator without multiply-accumulates, which in other networks is hard to see."""
+    from keras import layers
+
+    if which < 2:
+        pool = (layers.MaxPooling2D, layers.AveragePooling2D)[which]
+        return pool(2)(pool(3, 1, "same")(x))
+    if which == 2:
+        return layers.ReLU()(x)
+    if which == 3:
+        return layers.Activation("sigmoid")(x)
+    pooled = layers.MaxPooling2D(3, 1, "same")(x)
+    join = (layers.Add, layers.Multiply, layers.Concatenate)[which - 4]
+    return join()([x, pooled])
 
 
 def random_files(count: int, seed: int) -> list[bytes]:
@@ -207,6 +213,14 @@ def boards(options: argparse.Namespace) -> None:
         for name, like in (("total MACs", macs), ("ours", ratios)):
             for constant in (False, True):
                 report_board(name, like, constant, list(tiny.values()), published)
+        rows = list(zip(tiny.values(), published, strict=True))
+        fitted = LatencyModel.fit(rows, like=ratios)
+        scale = fitted.costs["CONV_2D"].macs
+        print(f"    _board(..., {scale:.4g}, {fitted.constant:.4g}, {rounded(fitted.error)})")
+
+
+def rounded(error: HeldOut | None) -> HeldOut | None:
+    return error and HeldOut(round(error.median, 3), round(error.worst, 3), *error[2:])
 
 
 def report_board(
@@ -292,7 +306,7 @@ def cells(options: argparse.Namespace) -> None:
     }
     for phone in ("pixel3", "raspi4"):
         ms = table[f"latency_ms_{phone}"][chosen]
-        print(f"\n{phone}: {'':<24}Spearman        Kendall         error, median and worst tenth")
+        print(f"\n{phone}: {'':<24}Spearman        Kendall         error: median, 90th percentile")
         for name, predicted in fixed.items():
             rho, tau = rank(np.array(predicted, float), ms)
             print(f"  {name:<30}{rho:.3f}           {tau:.3f}")
