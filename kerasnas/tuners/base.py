@@ -389,7 +389,11 @@ class Tuner(TrialRunner):
                         stacklevel=3,
                     )
             progress.end_trial(
-                ended.trial_id, outcome, self._best_so_far(), getattr(self.oracle, "turned_away", 0)
+                ended.trial_id,
+                outcome,
+                self._best_so_far(),
+                getattr(self.oracle, "turned_away", 0),
+                getattr(self.oracle, "repaired", 0),
             )
         return failures, bool(self.get_best_trials(1))
 

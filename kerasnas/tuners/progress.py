@@ -62,6 +62,7 @@ class Progress:
         outcome: dict[str, float] | str,
         best: str,
         turned_away: int,
+        repaired: int = 0,
     ) -> None:
         """Print the line of a finished trial.
 
@@ -70,6 +71,7 @@ class Progress:
             outcome: What it reached in each objective, or the reason why it failed.
             best: What is best so far, or nothing.
             turned_away: Proposals that broke the budget so far.
+            repaired: Trials so far that are such proposals, changed until they met it.
         """
         now = time.monotonic()
         self.done += 1
@@ -82,7 +84,9 @@ class Progress:
         if best:
             columns.append(best)
         if turned_away:
-            columns.append(f"turned away {turned_away}")
+            columns.append(
+                f"turned away {turned_away}" + (f", repaired {repaired}" if repaired else "")
+            )
         columns.append(f"took {format_seconds(now - self._trial_started)}")
         left = self._time_left(now)
         if left is not None:

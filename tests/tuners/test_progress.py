@@ -8,6 +8,7 @@ import sys
 import keras_tuner
 import pytest
 
+from kerasnas.hardware import Budget
 from kerasnas.tuners import Evolution
 from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing
 
@@ -65,10 +66,22 @@ def test_failures_and_what_was_turned_away_are_shown(capsys):
     shown.end_trial("1", "ValueError: too wide [units]", "", 0)
     shown.begin_trial("2")
     shown.end_trial("2", {"val_loss": 0.5, "flash": 20480.0}, "best 0.5000 (trial 2)", 12)
-    first, second = capsys.readouterr().out.splitlines()
+    shown.end_trial("3", {"val_loss": 0.5}, "", 45, 3)
+    first, second, third = capsys.readouterr().out.splitlines()
     assert first.startswith("2/4  trial 1  failed: ValueError: too wide [units]  took")
     assert "turned away 12  took" in second
+    assert "turned away 45, repaired 3  took" in third
     assert second.startswith("3/4  trial 2  val_loss 0.5000  flash 20480  best 0.5000 (trial 2)")
+
+
+def test_a_search_under_a_tight_budget_says_what_was_repaired(build, fit, tmp_path, capfd):
+    budget = Budget(params=6 * 3 + 3 + 3 + 1)  # The networks with 2 and 3 units.
+    tuner = Evolution(build, "val_loss", 2, seed=0, directory=tmp_path, budget=budget)
+    tuner.oracle.patience = 1
+    tuner.search(**{key: value for key, value in fit.items() if key != "verbose"})
+    last = capfd.readouterr().out.splitlines()[-2:]
+    assert tuner.oracle.repaired > 0
+    assert f", repaired {tuner.oracle.repaired}  took" in "".join(last)
 
 
 def test_without_a_total_there_is_no_time_left(capsys):
