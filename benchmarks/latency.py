@@ -216,7 +216,7 @@ def boards(options: argparse.Namespace) -> None:
         rows = list(zip(tiny.values(), published, strict=True))
         fitted = LatencyModel.fit(rows, like=ratios)
         scale = fitted.costs["CONV_2D"].macs
-        print(f"    _board(..., {scale:.4g}, {fitted.constant:.4g}, {rounded(fitted.error)})")
+        print(f"    _board(..., {scale:.4g}, {fitted.constant:.4g}, {rounded(fitted.error)!r})")
 
 
 def rounded(error: HeldOut | None) -> HeldOut | None:
