@@ -82,10 +82,12 @@ def _findings(profile: "Profile") -> list[str]:
     peak = peak_of(profile)
     if peak is None:
         return []
-    found = [
-        f"Peak of the RAM: {peak.name}. The arena reaches {profile.arena_head:,} bytes there, "
-        f"{peak.ram_bytes:,} of them in use",
-    ]
+    placed = (
+        f"The arena reaches {profile.arena_head:,} bytes there, {peak.ram_bytes:,} of them in use"
+    )
+    if not peak.arena_bytes:
+        placed = f"{peak.ram_bytes:,} bytes are in use there, of an arena of {profile.arena_head:,}"
+    found = [f"Peak of the RAM: {peak.name}. {placed}"]
     largest = max(profile.layers, key=lambda layer: layer.flash_bytes)
     found.append(
         f"Most of the flash: {largest.name}, {largest.flash_bytes:,} bytes "

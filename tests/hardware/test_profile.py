@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import pytest
 from keras import layers
@@ -127,6 +129,13 @@ def test_summary_names_the_peak_and_the_largest_share_of_the_flash():
         peak == "Peak of the RAM: second. The arena reaches 2,048 bytes there, 2,048 of them in use"
     )
     assert flash.startswith("Most of the flash: second, ")
+
+
+def test_where_the_placement_is_not_known_the_most_in_use_is_the_peak():
+    profile = kn.profile(chain(["first", "second"]))
+    rows = [dataclasses.replace(layer, arena_bytes=0) for layer in profile.layers]
+    text = dataclasses.replace(profile, layers=tuple(rows)).summary()
+    assert "second. 2,048 bytes are in use there, of an arena of 2,048" in text
 
 
 def test_gaps_of_the_placement_are_told_from_what_is_in_use():
