@@ -133,6 +133,28 @@ def input_contents(program: Program) -> Contents:
     return found
 
 
+def contents(program: Program) -> dict[str, int]:
+    """What the whole file is made of: `counted` bytes, and how often each overhead occurs in it.
+
+    Args:
+        program: A lowered network.
+
+    Returns:
+        `counted`, and the number of every field of `Overhead`, its name after `n_`.
+    """
+    parts = [input_contents(program)]
+    parts += [operator_contents(program, operator) for operator in program.operators]
+    return {
+        "counted": sum(part.counted for part in parts),
+        "n_kind": len({operator.kind for operator in program.operators}),
+        "n_operator": sum(part.operators for part in parts),
+        "n_tensor": sum(part.tensors for part in parts),
+        "n_constant": sum(part.constants for part in parts),
+        "n_quantized": sum(part.quantized for part in parts),
+        "n_end": len(program.inputs) + len(program.outputs),
+    }
+
+
 def flash_bytes(program: Program) -> int:
     """Bytes of the whole file.
 
@@ -143,8 +165,11 @@ def flash_bytes(program: Program) -> int:
         Estimated size of the `.tflite` file.
     """
     cost = OVERHEADS[program.dtype]
-    kinds = len({operator.kind for operator in program.operators})
-    ends = len(program.inputs) + len(program.outputs)
-    operators = sum(operator_bytes(program, operator) for operator in program.operators)
-    inputs = input_contents(program).bytes(cost)
-    return round(cost.kind * kinds + cost.end * ends + inputs + operators)
+    found = contents(program)
+    return round(
+        found["counted"]
+        + sum(
+            found[f"n_{field.name}"] * getattr(cost, field.name)
+            for field in dataclasses.fields(cost)
+        )
+    )

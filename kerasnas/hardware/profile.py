@@ -12,6 +12,7 @@ from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import Program, lower
+from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
 
 
@@ -54,7 +55,7 @@ class Profile:
     """The cost of one network on a device.
 
     Args:
-        dtype: What the costs hold for: "int8" or "float32".
+        dtype: What the costs hold for: "int8", "float32", "float16" or "dynamic".
         params: Number of weights, the untrained ones included.
         macs: Multiply-accumulates of one inference, in convolutions and dense layers.
         flash_bytes: Size of the post-training `.tflite` file.
@@ -63,6 +64,8 @@ class Profile:
         arena_tail: What the interpreter keeps for operators and tensors.
         layers: The same layer by layer, in the order of execution.
         work: What the file's operators do, by TFLite's name of their kind.
+        arena_head_reordered: `arena_head` if the operators ran in the order that needs the least;
+            None where that was not looked for, or there are too many orders.
         latency_ms: Milliseconds of one inference, as a latency model predicts them; None without.
     """
 
@@ -75,6 +78,7 @@ class Profile:
     arena_tail: int
     layers: tuple[LayerProfile, ...]
     work: Mapping[str, Work] = dataclasses.field(default_factory=dict)
+    arena_head_reordered: int | None = None
     latency_ms: float | None = None
 
     @property
@@ -102,7 +106,9 @@ def profile(model: keras.Model, dtype: str = "int8") -> Profile:
 
     Args:
         model: A built Sequential or Functional Keras 3 model.
-        dtype: "int8" for the file after full integer quantization, or "float32".
+        dtype: "int8" for the file after full integer quantization, "float32", "float16" for weights
+            in 16 bits, or "dynamic" for weights in 8 bits. Microcontrollers run the first two; of
+            the others, `ram_bytes` is that of float activations.
 
     Returns:
         Parameters, multiply-accumulates, bytes of flash and of RAM, for a batch of one.
@@ -145,6 +151,7 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
         arena_tail=tail,
         layers=_layers(graph, program, dtype) if by_layer else (),
         work=_work(graph, program),
+        arena_head_reordered=reordered_head(program) if by_layer else None,
     )
 
 

@@ -43,7 +43,13 @@ def test_the_same_activation_of_one_tensor_runs_once():
 def test_dropout_is_dropped_and_sums_are_taken_two_at_a_time():
     x = Sketch.input((8, 8, 3)).dropout(0.5, name="drop")
     parts = [x.conv2d(3, 3, name=f"c{i}") for i in range(3)]
-    assert kinds(parts[0].add(parts[1:], name="add")) == ["CONV_2D", "CONV_2D", "ADD", "CONV_2D", "ADD"]
+    assert kinds(parts[0].add(parts[1:], name="add")) == [
+        "CONV_2D",
+        "CONV_2D",
+        "ADD",
+        "CONV_2D",
+        "ADD",
+    ]
 
 
 def test_every_random_network_is_lowered(rng, random_values):

@@ -25,8 +25,6 @@ _FLOAT_ONLY = {"ELU", "NEG", "SQUARE"}
 _LOGICAL = {"GREATER"}
 _DROPPED = {"ActivityRegularization", "Dropout", "GaussianDropout", "GaussianNoise", "Identity",
             "SpatialDropout1D", "SpatialDropout2D"}  # fmt: skip
-# Layers of which the converter keeps one where two do the same to the same tensor.
-_SHARED = {"Activation", "MaxPooling2D", "AveragePooling2D"}
 _SPLIT = {"Add", "Average", "Maximum", "Minimum", "Multiply"}
 
 # What to write for one layer: (lowering, node, tensors read) -> tensor written.
@@ -197,10 +195,24 @@ class Lowering:
                 maker.constants += (Constant((channels,), "bias", channels),)
             self._join(maker)
             return tensor
+        moved = self._moves_before(tensor, values)
+        if moved is not None:
+            moved.reads = [self.affine(moved.reads[0], kinds, values)]
+            self._steps.remove(moved)
+            self._steps.append(moved)
+            return tensor
         constant = Constant((values,) if values > 1 else (), "weight")
         for kind in kinds:
             tensor = self.operator(kind, [tensor], self._shapes[tensor], [constant])
         return tensor
+
+    def _moves_before(self, tensor: int, values: int) -> _Step | None:
+        """The reshape or transposition that factors of so many values move before, if any."""
+        maker = self._maker.get(tensor)
+        if maker is None or maker.kind not in _MOVING or self._readers[tensor] > 1:
+            return None
+        same_channels = self._shapes[maker.reads[0]][-1] == self._shapes[tensor][-1]
+        return maker if values == 1 or (same_channels and maker.kind == "RESHAPE") else None
 
     def activation(self, tensor: int, kind: str) -> int:
         """Append an activation of one operator, or fuse it into the operator before."""
@@ -215,13 +227,34 @@ class Lowering:
                 return tensor
         return self.operator(kind, [tensor], self._shapes[tensor])
 
-    def is_input(self, tensor: int) -> bool:
-        """Whether no operator writes the tensor."""
-        return tensor not in self._maker
+    def without_padding(self, tensor: int, window: Sequence[int], strides: Sequence[int]) -> int:
+        """Drop the zeros before a convolution where they are those that "same" would add.
 
-    def is_fusable(self, tensor: int) -> bool:
-        """Whether a relu of the tensor would be fused."""
-        return self._foldable(tensor, _FUSING) is not None
+        Args:
+            tensor: What the convolution reads.
+            window: Height and width of its kernel, dilation included.
+            strides: Its strides.
+
+        Returns:
+            What it reads without them; `tensor` itself where they are others, or none.
+        """
+        maker = self._maker.get(tensor)
+        if maker is None or maker.kind != "PAD" or self._readers[tensor] > 1:
+            return tensor
+        (source,) = maker.reads
+        padding = self._graph.nodes[maker.layers[0]].config[0]
+        for size, across, step, given in zip(
+            self._shapes[source], window, strides, padding, strict=False
+        ):
+            total = max((-(-size // step) - 1) * step + across - size, 0)
+            if tuple(given) != (total // 2, total - total // 2):
+                return tensor
+        self._steps.remove(maker)
+        return source
+
+    def follows_kernel(self, tensor: int) -> bool:
+        """Whether a kernel writes the tensor, and nothing else reads it."""
+        return self._foldable(tensor, FOLDING) is not None
 
     def _foldable(self, tensor: int, kinds: set[str], fused: str | None = None) -> _Step | None:
         """The operator that can take over what is done to its output, seen through reshapes."""
@@ -366,6 +399,7 @@ def _twins(graph: Graph, schedule: list[int]) -> dict[int, int]:
         if node.kind in _DROPPED:
             same[index] = same[node.inputs[0]]
             continue
-        key = (node.kind, tuple(same[i] for i in node.inputs), node.config)
-        same[index] = first.setdefault(key, index) if node.kind in _SHARED else index
+        key = (node.kind, tuple(same[i] for i in node.inputs), node.config, node.shape)
+        unique = node.weights or node.kind == "InputLayer"
+        same[index] = index if unique else first.setdefault(key, index)
     return same

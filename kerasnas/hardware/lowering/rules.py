@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers, operand
@@ -53,9 +54,20 @@ _ACTIVATIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-@lowers("Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D")
+@lowers("Conv2DTranspose", "Dense")
 def _kernel(to: Lowering, node: Node, reads: list[int]) -> int:
     return _convolve(to, node, reads[0], node.shape)
+
+
+@lowers("Conv2D", "DepthwiseConv2D")
+def _convolution(to: Lowering, node: Node, reads: list[int]) -> int:
+    x = reads[0]
+    strides, padding, dilation, *_ = node.config
+    if padding == "valid":
+        spans = zip(node.weights[0], cast("Shape", dilation), strict=False)
+        window = [(size - 1) * step + 1 for size, step in spans]
+        x = to.without_padding(x, window, cast("Shape", strides))
+    return _convolve(to, node, x, node.shape)
 
 
 @lowers("Conv1D", "Conv1DTranspose", "DepthwiseConv1D")
@@ -188,7 +200,7 @@ def _group_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 @lowers("UnitNormalization")
 def _unit_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     x, one = reads[0], (*node.shape[:-1], 1)
-    if to.is_input(x):
+    if not to.follows_kernel(x):
         return to.operator("L2_NORMALIZATION", reads, node.shape)
     # What the converter folds into the layer before hides the pattern from it.
     square = to.operator("SQUARE", [x], node.shape)
@@ -231,7 +243,7 @@ def _selu(to: Lowering, node: Node, x: int) -> int:
 @lowers("PReLU")
 def _prelu(to: Lowering, node: Node, reads: list[int]) -> int:
     x, slopes = reads[0], Constant(node.weights[0], "weight")
-    if not to.is_fusable(x):
+    if not to.follows_kernel(x):
         return to.operator("PRELU", [x], node.shape, [slopes])
     # Once the relu of it is fused, what is left is no pattern that the converter knows.
     below = to.activation(to.operator("NEG", [x], node.shape), "RELU")
