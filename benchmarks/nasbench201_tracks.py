@@ -39,8 +39,18 @@ class Limited(Cells):
         return bool(self.latency[self.place(values)] <= self.limit)
 
 
-def limited(name: str, trials: int, seed: int) -> float:
-    """Regret to the best cell within the limit."""
+def limited(name: str, trials: int, seed: int, patience: int | None = None) -> float:
+    """Regret to the best cell within the limit.
+
+    Args:
+        name: Strategy, ours or KerasTuner's.
+        trials: Number of trainings.
+        seed: Seed of the search and of the scores.
+        patience: Proposals that may break the limit before one is repaired; None for the oracle's.
+
+    Returns:
+        The regret in points of accuracy.
+    """
     problem = Limited()
     rng = np.random.default_rng([seed, 1])
     objective = race.TELL
@@ -56,6 +66,7 @@ def limited(name: str, trials: int, seed: int) -> float:
             oracle.verbose = 0
         else:
             oracle = oracles.make(name, seed=seed, **common)
+            oracle.patience = patience or oracle.patience
             oracle.open(folder)
 
             def gate(values: race.Values) -> dict[str, Any]:

@@ -18,8 +18,10 @@ class Admission:
     Attributes:
         gate: Callable from values to the violations of the budget, or None.
         key: Callable from values to the name of the architecture that they build, or None.
-        turned_away: How many proposals broke the budget.
-        repeats: How many proposals built what was tried before.
+        turned_away: How many settings broke the budget.
+        repeats: How many settings built what was tried before.
+        repaired: How many proposals that broke the budget were changed until they met it.
+        asked: How many settings were judged since `begin`.
 
     Example:
 
@@ -35,6 +37,8 @@ class Admission:
         self.key: Callable[[Values], str] | None = None
         self.turned_away = 0
         self.repeats = 0
+        self.repaired = 0
+        self.asked = 0
         # The setting nearest to the budget among those that broke it, for the message at the end.
         self.nearest: tuple[float, Mapping[str, Any]] | None = None
         self.tried: set[str] = set()
@@ -58,6 +62,7 @@ class Admission:
     def begin(self) -> None:
         """Starts the search for one trial: what was refused for the last one may be asked again."""
         self._refused.clear()
+        self.asked = 0
 
     def ruled_out(self, values: Values) -> bool:
         """Whether a setting was tried, or refused since `begin`."""
@@ -74,6 +79,7 @@ class Admission:
             0 when it may become a trial, infinity when it was tried before, else by how much it
             breaks the budget: the sum of the shares above each limit.
         """
+        self.asked += 1
         name = key_of(values)
         if name in self.tried:
             self.repeats += 1
@@ -89,6 +95,10 @@ class Admission:
             if self.nearest is None or excess < self.nearest[0]:
                 self.nearest = (excess, violations)
         return excess
+
+    def excess(self, values: Values) -> float:
+        """By how much a setting breaks the budget, without counting it."""
+        return self._verdict(key_of(values), values)[1]
 
     def violations(self, values: Values) -> Mapping[str, Any]:
         """Which limits of the budget a setting breaks, without counting it."""

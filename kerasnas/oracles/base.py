@@ -52,6 +52,8 @@ class Oracle(RankedOracle):
 
     Attributes:
         multi_objective: Whether the strategy takes a list of objectives.
+        patience: How many proposals for one trial may break the budget before the nearest of them
+            is repaired: changed step by step until it fits.
 
     Raises:
         ValueError: A limit is not positive, or several objectives for a strategy of one.
@@ -68,6 +70,9 @@ class Oracle(RankedOracle):
     """
 
     multi_objective = False
+    # With fewer, repairs lead further away; with more, more are redrawn in vain
+    # (`benchmarks/repair.py --patience`).
+    patience = 10
 
     def __init__(
         self,
@@ -182,8 +187,13 @@ class Oracle(RankedOracle):
 
     @property
     def turned_away(self) -> int:
-        """How many proposals broke the budget and never became a trial."""
+        """How many proposals, and steps to repair one, broke the budget and became no trial."""
         return self._admission.turned_away
+
+    @property
+    def repaired(self) -> int:
+        """How many trials are proposals that broke the budget, changed until they met it."""
+        return self._admission.repaired
 
     @property
     def repeats(self) -> int:
@@ -352,6 +362,7 @@ class Oracle(RankedOracle):
                 self.rng,
                 self._admission,
                 self.max_proposals,
+                self.patience,
             )
             if proposal is not None:
                 return self._accept(trial_id, proposal)

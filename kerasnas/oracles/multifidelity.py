@@ -65,6 +65,7 @@ class MultiFidelityOracle(Oracle):
         self.factor = int(factor)
         self.min_epochs = int(min_epochs or math.ceil(max_epochs / _LEAST_SHARE))
         self.searcher = self._searcher_of(searcher)
+        self.patience = self.searcher.patience
         # All of these follow from the trials: the networks that the searcher sees, each by its
         # first trial, in the order of starts and of ends; how many trials were read; changes of
         # losses from one rung to the next in the order in which they came about, and what they say

@@ -10,9 +10,13 @@ import numpy as np
 from kerasnas.oracles import genome
 from kerasnas.oracles.admission import Admission
 from kerasnas.oracles.genome import Values
+from kerasnas.oracles.repair import repair
 
 # Spaces up to this size are listed to the end before the search gives up.
 LISTED = 10_000
+
+# Bound of one repair: another proposal may be nearer.
+STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Proposal:
     Args:
         values: The setting.
         parents: Ids of the trials that it was made from; the first is the one it is compared to.
-        operator: How it was made: `random`, `mutation`, `crossover` ...
+        operator: How it was made: `random`, `mutation`, `crossover` ...; after a repair
+            `mutation+repair`.
 
     Example:
 
@@ -42,18 +47,22 @@ def find(
     rng: np.random.Generator,
     admission: Admission,
     tries: int,
+    patience: int = 10,
 ) -> tuple[Proposal | None, str | None]:
     """Asks a strategy until a proposal is new and meets the budget.
 
-    Where the strategy finds none, uniform samples follow, then steps from the setting nearest to
-    the budget toward it, then, in a small space, everything that is left.
+    Of every `patience` proposals that break the budget, the one nearest to it is repaired. Where
+    the strategy finds none, uniform samples follow in its place, then a longer repair of the
+    nearest of all, then, in a small space, everything that is left.
 
     Args:
         propose: The strategy; None from it means that it waits for running trials.
         space: The search space.
         rng: Generator of every draw.
         admission: Judge of the proposals.
-        tries: Bound of each of the first three phases.
+        tries: Bound of the proposals, of the samples, of the steps of all repairs together, and of
+            those of the last one.
+        patience: How many proposals may break the budget before one is repaired.
 
     Returns:
         The proposal, or None and the reason why the search ends, or None twice for waiting.
@@ -65,8 +74,11 @@ def find(
     ```
     """
     admission.begin()
-    asked, repeats = 0, 0
-    nearest, excess = None, math.inf
+    repeats = 0
+    steps = min(STEPS, tries)
+    repairs = tries // steps
+    broken: list[tuple[float, Proposal]] = []
+    nearest: tuple[float, Proposal] | None = None
     for attempt in range(2 * tries):
         # A strategy that only repeats itself is not asked to the end.
         if attempt < tries and repeats < tries // 4:
@@ -75,28 +87,54 @@ def find(
                 return None, None
         else:
             proposal = Proposal(genome.sample(space, rng))
-        asked += 1
         over = admission.judge(proposal.values)
         if over == 0:
             return proposal, None
-        repeats = repeats + 1 if math.isinf(over) else 0
-        if over < excess:
-            nearest, excess = proposal.values, over
-    if nearest is not None:
-        for _ in range(tries):
-            values = genome.mutate(space, nearest, rng)
-            asked += 1
-            over = admission.judge(values)
-            if over == 0:
-                return Proposal(values, operator="repair"), None
-            if over <= excess:
-                nearest, excess = values, over
+        if math.isinf(over):
+            repeats += 1
+            continue
+        repeats = 0
+        broken.append((over, proposal))
+        if len(broken) < patience:
+            continue
+        best = min(broken, key=_excess)
+        nearest = best if nearest is None else min(nearest, best, key=_excess)
+        broken.clear()
+        if repairs:
+            repairs -= 1
+            repaired = _repaired(best[1], space, rng, admission, steps)
+            if repaired is not None:
+                return repaired, None
+    rest = [*broken, *([] if nearest is None else [nearest])]
+    if rest:
+        repaired = _repaired(min(rest, key=_excess)[1], space, rng, admission, tries)
+        if repaired is not None:
+            return repaired, None
     count = genome.size(space, LISTED)
     if count is not None:
         for values in genome.enumerate_settings(space):
             if not admission.ruled_out(values) and admission.judge(values) == 0:
                 return Proposal(values, operator="listing"), None
-    return None, _reason(admission, asked, count)
+    return None, _reason(admission, admission.asked, count)
+
+
+def _excess(broken: tuple[float, Proposal]) -> float:
+    return broken[0]
+
+
+def _repaired(
+    proposal: Proposal,
+    space: keras_tuner.HyperParameters,
+    rng: np.random.Generator,
+    admission: Admission,
+    steps: int,
+) -> Proposal | None:
+    """The proposal with what made it, and with values near its own that meet the budget."""
+    values = repair(space, proposal.values, rng, admission, steps)
+    if values is None:
+        return None
+    admission.repaired += 1
+    return Proposal(values, proposal.parents, f"{proposal.operator}+repair")
 
 
 def _reason(admission: Admission, asked: int, count: int | None) -> str:

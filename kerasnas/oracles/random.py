@@ -10,6 +10,9 @@ from kerasnas.oracles.proposal import Proposal
 class RandomOracle(Oracle):
     """Uniform random search, each architecture at most once.
 
+    Under a budget it is uniform over what fits; only where 100 samples in a row do not fit, the
+    nearest of them is repaired.
+
     Takes the arguments of `kerasnas.oracles.Oracle`.
 
     Example:
@@ -18,6 +21,9 @@ class RandomOracle(Oracle):
     oracle = RandomOracle("val_accuracy", max_trials=20, seed=0)
     ```
     """
+
+    # A repair prefers the settings that much surrounds that does not fit.
+    patience = 100
 
     def propose(self, rng: np.random.Generator) -> Proposal:
         """Samples a setting."""

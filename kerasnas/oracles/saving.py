@@ -118,6 +118,7 @@ class SavedOracle(keras_tuner.Oracle):
             "strategy": self.strategy_state(),
             "turned_away": self._admission.turned_away,
             "repeats": self._admission.repeats,
+            "repaired": self._admission.repaired,
             "enqueued": self._enqueued_done,
         }
 
@@ -126,6 +127,7 @@ class SavedOracle(keras_tuner.Oracle):
         self.set_strategy_state(position["strategy"])
         self._admission.turned_away = position["turned_away"]
         self._admission.repeats = position["repeats"]
+        self._admission.repaired = position["repaired"]
         self._enqueued_done = position["enqueued"]
 
     def _save_retry(self, trial: Trial) -> None:

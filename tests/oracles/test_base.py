@@ -353,7 +353,7 @@ def test_a_tiny_feasible_corner_is_walked_to(tmp_path):
     oracle.attach(gate=gate)
     rows = search.run(oracle)
     assert [set(dict(row.values).values()) for row in rows] == [{"pool"}]
-    assert oracle.lineage[rows[0].trial_id]["operator"] == "repair"
+    assert oracle.lineage[rows[0].trial_id]["operator"] == "random+repair"
     assert "macs=1 > limit 0" in oracle.stop_reason
 
 
