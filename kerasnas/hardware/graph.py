@@ -11,6 +11,14 @@ Shape = tuple[int, ...]
 _KERNELS = {"Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"}
 _TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose"}
 _RECURRENT = {"GRU", "LSTM", "SimpleRNN"}
+# The operation in a layer's scope that reads its first variable, where it has a scope of its own.
+_READING = {
+    "Conv1D": "_conv1d_expanddims_1",
+    "Conv2D": "_conv2d",
+    "Conv2DTranspose": "_conv2d_transpose",
+    "Dense": "_matmul",
+    "DepthwiseConv2D": "_depthwise",
+}
 _COMMUTATIVE = {"Add", "Multiply", "Average", "Maximum", "Minimum"}
 
 
@@ -109,16 +117,24 @@ class Graph:
         """Positions of the live nodes in the order in which the converted file runs them.
 
         TensorFlow's importer orders a graph by reverse post-order, the first name first where
-        several layers read the same tensor (`GetReversePostOrder` in tensorflow 2.21).
+        several layers read the same tensor (`GetReversePostOrder` in tensorflow 2.21). Its roots
+        are the network's inputs and the variables, which are named after their layers.
         """
         readers: dict[int, set[int]] = {}
         live = self.live()
+        roots: list[tuple[str, int]] = []
         for index in live:
-            for i in self.nodes[index].inputs:
+            node = self.nodes[index]
+            for i in node.inputs:
                 readers.setdefault(i, set()).add(index)
+            if not node.inputs:
+                roots.append((f"input_{len(roots):03}", index))
+        for index in live:
+            if self.nodes[index].weights:
+                roots.append((self._variable(self.nodes[index]), index))
         seen: set[int] = set()
         order: list[int] = []
-        stack = [(index, False) for index in live if not self.nodes[index].inputs]
+        stack = [(index, False) for _, index in sorted(roots)]
         while stack:
             index, done = stack.pop()
             if done:
@@ -129,6 +145,11 @@ class Graph:
                 after = sorted(readers.get(index, ()), key=lambda i: self.nodes[i].name)
                 stack += [(i, False) for i in after]
         return order[::-1]
+
+    def _variable(self, node: Node) -> str:
+        """What TensorFlow calls the first variable of a layer."""
+        operation = _READING.get(node.kind, "")
+        return f"{self.name}_{node.name}{operation}_readvariableop_resource".lower()
 
     def fingerprint(self) -> str:
         """A digest that two graphs share when they are the same network under other layer names."""

@@ -45,6 +45,7 @@ def sequences() -> keras.Model:
             layers.ReLU(),
             layers.AveragePooling1D(2),
             layers.DepthwiseConv1D(3),
+            layers.Activation("tanh"),
             layers.Conv1DTranspose(6, 3, strides=2),
             layers.ZeroPadding1D(1),
             layers.LSTM(6, return_sequences=True),
@@ -95,10 +96,22 @@ def operations() -> keras.Model:
     return keras.Model(inputs, [ops.mean(x, axis=(1, 2)), y])
 
 
-MODELS = (images, sequences, merges, vectors, operations)
+def pretrained_style() -> keras.Model:
+    """What reads no variable is run early, and one factor before a kernel costs nothing."""
+    inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(8, 3, padding="same")(layers.Rescaling(1 / 255)(inputs))
+    y = layers.ReLU()(layers.BatchNormalization(name="a_normalization")(x))
+    y = layers.Conv2D(8, 3, strides=2, padding="same", name="a_convolution")(y)
+    x = layers.Add()([layers.MaxPooling2D(1, strides=2, name="b_pooling")(x), y])
+    return keras.Model(inputs, x, name="residual")
 
 
-def compare(model: keras.Model, dtype: str, rng: np.random.Generator) -> None:
+MODELS = (pretrained_style, images, sequences, merges, vectors, operations)
+
+
+def compare(
+    model: keras.Model, dtype: str, rng: np.random.Generator, flash: float = 0.05
+) -> None:
     for layer in model.layers:
         layer.set_weights(
             [rng.uniform(0.2, 1, w.shape) if w.ndim else w for w in layer.get_weights()]
@@ -112,7 +125,7 @@ def compare(model: keras.Model, dtype: str, rng: np.random.Generator) -> None:
     assert profile.macs == real.macs
     assert profile.arena_head == real.arena_head
     assert profile.ram_bytes == pytest.approx(real.ram_bytes, rel=0.02)
-    assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=0.05)
+    assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=flash)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
@@ -122,7 +135,8 @@ def test_operators_memory_and_flash_are_those_of_the_file(make, dtype, rng):
 
 
 def test_normalizations_over_channels(rng):
-    compare(normalizations(), "float32", rng)
+    # Constants that happen to be equal are stored once, and these are many and small.
+    compare(normalizations(), "float32", rng, flash=0.1)
 
 
 def test_an_embedding(rng):

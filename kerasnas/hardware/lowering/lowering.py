@@ -6,6 +6,7 @@ drops what inference does not need; costs of flash and RAM are those of what is 
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from kerasnas.hardware.graph import Graph, Node, Shape
 from kerasnas.hardware.lowering.naming import name_bytes
@@ -197,10 +198,7 @@ class Lowering:
             return tensor
         moved = self._moves_before(tensor, values)
         if moved is not None:
-            moved.reads = [self.affine(moved.reads[0], kinds, values)]
-            self._steps.remove(moved)
-            self._steps.append(moved)
-            return tensor
+            return self._move(moved, self.affine(moved.reads[0], kinds, values))
         constant = Constant((values,) if values > 1 else (), "weight")
         for kind in kinds:
             tensor = self.operator(kind, [tensor], self._shapes[tensor], [constant])
@@ -215,7 +213,15 @@ class Lowering:
         return maker if values == 1 or (same_channels and maker.kind == "RESHAPE") else None
 
     def activation(self, tensor: int, kind: str) -> int:
-        """Append an activation of one operator, or fuse it into the operator before."""
+        """Append an activation of one operator, or fuse it into the operator before.
+
+        Args:
+            tensor: What is activated; nothing else reads it.
+            kind: TFLite's name of an operator that takes each value by itself.
+
+        Returns:
+            The result.
+        """
         if kind in _FUSED:
             last = self._maker.get(tensor)
             if last is not None and last.kind == kind and self._readers[tensor] == 1:
@@ -225,7 +231,17 @@ class Lowering:
                 maker.activation = kind
                 self._join(maker)
                 return tensor
+        moved = self._moves_before(tensor, values=1)
+        if moved is not None and moved.kind == "RESHAPE":
+            return self._move(moved, self.activation(moved.reads[0], kind))
         return self.operator(kind, [tensor], self._shapes[tensor])
+
+    def _move(self, moved: _Step, source: int) -> int:
+        """Let a reshape or a transposition come after what was done before it."""
+        moved.reads = [source]
+        self._steps.remove(moved)
+        self._steps.append(moved)
+        return moved.writes
 
     def without_padding(self, tensor: int, window: Sequence[int], strides: Sequence[int]) -> int:
         """Drop the zeros before a convolution where they are those that "same" would add.
@@ -239,18 +255,38 @@ class Lowering:
             What it reads without them; `tensor` itself where they are others, or none.
         """
         maker = self._maker.get(tensor)
-        if maker is None or maker.kind != "PAD" or self._readers[tensor] > 1:
+        if maker is None or maker.kind != "PAD":
             return tensor
         (source,) = maker.reads
-        padding = self._graph.nodes[maker.layers[0]].config[0]
-        for size, across, step, given in zip(
-            self._shapes[source], window, strides, padding, strict=False
-        ):
+        padding = cast("tuple[Shape, ...]", self._graph.nodes[maker.layers[0]].config[0])
+        sides = zip(self._shapes[source], window, strides, padding, strict=False)
+        for size, across, step, given in sides:
             total = max((-(-size // step) - 1) * step + across - size, 0)
-            if tuple(given) != (total // 2, total - total // 2):
+            if given != (total // 2, total - total // 2):
                 return tensor
-        self._steps.remove(maker)
+        self._readers[tensor] -= 1
+        if self._readers[tensor]:
+            self._readers[source] += 1
+        else:
+            self._steps.remove(maker)
         return source
+
+    def without_factor(self, tensor: int) -> int:
+        """Drop the one factor before a kernel, which takes it into its own values.
+
+        Args:
+            tensor: What the kernel reads.
+
+        Returns:
+            What it reads without the factor; `tensor` itself where there is none.
+        """
+        maker = self._maker.get(tensor)
+        if maker is None or maker.kind != "MUL" or self._readers[tensor] > 1:
+            return tensor
+        if len(maker.reads) > 1 or maker.constants[0].shape or maker.activation:
+            return tensor
+        self._steps.remove(maker)
+        return maker.reads[0]
 
     def follows_kernel(self, tensor: int) -> bool:
         """Whether a kernel writes the tensor, and nothing else reads it."""

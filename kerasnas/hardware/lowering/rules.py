@@ -54,8 +54,13 @@ _ACTIVATIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-@lowers("Conv2DTranspose", "Dense")
-def _kernel(to: Lowering, node: Node, reads: list[int]) -> int:
+@lowers("Dense")
+def _dense(to: Lowering, node: Node, reads: list[int]) -> int:
+    return _convolve(to, node, to.without_factor(reads[0]), node.shape)
+
+
+@lowers("Conv2DTranspose")
+def _transposed(to: Lowering, node: Node, reads: list[int]) -> int:
     return _convolve(to, node, reads[0], node.shape)
 
 
@@ -67,7 +72,7 @@ def _convolution(to: Lowering, node: Node, reads: list[int]) -> int:
         spans = zip(node.weights[0], cast("Shape", dilation), strict=False)
         window = [(size - 1) * step + 1 for size, step in spans]
         x = to.without_padding(x, window, cast("Shape", strides))
-    return _convolve(to, node, x, node.shape)
+    return _convolve(to, node, to.without_factor(x), node.shape)
 
 
 @lowers("Conv1D", "Conv1DTranspose", "DepthwiseConv1D")
@@ -220,10 +225,13 @@ def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
             f"Activation {function!r} of layer {node.name!r} has no cost rule; use one of "
             f"{', '.join(sorted([*_ACTIVATIONS, 'selu']))}"
         )
-    x = reads[0]
-    for kind, *other in _ACTIVATIONS[function]:
-        if not other:
+    x, steps = reads[0], _ACTIVATIONS[function]
+    for kind, *other in steps:
+        alone = len(steps) == 1 and "SOFTMAX" not in kind
+        if not other and (alone or kind == "RELU"):
             x = to.activation(x, kind)
+        elif not other:
+            x = to.operator(kind, [x], node.shape)
         elif other == ["x"]:
             x = to.operator(kind, [reads[0], x], node.shape)
         else:
@@ -246,7 +254,7 @@ def _prelu(to: Lowering, node: Node, reads: list[int]) -> int:
     if not to.follows_kernel(x):
         return to.operator("PRELU", [x], node.shape, [slopes])
     # Once the relu of it is fused, what is left is no pattern that the converter knows.
-    below = to.activation(to.operator("NEG", [x], node.shape), "RELU")
+    below = to.operator("RELU", [to.operator("NEG", [x], node.shape)], node.shape)
     below = to.operator("MUL", [below], node.shape, [slopes])
     above = to.operator("RELU", [x], node.shape)
     return to.operator("ADD", [above, below], node.shape)
