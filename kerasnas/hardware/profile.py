@@ -16,6 +16,11 @@ from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
 
 
+# The one operator of a layer that multiplies and accumulates; what stands around it does not.
+_MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV",
+                "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"}  # fmt: skip
+
+
 class Work(NamedTuple):
     """What all operators of one kind do together: their number, MACs and values written."""
 
@@ -158,13 +163,11 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
 def _work(graph: Graph, program: Program) -> dict[str, Work]:
     found: dict[str, Work] = {}
     for operator in program.operators:
-        # A layer that multiplies and accumulates is one operator.
         operators, macs, values = found.get(operator.kind, (0, 0, 0))
-        found[operator.kind] = Work(
-            operators + 1,
-            macs + graph.macs(graph.nodes[operator.node]),
-            values + math.prod(program.activations[operator.writes]),
-        )
+        if operator.kind in _MULTIPLYING:
+            macs += graph.macs(graph.nodes[operator.node])
+        values += math.prod(program.activations[operator.writes])
+        found[operator.kind] = Work(operators + 1, macs, values)
     return found
 
 

@@ -109,9 +109,7 @@ def pretrained_style() -> keras.Model:
 MODELS = (pretrained_style, images, sequences, merges, vectors, operations)
 
 
-def compare(
-    model: keras.Model, dtype: str, rng: np.random.Generator, flash: float = 0.05
-) -> None:
+def compare(model: keras.Model, dtype: str, rng: np.random.Generator, flash: float = 0.05) -> None:
     for layer in model.layers:
         layer.set_weights(
             [rng.uniform(0.2, 1, w.shape) if w.ndim else w for w in layer.get_weights()]
@@ -123,6 +121,7 @@ def compare(
     assert [operator.kind for operator in program.operators] == [o.kind for o in operators]
     profile, real = kn.profile(model, dtype), kn.hardware.profile_tflite(file)
     assert profile.macs == real.macs
+    assert profile.work == real.work
     assert profile.arena_head == real.arena_head
     assert profile.ram_bytes == pytest.approx(real.ram_bytes, rel=0.02)
     assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=flash)

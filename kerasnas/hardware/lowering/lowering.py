@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from kerasnas.hardware.graph import Graph, Node, Shape
+from kerasnas.hardware.lowering.merging import split_merges, twins
 from kerasnas.hardware.lowering.naming import name_bytes
 from kerasnas.hardware.lowering.program import Constant, Operator, Program
 
@@ -24,9 +25,6 @@ _REDUCING = {"MEAN", "REDUCE_MAX"}
 _FLOAT_ONLY = {"ELU", "NEG", "SQUARE"}
 # Kernels that write truth values, and one that reads them.
 _LOGICAL = {"GREATER"}
-_DROPPED = {"ActivityRegularization", "Dropout", "GaussianDropout", "GaussianNoise", "Identity",
-            "SpatialDropout1D", "SpatialDropout2D"}  # fmt: skip
-_SPLIT = {"Add", "Average", "Maximum", "Minimum", "Multiply"}
 
 # What to write for one layer: (lowering, node, tensors read) -> tensor written.
 Rule = Callable[["Lowering", Node, list[int]], int]
@@ -81,7 +79,7 @@ class Lowering:
     """
 
     def __init__(self, graph: Graph, dtype: str) -> None:
-        self._graph, self._origin = _split_merges(graph)
+        self._graph, self._origin = split_merges(graph)
         self.dtype = dtype
         self._steps: list[_Step] = []
         self._shapes: list[Shape] = []
@@ -96,7 +94,7 @@ class Lowering:
         """Translate the whole graph."""
         nodes = self._graph.nodes
         schedule = self._graph.schedule()
-        same = _twins(self._graph, schedule)
+        same = twins(self._graph, schedule)
         readers = self._count_readers(schedule, same)
         value: dict[int, int] = {}
         inputs = []
@@ -388,54 +386,3 @@ class Lowering:
 def operand(values: int) -> Constant:
     """Integers such as axes, paddings or a shape."""
     return Constant((values,), "operand", 0)
-
-
-def _split_merges(graph: Graph) -> tuple[Graph, list[int]]:
-    """Merges of many as merges of two, which TensorFlow runs as soon as it can.
-
-    Returns:
-        The graph, and for each of its nodes the position of the one that it stems from.
-    """
-    if not any(node.kind in _SPLIT and len(node.inputs) > 2 for node in graph.nodes):
-        return graph, list(range(len(graph.nodes)))
-    split, origin = Graph(graph.name), []
-    place: dict[int, int] = {}
-
-    def add(position: int, node: Node, inputs: Sequence[int]) -> int:
-        origin.append(position)
-        split.nodes.append(dataclasses.replace(node, inputs=tuple(inputs)))
-        return len(split.nodes) - 1
-
-    for position, node in enumerate(graph.nodes):
-        inputs = [place[i] for i in node.inputs]
-        if node.kind in _SPLIT and len(inputs) > 2:
-            pair = "Add" if node.kind == "Average" else node.kind
-            first = inputs[0]
-            for other in inputs[1:]:
-                first = add(position, dataclasses.replace(node, kind=pair), [first, other])
-            if node.kind == "Average":
-                mean = dataclasses.replace(node, kind="Rescaling", config=(1 / len(inputs), 0.0))
-                first = add(position, mean, [first])
-            place[position] = first
-        else:
-            place[position] = add(position, node, inputs)
-    split.outputs = tuple(place[i] for i in graph.outputs)
-    return split, origin
-
-
-def _twins(graph: Graph, schedule: list[int]) -> dict[int, int]:
-    """For each layer the one whose output stands for its own: a twin's, or a dropped one's input.
-
-    The converter keeps one of several layers that do the same to the same tensor.
-    """
-    same: dict[int, int] = {}
-    first: dict[tuple[object, ...], int] = {}
-    for index in schedule:
-        node = graph.nodes[index]
-        if node.kind in _DROPPED:
-            same[index] = same[node.inputs[0]]
-            continue
-        key = (node.kind, tuple(same[i] for i in node.inputs), node.config, node.shape)
-        unique = node.weights or node.kind == "InputLayer"
-        same[index] = index if unique else first.setdefault(key, index)
-    return same
