@@ -93,6 +93,12 @@ def _findings(profile: "Profile") -> list[str]:
         f"Most of the flash: {largest.name}, {largest.flash_bytes:,} bytes "
         f"({_share(largest.flash_bytes, profile.flash_bytes)} %)"
     )
+    best = profile.arena_head_reordered
+    if best is not None and best < profile.arena_head:
+        found.append(
+            f"With the operators in the best order the arena would reach {best:,} bytes instead of "
+            f"{profile.arena_head:,}"
+        )
     return [line for text in found for line in textwrap.wrap(text, _WIDTH, subsequent_indent=_GAP)]
 
 

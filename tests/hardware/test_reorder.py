@@ -10,6 +10,15 @@ from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hypermodels import Settled
 
 
+def wide_branch() -> Sketch:
+    x = Sketch.input((8, 8, 4)).conv2d(4, 1, name="stem")
+    kept = x.conv2d(16, 1, name="a_kept")
+    wide = x.conv2d(64, 1, name="b_wide").conv2d(2, 1, name="b_narrow")
+    end = kept.concatenate([wide], name="c_concatenate")
+    end.graph.outputs = (end.index,)
+    return end
+
+
 def working_set(program: Program, order: tuple[int, ...]) -> int | None:
     """The largest sum of tensors alive, or None if something is read before it is written."""
     operators = [program.operators[i] for i in order]
@@ -25,15 +34,18 @@ def working_set(program: Program, order: tuple[int, ...]) -> int | None:
 
 
 def test_a_wide_branch_goes_before_what_would_have_to_wait_for_it():
-    x = Sketch.input((8, 8, 4)).conv2d(4, 1, name="stem")
-    kept = x.conv2d(16, 1, name="a_kept")
-    wide = x.conv2d(64, 1, name="b_wide").conv2d(2, 1, name="b_narrow")
-    end = kept.concatenate([wide], name="c_concatenate")
-    end.graph.outputs = (end.index,)
+    end = wide_branch()
     program = lower(end.graph)
     # The converter keeps the first branch's 1,024 bytes while the second is made.
     assert head_bytes(program) == 1024 + 4096 + 256
     assert reordered_head(program) == 4096 + 256 + 128
+
+
+def test_the_summary_says_it_where_another_order_is_better():
+    end = wide_branch()
+    assert "4,480 bytes instead of 5,376" in kn.hardware.profile_graph(end.graph).summary()
+    end.graph.outputs = (1,)
+    assert "best order" not in kn.hardware.profile_graph(end.graph).summary()
 
 
 def test_no_order_of_small_random_networks_is_better():
