@@ -86,7 +86,8 @@ def draw(space: kn.HyperModel, rng: np.random.Generator) -> keras_tuner.HyperPar
 def export(model: keras.Model, dtype: str, rng: np.random.Generator) -> bytes:
     # The zeros and ones of fresh biases and statistics would be folded away.
     for layer in model.layers:
-        layer.set_weights([rng.uniform(0.2, 1, w.shape) for w in layer.get_weights()])
+        weights = layer.get_weights()
+        layer.set_weights([w if w.ndim > 1 else rng.uniform(0.5, 1, w.shape) for w in weights])
     data = rng.random((8, *model.input_shape[1:]), dtype=np.float32)
     return kn.export.to_tflite(model, dtype, representative_data=data)
 
