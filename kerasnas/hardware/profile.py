@@ -15,7 +15,6 @@ from kerasnas.hardware.lowering import Program, lower
 from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
 
-
 # The one operator of a layer that multiplies and accumulates; what stands around it does not.
 _MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV",
                 "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"}  # fmt: skip

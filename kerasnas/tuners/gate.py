@@ -10,8 +10,9 @@ import keras
 import keras_tuner
 
 from kerasnas.hardware.budget import Budget, Violation
+from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.keras_graph import keras_graph
-from kerasnas.hardware.profile import Profile, profile, profile_graph
+from kerasnas.hardware.profile import Profile, profile_graph
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.hypermodels.settled import Settled
 from kerasnas.oracles.session import clear_session
@@ -97,8 +98,13 @@ class Gate:
         """Limits that a built model breaks."""
         if not self._budget:
             return {}
-        network = keras_graph(model).fingerprint() if self._budget.measures else ""
-        return self._violations(profile(model), network, lambda: model)
+        graph = keras_graph(model)
+        found = profile_graph(graph, by_layer=False)
+        return self._violations(found, self._network(graph), lambda: model)
+
+    def _network(self, graph: Graph) -> str:
+        """What measured latencies are remembered by."""
+        return graph.fingerprint() if self._budget.measures else ""
 
     def _violations(
         self, found: Profile, network: str, model: Callable[[], keras.Model]
@@ -176,9 +182,8 @@ class Gate:
         fit = self._fit_values(values, hp.read)
         key = _digest({name: hp.values[name] for name in hp.read if name in hp.values} | fit)
         try:
-            found = dataclasses.replace(profile(model), layers=())
-            network = keras_graph(model).fingerprint() if self._budget.measures else ""
-            return _Judged(key, found, network)
+            graph = keras_graph(model)
+            return _Judged(key, profile_graph(graph, by_layer=False), self._network(graph))
         except (TypeError, ValueError):
             # The check of the built model says which layer cannot be costed.
             return _Judged(key, None)
