@@ -20,7 +20,8 @@ _KB, _MB, _GB = 1024, 1024**2, 1024**3
 # spotter (tensorflow.org/lite/microcontrollers); vendor kernels, a board's drivers and C library
 # and the application take more: a round figure of ours for all of it.
 FLASH_RESERVE = 128 * _KB
-# Stack, drivers' buffers, and the input that is gathered while a model runs; of ours as well.
+# Stack, drivers' buffers, the input that is gathered while a model runs, and the scratch buffers
+# of optimized kernels such as CMSIS-NN's; a round figure of ours as well.
 RAM_RESERVE = 32 * _KB
 
 
@@ -33,7 +34,8 @@ class Device:
         flash: Bytes of flash, or a string such as "1MB"; None where programs lie on a disk.
         ram: Bytes of RAM, likewise.
         flash_reserve: What of the flash the runtime and the application need.
-        ram_reserve: What of the RAM they need, beside the tensor arena.
+        ram_reserve: What of the RAM they need beside the tensor arena, and in it the scratch
+            buffers of the device's own kernels, which the reference kernels do not ask for.
         bank: The largest part of the RAM with consecutive addresses, in which the tensor arena
             must lie; None for all of it.
         latency: Tells the milliseconds of a network on it: a `LatencyModel`.
