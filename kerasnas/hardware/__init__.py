@@ -1,5 +1,6 @@
 """What a model costs on a device: parameters, multiply-accumulates, flash and RAM."""
 
+from kerasnas.hardware import keras_rules  # noqa: F401  It registers the rules.
 from kerasnas.hardware.budget import Budget, Violation
 from kerasnas.hardware.devices import DEVICES, Device
 from kerasnas.hardware.graph import Graph, Node

@@ -178,10 +178,11 @@ def tail_bytes(program: Program) -> int:
     Returns:
         The tail of the arena; see `persistent_bytes`.
     """
-    constants = sum(len(operator.constants) for operator in program.operators)
+    tensors = len(program.activations) + len(program.constants())
+    tensors += len(program.states) + program.intermediates
     scales = 1 if program.dtype == "int8" else 0
     return persistent_bytes(
-        [(len(program.activations) + len(program.states) + constants, _calls(program))],
+        [(tensors, _calls(program))],
         inputs=[scales] * len(program.inputs),
         outputs=[scales] * len(program.outputs),
         variables=program.states,

@@ -6,6 +6,7 @@ Values, names, shapes and scales are counted; what the flatbuffer's tables take 
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from kerasnas.hardware.lowering import Constant, Operator, Program
 from kerasnas.hardware.lowering.naming import END_BYTES
@@ -23,14 +24,16 @@ class Overhead:
     """Bytes that the file's tables take.
 
     Args:
+        file: Once a file.
         kind: For each kind of operator that occurs.
         operator: For each operator.
         tensor: For each tensor, its entry in the list of buffers included.
         constant: More for each tensor with values.
         quantized: More for each tensor with scales.
-        end: For each input and output of the network; what a file has once is shared among them.
+        end: For each input and output of the network.
     """
 
+    file: float
     kind: float
     operator: float
     tensor: float
@@ -40,11 +43,17 @@ class Overhead:
 
 
 OVERHEADS = {
-    "int8": Overhead(kind=55.1, operator=0, tensor=33.1, constant=37.7, quantized=35, end=299.2),
-    "float32": Overhead(kind=31.7, operator=0, tensor=62, constant=15.4, quantized=0, end=292.9),
-    "float16": Overhead(kind=0, operator=0, tensor=59.4, constant=115, quantized=0, end=275.7),
+    "int8": Overhead(
+        file=558, kind=55.1, operator=0, tensor=33.1, constant=37.7, quantized=35, end=20
+    ),
+    "float32": Overhead(
+        file=546, kind=31.7, operator=0, tensor=62, constant=15.4, quantized=0, end=20
+    ),
+    "float16": Overhead(
+        file=511, kind=0, operator=0, tensor=59.4, constant=115, quantized=0, end=20
+    ),
     "dynamic": Overhead(
-        kind=40.9, operator=14.2, tensor=66.7, constant=0, quantized=25.9, end=253.3
+        file=467, kind=40.9, operator=14.2, tensor=66.7, constant=0, quantized=25.9, end=20
     ),
 }
 
@@ -78,15 +87,15 @@ class Contents:
         )
 
 
-def operator_contents(program: Program, operator: Operator) -> Contents:
-    """What one operator, its constants and its output add to the file."""
+def _contents(program: Program, operator: Operator, constants: Sequence[Constant]) -> Contents:
+    """What one operator, its output and these constants of it add to the file."""
     dtype, rank = program.dtype, len(program.activations[operator.writes])
     found = Contents(operators=1, tensors=1)
     found.counted = operator.name_bytes + 4 * (2 + rank + len(operator.reads))
     if dtype == "int8" and program.widths[operator.writes] == 1:
         found.quantized += 1
         found.counted += _SCALE_BYTES
-    for constant in operator.constants:
+    for constant in constants:
         width = _width(operator, constant, dtype)
         found.tensors += 1
         found.constants += 1
@@ -117,14 +126,25 @@ def _width(operator: Operator, constant: Constant, dtype: str) -> int:
     return 1 if large else 4
 
 
-def operator_bytes(program: Program, operator: Operator) -> float:
-    """Bytes that one operator, its constants and its output add to the file."""
-    return operator_contents(program, operator).bytes(OVERHEADS[program.dtype])
+def operator_bytes(program: Program) -> list[float]:
+    """Bytes that each operator, its output and its constants add to the file.
+
+    A constant that several operators read is counted with the first of them.
+    """
+    return [part.bytes(OVERHEADS[program.dtype]) for part in _parts(program)]
+
+
+def _parts(program: Program) -> list[Contents]:
+    own: dict[int, list[Constant]] = {id(operator): [] for operator in program.operators}
+    for operator, constant in program.constants():
+        own[id(operator)].append(constant)
+    return [_contents(program, one, own[id(one)]) for one in program.operators]
 
 
 def input_contents(program: Program) -> Contents:
-    """What the tensors of the network's inputs are made of."""
-    found = Contents(tensors=len(program.inputs))
+    """What the tensors are made of that no operator writes."""
+    others = len(program.states) + program.intermediates
+    found = Contents(tensors=len(program.inputs) + others)
     for index in program.inputs:
         found.counted += END_BYTES + 4 * (1 + len(program.activations[index]))
     if program.dtype == "int8":
@@ -142,10 +162,10 @@ def contents(program: Program) -> dict[str, int]:
     Returns:
         `counted`, and the number of every field of `Overhead`, its name after `n_`.
     """
-    parts = [input_contents(program)]
-    parts += [operator_contents(program, operator) for operator in program.operators]
+    parts = [input_contents(program), *_parts(program)]
     return {
         "counted": sum(part.counted for part in parts),
+        "n_file": 1,
         "n_kind": len({operator.kind for operator in program.operators}),
         "n_operator": sum(part.operators for part in parts),
         "n_tensor": sum(part.tensors for part in parts),

@@ -33,6 +33,7 @@ class Node:
         shape: Shape of its output, without the batch.
         weights: Shapes of its weights, in Keras's order.
         config: What else tells two such layers apart: strides, padding, function.
+        layer: Number of a layer that is called more than once; None for all others.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Node:
     shape: Shape
     weights: tuple[Shape, ...] = ()
     config: tuple[object, ...] = ()
+    layer: int | None = None
 
     @property
     def params(self) -> int:
@@ -56,6 +58,15 @@ class Graph:
         name: Name of the model, which stands in the file before those of its layers.
         nodes: The layers.
         outputs: Positions of those that are outputs.
+
+    Example:
+
+    >>> from kerasnas.hardware import Graph
+    >>> graph = Graph()
+    >>> x = graph.add("InputLayer", "input", (), (28,))
+    >>> graph.outputs = (graph.add("Dense", "dense", (x,), (10,), [(28, 10), (10,)]),)
+    >>> graph.macs(graph.nodes[1])
+    280
     """
 
     name: str = "network"
@@ -71,7 +82,15 @@ class Graph:
         weights: Iterable[Iterable[int]] = (),
         config: Sequence[object] = (),
     ) -> int:
-        """Append a node.
+        """Appends a node.
+
+        Args:
+            kind: Class name of the Keras layer.
+            name: Name of the layer.
+            inputs: Positions of the nodes that it reads.
+            shape: Shape of its output, without the batch.
+            weights: Shapes of its weights, in Keras's order.
+            config: What else tells two such layers apart.
 
         Returns:
             Its position.
@@ -89,11 +108,18 @@ class Graph:
         return len(self.nodes) - 1
 
     def input_shapes(self, node: Node) -> list[Shape]:
-        """Shapes of what the node reads, without the batch."""
+        """Shapes of what a node of this graph reads, without the batch."""
         return [self.nodes[i].shape for i in node.inputs]
 
     def macs(self, node: Node) -> int:
-        """Multiply-accumulates of a node for one sample: in kernels that are multiplied."""
+        """Multiply-accumulates of a node for one sample.
+
+        Args:
+            node: A node of this graph.
+
+        Returns:
+            How often a kernel's values are multiplied; 0 for a layer without a kernel.
+        """
         if node.kind in _KERNELS:
             return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
         if node.kind in _TRANSPOSED:
@@ -152,14 +178,18 @@ class Graph:
         return f"{self.name}_{node.name}{operation}_readvariableop_resource".lower()
 
     def fingerprint(self) -> str:
-        """A digest that two graphs share when they are the same network under other layer names."""
+        """Names the network, whatever its layers are called.
+
+        Returns:
+            A digest that two graphs share when they are the same network under other layer names.
+        """
         digests: dict[int, str] = {}
         for index in self.live():
             node = self.nodes[index]
             reads = [digests[i] for i in node.inputs]
             if node.kind in _COMMUTATIVE:
                 reads.sort()
-            text = repr((node.kind, reads, node.shape, node.weights, node.config))
+            text = repr((node.kind, reads, node.shape, node.weights, node.config, node.layer))
             digests[index] = hashlib.sha256(text.encode()).hexdigest()
         outputs = [digests[i] for i in self.outputs]
         # A layer read twice and two equal layers read once each differ in the number of nodes only.

@@ -11,7 +11,7 @@ from kerasnas.hardware.arena import head_bytes, lifetimes, plan, tail_bytes
 from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import keras_graph
-from kerasnas.hardware.lowering import Program, lower
+from kerasnas.hardware.lowering import Operator, Program, lower
 from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
 
@@ -137,24 +137,45 @@ def profile(model: keras.Model, dtype: str = "int8") -> Profile:
 
 
 def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> Profile:
-    """The same for a graph, such as a hypermodel's sketch; in total only when not `by_layer`."""
-    if dtype not in OVERHEADS:
+    """The same for a graph, such as a hypermodel's sketch.
+
+    Args:
+        graph: A network.
+        dtype: As in `profile`.
+        by_layer: Whether layers are listed and the best order of execution is looked for, which
+            takes most of the time.
+
+    Returns:
+        Its profile.
+
+    Raises:
+        ValueError: An unknown dtype, or a kind of layer without operators.
+
+    Example:
+
+    >>> from kerasnas.hardware import Sketch, profile_graph
+    >>> x = Sketch.input((8, 8, 1)).conv2d(4, 3, padding="valid", name="conv")
+    >>> x.graph.outputs = (x.index,)
+    >>> profile_graph(x.graph, by_layer=False).macs
+    1296
+    """
+    if not isinstance(dtype, str) or dtype not in OVERHEADS:
         raise ValueError(
             f"Argument `dtype` must be one of {tuple(OVERHEADS)}. Received: dtype={dtype!r}"
         )
     program = lower(graph, dtype)
-    nodes = [graph.nodes[i] for i in graph.schedule()]
     head, tail = head_bytes(program), tail_bytes(program)
+    work = _work(graph, program)
     return Profile(
         dtype=dtype,
-        params=sum(node.params for node in nodes),
-        macs=sum(graph.macs(node) for node in nodes),
+        params=sum(_params(graph).values()),
+        macs=sum(kind.macs for kind in work.values()),
         flash_bytes=flash_bytes(program),
         ram_bytes=head + tail,
         arena_head=head,
         arena_tail=tail,
-        layers=_layers(graph, program, dtype) if by_layer else (),
-        work=_work(graph, program),
+        layers=_layers(graph, program) if by_layer else (),
+        work=work,
         arena_head_reordered=reordered_head(program) if by_layer else None,
     )
 
@@ -163,33 +184,54 @@ def _work(graph: Graph, program: Program) -> dict[str, Work]:
     found: dict[str, Work] = {}
     for operator in program.operators:
         operators, macs, values = found.get(operator.kind, (0, 0, 0))
-        if operator.kind in _MULTIPLYING:
-            macs += graph.macs(graph.nodes[operator.node])
+        macs += _macs(graph, operator)
         values += math.prod(program.activations[operator.writes])
         found[operator.kind] = Work(operators + 1, macs, values)
     return found
 
 
-def _layers(graph: Graph, program: Program, dtype: str) -> tuple[LayerProfile, ...]:
+def _macs(graph: Graph, operator: Operator) -> int:
+    return graph.macs(graph.nodes[operator.node]) if operator.kind in _MULTIPLYING else 0
+
+
+def _params(graph: Graph) -> dict[int, int]:
+    """Number of weights by node; of a layer that is called more than once, at its first call."""
+    found: dict[int, int] = {}
+    seen: set[tuple[int, str]] = set()
+    for index in graph.schedule():
+        node = graph.nodes[index]
+        if node.layer is not None:
+            if (node.layer, node.kind) in seen:
+                continue
+            seen.add((node.layer, node.kind))
+        found[index] = node.params
+    return found
+
+
+def _layers(graph: Graph, program: Program) -> tuple[LayerProfile, ...]:
     flash: dict[int, float] = {}
+    macs: dict[int, int] = {}
     ram: dict[int, int] = {}
     arena: dict[int, int] = {}
     buffers = lifetimes(program)
     offsets = plan(buffers)
+    shares = operator_bytes(program)
     for step, operator in enumerate(program.operators):
-        flash[operator.node] = flash.get(operator.node, 0) + operator_bytes(program, operator)
+        flash[operator.node] = flash.get(operator.node, 0) + shares[step]
+        macs[operator.node] = macs.get(operator.node, 0) + _macs(graph, operator)
         alive = [i for i, b in enumerate(buffers) if b.first <= step <= b.last]
         size = sum(buffers[i].size for i in alive)
         ram[operator.node] = max(ram.get(operator.node, 0), size)
         end = max(offsets[i] + buffers[i].size for i in alive)
         arena[operator.node] = max(arena.get(operator.node, 0), end)
+    params = _params(graph)
     return tuple(
         LayerProfile(
             node.name,
             node.kind,
             node.shape,
-            node.params,
-            graph.macs(node),
+            params.get(index, 0),
+            macs.get(index, 0),
             round(flash.get(index, 0)),
             ram.get(index, 0),
             arena.get(index, 0),

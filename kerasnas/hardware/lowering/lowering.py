@@ -11,18 +11,23 @@ from typing import cast
 from kerasnas.hardware.graph import Graph, Node, Shape
 from kerasnas.hardware.lowering.merging import split_merges, twins
 from kerasnas.hardware.lowering.naming import name_bytes
-from kerasnas.hardware.lowering.program import Constant, Operator, Program
+from kerasnas.hardware.lowering.program import Constant, Operator, Program, operand
 
 # Operators that take a factor and an offset for each of their output channels.
 FOLDING = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"}
 # Operators that apply a relu to what they write.
 _FUSING = {*FOLDING, "ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
 _FUSED = {"RELU", "RELU6"}
+# Where others read it without its relu, the converter computes it twice.
+_COPIED = "FULLY_CONNECTED"
 # A relu after one of these is done before it, where that fuses it.
 _MOVING = {"RESHAPE", "TRANSPOSE"}
 _REDUCING = {"MEAN", "REDUCE_MAX"}
 # Kernels that the int8 converter leaves in floating point.
 _FLOAT_ONLY = {"ELU", "NEG", "SQUARE"}
+# Kernels whose inputs must have the scale of their output, and those that always write another.
+_ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM"}
+_FIXED_SCALE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
 # Kernels that write truth values, and one that reads them.
 _LOGICAL = {"GREATER"}
 
@@ -85,6 +90,7 @@ class Lowering:
         self._shapes: list[Shape] = []
         self._widths: list[int] = []
         self._states: list[int] = []
+        self._intermediates = 0
         self._maker: dict[int, _Step] = {}
         # How many operators, and outputs of the network, read a tensor.
         self._readers: dict[int, int] = {}
@@ -110,8 +116,8 @@ class Lowering:
                 reads = [value[same[i]] for i in node.inputs]
                 if node.kind not in RULES:
                     raise ValueError(
-                        f"Layer {node.name!r} of class {node.kind} has no cost rule; register one "
-                        f"with kerasnas.hardware.cost_rule({node.kind!r})"
+                        f"Node {node.name!r} is of kind {node.kind!r}, of which no operators are "
+                        f"known. A cost rule can add nodes of {', '.join(sorted(RULES))}"
                     )
                 value[index] = RULES[node.kind](self, node, reads)
             # What hands its input on as it is has that input's other readers, too.
@@ -144,8 +150,14 @@ class Lowering:
         if self.dtype == "int8":
             convert = self._float if kind in _FLOAT_ONLY else self._integer
             reads = [convert(x) for x in reads]
+            if kind in _ONE_SCALE:
+                reads = [self._requantized(x) for x in reads]
         width = 1 if kind in _LOGICAL else 4 if kind in _FLOAT_ONLY else self._width
         return self._append(kind, list(reads), shape, tuple(constants), width)
+
+    def intermediates(self, number: int) -> None:
+        """Declare tensors that only carry the scales of what a kernel computes inside."""
+        self._intermediates += number
 
     def state(self, values: int, width: int) -> None:
         """Declare a tensor that lasts between inferences, of so many values of so many bytes."""
@@ -176,13 +188,16 @@ class Lowering:
                 return tensor
         return self.operator("RESHAPE", [tensor], shape, [operand(len(shape) + 1)])
 
-    def affine(self, tensor: int, kinds: Sequence[str], values: int) -> int:
+    def affine(
+        self, tensor: int, kinds: Sequence[str], values: int, ones: Sequence[int] = ()
+    ) -> int:
         """Append factors and offsets, or fold them into the operator before.
 
         Args:
             tensor: What is scaled.
             kinds: The operators: MUL for a factor, ADD or SUB for an offset, in their order.
             values: Number of factors, and of offsets: one, or one a channel.
+            ones: Axes of length one before them.
 
         Returns:
             The result.
@@ -196,8 +211,8 @@ class Lowering:
             return tensor
         moved = self._moves_before(tensor, values)
         if moved is not None:
-            return self._move(moved, self.affine(moved.reads[0], kinds, values))
-        constant = Constant((values,) if values > 1 else (), "weight")
+            return self._move(moved, self.affine(moved.reads[0], kinds, values, ones))
+        constant = Constant((*ones, values) if values > 1 else (), "weight")
         for kind in kinds:
             tensor = self.operator(kind, [tensor], self._shapes[tensor], [constant])
         return tensor
@@ -222,8 +237,11 @@ class Lowering:
         """
         if kind in _FUSED:
             last = self._maker.get(tensor)
-            if last is not None and last.kind == kind and self._readers[tensor] == 1:
+            single = self._readers[tensor] == 1
+            if last is not None and last.kind == kind and single:
                 return tensor
+            if last is not None and (last.kind, last.activation, single) == (_COPIED, None, False):
+                return self._copy(last, tensor, kind)
             maker = self._foldable(tensor, _FUSING, fused=kind)
             if maker is not None:
                 maker.activation = kind
@@ -233,6 +251,21 @@ class Lowering:
         if moved is not None and moved.kind == "RESHAPE":
             return self._move(moved, self.activation(moved.reads[0], kind))
         return self.operator(kind, [tensor], self._shapes[tensor])
+
+    def _copy(self, maker: _Step, tensor: int, activation: str) -> int:
+        """Append a second kernel that applies an activation, of what others read without it."""
+        self._readers[tensor] -= 1
+        for read in maker.reads:
+            self._readers[read] = self._readers.get(read, 1) + 1
+        maker.constants = tuple(
+            dataclasses.replace(constant, owner=("copied", tensor, place))
+            for place, constant in enumerate(maker.constants)
+        )
+        shape, constants = self._shapes[tensor], maker.constants
+        out = self._append(maker.kind, maker.reads, shape, constants, self._width)
+        copy = self._maker[out]
+        copy.layers, copy.activation = [*maker.layers, self._index], activation
+        return out
 
     def _move(self, moved: _Step, source: int) -> int:
         """Let a reshape or a transposition come after what was done before it."""
@@ -269,22 +302,27 @@ class Lowering:
             self._steps.remove(maker)
         return source
 
-    def without_factor(self, tensor: int) -> int:
-        """Drop the one factor before a kernel, which takes it into its own values.
+    def without_affine(self, tensor: int, offsets: bool, channels: bool) -> int:
+        """Drop factors and offsets before a kernel, which takes them into its own values.
 
         Args:
             tensor: What the kernel reads.
+            offsets: Whether it takes offsets, too.
+            channels: Whether it takes one for each channel, too.
 
         Returns:
-            What it reads without the factor; `tensor` itself where there is none.
+            What it reads without them; `tensor` itself where there are none.
         """
         maker = self._maker.get(tensor)
-        if maker is None or maker.kind != "MUL" or self._readers[tensor] > 1:
-            return tensor
-        if len(maker.reads) > 1 or maker.constants[0].shape or maker.activation:
-            return tensor
-        self._steps.remove(maker)
-        return maker.reads[0]
+        while maker is not None and self._readers[maker.writes] == 1 and len(maker.reads) == 1:
+            shape = maker.constants[0].shape if maker.constants else (0, 0)
+            taken = maker.kind == "MUL" or (offsets and maker.kind == "ADD")
+            if not taken or maker.activation or len(shape) > (1 if channels else 0):
+                break
+            self._steps.remove(maker)
+            tensor = maker.reads[0]
+            maker = self._maker.get(tensor)
+        return tensor
 
     def follows_kernel(self, tensor: int) -> bool:
         """Whether a kernel writes the tensor, and nothing else reads it."""
@@ -344,6 +382,15 @@ class Lowering:
             return tensor
         return self._append("QUANTIZE", [tensor], self._shapes[tensor], (), 1)
 
+    def _requantized(self, tensor: int) -> int:
+        maker = self._maker.get(tensor)
+        if maker is None or maker.kind not in _FIXED_SCALE:
+            return tensor
+        out = self._append("QUANTIZE", [tensor], self._shapes[tensor], (), 1)
+        step = self._steps.pop()
+        self._steps.insert(self._steps.index(maker) + 1, step)
+        return out
+
     def _count_readers(self, schedule: list[int], same: dict[int, int]) -> dict[int, int]:
         readers = dict.fromkeys(schedule, 0)
         for index in schedule:
@@ -365,24 +412,34 @@ class Lowering:
             activations=[self._shapes[tensor] for tensor in number],
             widths=[self._widths[tensor] for tensor in number],
             states=self._states,
+            intermediates=self._intermediates,
             inputs=[number[tensor] for tensor in inputs],
             outputs=[number[tensor] for tensor in outputs],
         )
         for step in self._steps:
             layers = [nodes[i] for i in step.layers]
+            constants = _owned(step.constants, layers)
+            leaves = step.writes in outputs
             program.operators.append(
                 Operator(
                     step.kind,
                     self._origin[step.layers[0]],
                     tuple(number[tensor] for tensor in step.reads),
                     number[step.writes],
-                    step.constants,
-                    name_bytes(self._graph.name, layers, step.constants, step.writes in outputs),
+                    constants,
+                    name_bytes(self._graph.name, step.kind, layers, constants, leaves),
                 )
             )
         return program
 
 
-def operand(values: int) -> Constant:
-    """Integers such as axes, paddings or a shape."""
-    return Constant((values,), "operand", 0)
+def _owned(constants: tuple[Constant, ...], layers: Sequence[Node]) -> tuple[Constant, ...]:
+    """Constants of an operator, known to be shared where all that went into them is."""
+    weighted = [node for node in layers if node.weights]
+    if not weighted or any(node.layer is None for node in weighted):
+        return constants
+    owner = tuple((node.layer, node.kind) for node in weighted)
+    return tuple(
+        dataclasses.replace(constant, owner=(*owner, place))
+        for place, constant in enumerate(constants)
+    )

@@ -55,7 +55,7 @@ def twins(graph: Graph, schedule: list[int]) -> dict[int, int]:
         if node.kind in _DROPPED:
             same[index] = same[node.inputs[0]]
             continue
-        key = (node.kind, tuple(same[i] for i in node.inputs), node.config, node.shape)
-        unique = node.weights or node.kind == "InputLayer"
+        key = (node.kind, tuple(same[i] for i in node.inputs), node.config, node.shape, node.layer)
+        unique = (node.weights and node.layer is None) or node.kind == "InputLayer"
         same[index] = index if unique else first.setdefault(key, index)
     return same

@@ -8,11 +8,20 @@ from kerasnas.hardware.graph import Shape
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Constant:
-    """A constant tensor of the file: its shape, role and number of quantization scales."""
+    """A constant tensor of the file.
+
+    Args:
+        shape: Its shape.
+        role: "weight", "bias", or "operand" for integers such as axes and paddings.
+        scales: Number of its quantization scales.
+        owner: What tells it from others of shared layers, whose operators read the same tensor;
+            None for a tensor that one operator reads.
+    """
 
     shape: Shape
-    role: str  # "weight", "bias", or "operand" for integers such as axes and paddings
+    role: str
     scales: int = 1
+    owner: tuple[object, ...] | None = None
 
     @property
     def values(self) -> int:
@@ -52,6 +61,7 @@ class Program:
         activations: Shape of each activation.
         widths: Bytes of one value of each activation: in an int8 file some stay in floating point.
         states: Bytes of each tensor that lasts from one inference to the next.
+        intermediates: Number of tensors that hold nothing but scales.
         inputs: Activations that are the network's inputs.
         outputs: Those that are its outputs.
     """
@@ -61,9 +71,26 @@ class Program:
     activations: list[Shape] = dataclasses.field(default_factory=list)
     widths: list[int] = dataclasses.field(default_factory=list)
     states: list[int] = dataclasses.field(default_factory=list)
+    intermediates: int = 0
     inputs: list[int] = dataclasses.field(default_factory=list)
     outputs: list[int] = dataclasses.field(default_factory=list)
+
+    def constants(self) -> list[tuple[Operator, Constant]]:
+        """Every constant tensor once, with the first operator that reads it."""
+        found = []
+        seen = set()
+        for operator in self.operators:
+            for constant in operator.constants:
+                if constant.owner is None or constant not in seen:
+                    found.append((operator, constant))
+                    seen.add(constant)
+        return found
 
     def activation_bytes(self, index: int) -> int:
         """Bytes of an activation."""
         return self.widths[index] * math.prod(self.activations[index])
+
+
+def operand(values: int) -> Constant:
+    """Integers such as axes, paddings or a shape."""
+    return Constant((values,), "operand", 0)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
-from kerasnas.hardware.lowering.lowering import Lowering, lowers, operand
-from kerasnas.hardware.lowering.program import Constant
+from kerasnas.hardware.lowering.lowering import Lowering, lowers
+from kerasnas.hardware.lowering.program import Constant, operand
 
 _KERNELS = {
     "Conv1D": "CONV_2D",
@@ -56,7 +56,9 @@ _ACTIVATIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @lowers("Dense")
 def _dense(to: Lowering, node: Node, reads: list[int]) -> int:
-    return _convolve(to, node, to.without_factor(reads[0]), node.shape)
+    biased = len(node.weights) > 1
+    x = to.without_affine(reads[0], offsets=biased, channels=biased)
+    return _convolve(to, node, x, node.shape)
 
 
 @lowers("Conv2DTranspose")
@@ -72,7 +74,9 @@ def _convolution(to: Lowering, node: Node, reads: list[int]) -> int:
         spans = zip(node.weights[0], cast("Shape", dilation), strict=False)
         window = [(size - 1) * step + 1 for size, step in spans]
         x = to.without_padding(x, window, cast("Shape", strides))
-    return _convolve(to, node, to.without_factor(x), node.shape)
+    # An offset would not reach the zeros around the image.
+    x = to.without_affine(x, offsets=padding == "valid" and x == reads[0], channels=False)
+    return _convolve(to, node, x, node.shape)
 
 
 @lowers("Conv1D", "Conv1DTranspose", "DepthwiseConv1D")
@@ -100,15 +104,19 @@ def _convolve(to: Lowering, node: Node, x: int, shape: Shape) -> int:
 
 @lowers("LSTM")
 def _lstm(to: Lowering, node: Node, reads: list[int]) -> int:
-    (steps, features), units = to.shape(reads[0]), node.weights[1][0]
+    x = reads[0]
+    (steps, features), units = to.shape(x), node.weights[1][0]
+    if "backwards" in node.config:
+        x = to.operator("REVERSE_V2", [x], to.shape(x), [operand(1)])
     # Input, forget, cell and output gate each have tensors of their own.
     kernels = [Constant((units, features), "weight")] * 4 + [Constant((units, units), "weight")] * 4
     biases = [Constant((units,), "bias", 0)] * 4
     quantized = to.dtype == "int8"
     to.state(units, 1 if quantized else 4)
+    to.intermediates(5 if quantized else 0)
     # The cell's state is kept in 16 bits.
     to.state(units, 2 if quantized else 4)
-    out = to.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", reads, (steps, units), kernels + biases)
+    out = to.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", [x], (steps, units), kernels + biases)
     return _last_step(to, node, out)
 
 
@@ -147,7 +155,8 @@ def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("Normalization")
 def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    return to.affine(reads[0], ("SUB", "MUL"), node.shape[-1])
+    ones = (1,) * (len(node.shape) - 1)
+    return to.affine(reads[0], ("SUB", "MUL"), node.shape[-1], (1, *ones))
 
 
 @lowers("Rescaling")
@@ -162,8 +171,9 @@ def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
 def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     shape, channels = node.shape, node.shape[-1]
     rows = math.prod(shape[:-1])
-    x = to.reshape(reads[0], (rows, channels, 1))
-    x = to.operator("TRANSPOSE", [x], (channels, 1, rows), [operand(4)])
+    x = to.reshape(reads[0], (channels, 1, 1) if rows == 1 else (rows, channels, 1))
+    if rows > 1:
+        x = to.operator("TRANSPOSE", [x], (channels, 1, rows), [operand(4)])
     mean = to.operator("MEAN", [x], (rows,), [operand(3)])
     square = to.operator("SQUARED_DIFFERENCE", [x, mean], (channels, 1, rows))
     scale = to.operator("MEAN", [square], (rows,), [operand(3)])
@@ -173,7 +183,8 @@ def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     shift = to.operator("MUL", [mean, scale], (rows,))
     shift = to.operator("SUB", [shift], (rows,), [Constant((rows,), "weight")])
     x = to.operator("ADD", [scaled, shift], (channels, 1, rows))
-    x = to.operator("TRANSPOSE", [x], (rows, channels, 1), [operand(4)])
+    if rows > 1:
+        x = to.operator("TRANSPOSE", [x], (rows, channels, 1), [operand(4)])
     x = to.reshape(x, shape)
     for kind, _ in zip(("MUL", "ADD"), node.weights, strict=False):
         x = to.operator(kind, [x], shape, [Constant((channels,), "weight")])
@@ -220,6 +231,8 @@ def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
     function = str(node.config[0])
     if function == "selu":
         return _selu(to, node, reads[0])
+    if function == "softmax" and len(node.config) > 1:
+        return _softmax(to, node, reads[0])
     if function not in _ACTIVATIONS:
         raise ValueError(
             f"Activation {function!r} of layer {node.name!r} has no cost rule; use one of "
@@ -237,6 +250,20 @@ def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
         else:
             x = to.operator(kind, [x], node.shape, [_number()])
     return x
+
+
+def _softmax(to: Lowering, node: Node, x: int) -> int:
+    """Along the last axis; along another one after a transposition, and back."""
+    shape, axis = node.shape, cast("int", node.config[1])
+    moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
+
+    def transposed(x: int, shape: Shape) -> int:
+        if [n for n in to.shape(x) if n > 1] == [n for n in shape if n > 1]:
+            return to.reshape(x, shape)
+        return to.operator("TRANSPOSE", [x], shape, [operand(len(shape) + 1)])
+
+    x = to.operator("SOFTMAX", [transposed(x, moved)], moved)
+    return transposed(x, shape)
 
 
 def _selu(to: Lowering, node: Node, x: int) -> int:
