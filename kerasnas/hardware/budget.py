@@ -8,6 +8,7 @@ import keras
 
 from kerasnas.hardware import units
 from kerasnas.hardware.devices import Device, find_device
+from kerasnas.hardware.latency.telling import WAYS, check_latency, check_told
 from kerasnas.hardware.profile import Profile
 
 # Name of each limit, and the attribute of a profile that it bounds.
@@ -18,11 +19,6 @@ LIMITS = {
     "ram": "ram_bytes",
     "latency_ms": "latency_ms",
 }
-_LATENCY_SOURCES = (
-    "latency=kn.hardware.LatencyModel.fit(timings) predicts it from timings of a device, "
-    "kn.Budget.for_device(name) with the timings that are published for a few boards, and "
-    "latency=kn.hardware.HostLatency() measures it on this machine"
-)
 # The smallest file that the converter writes, of one operator without constants, has 808 bytes, and
 # the interpreter of tflite-micro 0.dev20261023 reports an arena of 832 for it.
 _LEAST = {"params": 1, "macs": 1, "flash": 800, "ram": 800}
@@ -30,7 +26,18 @@ _UNITS = {"params": units.COUNTS, "macs": units.COUNTS, "flash": units.BYTES, "r
 
 
 class Violation(NamedTuple):
-    """A cost that is above its limit, both in the limit's unit."""
+    """A cost that is above its limit.
+
+    Args:
+        value: The cost: bytes, milliseconds, or a number of weights or of multiply-accumulates.
+        limit: Its limit, in the same unit.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> kn.hardware.Violation(value=80000, limit=64000).excess
+    0.25
+    """
 
     value: float
     limit: float
@@ -52,14 +59,15 @@ class Budget:
             (KB = 1024 bytes, MB = 1024 KB).
         ram: Tensor arena in bytes, or a string such as "32KB".
         latency_ms: Milliseconds of one inference, or a string such as "20ms" or "1.5s".
-        latency: What tells the milliseconds of a network: a `kerasnas.hardware.LatencyModel` or
-            anything else with `predict(profile) -> float`; or a `kerasnas.hardware.HostLatency`,
-            which measures the converted model on this machine. Without `latency_ms` it limits
-            nothing, and makes "latency_ms" a cost that can be an objective.
+        latency: What tells the milliseconds of a network: a `kerasnas.hardware.LatencyModel` of
+            int8 files, or anything else with `predict(profile) -> float`; or a
+            `kerasnas.hardware.HostLatency`, which measures the converted model on this machine.
+            Without `latency_ms` it limits nothing, and makes "latency_ms" a cost that can be an
+            objective.
 
     Raises:
         ValueError: A limit that is not positive or whose unit is unknown, one below what any
-            model needs, or `latency_ms` without `latency`.
+            model needs, `latency_ms` without `latency`, or a latency model of another dtype.
         TypeError: A limit that is no number, or a `latency` that cannot tell the milliseconds.
 
     Example:
@@ -93,17 +101,14 @@ class Budget:
                     f"needs. Received: {name}={value!r}"
                 )
             object.__setattr__(self, name, None if limit is None else int(limit))
-        if latency is not None and not (hasattr(latency, "predict") or hasattr(latency, "measure")):
-            raise TypeError(
-                f"Argument `latency` must tell the milliseconds of a network: {_LATENCY_SOURCES}. "
-                f"Received: latency={latency!r} of type {type(latency).__name__}"
-            )
+        if latency is not None:
+            check_latency(latency)
         if latency_ms is not None:
             parsed = units.parse("latency_ms", latency_ms, units.MILLISECONDS)
             if latency is None:
                 raise ValueError(
                     "Argument `latency_ms` needs something that tells the milliseconds of a "
-                    f"network: {_LATENCY_SOURCES}. Received: latency_ms={latency_ms!r} alone"
+                    f"network: {WAYS}. Received: latency_ms={latency_ms!r} alone"
                 )
             latency_ms = parsed
         object.__setattr__(self, "latency_ms", latency_ms)
@@ -146,8 +151,18 @@ class Budget:
 
     @property
     def measures(self) -> bool:
-        """Whether the latency is measured on the model itself, and not predicted."""
-        return self.latency is not None and not hasattr(self.latency, "predict")
+        """Whether the latency is measured on the model itself, and not predicted.
+
+        Returns:
+            True if `latency` has `measure` and no `predict`; False without a `latency`, too.
+
+        Example:
+
+        >>> import kerasnas as kn
+        >>> kn.Budget(latency_ms=5, latency=kn.hardware.HostLatency()).measures
+        True
+        """
+        return self.latency is not None and not callable(getattr(self.latency, "predict", None))
 
     def completed(
         self, profile: Profile, model: Callable[[], keras.Model] | None = None
@@ -160,15 +175,26 @@ class Budget:
 
         Returns:
             The profile, `latency_ms` filled in unless it is there, or nothing tells it.
+
+        Raises:
+            TypeError: What `latency` told is no number.
+            ValueError: It is negative or not finite, or `latency` cannot tell it for this network.
         """
         if self.latency is None or profile.latency_ms is not None:
             return profile
         if not self.measures:
-            ms = float(self.latency.predict(profile))
+            ms = check_told(self.latency.predict(profile), self.latency)
         elif model is None:
             return profile
         else:
-            ms = self.latency.measure(model()).median
+            found = self.latency.measure(model())
+            if not hasattr(found, "median"):
+                raise TypeError(
+                    "Method `measure` of argument `latency` must return an object with a `median`, "
+                    "such as kerasnas.hardware.LatencyMeasurement. Received: "
+                    f"{found!r}, from a {type(self.latency).__name__}"
+                )
+            ms = check_told(found.median, self.latency)
         return dataclasses.replace(profile, latency_ms=ms)
 
     def violations(self, profile: Profile) -> dict[str, Violation]:
@@ -180,6 +206,10 @@ class Budget:
 
         Returns:
             For each limit that is exceeded, its name and a `Violation`; empty when all is met.
+
+        Raises:
+            TypeError: What `latency` told is no number.
+            ValueError: It is negative or not finite, or `latency` cannot tell it for this network.
         """
         profile = self.completed(profile)
         found = {}

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from kerasnas.hardware import units
 from kerasnas.hardware.latency import LatencyModel
 from kerasnas.hardware.latency.boards import BOARDS
+from kerasnas.hardware.latency.telling import check_latency
 
 _KB, _MB, _GB = 1024, 1024**2, 1024**3
 
@@ -33,16 +34,20 @@ class Device:
         name: Its name.
         flash: Bytes of flash, or a string such as "1MB"; None where programs lie on a disk.
         ram: Bytes of RAM, likewise.
-        flash_reserve: What of the flash the runtime and the application need.
+        flash_reserve: What of the flash the runtime and the application need; 0 for nothing.
         ram_reserve: What of the RAM they need beside the tensor arena, and in it the scratch
             buffers of the device's own kernels, which the reference kernels do not ask for.
         bank: The largest part of the RAM with consecutive addresses, in which the tensor arena
             must lie; None for all of it.
-        latency: Tells the milliseconds of a network on it: a `LatencyModel`.
+        latency: Tells the milliseconds of a network on it: a `LatencyModel` of int8 files; None
+            where nothing does.
         source: Where the figures are from.
 
     Raises:
-        ValueError: An amount that is not positive, or a reserve that leaves nothing.
+        TypeError: A name that is no string, an amount that is none, or a `latency` that cannot
+            tell the milliseconds.
+        ValueError: An amount that is not positive, a reserve that leaves nothing, a bank above
+            the RAM, or a latency model of another dtype.
 
     Example:
 
@@ -62,10 +67,19 @@ class Device:
     source: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise (ValueError if isinstance(self.name, str) else TypeError)(
+                f"Argument `name` must be the name of the device. Received: name={self.name!r}"
+            )
         for field in ("flash", "ram", "flash_reserve", "ram_reserve", "bank"):
-            value = getattr(self, field)
-            if value is not None and not (value == 0 and field.endswith("reserve")):
-                object.__setattr__(self, field, int(units.parse(field, value, units.BYTES)))
+            value, reserve = getattr(self, field), field.endswith("reserve")
+            if value is None and reserve:
+                raise TypeError(
+                    f"Argument `{field}` must be an amount, 0 for nothing. Received: {field}=None"
+                )
+            if value is not None:
+                parsed = units.parse(field, value, units.BYTES, zero=reserve)
+                object.__setattr__(self, field, int(parsed))
         for field in ("flash", "ram"):
             total, reserve = getattr(self, field), getattr(self, f"{field}_reserve")
             if total is not None and reserve >= total:
@@ -74,15 +88,42 @@ class Device:
                     f"say what the runtime and the application of device {self.name!r} need. "
                     f"Received: {field}_reserve={reserve}"
                 )
+        if self.bank is not None and (self.ram is None or int(self.bank) > int(self.ram)):
+            raise ValueError(
+                f"Argument `bank` must be a part of the {self.ram or 'unlimited'} bytes of `ram`; "
+                f"leave it out where that is one piece. Received: bank={self.bank}"
+            )
+        if self.latency is not None:
+            check_latency(self.latency)
 
     @property
     def model_flash(self) -> int | None:
-        """Bytes of flash that a model may have; None for no limit."""
+        """Bytes of flash that a model may have.
+
+        Returns:
+            `flash` less its reserve; None for no limit.
+
+        Example:
+
+        >>> import kerasnas as kn
+        >>> kn.hardware.DEVICES["nucleo-f446re"].model_flash
+        393216
+        """
         return None if self.flash is None else int(self.flash) - int(self.flash_reserve)
 
     @property
     def model_ram(self) -> int | None:
-        """Bytes of RAM that the tensor arena may have; None for no limit."""
+        """Bytes of RAM that the tensor arena may have.
+
+        Returns:
+            `ram` less its reserve, and no more than `bank`; None for no limit.
+
+        Example:
+
+        >>> import kerasnas as kn
+        >>> kn.hardware.DEVICES["nucleo-f446re"].model_ram
+        98304
+        """
         if self.ram is None:
             return None
         left = int(self.ram) - int(self.ram_reserve)
@@ -201,10 +242,25 @@ _KNOWN = (
 )
 
 DEVICES: Mapping[str, Device] = MappingProxyType({device.name: device for device in _KNOWN})
+"""Boards and phones by name, each with the data sheet that its figures are from.
+
+Example:
+
+```python
+kn.hardware.DEVICES["esp32"].model_ram   # 163840
+kn.Budget.for_device("esp32").ram        # the same
+```
+"""
 
 
 def find_device(name: str) -> Device:
     """A device by its name, in any case.
+
+    Args:
+        name: A name of `DEVICES`; spaces and underscores stand for its hyphens.
+
+    Returns:
+        The device.
 
     Raises:
         TypeError: `name` is no string.

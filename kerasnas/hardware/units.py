@@ -16,19 +16,23 @@ _EXAMPLES = {
 }
 
 
-def parse(name: str, value: int | float | str, units: Mapping[str, float]) -> float:
+def parse(
+    name: str, value: int | float | str, units: Mapping[str, float], zero: bool = False
+) -> float:
     """Read an amount.
 
     Args:
         name: Name of the argument, for the error.
         value: A number, or a string of a number and a unit.
         units: How much each unit is, in capitals: `BYTES`, `COUNTS` or `MILLISECONDS`.
+        zero: Whether 0 is an amount, too.
 
     Returns:
         The amount in the unit without a name: bytes, ones or milliseconds.
 
     Raises:
-        ValueError: A string that is no amount, or an amount that is not positive and finite.
+        ValueError: A string that is no amount, or an amount that is negative, infinite, or 0
+            unless `zero`.
         TypeError: Neither a number nor a string.
 
     Example:
@@ -53,8 +57,9 @@ def parse(name: str, value: int | float | str, units: Mapping[str, float]) -> fl
         )
     else:
         number = float(value)
-    if not 0 < number < float("inf"):
+    if not (0 < number < float("inf") or (zero and number == 0)):
+        least = "at least 0" if zero else "above 0"
         raise ValueError(
-            f"Argument `{name}` must be above 0 and finite. Received: {name}={value!r}"
+            f"Argument `{name}` must be {least} and finite. Received: {name}={value!r}"
         )
     return number

@@ -18,6 +18,14 @@ from kerasnas.hypermodels.settled import Settled
 from kerasnas.oracles.session import clear_session
 
 
+class LatencyError(keras_tuner.errors.FatalValueError):
+    """The budget's latency cannot be predicted for a proposal, which ends the search.
+
+    A proposal that cannot be built is a failed trial, and the search goes on; a latency model that
+    does not know an operator would fail with one trial after another.
+    """
+
+
 @dataclasses.dataclass(frozen=True)
 class _Judged:
     key: str
@@ -69,7 +77,11 @@ class Gate:
         self._hypermodel.declare(hp)
 
     def violations(self, values: Mapping[str, Any]) -> dict[str, Violation]:
-        """Limits that the proposal breaks; empty when it fits or cannot be built."""
+        """Limits that the proposal breaks; empty when it fits or cannot be built.
+
+        Raises:
+            LatencyError: Its latency cannot be predicted.
+        """
         judged = self._judge(values) if self._budget else None
         if judged is None or judged.profile is None:
             return {}
@@ -85,7 +97,7 @@ class Gate:
         A latency that must be measured is not in it: it takes seconds, and `costs` has it.
         """
         found = self._judge(values).profile
-        return None if found is None else self._budget.completed(found)
+        return None if found is None else self._predicted(found)
 
     def costs(self, values: Mapping[str, Any]) -> Profile | None:
         """The same, with a latency that must be measured."""
@@ -109,6 +121,7 @@ class Gate:
     def _violations(
         self, found: Profile, network: str, model: Callable[[], keras.Model]
     ) -> dict[str, Violation]:
+        found = self._predicted(found)
         broken = self._budget.violations(found)
         if broken or self._budget.latency_ms is None or not self._budget.measures:
             return broken
@@ -117,10 +130,17 @@ class Gate:
 
     def _completed(self, found: Profile, network: str, model: Callable[[], keras.Model]) -> Profile:
         if not self._budget.measures:
-            return self._budget.completed(found)
+            return self._predicted(found)
         if network not in self._measured:
             self._measured[network] = self._budget.completed(found, model)
         return self._measured[network]
+
+    def _predicted(self, found: Profile) -> Profile:
+        """With its latency, unless that must be measured."""
+        try:
+            return self._budget.completed(found)
+        except Exception as error:
+            raise LatencyError(f"The latency of a proposal cannot be predicted. {error}") from error
 
     def _try_sketch(self) -> bool:
         try:

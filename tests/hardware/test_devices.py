@@ -92,3 +92,31 @@ def test_a_device_without_room_says_what_takes_it():
 def test_an_amount_that_is_none_names_the_argument(bad):
     with pytest.raises(ValueError, match="flash"):
         Device("mine", flash=bad, ram="96KB")
+
+
+@pytest.mark.parametrize("nothing", [0, 0.0, "0", "0KB", "0 B"])
+def test_a_reserve_of_nothing(nothing):
+    device = Device("mine", flash="64KB", ram="20KB", flash_reserve=nothing, ram_reserve=nothing)
+    assert (device.model_flash, device.model_ram) == (64 * KB, 20 * KB)
+    assert device.ram_reserve == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"ram_reserve": None}, "`ram_reserve`.*0 for nothing.*ram_reserve=None"),
+        ({"flash_reserve": None}, "`flash_reserve`.*flash_reserve=None"),
+        ({"ram_reserve": "-1KB"}, "`ram_reserve`"),
+        ({"bank": 0}, "`bank` must be above 0"),
+        ({"bank": "97KB"}, "`bank`.*98304 bytes of `ram`.*bank=99328"),
+        ({"ram": None, "bank": "9KB"}, "`bank`.*`ram`"),
+        ({"latency": 5}, r"`latency`.*LatencyModel\.fit.*latency=5"),
+        ({"latency": LatencyModel}, "`latency`.*an instance"),
+        ({"latency": LatencyModel(1, {}, "it", dtype="float32")}, "`latency`.*int8.*float32"),
+        ({"name": 5}, "`name`.*name=5"),
+        ({"name": ""}, "`name`.*name=''"),
+    ],
+)
+def test_a_bad_argument_is_named_at_once(bad, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        Device(**{"name": "mine", "flash": "512KB", "ram": "96KB", **bad})

@@ -50,3 +50,14 @@ def test_bad_input_is_a_clear_error():
         HostLatency().measure(endless)
     with pytest.raises(ValueError, match="data"):
         measure_latency(b"no model")
+
+
+def test_what_is_measured_is_what_the_other_limits_of_a_budget_hold_for():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    assert HostLatency().dtype == kn.profile(model).dtype == "int8"
+
+
+def test_a_layer_that_is_always_0_is_timed_as_int8_too():
+    dead = keras.layers.Dense(1, "relu", kernel_initializer=keras.initializers.Constant(-1))
+    model = keras.Sequential([keras.Input((4,)), dead, keras.layers.Dense(1)])
+    check(HostLatency(runs=3).measure(model), 3, 1)

@@ -34,10 +34,10 @@ def timings(model, rng, count, noise=0.0):
     return found
 
 
-def profile(work):
+def profile(work, dtype="int8"):
     totals = {"params": 0, "macs": 0, "flash_bytes": 0, "ram_bytes": 0}
     return kn.hardware.Profile(
-        dtype="int8", arena_head=0, arena_tail=0, layers=(), work=work, **totals
+        dtype=dtype, arena_head=0, arena_tail=0, layers=(), work=work, **totals
     )
 
 
@@ -125,6 +125,65 @@ def test_operators_that_were_timed_one_by_one(rng):
     assert (alone.error.timings, alone.error.fits) == (1, 6)
 
 
+def test_a_model_that_was_timed_again_is_one_timing(rng):
+    nine = timings(TRUTH, rng, 9)
+    slower = [dataclasses.replace(row, ms=2 * row.ms) for row in nine]
+    faster = [
+        dataclasses.replace(row, ms=row.ms / 9, model=f"copy {i}") for i, row in enumerate(nine)
+    ]
+    fitted = LatencyModel.fit([*slower, *nine, *faster])
+    once = LatencyModel.fit(nine)
+    assert fitted.constant == pytest.approx(once.constant)
+    assert fitted.error == pytest.approx(once.error)
+    assert "27 timings of 9 models, of each the median" in fitted.source
+    assert "median" not in once.source
+    with pytest.raises(ValueError, match=r"9 in all.*like=.*27 timings of 3 distinct models"):
+        LatencyModel.fit(nine[:3] * 9)
+    scaled = LatencyModel.fit(nine[:1] * 9, like=TRUTH)
+    assert scaled.error is None
+    assert scaled.constant == pytest.approx(2)
+
+
+def test_no_model_is_held_out_of_a_fit_that_saw_it(rng):
+    """Noise that no network shares cannot be predicted: a leak would hide it."""
+    alone = timings(TRUTH, rng, 12, noise=0.3)
+    twins = [dataclasses.replace(row, model=f"{i}") for i, row in enumerate(alone * 2)]
+    assert LatencyModel.fit(twins).error == pytest.approx(LatencyModel.fit(alone).error)
+
+
+def test_operators_of_one_model_under_two_names_are_held_out_together(rng):
+    kinds = [CONV, DEPTHWISE, CONV, DEPTHWISE, CONV, DEPTHWISE]
+    rows = []
+    for kind in kinds:
+        one = {kind: random_work(rng)[kind]}
+        rows.append(Timing(one, TRUTH.predict(profile(one)) - 2, "a", whole=False))
+    renamed = [dataclasses.replace(row, model="b") for row in rows]
+    both = LatencyModel.fit([*rows, *renamed])
+    assert (both.error.timings, both.error.fits) == (1, 6)
+    with pytest.raises(ValueError, match="12 timings of 2 distinct operators"):
+        LatencyModel.fit(rows[:2] * 6)
+
+
+def test_a_model_is_of_one_dtype(rng, tmp_path):
+    rows = timings(TRUTH, rng, 9)
+    floats = [dataclasses.replace(row, dtype="float32") for row in rows]
+    with pytest.raises(ValueError, match="timing 0 is of int8 and timing 2 of float32"):
+        LatencyModel.fit([*rows[:2], *floats[2:]])
+    fitted = LatencyModel.fit(floats)
+    assert fitted.dtype == "float32"
+    assert "float32" in str(fitted)
+    fitted.save(tmp_path / "latency.json")
+    assert LatencyModel.load(tmp_path / "latency.json") == fitted
+    work = random_work(rng)
+    assert fitted.predict(profile(work, "float32")) > 0
+    with pytest.raises(ValueError, match=r"is of int8 and the latency model .* of float32.*dtype="):
+        fitted.predict(profile(work))
+    with pytest.raises(ValueError, match=r"`like` is of int8.*dataclasses\.replace"):
+        LatencyModel.fit(floats[:3], like=TRUTH)
+    same = dataclasses.replace(TRUTH, dtype="float32")
+    assert LatencyModel.fit(floats[:3], like=same).dtype == "float32"
+
+
 def test_a_kind_that_was_never_timed(rng):
     fitted = LatencyModel.fit(timings(TRUTH, rng, 30))
     work = {CONV: Work(1, 10**6, 10)}
@@ -157,6 +216,70 @@ def test_costs_are_never_negative(bad):
         LatencyModel(0, {ADD: Cost(values=bad)}, "")
 
 
+WORK = {CONV: Work(1, 10, 10)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (5, r"`timings` must be.*Received: timings=5"),
+        ([(profile(WORK), 1.0, "small")], r"timing 0 must be a Timing or a pair"),
+        ([(profile(WORK),)], r"timing 0 must be"),
+        ([7], r"timing 0 must be.*7"),
+        ([Timing(WORK, 1.0), (profile(WORK), "fast")], r"timing 1.*milliseconds.*'fast'"),
+        ([(profile(WORK), None)], r"timing 0.*milliseconds.*None"),
+        ([("small.tflite", 1.0)], r"timing 0.*read_bytes.*'small.tflite'"),
+        ([(profile(WORK), -1.0)], r"timing 0.*above 0.*-1"),
+        ([(b"no model", 1.0)], r"timing 0.*\.tflite"),
+    ],
+)
+def test_a_bad_row_is_named(rows, said):
+    with pytest.raises((TypeError, ValueError), match=f"(?s){said}"):
+        LatencyModel.fit(rows)
+
+
+def test_bad_arguments_of_a_fit_are_named(rng):
+    rows = timings(TRUTH, rng, 9)
+    with pytest.raises(TypeError, match=r"`like` must be.*MICROCONTROLLER.*like='x'"):
+        LatencyModel.fit(rows, like="x")
+    with pytest.raises(TypeError, match="source=5"):
+        LatencyModel.fit(rows, source=5)
+    nothing = [Timing(row.work, 0.0, f"{i}", whole=False) for i, row in enumerate(rows)]
+    with pytest.raises(ValueError, match="`timings` are all 0 ms"):
+        LatencyModel.fit(nothing)
+    with pytest.raises(ValueError, match="`timings` are all 0 ms"):
+        LatencyModel.fit(nothing, like=TRUTH)
+
+
+def test_only_a_profile_is_predicted():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(TypeError, match=r"`profile`.*kn\.profile\(model\).*Sequential"):
+        TRUTH.predict(model)
+    with pytest.raises(TypeError, match=r"`profile`.*kn\.hardware\.profile_tflite.*bytes"):
+        TRUTH.predict(b"TFL3")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"constant": "1"}, "constant.*'1'"),
+        ({"constant": None}, "constant.*None"),
+        ({"costs": [Cost()]}, "`costs` must be a mapping"),
+        ({"costs": {ADD: 5}}, r"costs\['ADD'\].*Cost.*5"),
+        ({"costs": {ADD: (1, 2, 3, 4)}}, r"costs\['ADD'\].*Cost"),
+        ({"costs": {ADD: {"macs": 1}}}, r"costs\['ADD'\].*Cost"),
+        ({"costs": {ADD: Cost(macs="1")}}, r"costs\['ADD'\]\.macs.*'1'"),
+        ({"costs": {5: Cost()}}, "`costs`.*5"),
+        ({"source": None}, "source=None"),
+        ({"error": 0.5}, "error=0.5"),
+        ({"dtype": 8}, "dtype=8"),
+    ],
+)
+def test_a_model_of_wrong_types_names_the_argument(change, said):
+    with pytest.raises(TypeError, match=said):
+        dataclasses.replace(TRUTH, **change)
+
+
 @settings(deadline=None, max_examples=25)
 @given(
     constant=ms,
@@ -175,6 +298,9 @@ def test_a_model_is_the_same_after_it_was_saved(tmp_path_factory, constant, cost
 def test_a_file_that_holds_no_model(tmp_path, text):
     path = tmp_path / "latency.json"
     path.write_text(text)
+    with pytest.raises(ValueError, match=r"latency\.json holds no latency model"):
+        LatencyModel.load(path)
+    path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"latency\.json holds no latency model"):
         LatencyModel.load(path)
 

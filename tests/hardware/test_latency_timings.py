@@ -1,6 +1,7 @@
 """Timings are read as people and TensorFlow Lite's benchmark tool write them."""
 
 import csv
+import dataclasses
 import io
 import math
 
@@ -86,6 +87,8 @@ def test_whole_models(folder):
         ("model,ms\n,1\n", "line 2, column model.*nothing"),
         ("model,ms\n\nlarge.tflite,1\n", "line 3, column model.*'large.tflite'"),
         ("model,ms\ntimings.csv,1\n", r"line 2.*\.tflite"),
+        ("model;ms\nsmall.tflite;1,5\n", "line 1.*no column 'model'.*separated by commas.*';'"),
+        ("model\tms\nsmall.tflite\t1\n", r"line 1.*separated by commas.*'\\t'"),
     ],
 )
 def test_a_bad_file_names_the_file_the_line_and_the_column(folder, text, said):
@@ -111,6 +114,26 @@ def test_what_the_csv_module_writes_is_read(tmp_path_factory, file, rows, more):
     assert [timing.ms for timing in read_timings(path)] == rows
 
 
+def test_a_file_that_is_no_text(folder, file):
+    path = folder / "small.tflite"
+    for read in (read_timings, lambda path: read_operator_timings(path, file), LatencyModel.fit):
+        with pytest.raises(ValueError, match=r"small\.tflite is no text in UTF-8.*CSV"):
+            read(path)
+
+
+def test_one_file_in_nine_rows_is_one_timing(folder):
+    path = write(folder, "model,ms\n" + "small.tflite,1\nsmall.tflite,3\nsmall.tflite,2\n" * 3)
+    with pytest.raises(ValueError, match="9 timings of 1 distinct model"):
+        LatencyModel.fit(path)
+    like = dataclasses.replace(kn.hardware.MICROCONTROLLER, dtype="float32")
+    fitted = LatencyModel.fit(path, like=like)
+    assert fitted.error is None
+    assert fitted.predict(kn.hardware.profile_tflite((folder / "small.tflite").read_bytes())) == (
+        pytest.approx(2)
+    )
+    assert "timings.csv (9 timings of 1 model, of each the median)" in fitted.source
+
+
 def test_operators_of_the_benchmark_tool(folder, file):
     path = write(folder, REPORT)
     for model in (file, folder / "small.tflite", str(folder / "small.tflite")):
@@ -120,6 +143,7 @@ def test_operators_of_the_benchmark_tool(folder, file):
         assert found[0].work["CONV_2D"].macs == 6 * 6 * 4 * 27
         assert found[0].work["CONV_2D"].values == 6 * 6 * 4
         assert not found[0].whole
+        assert {timing.dtype for timing in found} == {"float32"}
 
 
 def test_operators_of_older_tools_and_of_the_rows_alone(folder, file):
@@ -169,7 +193,8 @@ def test_a_model_is_fitted_to_a_csv(folder, rng):
     rows = ["model,ms"]
     for i in range(4):
         layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(int(rng.integers(1, 9)), 3)]
-        data = kn.export.to_tflite(keras.Sequential(layers))
+        samples = rng.random((8, 8, 8, 3))
+        data = kn.export.to_tflite(keras.Sequential(layers), "int8", samples)
         (folder / f"{i}.tflite").write_bytes(data)
         ms = 7 + 3 * truth.predict(kn.hardware.profile_tflite(data))
         rows.append(f"{i}.tflite,{ms}")
@@ -188,5 +213,30 @@ def test_a_timing_is_a_time(bad):
         Timing({}, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"ms": "1"}, "milliseconds.*'1'"),
+        ({"ms": True}, "milliseconds.*True"),
+        ({"work": [1]}, "`work`"),
+        ({"work": {"ADD": (1, 2)}}, r"work\['ADD'\].*Work"),
+        ({"model": 5}, "model=5"),
+        ({"dtype": None}, "dtype=None"),
+    ],
+)
+def test_a_timing_of_wrong_types_names_the_argument(change, said):
+    with pytest.raises(TypeError, match=said):
+        Timing(**{"work": {"ADD": Work(1, 0, 1)}, "ms": 1.0, **change})
+
+
 def test_a_timing_of_bytes(file):
     assert Timing.of(file, np.float32(2)).work["CONV_2D"].operators == 1
+    assert Timing.of(bytearray(file), 2).dtype == "float32"
+
+
+def test_a_timing_of_what_is_no_file():
+    with pytest.raises(TypeError, match=r"`subject`.*read_bytes.*'small\.tflite'"):
+        Timing.of("small.tflite", 2)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(TypeError, match=r"`subject`.*kn\.profile\(model\)"):
+        Timing.of(model, 2)

@@ -6,7 +6,7 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.hardware import Cost, HostLatency, LatencyModel
-from kerasnas.tuners.gate import Gate
+from kerasnas.tuners.gate import Gate, LatencyError
 
 # A tenth of a millisecond each unit of the tiny networks, which have 7 MACs a unit.
 MODEL = LatencyModel(0.5, {"FULLY_CONNECTED": Cost(macs=1e6 / 70)}, "made up")
@@ -81,11 +81,31 @@ def test_an_objective_that_nothing_tells_is_an_early_error(build, tmp_path):
         kn.Tuner(build, oracle, directory=tmp_path)
 
 
-def test_a_model_without_a_cost_for_an_operator_fails_with_its_reason(build, fit, tmp_path):
+def test_a_model_without_a_cost_for_an_operator_ends_the_search_at_once(build, fit, tmp_path):
+    trained = []
+
+    def noting(hp):
+        trained.append(hp)
+        return build(hp)
+
     other = LatencyModel(0.5, {"CONV_2D": Cost(macs=1.0)}, "convolutions only")
     budget = kn.Budget(latency_ms=1, latency=other)
-    tuner = kn.Evolution(build, "val_loss", 2, seed=0, budget=budget, directory=tmp_path)
-    with pytest.raises(RuntimeError, match=r"convolutions only.*no cost of FULLY_CONNECTED"):
+    tuner = kn.Evolution(noting, "val_loss", 20, seed=0, budget=budget, directory=tmp_path)
+    trained.clear()
+    with pytest.raises(LatencyError, match=r"convolutions only.*no cost of FULLY_CONNECTED"):
+        tuner.search(**fit)
+    assert len(trained) <= 2
+    assert [r["status"] for r in tuner.results()] in ([], ["RUNNING"])
+
+
+def test_a_prediction_that_is_no_number_ends_the_search_at_once(build, fit, tmp_path):
+    class Mine:
+        def predict(self, profile):
+            return float("nan")
+
+    budget = kn.Budget(latency_ms=1, latency=Mine())
+    tuner = kn.Random(build, "val_loss", 20, seed=0, budget=budget, directory=tmp_path)
+    with pytest.raises(LatencyError, match=r"milliseconds.*nan"):
         tuner.search(**fit)
 
 

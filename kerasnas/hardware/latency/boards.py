@@ -31,8 +31,16 @@ MICROCONTROLLER = LatencyModel(
     source="the reference kernels of TensorFlow Lite Micro on an x86-64 server (ratios only: a "
     "million multiply-accumulates of a convolution is 1; fit them to a board with `like=`)",
     error=HeldOut(0.089, 0.97, 96, 10),
+    dtype="int8",
 )
+"""Ratios between the operators of int8 files on microcontrollers, in no unit of time.
 
+Example:
+
+```python
+board = kn.hardware.LatencyModel.fit("board.csv", like=kn.hardware.MICROCONTROLLER)
+```
+"""
 
 _REFERENCE = "MLPerf Tiny v0.5 (mlcommons/tiny_results_v0.5, closed/reference)"
 _KRAI = "MLPerf Tiny v1.1 (mlcommons/tiny_results_v1.1, closed/Krai)"
@@ -50,10 +58,17 @@ def _board(name: str, timings: str, scale: float, constant: float, error: HeldOu
     costs = {k: Cost(*(scale * part for part in c)) for k, c in MICROCONTROLLER.costs.items()}
     ratios = MICROCONTROLLER.source.partition(" (")[0]
     source = f"4 timings of {name}, of {timings}, with the ratios between operators of {ratios}"
-    return LatencyModel(constant, costs, source, error)
+    return LatencyModel(constant, costs, source, error, MICROCONTROLLER.dtype)
 
 
-# Boards by name and runtime.
 BOARDS: Mapping[str, LatencyModel] = MappingProxyType(
     {name: _board(name, *numbers) for name, numbers in _FITS.items()}
 )
+"""Latency models of boards by name and runtime, of int8 files: `print` one for its source.
+
+Example:
+
+```python
+budget = kn.Budget(latency_ms=50, latency=kn.hardware.BOARDS["nucleo-l4r5zi, X-CUBE-AI 8.0"])
+```
+"""

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerasnas.hardware.latency.grouping import what
 from kerasnas.hardware.latency.timings import Timing
 from kerasnas.hardware.profile import Work
 
 # Stands for every kind of operator without MACs that has no cost of its own.
 OTHER = "OTHER"
-# Timings for each coefficient: with fewer, the fit would follow the noise.
+# Distinct timings for each coefficient: with fewer, the fit would follow the noise.
 _ROWS_EACH = 3
 # Up to so many models each is held out on its own, else so many groups of them.
 _ALONE, _FOLDS = 20, 10
@@ -25,7 +26,7 @@ class HeldOut(NamedTuple):
         median: Median of the relative errors: 0.05 for 5 %.
         worst: The largest of them.
         timings: Number of timings that were held out, each once; of operators, the sum over a
-            model counts as one.
+            model counts as one, and so do all timings of one model.
         fits: Number of fits that this took.
     """
 
@@ -58,9 +59,20 @@ class _Column(NamedTuple):
     field: str = ""
 
 
-def fit_costs(rows: Sequence[Timing]) -> Fit:
-    """Fit as many coefficients as the number of timings allows; see `LatencyModel.fit`."""
-    columns = _choose_columns(rows)
+def fit_costs(rows: Sequence[Timing], given: int) -> Fit:
+    """Fit as many coefficients as the number of timings allows; see `LatencyModel.fit`.
+
+    Args:
+        rows: Timings, of `merge_repeats`.
+        given: How many there were before, for the error.
+
+    Returns:
+        The coefficients, and the error on held-out timings.
+
+    Raises:
+        ValueError: Too few distinct timings.
+    """
+    columns = _choose_columns(rows, given)
     matrix = _matrix(columns, rows)
     constant = 0.0
     costs: dict[str, dict[str, float]] = {}
@@ -97,15 +109,17 @@ def fit_scale(
     return float(scale), float(fitted), _held_out(matrix, rows)
 
 
-def _choose_columns(rows: Sequence[Timing]) -> list[_Column]:
+def _choose_columns(rows: Sequence[Timing], given: int) -> list[_Column]:
+    distinct = len({what(row) for row in rows})
     for columns in _possible_columns(rows):
-        if len(rows) >= _ROWS_EACH * len(columns):
+        if distinct >= _ROWS_EACH * len(columns):
             return columns
+    kind = "model" if rows[0].whole else "operator"
     raise ValueError(
-        f"Argument `timings` must hold {_ROWS_EACH} timings for each of at least {len(columns)} "
-        f"coefficients, {_ROWS_EACH * len(columns)} in all; with fewer, pass "
+        f"Argument `timings` must hold {_ROWS_EACH} distinct ones for each of at least "
+        f"{len(columns)} coefficients, {_ROWS_EACH * len(columns)} in all; with fewer, pass "
         "like=kn.hardware.MICROCONTROLLER, or another model whose ratios between operators are "
-        f"to be kept. Received: {len(rows)} timings"
+        f"to be kept. Received: {given} timings of {distinct} distinct {kind}{'s' * (distinct > 1)}"
     )
 
 
@@ -165,8 +179,12 @@ def _totals(rows: Sequence[Timing]) -> np.ndarray:
 def _held_out(matrix: np.ndarray, rows: Sequence[Timing]) -> HeldOut | None:
     place = {name: i for i, name in enumerate(dict.fromkeys(row.model for row in rows))}
     model = np.array([place[row.model] for row in rows])
-    # Of one model alone, the operators are held out one by one, and their sum is judged.
-    unit = np.arange(len(rows)) if len(place) == 1 else model
+    if len(place) == 1:
+        # Of one model alone, operators are held out, equal ones at once; their sum is judged.
+        of = {key: i for i, key in enumerate(dict.fromkeys(what(row) for row in rows))}
+        unit = np.array([of[what(row)] for row in rows])
+    else:
+        unit = model
     count = int(unit.max()) + 1
     if count < 2:
         return None

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import math
+import numbers
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kerasnas.hardware.latency.fitting import OTHER, HeldOut, fit_costs, fit_scale
+from kerasnas.hardware.latency.grouping import merge_repeats
 from kerasnas.hardware.latency.timings import Timing, read_timings
 from kerasnas.hardware.profile import Profile, Work
 
@@ -43,8 +45,11 @@ class LatencyModel:
             multiply-accumulates that are not named.
         source: Where the numbers are from, in words.
         error: The error on held-out models; None where it was not measured.
+        dtype: What the files that were timed compute in, as `Profile.dtype` names it; profiles of
+            other files are not predicted.
 
     Raises:
+        TypeError: An argument of another type, or a cost that is no number.
         ValueError: A number that is negative or not finite.
 
     Source: Banbury et al. 2021, "MicroNets", arXiv:2010.11267, section 3: the latency of whole
@@ -64,32 +69,50 @@ class LatencyModel:
     costs: Mapping[str, Cost]
     source: str
     error: HeldOut | None = None
+    dtype: str = "int8"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "costs", {kind: Cost(*c) for kind, c in self.costs.items()})
-        numbers = {"constant": self.constant}
+        object.__setattr__(self, "costs", _read_costs(self.costs))
+        _check_milliseconds("constant", self.constant)
         for kind, cost in self.costs.items():
-            numbers |= {f"costs[{kind!r}].{name}": n for name, n in cost._asdict().items()}
-        for name, number in numbers.items():
-            if not (math.isfinite(number) and number >= 0):
-                raise ValueError(
-                    f"Argument `{name}` must be a number of milliseconds of at least 0. "
-                    f"Received: {number!r}"
+            for name, ms in cost._asdict().items():
+                _check_milliseconds(f"costs[{kind!r}].{name}", ms)
+        for name, kinds in (("source", str), ("dtype", str), ("error", HeldOut | None)):
+            value = getattr(self, name)
+            if not isinstance(value, kinds):
+                expected = "a string" if kinds is str else "a kerasnas.hardware.HeldOut or None"
+                raise TypeError(
+                    f"Argument `{name}` must be {expected}. Received: {name}={value!r} of type "
+                    f"{type(value).__name__}"
                 )
 
     def predict(self, profile: Profile) -> float:
         """Milliseconds of one inference.
 
         Args:
-            profile: The cost of a network, of `kn.profile` or `kn.hardware.profile_tflite`.
+            profile: The cost of a network, of `kn.profile` or `kn.hardware.profile_tflite`, and
+                of this model's dtype.
 
         Returns:
             The predicted time.
 
         Raises:
-            ValueError: The profile says nothing of its operators, or has multiply-accumulates of
-                a kind that this model has no cost for.
+            TypeError: `profile` is no profile.
+            ValueError: The profile is of another dtype, says nothing of its operators, or has
+                multiply-accumulates of a kind that this model has no cost for.
         """
+        if not isinstance(profile, Profile):
+            raise TypeError(
+                "Argument `profile` must be the profile of a network: kn.profile(model) of a Keras "
+                "model, kn.hardware.profile_tflite(data) of the bytes of a `.tflite` file. "
+                f"Received: an object of type {type(profile).__name__}"
+            )
+        if profile.dtype != self.dtype:
+            raise ValueError(
+                f"Argument `profile` is of {profile.dtype} and the latency model ({self.source}) "
+                f"of {self.dtype} files: pass kn.profile(model, dtype={self.dtype!r}), or fit a "
+                f"model to timings of {profile.dtype} files"
+            )
         if not profile.work:
             raise ValueError(
                 "Argument `profile` says nothing of its operators: make it with kn.profile or "
@@ -122,9 +145,10 @@ class LatencyModel:
     ) -> "LatencyModel":
         """Fit a model to timings, by non-negative least squares of the relative errors.
 
-        With n timings, at most n / 3 coefficients are fitted: multiply-accumulates by kind of
-        operator and a constant; then also all operators and the values that those without
-        multiply-accumulates write; then the values that each kind writes.
+        With timings of n distinct models, at most n / 3 coefficients are fitted:
+        multiply-accumulates by kind of operator and a constant; then also all operators and the
+        values that those without multiply-accumulates write; then the values that each kind
+        writes. Models of the same operators are one, of whose timings the median counts.
 
         Args:
             timings: Pairs of a profile (or the bytes of a `.tflite` file) and its milliseconds, or
@@ -137,10 +161,12 @@ class LatencyModel:
 
         Returns:
             The model, with its error on models that were held out of the fit: each on its own up
-            to 20 of them, else in ten groups.
+            to 20 of them, else in ten groups; `error` is None where there is but one.
 
         Raises:
-            ValueError: Too few timings, or a file that cannot be read.
+            TypeError: `timings` or `like` is of another type; the error names the row.
+            ValueError: Too few distinct models, timings of different dtypes or of another one
+                than `like`, a row that is no timing, or a file that cannot be read.
 
         Example:
 
@@ -150,30 +176,53 @@ class LatencyModel:
         budget = kn.Budget(flash="512KB", latency_ms=50, latency=board)
         ```
         """
+        if source is not None and not isinstance(source, str):
+            raise TypeError(f"Argument `source` must be a string. Received: source={source!r}")
         if isinstance(timings, str | os.PathLike):
-            source = source or pathlib.Path(timings).name
+            source = pathlib.Path(timings).name if source is None else source
             rows = read_timings(timings)
-        else:
+        elif isinstance(timings, Iterable):
             rows = [_timing(row, i) for i, row in enumerate(timings)]
-        if not rows:
-            raise ValueError("Argument `timings` is empty: pass timings of a few models at least")
-        source = source or "timings of the user's"
+        else:
+            raise TypeError(
+                "Argument `timings` must be a list of timings or the path of a CSV file. "
+                f"Received: timings={timings!r}"
+            )
+        dtype = _dtype_of(rows, like)
+        source = "timings of the user's" if source is None else source
+        given, rows = rows, merge_repeats(rows)
+        if len(rows) < len(given):
+            timed, models = (sum(row.whole for row in some) for some in (given, rows))
+            several = "s" * (models > 1)
+            source += f" ({timed} timings of {models} model{several}, of each the median)"
         if like is None:
-            found = fit_costs(rows)
+            found = fit_costs(rows, len(given))
             costs = {kind: Cost(**fields) for kind, fields in found.costs.items()}
-            return cls(found.constant, costs, source, found.error)
+            return cls(found.constant, costs, source, found.error, dtype)
         scale, constant, error = fit_scale(rows, like._variable, like.constant)
         costs = {kind: Cost(*(scale * ms for ms in cost)) for kind, cost in like.costs.items()}
         source = f"{source}, with the ratios between operators of {like.source}"
-        return cls(constant, costs, source, error)
+        return cls(constant, costs, source, error, dtype)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a JSON file."""
+        """Write the model to a JSON file.
+
+        Args:
+            path: The file; one that is there is overwritten.
+
+        Example:
+
+        ```python
+        board.save("board.json")
+        board = kn.hardware.LatencyModel.load("board.json")
+        ```
+        """
         state: dict[str, Any] = {
             "constant": self.constant,
             "costs": {kind: cost._asdict() for kind, cost in self.costs.items()},
             "source": self.source,
             "error": self.error and self.error._asdict(),
+            "dtype": self.dtype,
         }
         pathlib.Path(path).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
 
@@ -181,21 +230,27 @@ class LatencyModel:
     def load(cls, path: str | os.PathLike[str]) -> "LatencyModel":
         """Read a model that `save` has written.
 
+        Args:
+            path: The file.
+
+        Returns:
+            The model, equal to the one that was saved.
+
         Raises:
+            FileNotFoundError: There is no such file.
             ValueError: The file holds no latency model.
         """
-        text = pathlib.Path(path).read_text(encoding="utf-8")
         try:
-            state = json.loads(text)
+            state = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
             costs = {kind: Cost(**cost) for kind, cost in state["costs"].items()}
             error = state["error"] and HeldOut(**state["error"])
-            return cls(state["constant"], costs, state["source"], error)
+            return cls(state["constant"], costs, state["source"], error, state["dtype"])
         except (ValueError, KeyError, TypeError, AttributeError) as reason:
             raise ValueError(f"{path} holds no latency model: {reason}") from reason
 
     def __str__(self) -> str:
         lines = [
-            f"latency predicted by a linear model, fitted to {self.source}",
+            f"latency of {self.dtype} files predicted by a linear model, fitted to {self.source}",
             f"  error: {self.error or 'not measured'}",
             f"  constant {self.constant:.3g} ms",
         ]
@@ -215,8 +270,71 @@ class LatencyModel:
 
 def _timing(row: "Timing | tuple[Profile | bytes, float]", number: int) -> Timing:
     name = f"timing {number}"
-    if not isinstance(row, Timing):
-        subject, ms = row
-        return Timing.of(subject, ms, name)
-    # Whole models without a name are not the same one.
-    return dataclasses.replace(row, model=name) if row.whole and not row.model else row
+    if isinstance(row, Timing):
+        # Whole models without a name are not the same one.
+        return dataclasses.replace(row, model=name) if row.whole and not row.model else row
+    if not isinstance(row, tuple | list) or len(row) != 2:
+        raise TypeError(
+            f"Argument `timings`, {name} must be a Timing or a pair of a profile (or the bytes of "
+            f"a `.tflite` file) and its milliseconds. Received: {row!r}"
+        )
+    try:
+        return Timing.of(*row, name)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"Argument `timings`, {name}: {error}") from error
+
+
+def _dtype_of(rows: Sequence[Timing], like: LatencyModel | None) -> str:
+    """The one dtype of all timings; raises where they, or `like`, cannot be fitted to."""
+    if like is not None and not isinstance(like, LatencyModel):
+        raise TypeError(
+            "Argument `like` must be a LatencyModel, such as kn.hardware.MICROCONTROLLER. "
+            f"Received: like={like!r} of type {type(like).__name__}"
+        )
+    if not rows:
+        raise ValueError("Argument `timings` is empty: pass timings of a few models at least")
+    if not any(row.ms for row in rows):
+        raise ValueError(
+            "Argument `timings` are all 0 ms, which tells nothing: time with a finer clock, or "
+            f"larger models. Received: {len(rows)} timings"
+        )
+    dtype = rows[0].dtype
+    for number, row in enumerate(rows):
+        if row.dtype != dtype:
+            raise ValueError(
+                "Argument `timings` must be of files of one dtype, and a model be fitted to each: "
+                f"timing 0 is of {dtype} and timing {number} of {row.dtype}. Received: models "
+                f"{rows[0].model!r} and {row.model!r}"
+            )
+    if like is not None and like.dtype != dtype:
+        raise ValueError(
+            f"Argument `like` is of {like.dtype} and `timings` are of {dtype} files, whose ratios "
+            f"between operators are others. Time {like.dtype} files, or leave `like` out; pass "
+            f"dataclasses.replace(like, dtype={dtype!r}) to take its ratios all the same"
+        )
+    return dtype
+
+
+def _read_costs(costs: Any) -> dict[str, Cost]:
+    if not isinstance(costs, Mapping):
+        raise TypeError(
+            "Argument `costs` must be a mapping from TFLite's names of operators to "
+            f"kerasnas.hardware.Cost. Received: costs={costs!r}"
+        )
+    for kind, cost in costs.items():
+        if not isinstance(kind, str):
+            raise TypeError(f"Argument `costs` must have strings as its keys. Received: {kind!r}")
+        if not isinstance(cost, tuple | list) or len(cost) > len(Cost._fields):
+            raise TypeError(
+                f"Argument `costs[{kind!r}]` must be a kerasnas.hardware.Cost. Received: {cost!r}"
+            )
+    return {kind: Cost(*cost) for kind, cost in costs.items()}
+
+
+def _check_milliseconds(name: str, ms: Any) -> None:
+    must = f"Argument `{name}` must be a number of milliseconds of at least 0. Received: {ms!r}"
+    if isinstance(ms, bool) or not isinstance(ms, numbers.Real):  # numpy's too
+        raise TypeError(must)
+    if not (math.isfinite(ms) and float(ms) >= 0):
+        raise ValueError(must)

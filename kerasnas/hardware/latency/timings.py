@@ -2,10 +2,13 @@
 
 import csv
 import dataclasses
+import hashlib
 import math
+import numbers
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kerasnas.hardware.profile import Profile, Work
 
@@ -21,17 +24,43 @@ class Timing:
         ms: Milliseconds.
         model: Name of the model. Timings of one model are held out together.
         whole: Whether a whole inference was timed, and not one operator of it.
+        dtype: What the model computes in, as `Profile.dtype` names it.
 
     Raises:
+        TypeError: An argument of another type.
         ValueError: `ms` is no finite number above 0 (for an operator, from 0), or no work.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> kn.hardware.Timing({"ADD": kn.hardware.Work(1, 0, 64)}, ms=0.5).dtype
+    'int8'
     """
 
     work: Mapping[str, Work]
     ms: float
     model: str = ""
     whole: bool = True
+    dtype: str = "int8"
 
     def __post_init__(self) -> None:
+        _check_milliseconds(self.ms)
+        for name in ("model", "dtype"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(
+                    f"Argument `{name}` must be a string. Received: {name}={getattr(self, name)!r}"
+                )
+        if not isinstance(self.work, Mapping):
+            raise TypeError(
+                "Argument `work` must be a mapping from TFLite's names of operators to "
+                f"kerasnas.hardware.Work. Received: work={self.work!r}"
+            )
+        for kind, done in self.work.items():
+            if not isinstance(kind, str) or not isinstance(done, Work):
+                raise TypeError(
+                    f"Argument `work[{kind!r}]` must be a kerasnas.hardware.Work, by TFLite's name "
+                    f"of the operator. Received: {done!r}"
+                )
         if not (math.isfinite(self.ms) and (self.ms > 0 or (self.ms == 0 and not self.whole))):
             raise ValueError(
                 f"A timing must be a finite number of milliseconds above 0. Received: {self.ms!r}"
@@ -41,10 +70,38 @@ class Timing:
 
     @classmethod
     def of(cls, subject: Profile | bytes, ms: float, model: str = "") -> "Timing":
-        """The timing of a whole inference of a profiled model or of a `.tflite` file."""
+        """The timing of a whole inference.
+
+        Args:
+            subject: The profile of the model, or the bytes of its `.tflite` file.
+            ms: Milliseconds.
+            model: Name of the model.
+
+        Returns:
+            The timing, with the work and the dtype of the model.
+
+        Raises:
+            TypeError: `subject` is neither, or `ms` is no number.
+            ValueError: Bytes that are no model, a profile that says nothing of its operators, or
+                `ms` that is no finite number above 0.
+
+        Example:
+
+        >>> import keras, kerasnas as kn
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+        >>> kn.hardware.Timing.of(kn.profile(model), ms=0.2, model="small").work
+        {'FULLY_CONNECTED': Work(operators=1, macs=32, values=4)}
+        """
+        _check_milliseconds(ms)
+        if isinstance(subject, bytes | bytearray | memoryview):
+            subject = _profile_tflite(bytes(subject))
         if not isinstance(subject, Profile):
-            subject = _profile_tflite(subject)
-        return cls(subject.work, float(ms), model)
+            raise TypeError(
+                "Argument `subject` must be a profile, kn.profile(model), or the bytes of a "
+                "`.tflite` file, pathlib.Path(path).read_bytes(). Received: "
+                f"{subject!r} of type {type(subject).__name__}"
+            )
+        return cls(subject.work, float(ms), model, dtype=subject.dtype)
 
 
 def read_timings(path: str | os.PathLike[str]) -> list[Timing]:
@@ -72,7 +129,10 @@ def read_timings(path: str | os.PathLike[str]) -> list[Timing]:
     ```
     """
     path = pathlib.Path(path)
-    rows = list(enumerate(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()), start=1))
+    try:
+        rows = list(enumerate(csv.reader(_lines(path)), start=1))
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV file: {error}") from error
     rows = [(line, row) for line, row in rows if any(cell.strip() for cell in row)]
     if not rows:
         raise ValueError(f"{path} is empty: it must have the columns model and ms")
@@ -129,11 +189,13 @@ def read_operator_timings(
     ```
     """
     path = pathlib.Path(path)
-    name = "" if isinstance(model, bytes) else os.fspath(model)
     data = model if isinstance(model, bytes) else pathlib.Path(model).read_bytes()
+    # Two models that came as bytes are two.
+    name = hashlib.sha256(data).hexdigest() if isinstance(model, bytes) else os.fspath(model)
     line, header, rows = _run_order(path)
     kind_at, ms_at = (_column(path, line, header, column) for column in ("node type", "avg_ms"))
-    layers = _profile_tflite(data).layers
+    profile = _profile_tflite(data)
+    layers = profile.layers
     found = []
     for (number, row), layer in zip(rows, layers, strict=False):
         kind = _cell(path, number, row, kind_at, "node type")
@@ -144,7 +206,7 @@ def read_operator_timings(
             )
         ms = _number(path, number, row, ms_at, "avg_ms", least=0.0)
         work = {kind: Work(1, layer.macs, math.prod(layer.shape))}
-        found.append(Timing(work, ms, name, whole=False))
+        found.append(Timing(work, ms, name, whole=False, dtype=profile.dtype))
     if len(rows) != len(layers):
         raise ValueError(
             f"{path} has {len(rows)} operators from line {line + 1} on, the model {len(layers)}. "
@@ -155,7 +217,7 @@ def read_operator_timings(
 
 def _run_order(path: pathlib.Path) -> tuple[int, list[str], list[tuple[int, list[str]]]]:
     """Line and names of the header, and the rows with their lines, of the regular runs."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = _lines(path)
     sections: list[tuple[int, list[str], list[tuple[int, list[str]]]]] = []
     at = 0
     while at < len(lines):
@@ -181,6 +243,15 @@ def _run_order(path: pathlib.Path) -> tuple[int, list[str], list[tuple[int, list
     return sections[0]
 
 
+def _lines(path: pathlib.Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is no text in UTF-8: save the table as a CSV file, in UTF-8 ({error})"
+        ) from error
+
+
 def _cells(line: str) -> list[str]:
     """The cells of a line of either of the tool's formats."""
     if line.startswith("\t"):  # What it prints begins each column with one.
@@ -191,8 +262,10 @@ def _cells(line: str) -> list[str]:
 
 def _column(path: pathlib.Path, line: int, header: Sequence[str], name: str) -> int:
     if name not in header:
+        other = next((mark for mark in ";\t|" if any(mark in cell for cell in header)), None)
+        hint = "" if other is None else f": columns are separated by commas, and not by {other!r}"
         raise ValueError(
-            f"{path}, line {line}: there is no column {name!r}. Received: {', '.join(header)}"
+            f"{path}, line {line}: there is no column {name!r}{hint}. Received: {', '.join(header)}"
         )
     return header.index(name)
 
@@ -225,6 +298,14 @@ def _number(
             f"Received: {text!r}"
         )
     return number
+
+
+def _check_milliseconds(ms: Any) -> None:
+    if isinstance(ms, bool) or not isinstance(ms, numbers.Real):  # numpy's too
+        raise TypeError(
+            f"A timing must be a number of milliseconds. Received: {ms!r} of type "
+            f"{type(ms).__name__}"
+        )
 
 
 def _profile_tflite(data: bytes) -> Profile:
