@@ -88,9 +88,9 @@ def plan(buffers: Sequence[Lifetime]) -> list[int]:
     return offsets
 
 
-def peak(buffers: Sequence[Lifetime]) -> int:
-    """Bytes from the start of the arena to the end of the highest buffer that `plan` placed."""
-    ends = (at + _aligned(b.size) for at, b in zip(plan(buffers), buffers, strict=True))
+def peak(buffers: Sequence[Lifetime], offsets: Sequence[int]) -> int:
+    """Bytes from the start of the arena to the end of the highest buffer, placed there."""
+    ends = (at + _aligned(b.size) for at, b in zip(offsets, buffers, strict=True))
     return max(ends, default=0)
 
 
@@ -103,7 +103,8 @@ def head_bytes(program: Program) -> int:
     Returns:
         The head of the arena.
     """
-    return peak(lifetimes(program))
+    buffers = lifetimes(program)
+    return peak(buffers, plan(buffers))
 
 
 # The allocator, the planner and the scratch buffers' list, once; a subgraph; a tensor; a node.

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from kerasnas.hardware.arena import Lifetime, peak, persistent_bytes
+from kerasnas.hardware.arena import Lifetime, peak, persistent_bytes, plan
 from kerasnas.hardware.flatbuffer import Operator, Subgraph, Tensor, read_tflite
 from kerasnas.hardware.kernels import Call, Operand, scratch
 from kerasnas.hardware.profile import LayerProfile, Profile, Work
@@ -65,14 +65,16 @@ def profile_tflite(data: bytes) -> Profile:
                 f"Received: shape {main.tensors[index].shape} for all unknown sizes of 1"
             )
     buffers, steps = _lifetimes(graphs)
-    head = peak(buffers)
+    offsets = plan(buffers)
+    ends = [offset + buffer.size for offset, buffer in zip(offsets, buffers, strict=True)]
+    head = peak(buffers, offsets)
     tail = persistent_bytes(
         [(len(graph.tensors), [_call(graph, op) for op in graph.operators]) for graph in graphs],
         inputs=[main.tensors[index].scales for index in main.inputs],
         outputs=[main.tensors[index].scales for index in main.outputs],
         variables=[t.nbytes for graph in graphs for t in graph.tensors if t.variable],
     )
-    layers = tuple(_layers(main, buffers, steps))
+    layers = tuple(_layers(main, buffers, ends, steps))
     return Profile(
         dtype=_dtype(main, layers),
         params=sum(
@@ -166,7 +168,10 @@ def _call(graph: Subgraph, operator: Operator) -> Call:
 
 
 def _layers(
-    graph: Subgraph, buffers: Sequence[Lifetime], steps: Sequence[tuple[int, int]]
+    graph: Subgraph,
+    buffers: Sequence[Lifetime],
+    ends: Sequence[int],
+    steps: Sequence[tuple[int, int]],
 ) -> Iterator[LayerProfile]:
     seen: set[int] = set()
     for operator, (start, end) in zip(graph.operators, steps, strict=True):
@@ -174,6 +179,7 @@ def _layers(
         fresh = {i for i in operator.inputs if i >= 0 and i not in seen}
         seen |= fresh
         constants = [graph.tensors[i] for i in sorted(fresh) if graph.tensors[i].data is not None]
+        alive = [i for i, b in enumerate(buffers) if b.first <= end and start <= b.last]
         yield LayerProfile(
             # The converter joins the names of all that it fused, the last of them first.
             name=outputs[0].name.split(";")[0] if outputs else operator.kind,
@@ -182,7 +188,8 @@ def _layers(
             params=sum(t.values for t in constants if _is_weight(t)),
             macs=_macs(graph, operator),
             flash_bytes=sum(len(t.data) + t.record_bytes for t in constants),
-            ram_bytes=sum(b.size for b in buffers if b.first <= end and start <= b.last),
+            ram_bytes=sum(buffers[i].size for i in alive),
+            arena_bytes=max((ends[i] for i in alive), default=0),
         )
 
 

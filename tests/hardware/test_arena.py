@@ -27,8 +27,9 @@ def test_a_gap_is_filled_before_the_arena_grows():
 
 
 def test_the_peak_is_the_end_of_the_highest_buffer():
-    assert peak([]) == 0
-    assert peak([Lifetime(17, 0, 1), Lifetime(1, 1, 1)]) == 48
+    assert peak([], []) == 0
+    buffers = [Lifetime(17, 0, 1), Lifetime(1, 1, 1)]
+    assert peak(buffers, plan(buffers)) == 48
 
 
 def test_the_tail_of_a_dense_layer_is_what_the_interpreter_reports():

@@ -149,6 +149,8 @@ def compare(model: keras.Model, dtype: str, rng: np.random.Generator, flash: flo
     profile, real = kn.profile(model, dtype), kn.hardware.profile_tflite(file)
     assert profile.macs == real.macs
     assert profile.work == real.work
+    for one in (profile, real):  # Buffers begin at multiples of 16 bytes.
+        assert 0 <= one.arena_head - max(layer.arena_bytes for layer in one.layers) < 16
     assert profile.arena_head == real.arena_head
     assert profile.ram_bytes == pytest.approx(real.ram_bytes, rel=0.02)
     assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=flash)
