@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras_tuner
+
+from kerasnas.oracles import genome
 from kerasnas.oracles.genome import Values
 
 # Verdicts are remembered so that a setting proposed again is not measured again.
@@ -18,10 +21,11 @@ class Admission:
     Attributes:
         gate: Callable from values to the violations of the budget, or None.
         key: Callable from values to the name of the architecture that they build, or None.
-        turned_away: How many settings broke the budget.
-        repeats: How many settings built what was tried before.
+        turned_away: How many settings broke the budget, each once a trial at most.
+        repeats: How many proposals built what was tried before.
         repaired: How many proposals that broke the budget were changed until they met it.
         asked: How many settings were judged since `begin`.
+        known: How many of these had been tried, or refused since `begin`, before.
 
     Example:
 
@@ -39,10 +43,15 @@ class Admission:
         self.repeats = 0
         self.repaired = 0
         self.asked = 0
+        self.known = 0
         # The setting nearest to the budget among those that broke it, for the message at the end.
         self.nearest: tuple[float, Mapping[str, Any]] | None = None
         self.tried: set[str] = set()
         self._refused: set[str] = set()
+        # Names of a small space's settings that are not ruled out; None until they are listed.
+        self._left: set[str] | None = None
+        # How many settings the space has, None for many, and how many registrations it had then.
+        self._size: tuple[int, int | None] = (-1, None)
         self._verdicts: dict[str, tuple[str, float, Mapping[str, Any]]] = {}
 
     def attach(
@@ -62,12 +71,38 @@ class Admission:
     def begin(self) -> None:
         """Starts the search for one trial: what was refused for the last one may be asked again."""
         self._refused.clear()
-        self.asked = 0
+        self._left = None
+        self.asked = self.known = 0
 
     def ruled_out(self, values: Values) -> bool:
         """Whether a setting was tried, or refused since `begin`."""
         name = key_of(values)
         return name in self.tried or name in self._refused
+
+    def size(self, space: keras_tuner.HyperParameters, limit: int) -> int | None:
+        """How many settings a space has, counted once; None above a limit, which stays the same."""
+        if self._size[0] != len(space.space):
+            self._size = len(space.space), genome.size(space, limit)
+        return self._size[1]
+
+    def exhausted(self, space: keras_tuner.HyperParameters, limit: int) -> bool:
+        """Whether every setting was tried, or refused since `begin`.
+
+        Args:
+            space: The search space.
+            limit: The most settings that are listed to find out.
+
+        Returns:
+            True when none is left; False too where the space has more than `limit`.
+        """
+        count = self.size(space, limit)
+        # More names than settings at most: architectures have theirs.
+        if count is None or len(self.tried) + len(self._refused) < count:
+            return False
+        if self._left is None:
+            names = {key_of(values) for values in genome.enumerate_settings(space)}
+            self._left = names - self.tried - self._refused
+        return not self._left
 
     def judge(self, values: Values) -> float:
         """Judges a proposal and counts it.
@@ -81,17 +116,19 @@ class Admission:
         """
         self.asked += 1
         name = key_of(values)
+        refused = name in self._refused
+        self.known += refused or name in self.tried
         if name in self.tried:
             self.repeats += 1
             return math.inf
         architecture, excess, violations = self._verdict(name, values)
         if architecture in self.tried:
             self.repeats += 1
-            self._refused.add(name)
+            self._refuse(name)
             return math.inf
         if excess > 0:
-            self._refused.add(name)
-            self.turned_away += 1
+            self.turned_away += not refused
+            self._refuse(name)
             if self.nearest is None or excess < self.nearest[0]:
                 self.nearest = (excess, violations)
         return excess
@@ -120,6 +157,11 @@ class Admission:
         if self.nearest is None:
             return ""
         return describe(self.nearest[1])
+
+    def _refuse(self, name: str) -> None:
+        self._refused.add(name)
+        if self._left is not None:
+            self._left.discard(name)
 
     def _verdict(self, name: str, values: Values) -> tuple[str, float, Mapping[str, Any]]:
         known = self._verdicts.get(name)

@@ -187,7 +187,11 @@ class Oracle(RankedOracle):
 
     @property
     def turned_away(self) -> int:
-        """How many proposals, and steps to repair one, broke the budget and became no trial."""
+        """How many settings broke the budget and became no trial, each once a trial at most.
+
+        Proposals count, and steps to repair one. What was in the way of one trial counts again
+        where it is in the way of another.
+        """
         return self._admission.turned_away
 
     @property

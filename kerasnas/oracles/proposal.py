@@ -80,6 +80,8 @@ def find(
     broken: list[tuple[float, Proposal]] = []
     nearest: tuple[float, Proposal] | None = None
     for attempt in range(2 * tries):
+        if _nothing_left(space, admission, tries):
+            break
         # A strategy that only repeats itself is not asked to the end.
         if attempt < tries and repeats < tries // 4:
             proposal = propose()
@@ -106,16 +108,24 @@ def find(
             if repaired is not None:
                 return repaired, None
     rest = [*broken, *([] if nearest is None else [nearest])]
-    if rest:
+    if rest and not admission.exhausted(space, LISTED):
         repaired = _repaired(min(rest, key=_excess)[1], space, rng, admission, tries)
         if repaired is not None:
             return repaired, None
-    count = genome.size(space, LISTED)
+    count = admission.size(space, LISTED)
     if count is not None:
         for values in genome.enumerate_settings(space):
             if not admission.ruled_out(values) and admission.judge(values) == 0:
                 return Proposal(values, operator="listing"), None
     return None, _reason(admission, admission.asked, count)
+
+
+def _nothing_left(space: keras_tuner.HyperParameters, admission: Admission, tries: int) -> bool:
+    """Whether a small space is exhausted, looked into once many proposals were known before."""
+    known = admission.known
+    if not known or known < min(admission.size(space, LISTED) or tries, tries // 4):
+        return False
+    return admission.exhausted(space, LISTED)
 
 
 def _excess(broken: tuple[float, Proposal]) -> float:

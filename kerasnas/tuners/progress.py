@@ -70,7 +70,7 @@ class Progress:
             trial_id: The trial.
             outcome: What it reached in each objective, or the reason why it failed.
             best: What is best so far, or nothing.
-            turned_away: Proposals that broke the budget so far.
+            turned_away: Settings that broke the budget so far, each once a trial at most.
             repaired: Trials so far that are such proposals, changed until they met it.
         """
         now = time.monotonic()

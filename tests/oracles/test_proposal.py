@@ -156,6 +156,69 @@ def test_a_budget_that_nothing_meets_is_found_out_in_a_bounded_number_of_tries(t
     assert admission.repaired == 0
 
 
+def choice(count):
+    hp = keras_tuner.HyperParameters()
+    hp.Int("units", 1, count)
+    return hp
+
+
+def test_a_setting_that_is_turned_away_counts_once_a_trial():
+    admission = admission_of(lambda values: {"ram": Violation(2, 1)})
+    for trial in (1, 2):
+        admission.begin()
+        for _ in range(5):
+            admission.judge({"units": 1})
+            admission.judge({"units": 2})
+        assert admission.turned_away == 2 * trial
+        assert (admission.asked, admission.known) == (10, 8)
+
+
+@pytest.mark.parametrize(("count", "most"), [(4, 60), (40, 700)])
+@pytest.mark.parametrize("fitting", [0, 2])
+def test_an_exhausted_space_ends_the_search_soon(count, most, fitting):
+    """Each setting is asked about once, and few more are proposed than it takes to draw all."""
+    space, rng = choice(count), np.random.default_rng(0)
+    asked = []
+
+    def gate(values):
+        asked.append(values["units"])
+        return {} if values["units"] <= fitting else {"ram": Violation(2, 1)}
+
+    admission = admission_of(gate)
+    propose = lambda: Proposal(genome.sample(space, rng))  # noqa: E731
+    for _ in range(fitting):
+        found, _ = find(propose, space, rng, admission, 1000)
+        assert found.values["units"] <= fitting
+        admission.tried.update(admission.keys(found.values))
+    found, reason = find(propose, space, rng, admission, 1000)
+    assert found is None
+    assert f"({count} in all)" in reason
+    assert sorted(asked) == list(range(1, count + 1))
+    assert admission.asked < most
+    assert admission.turned_away <= (count - fitting) * (fitting + 1)
+
+
+@given(tried=st.integers(0, 20), refused=st.integers(0, 20), seed=st.integers(0, 2**32))
+def test_a_space_is_exhausted_when_all_of_it_is_ruled_out(tried, refused, seed):
+    space, rng = choice(5), np.random.default_rng(seed)
+    admission = admission_of(lambda values: {"ram": Violation(2, 1)})
+    for _ in range(tried):
+        admission.tried.update(["an architecture", *admission.keys(genome.sample(space, rng))])
+    for _ in range(refused):
+        admission.judge(genome.sample(space, rng))
+        left = [v for v in genome.enumerate_settings(space) if not admission.ruled_out(v)]
+        assert admission.exhausted(space, 10) == (not left)
+    admission.begin()
+    left = [v for v in genome.enumerate_settings(space) if not admission.ruled_out(v)]
+    assert admission.exhausted(space, 10) == (not left)
+
+
+def test_a_large_space_is_not_listed():
+    admission = admission_of(None)
+    admission.tried.update(str(number) for number in range(100))
+    assert not admission.exhausted(choice(5), 4)
+
+
 def costs_of(hypermodel, values):
     found = profile_graph(hypermodel.sketch(Settled(values)), by_layer=False)
     return found.flash_bytes, found.ram_bytes
