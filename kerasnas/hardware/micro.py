@@ -1,13 +1,17 @@
 """The real TensorFlow Lite Micro, run on this host to measure its arena."""
 
 import importlib.util
+import math
+import numbers
 import re
 import signal
+import struct
 import subprocess
 import sys
+import time
 from typing import NamedTuple
 
-from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.hardware.flatbuffer import Operator, read_tflite
 
 # A child process, because a file that the interpreter does not like can end its process, and what
 # it reports is printed to the descriptor 2 by C++.
@@ -48,15 +52,17 @@ def measure_arena(data: bytes, timeout: float = 60.0) -> Arena:
 
     Args:
         data: Bytes of a `.tflite` file.
-        timeout: Seconds after which the interpreter is stopped.
+        timeout: Positive number of seconds after which the interpreter is stopped.
 
     Returns:
         An `Arena`, in bytes, of the interpreter with reference kernels on a 64-bit host.
 
     Raises:
         ImportError: tflite-micro is not installed.
-        ValueError: The bytes are no complete TensorFlow Lite model, or the interpreter refuses it:
-            an operator that it lacks is named.
+        ValueError: The bytes are no complete TensorFlow Lite model, `timeout` is not positive, or
+            the interpreter refuses the file. An operator that it lacks or cannot prepare is named.
+            So is one that ends its process without a word, found by running it on the first
+            operators alone; where that takes longer than `timeout`, all kinds in the file are.
 
     Example:
 
@@ -66,29 +72,74 @@ def measure_arena(data: bytes, timeout: float = 60.0) -> Arena:
     assert arena.head == kn.hardware.profile_tflite(data).arena_head
     ```
     """
-    read_tflite(data)
+    if not isinstance(timeout, numbers.Real) or not 0 < timeout < math.inf:
+        raise ValueError(
+            "Argument `timeout` must be a positive number of seconds, such as 60. "
+            f"Received: timeout={timeout!r}"
+        )
+    operators = read_tflite(data)[0].operators
     if importlib.util.find_spec("tflite_micro") is None:
         raise ImportError(
             "measure_arena needs TensorFlow Lite Micro: pip install 'kerasnas[micro]', or estimate "
             "the arena with kerasnas.hardware.profile_tflite"
         )
+    data, end = bytes(data), time.monotonic() + timeout
     try:
-        child = subprocess.run(
-            [sys.executable, "-P", "-c", _CHILD, str(_ARENA)],
-            input=bytes(data),
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        status, said = _run(data, timeout)
     except subprocess.TimeoutExpired:
         raise ValueError(
             f"TensorFlow Lite Micro was not done with the file in time. Received: timeout={timeout}"
         ) from None
-    said = child.stderr.decode("utf-8", "replace")
     found = {name: int(size) for name, size in _REPORT.findall(said)}
-    if child.returncode == 0 and len(found) == 3:
+    if status == 0 and len(found) == 3:
         return Arena(**found)
-    raise ValueError(f"TensorFlow Lite Micro refuses the file: {_reason(child.returncode, said)}")
+    reason = _reason(status, said)
+    if status < 0 and not said.strip():
+        reason += f"; {_culprit(data, operators, end)}"
+    raise ValueError(f"TensorFlow Lite Micro refuses the file: {reason}")
+
+
+def _run(data: bytes, timeout: float) -> tuple[int, str]:
+    """The interpreter's exit status, and what it said."""
+    child = subprocess.run(
+        [sys.executable, "-P", "-c", _CHILD, str(_ARENA)],
+        input=data,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+    return child.returncode, child.stderr.decode("utf-8", "replace")
+
+
+def _culprit(data: bytes, operators: tuple[Operator, ...], end: float) -> str:
+    """Which operator ends the interpreter: the last of the fewest first ones that do."""
+    # With so many first operators it lives, and with so many it does not.
+    alive, dead = -1, len(operators)
+    try:
+        while dead - alive > 1:
+            middle = (alive + dead) // 2
+            status, _ = _run(_first_operators(data, middle), max(end - time.monotonic(), 0.0))
+            if status < 0:
+                dead = middle
+            else:
+                alive = middle
+    except subprocess.TimeoutExpired:
+        kinds = ", ".join(sorted({operator.kind for operator in operators}))
+        return f"one of these operators is the likely cause: {kinds}"
+    if dead == 0:
+        return "no operator is the cause"
+    culprit = operators[dead - 1]
+    return f"it ends at operator {culprit.kind} (number {dead} of {len(operators)})"
+
+
+def _first_operators(data: bytes, count: int) -> bytes:
+    """The file with the first operators of its main graph alone."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    # The vector of operators is the graph's fourth field; its length stands before its elements.
+    table = schema.Model.GetRootAs(data, 0).Subgraphs(0)._tab
+    place = table.Vector(table.Offset(10)) - 4
+    return data[:place] + struct.pack("<I", count) + data[place + 4 :]
 
 
 def _reason(status: int, said: str) -> str:

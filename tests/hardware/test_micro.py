@@ -1,4 +1,5 @@
 import importlib.util
+import subprocess
 
 import keras
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import kerasnas as kn
-from kerasnas.hardware import measure_arena, profile_tflite
+from kerasnas.hardware import measure_arena, micro, profile_tflite
 
 L = keras.layers
 
@@ -213,6 +214,56 @@ def test_what_ends_the_interpreter_is_an_error(make_tflite):
     tensors = [{"name": "x", "shape": (1, 4)}]
     with pytest.raises(ValueError, match="refuses the file"):
         measure_arena(make_tflite((tensors, [("ADD", [-1, -1], [-1])], [0], [0])))
+
+
+def quantization(scale: float):
+    made = schema.QuantizationParametersT()
+    made.scale, made.zeroPoint = [scale], [0]
+    return made
+
+
+def silent(make_tflite) -> bytes:
+    """A file on whose ADD the interpreter aborts: its output is too fine for the inputs."""
+    tensors = [
+        {"name": "", "shape": (1, 4), "dtype": "INT8", "quantization": quantization(scale)}
+        for scale in (0.5, 0.5, 0.5, 1e-9, 1e-9)
+    ]
+    operators = [("RELU", [0], [1]), ("RELU", [1], [2]), ("ADD", [1, 2], [3]), ("RELU", [3], [4])]
+    return make_tflite((tensors, operators, [0], [4]))
+
+
+@needs_micro
+def test_an_operator_that_ends_the_interpreter_without_a_word_is_named(make_tflite):
+    with pytest.raises(ValueError, match=r"SIGABRT.*operator ADD \(number 3 of 4\)"):
+        measure_arena(silent(make_tflite))
+
+
+@needs_micro
+def test_the_kinds_are_named_where_time_is_short(make_tflite, monkeypatch):
+    run = micro._run
+
+    def slow(data, timeout):
+        if data != whole:
+            raise subprocess.TimeoutExpired("interpreter", timeout)
+        return run(data, timeout)
+
+    whole = silent(make_tflite)
+    monkeypatch.setattr(micro, "_run", slow)
+    with pytest.raises(ValueError, match=r"SIGABRT.* likely cause: ADD, RELU$"):
+        measure_arena(whole)
+
+
+def test_what_ends_without_operators_is_not_blamed_on_one(make_tflite, monkeypatch):
+    monkeypatch.setattr(micro, "_run", lambda data, timeout: (-6, ""))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    with pytest.raises(ValueError, match="no operator is the cause"):
+        measure_arena(silent(make_tflite))
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf"), "60", None])
+def test_a_timeout_that_is_no_positive_number_is_refused(timeout):
+    with pytest.raises(ValueError, match=r"`timeout` must be a positive.*Received: timeout="):
+        measure_arena(b"", timeout=timeout)
 
 
 def test_the_interpreter_is_stopped_in_time(make_tflite):
