@@ -2,14 +2,11 @@
 
 import os
 import pathlib
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from kerasnas.hardware.budget import Budget
+from kerasnas.hardware.profile import LayerProfile, Profile
 from kerasnas.hardware.summary import peak_of
-
-if TYPE_CHECKING:
-    from kerasnas.hardware.budget import Budget
-    from kerasnas.hardware.profile import LayerProfile, Profile
 
 _WIDTH, _HEIGHT = 960, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 64, 60  # Margins around the plot.
@@ -33,9 +30,7 @@ text { font: 13px system-ui, sans-serif; fill: #222; paint-order: stroke; stroke
 """
 
 
-def memory(
-    profile: "Profile", path: str | os.PathLike[str], budget: "Budget | None" = None
-) -> None:
+def memory(profile: Profile, path: str | os.PathLike[str], budget: Budget | None = None) -> None:
     """Draws the memory of a network over time, one step an operator.
 
     The file is one SVG that needs no other: the interpreter's own part of the arena, on it what is
@@ -49,6 +44,7 @@ def memory(
         budget: Whose RAM is drawn as a line, where it limits that.
 
     Raises:
+        TypeError: `profile` is no profile, such as a model, or `budget` no `kerasnas.Budget`.
         ValueError: The profile has no layers.
         FileNotFoundError: The folder of `path` does not exist.
 
@@ -58,6 +54,17 @@ def memory(
     kn.report.memory(kn.profile(model), "memory.svg", budget=kn.Budget(ram="64KB"))
     ```
     """
+    if not isinstance(profile, Profile):
+        raise TypeError(
+            "Argument `profile` must be the cost of a network: kerasnas.profile(model), or "
+            "kerasnas.hardware.profile_tflite(data) for a file. "
+            f"Received: an object of type {type(profile).__name__}"
+        )
+    if budget is not None and not isinstance(budget, Budget):
+        raise TypeError(
+            "Argument `budget` must be a kerasnas.Budget or None; for a limit of RAM alone write "
+            f'kerasnas.Budget(ram="64KB"). Received: budget={budget!r}'
+        )
     steps = [layer for layer in profile.layers if layer.ram_bytes]
     if not steps:
         raise ValueError(
@@ -78,7 +85,7 @@ def memory(
 class _Drawing:
     """The parts of the file, in the plot's coordinates."""
 
-    def __init__(self, profile: "Profile", steps: "list[LayerProfile]", limit: int | None):
+    def __init__(self, profile: Profile, steps: list[LayerProfile], limit: int | None):
         self.profile, self.steps, self.limit = profile, steps, limit
         peak = peak_of(profile)
         self.peak = next(place for place, layer in enumerate(steps) if layer is peak)

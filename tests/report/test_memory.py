@@ -148,6 +148,18 @@ def test_a_profile_without_layers_is_refused(tmp_path):
         kn.report.memory(totals, tmp_path / "memory.svg")
 
 
+def test_a_model_in_the_place_of_its_profile_is_refused(tmp_path):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(1)])
+    with pytest.raises(TypeError, match=r"kerasnas\.profile\(model\).*type Sequential"):
+        kn.report.memory(model, tmp_path / "memory.svg")
+
+
+def test_a_size_in_the_place_of_a_budget_is_refused(profile, tmp_path):
+    with pytest.raises(TypeError, match=r"Budget\(ram=.*budget='64KB'"):
+        kn.report.memory(profile, tmp_path / "memory.svg", budget="64KB")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_is_not_there_is_named(profile, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"make '.*nowhere' first.*memory\.svg"):
         kn.report.memory(profile, tmp_path / "nowhere" / "memory.svg")
