@@ -36,7 +36,15 @@ class Sketch:
 
     @classmethod
     def input(cls, shape: Iterable[int], name: str = "input") -> "Sketch":
-        """Start a new graph with its input, of the given shape without the batch."""
+        """Starts a new graph with its input.
+
+        Args:
+            shape: Shape of the input, without the batch.
+            name: Name of the layer.
+
+        Returns:
+            The sketch of the input.
+        """
         graph = Graph()
         return cls(graph, graph.add("InputLayer", name, (), shape))
 
@@ -54,7 +62,25 @@ class Sketch:
         config: Sequence[object] = (),
         others: Sequence["Sketch"] = (),
     ) -> "Sketch":
-        """Any layer, by the class name, output shape and weight shapes that it has in Keras."""
+        """Any layer, by what Keras says of it.
+
+        Args:
+            kind: Class name of the Keras layer.
+            name: Name of the layer.
+            shape: Shape of its output, without the batch.
+            weights: Shapes of its weights, in Keras's order.
+            config: What else tells two such layers apart, in the order of the methods below.
+            others: What it reads besides this sketch.
+
+        Returns:
+            The sketch of its output.
+
+        Example:
+
+        >>> x = Sketch.input((8, 8, 4))
+        >>> x.layer("GlobalMaxPooling2D", "pool", (4,)).shape
+        (4,)
+        """
         inputs = (self.index, *(x.index for x in others))
         return Sketch(self.graph, self.graph.add(kind, name, inputs, shape, weights, config))
 
@@ -81,7 +107,19 @@ class Sketch:
         use_bias: bool = True,
         name: str,
     ) -> "Sketch":
-        """A `Conv2D`."""
+        """A `Conv2D`.
+
+        Args:
+            filters: Number of output channels.
+            kernel_size: Integer or pair of integers, the height and width.
+            strides: Integer or pair of integers, likewise.
+            padding: "same" or "valid".
+            use_bias: Whether it has a bias.
+            name: Name of the layer.
+
+        Raises:
+            ValueError: The input is not of shape (height, width, channels).
+        """
         kernel, step = _pair(kernel_size), _pair(strides)
         weights = [(*kernel, self.shape[-1], filters)] + ([(filters,)] if use_bias else [])
         shape = (*self._windows(kernel, step, padding == "same"), filters)
@@ -96,14 +134,20 @@ class Sketch:
         use_bias: bool = True,
         name: str,
     ) -> "Sketch":
-        """A `DepthwiseConv2D` of depth multiplier 1."""
+        """A `DepthwiseConv2D` of depth multiplier 1; its arguments are those of `conv2d`."""
         kernel, step, channels = _pair(kernel_size), _pair(strides), self.shape[-1]
         weights = [(*kernel, channels, 1)] + ([(channels,)] if use_bias else [])
         shape = (*self._windows(kernel, step, padding == "same"), channels)
         return self.layer("DepthwiseConv2D", name, shape, weights, (step, padding, (1, 1)))
 
     def dense(self, units: int, *, use_bias: bool = True, name: str) -> "Sketch":
-        """A `Dense` layer on the last axis."""
+        """A `Dense` layer on the last axis.
+
+        Args:
+            units: Size of the last axis of its output.
+            use_bias: Whether it has a bias.
+            name: Name of the layer.
+        """
         weights = [(self.shape[-1], units)] + ([(units,)] if use_bias else [])
         return self.layer("Dense", name, (*self.shape[:-1], units), weights)
 
@@ -113,7 +157,12 @@ class Sketch:
         return self.layer("BatchNormalization", name, self.shape, [(channels,)] * 4)
 
     def activation(self, function: str, *, name: str) -> "Sketch":
-        """An activation, by its Keras name: "relu", "relu6", "softmax", ..."""
+        """An activation.
+
+        Args:
+            function: Its Keras name: "relu", "relu6", "softmax", ...
+            name: Name of the layer.
+        """
         return self.layer("Activation", name, self.shape, config=(function,))
 
     def _pool(
@@ -136,7 +185,17 @@ class Sketch:
         padding: str = "same",
         name: str,
     ) -> "Sketch":
-        """A `MaxPooling2D`."""
+        """A `MaxPooling2D`.
+
+        Args:
+            pool_size: Integer or pair of integers, the height and width of the window.
+            strides: Integer or pair of integers, likewise.
+            padding: "same" or "valid".
+            name: Name of the layer.
+
+        Raises:
+            ValueError: The input is not of shape (height, width, channels).
+        """
         return self._pool("MaxPooling2D", pool_size, strides, padding, name)
 
     def average_pooling2d(
@@ -147,7 +206,7 @@ class Sketch:
         padding: str = "same",
         name: str,
     ) -> "Sketch":
-        """An `AveragePooling2D`."""
+        """An `AveragePooling2D`; its arguments are those of `max_pooling2d`."""
         return self._pool("AveragePooling2D", pool_size, strides, padding, name)
 
     def global_average_pooling2d(self, *, name: str) -> "Sketch":
@@ -159,18 +218,39 @@ class Sketch:
         return self.layer("Flatten", name, (math.prod(self.shape),))
 
     def dropout(self, rate: float, *, name: str) -> "Sketch":
-        """A `Dropout`, which inference drops."""
+        """A `Dropout`, which inference drops.
+
+        Args:
+            rate: Float between 0 and 1.
+            name: Name of the layer.
+        """
         return self.layer("Dropout", name, self.shape, config=(rate,))
 
     def add(self, others: Sequence["Sketch"], *, name: str) -> "Sketch":
-        """An `Add` of this and the others."""
+        """An `Add` of this and the others.
+
+        Args:
+            others: Sketches of the same graph and shape.
+            name: Name of the layer.
+
+        Raises:
+            ValueError: Another shape.
+        """
         for other in others:
             if other.shape != self.shape:
                 raise ValueError(f"Cannot add shapes {self.shape} and {other.shape} in {name!r}")
         return self.layer("Add", name, self.shape, others=others)
 
     def concatenate(self, others: Sequence["Sketch"], *, name: str) -> "Sketch":
-        """A `Concatenate` of this and the others on the last axis."""
+        """A `Concatenate` of this and the others on the last axis.
+
+        Args:
+            others: Sketches of the same graph, and of the same shape but for the last axis.
+            name: Name of the layer.
+
+        Raises:
+            ValueError: A shape that differs elsewhere.
+        """
         for other in others:
             if other.shape[:-1] != self.shape[:-1]:
                 raise ValueError(
