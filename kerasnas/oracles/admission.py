@@ -178,6 +178,9 @@ class Admission:
             return {}
         try:
             return self.gate(values)
+        except keras_tuner.errors.FatalError:
+            # What would fail every trial ends the search at once.
+            raise
         except Exception:
             # As for the key: the trial itself fails, with the reason.
             return {}
