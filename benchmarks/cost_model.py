@@ -15,6 +15,7 @@ reference models of MLPerf Tiny, in KERASNAS_DATA.
 
 import argparse
 import collections
+import dataclasses
 import importlib.util
 import json
 import os
@@ -122,7 +123,7 @@ def measure(networks: int, seed: int) -> Iterator[dict[str, Any]]:
                     "flash": profile.flash_bytes,
                     "file": len(file),
                     "weights": model.count_params() * _WIDTHS[dtype],
-                    **contents(lower(graph, dtype)),
+                    "contents": dataclasses.asdict(contents(lower(graph, dtype))),
                 }
                 if dtype in MICRO and importlib.util.find_spec("tflite_micro"):
                     real = kn.hardware.measure_arena(file)
@@ -146,8 +147,8 @@ def fit(rows: list[dict[str, Any]]) -> None:
     for dtype in DTYPES:
         chosen = [row for row in rows if row["dtype"] == dtype]
         used = [name for name in names if name != "quantized" or dtype in ("int8", "dynamic")]
-        x = np.array([[row[f"n_{name}"] for name in used] for row in chosen], float)
-        y = np.array([row["file"] - row["counted"] for row in chosen], float)
+        x = np.array([[row["contents"][name] for name in used] for row in chosen], float)
+        y = np.array([row["file"] - row["contents"]["counted"] for row in chosen], float)
         # Relative errors count, so that small networks are fitted as well as large ones.
         scale = np.array([1 / row["file"] for row in chosen])
         found, _ = nnls(x * scale[:, None], y * scale)

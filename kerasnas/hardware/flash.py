@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from kerasnas.hardware.lowering import Constant, Operator, Program
+from kerasnas.hardware.lowering import KERNEL_OPERATORS, Constant, Operator, Program
 from kerasnas.hardware.lowering.naming import END_BYTES
 
 _ALIGNMENT = 16
@@ -16,7 +16,6 @@ _ALIGNMENT = 16
 _SCALE_BYTES = 12
 # The converter leaves smaller kernels in floating point when only weights are quantized.
 _LEAST_DYNAMIC = 1024
-_KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,45 +59,48 @@ OVERHEADS = {
 
 @dataclasses.dataclass(slots=True)
 class Contents:
-    """What a file, or a part of it, is made of.
+    """What a file, or a part of it, is made of: how often each `Overhead` occurs in it.
 
     Args:
         counted: Bytes of values, names, shapes, scales and references.
-        operators: Number of operators.
-        tensors: Number of tensors.
-        constants: Number of those with values.
+        file: 1 for a whole file.
+        kind: Number of kinds of operators.
+        operator: Number of operators.
+        tensor: Number of tensors.
+        constant: Number of those with values.
         quantized: Number of those with scales.
+        end: Number of the network's inputs and outputs.
     """
 
     counted: int = 0
-    operators: int = 0
-    tensors: int = 0
-    constants: int = 0
+    file: int = 0
+    kind: int = 0
+    operator: int = 0
+    tensor: int = 0
+    constant: int = 0
     quantized: int = 0
+    end: int = 0
 
     def bytes(self, cost: Overhead) -> float:
         """What they take in the file."""
-        return (
-            self.counted
-            + cost.operator * self.operators
-            + cost.tensor * self.tensors
-            + cost.constant * self.constants
-            + cost.quantized * self.quantized
-        )
+        return self.counted + sum(getattr(self, n) * getattr(cost, n) for n in _OVERHEADS)
+
+
+_OVERHEADS = tuple(field.name for field in dataclasses.fields(Overhead))
 
 
 def _contents(program: Program, operator: Operator, constants: Sequence[Constant]) -> Contents:
     """What one operator, its output and these constants of it add to the file."""
     dtype, rank = program.dtype, len(program.activations[operator.writes])
-    found = Contents(operators=1, tensors=1)
+    found = Contents(operator=1, tensor=1)
     found.counted = operator.name_bytes + 4 * (2 + rank + len(operator.reads))
     if dtype == "int8" and program.widths[operator.writes] == 1:
         found.quantized += 1
         found.counted += _SCALE_BYTES
     for constant in constants:
         width = _width(operator, constant, dtype)
-        found.tensors += 1
-        found.constants += 1
+        found.tensor += 1
+        found.constant += 1
         data = width * constant.values
         found.counted += math.ceil(data / _ALIGNMENT) * _ALIGNMENT + 4 * (1 + len(constant.shape))
         if constant.role != "operand" and (width == 1 or dtype == "int8"):
@@ -106,8 +108,8 @@ def _contents(program: Program, operator: Operator, constants: Sequence[Constant
             found.counted += _SCALE_BYTES * constant.scales
         if constant.role != "operand" and dtype == "float16":
             # Its values in 32 bits, which the file computes before they are used.
-            found.operators += 1
-            found.tensors += 1
+            found.operator += 1
+            found.tensor += 1
             found.counted += 4 * (3 + len(constant.shape))
     return found
 
@@ -122,7 +124,7 @@ def _width(operator: Operator, constant: Constant, dtype: str) -> int:
         return 4
     if dtype == "int8":
         return 1
-    large = operator.kind in _KERNELS and constant.values >= _LEAST_DYNAMIC
+    large = operator.kind in KERNEL_OPERATORS and constant.values >= _LEAST_DYNAMIC
     return 1 if large else 4
 
 
@@ -141,10 +143,10 @@ def _parts(program: Program) -> list[Contents]:
     return [_contents(program, one, own[id(one)]) for one in program.operators]
 
 
-def input_contents(program: Program) -> Contents:
+def _input_contents(program: Program) -> Contents:
     """What the tensors are made of that no operator writes."""
     others = len(program.states) + program.intermediates
-    found = Contents(tensors=len(program.inputs) + others)
+    found = Contents(tensor=len(program.inputs) + others)
     for index in program.inputs:
         found.counted += END_BYTES + 4 * (1 + len(program.activations[index]))
     if program.dtype == "int8":
@@ -153,26 +155,24 @@ def input_contents(program: Program) -> Contents:
     return found
 
 
-def contents(program: Program) -> dict[str, int]:
-    """What the whole file is made of: `counted` bytes, and how often each overhead occurs in it.
+def contents(program: Program) -> Contents:
+    """What the whole file is made of.
 
     Args:
         program: A lowered network.
 
     Returns:
-        `counted`, and the number of every field of `Overhead`, its name after `n_`.
+        Its contents.
     """
-    parts = [input_contents(program), *_parts(program)]
-    return {
-        "counted": sum(part.counted for part in parts),
-        "n_file": 1,
-        "n_kind": len({operator.kind for operator in program.operators}),
-        "n_operator": sum(part.operators for part in parts),
-        "n_tensor": sum(part.tensors for part in parts),
-        "n_constant": sum(part.constants for part in parts),
-        "n_quantized": sum(part.quantized for part in parts),
-        "n_end": len(program.inputs) + len(program.outputs),
-    }
+    parts = [_input_contents(program), *_parts(program)]
+    found = Contents(
+        file=1,
+        kind=len({operator.kind for operator in program.operators}),
+        end=len(program.inputs) + len(program.outputs),
+    )
+    for name in ("counted", "operator", "tensor", "constant", "quantized"):
+        setattr(found, name, sum(getattr(part, name) for part in parts))
+    return found
 
 
 def flash_bytes(program: Program) -> int:
@@ -184,12 +184,4 @@ def flash_bytes(program: Program) -> int:
     Returns:
         Estimated size of the `.tflite` file.
     """
-    cost = OVERHEADS[program.dtype]
-    found = contents(program)
-    return round(
-        found["counted"]
-        + sum(
-            found[f"n_{field.name}"] * getattr(cost, field.name)
-            for field in dataclasses.fields(cost)
-        )
-    )
+    return round(contents(program).bytes(OVERHEADS[program.dtype]))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import keras
@@ -11,13 +11,12 @@ from kerasnas.hardware.arena import head_bytes, lifetimes, plan, tail_bytes
 from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import keras_graph
-from kerasnas.hardware.lowering import Operator, Program, lower
+from kerasnas.hardware.lowering import KERNEL_OPERATORS, Operator, Program, lower
 from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
 
 # The one operator of a layer that multiplies and accumulates; what stands around it does not.
-_MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV",
-                "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"}  # fmt: skip
+_MULTIPLYING = {*KERNEL_OPERATORS, "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"}
 
 
 class Work(NamedTuple):
@@ -168,7 +167,7 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
     work = _work(graph, program)
     return Profile(
         dtype=dtype,
-        params=sum(_params(graph).values()),
+        params=sum(_params(graph, graph.live()).values()),
         macs=sum(kind.macs for kind in work.values()),
         flash_bytes=flash_bytes(program),
         ram_bytes=head + tail,
@@ -194,11 +193,11 @@ def _macs(graph: Graph, operator: Operator) -> int:
     return graph.macs(graph.nodes[operator.node]) if operator.kind in _MULTIPLYING else 0
 
 
-def _params(graph: Graph) -> dict[int, int]:
+def _params(graph: Graph, order: Sequence[int]) -> dict[int, int]:
     """Number of weights by node; of a layer that is called more than once, at its first call."""
     found: dict[int, int] = {}
     seen: set[tuple[int, str]] = set()
-    for index in graph.schedule():
+    for index in order:
         node = graph.nodes[index]
         if node.layer is not None:
             if (node.layer, node.kind) in seen:
@@ -224,7 +223,8 @@ def _layers(graph: Graph, program: Program) -> tuple[LayerProfile, ...]:
         ram[operator.node] = max(ram.get(operator.node, 0), size)
         end = max(offsets[i] + buffers[i].size for i in alive)
         arena[operator.node] = max(arena.get(operator.node, 0), end)
-    params = _params(graph)
+    order = graph.schedule()
+    params = _params(graph, order)
     return tuple(
         LayerProfile(
             node.name,
@@ -236,5 +236,5 @@ def _layers(graph: Graph, program: Program) -> tuple[LayerProfile, ...]:
             ram.get(index, 0),
             arena.get(index, 0),
         )
-        for index, node in ((i, graph.nodes[i]) for i in graph.schedule())
+        for index, node in ((i, graph.nodes[i]) for i in order)
     )

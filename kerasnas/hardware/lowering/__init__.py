@@ -2,6 +2,6 @@
 
 from kerasnas.hardware.lowering import rules
 from kerasnas.hardware.lowering.lowering import lower
-from kerasnas.hardware.lowering.program import Constant, Operator, Program
+from kerasnas.hardware.lowering.program import KERNEL_OPERATORS, Constant, Operator, Program
 
-__all__ = ["Constant", "Operator", "Program", "lower", "rules"]
+__all__ = ["KERNEL_OPERATORS", "Constant", "Operator", "Program", "lower", "rules"]

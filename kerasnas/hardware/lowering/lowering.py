@@ -5,18 +5,23 @@ drops what inference does not need; costs of flash and RAM are those of what is 
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
 from kerasnas.hardware.graph import Graph, Node, Shape
 from kerasnas.hardware.lowering.merging import split_merges, twins
 from kerasnas.hardware.lowering.naming import name_bytes
-from kerasnas.hardware.lowering.program import Constant, Operator, Program, operand
+from kerasnas.hardware.lowering.program import (
+    KERNEL_OPERATORS,
+    Constant,
+    Operator,
+    Program,
+    operand,
+    without_ones,
+)
 
-# Operators that take a factor and an offset for each of their output channels.
-FOLDING = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"}
 # Operators that apply a relu to what they write.
-_FUSING = {*FOLDING, "ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
+_FUSING = {*KERNEL_OPERATORS, "ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
 _FUSED = {"RELU", "RELU6"}
 # Where others read it without its relu, the converter computes it twice.
 _COPIED = "FULLY_CONNECTED"
@@ -28,7 +33,7 @@ _FLOAT_ONLY = {"ELU", "NEG", "SQUARE"}
 # Kernels whose inputs must have the scale of their output, and those that always write another.
 _ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM"}
 _FIXED_SCALE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
-# Kernels that write truth values, and one that reads them.
+# Kernels that write truth values.
 _LOGICAL = {"GREATER"}
 
 # What to write for one layer: (lowering, node, tensors read) -> tensor written.
@@ -172,11 +177,10 @@ class Lowering:
         if self._shapes[tensor] == shape:
             return tensor
         maker = self._maker.get(tensor)
-        if maker is not None and maker.kind in _REDUCING and self._readers[tensor] == 1:
-            before, after = ([n for n in x if n > 1] for x in (self._shapes[tensor], shape))
-            if before == after:  # It keeps the axes that it reduces.
-                self._shapes[tensor] = shape
-                return tensor
+        reduces = maker is not None and maker.kind in _REDUCING and self._readers[tensor] == 1
+        if reduces and without_ones(self._shapes[tensor]) == without_ones(shape):
+            self._shapes[tensor] = shape  # It keeps the axes that it reduces.
+            return tensor
         if maker is not None and maker.kind == "RESHAPE":
             (source,) = maker.reads
             if self._readers[tensor] == 1:
@@ -202,7 +206,7 @@ class Lowering:
         Returns:
             The result.
         """
-        maker = self._foldable(tensor, FOLDING)
+        maker = self._foldable(tensor, KERNEL_OPERATORS)
         if maker is not None and kinds:
             if not any(c.role == "bias" for c in maker.constants):
                 channels = self._shapes[maker.writes][-1]
@@ -326,9 +330,11 @@ class Lowering:
 
     def follows_kernel(self, tensor: int) -> bool:
         """Whether a kernel writes the tensor, and nothing else reads it."""
-        return self._foldable(tensor, FOLDING) is not None
+        return self._foldable(tensor, KERNEL_OPERATORS) is not None
 
-    def _foldable(self, tensor: int, kinds: set[str], fused: str | None = None) -> _Step | None:
+    def _foldable(
+        self, tensor: int, kinds: Collection[str], fused: str | None = None
+    ) -> _Step | None:
         """The operator that can take over what is done to its output, seen through reshapes."""
         maker = self._maker.get(tensor)
         while maker is not None and self._readers.get(maker.writes, 1) == 1:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kerasnas.hardware.graph import Node
-from kerasnas.hardware.lowering.program import Constant
+from kerasnas.hardware.lowering.program import KERNELS, Constant
 
 # What TensorFlow calls the operation inside a layer's scope, where it is not the layer's class.
 _GRAPH_NAMES = {
@@ -28,8 +28,6 @@ _GRAPH_NAMES = {
     "ZeroPadding1D": "Pad",
     "ZeroPadding2D": "Pad",
 }
-_KERNELS = {"Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose", "Dense", "DepthwiseConv1D",
-            "DepthwiseConv2D"}  # fmt: skip
 # Of a tensor that enters or leaves the network.
 END_BYTES = 28
 
@@ -60,7 +58,7 @@ def name_bytes(
     rest = [part for node in layers[1:] for part in _parts(scope, node, dense)]
     joined = ";".join(first + rest)
     batch = next((node for node in layers[1:] if node.kind == "BatchNormalization"), None)
-    biased = len(head.weights) > 1 and head.kind in _KERNELS
+    biased = len(head.weights) > 1 and head.kind in KERNELS
     folded = biased or batch is not None
     # A name that is taken gets a number behind it.
     total = END_BYTES if leaves else _padded(joined + ("1" if folded and not dense else ""))
@@ -87,7 +85,7 @@ def _parts(scope: str, node: Node, dense: bool) -> list[str]:
         return [f"{layer}/batchnorm/{part}" for part in parts]
     operation = str(node.config[0]).capitalize() if node.kind == "Activation" else node.kind
     own = f"{layer}/{_GRAPH_NAMES.get(node.kind, operation)}"
-    biased = len(node.weights) > 1 and node.kind in _KERNELS
+    biased = len(node.weights) > 1 and node.kind in KERNELS
     if node.kind == "Dense":
         return [own, f"{layer}/BiasAdd"] if biased else [own]
     squeezed = [f"{own}/Squeeze"] if node.kind == "Conv1D" else []

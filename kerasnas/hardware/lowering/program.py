@@ -5,6 +5,18 @@ import math
 
 from kerasnas.hardware.graph import Shape
 
+# The operator that each kind of layer with a kernel becomes, and all of these operators.
+KERNELS = {
+    "Conv1D": "CONV_2D",
+    "Conv1DTranspose": "TRANSPOSE_CONV",
+    "Conv2D": "CONV_2D",
+    "Conv2DTranspose": "TRANSPOSE_CONV",
+    "Dense": "FULLY_CONNECTED",
+    "DepthwiseConv1D": "DEPTHWISE_CONV_2D",
+    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
+}
+KERNEL_OPERATORS = frozenset(KERNELS.values())
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Constant:
@@ -89,6 +101,11 @@ class Program:
     def activation_bytes(self, index: int) -> int:
         """Bytes of an activation."""
         return self.widths[index] * math.prod(self.activations[index])
+
+
+def without_ones(shape: Shape) -> Shape:
+    """A shape without its axes of length one, which say nothing of the order of the values."""
+    return tuple(size for size in shape if size > 1)
 
 
 def operand(values: int) -> Constant:

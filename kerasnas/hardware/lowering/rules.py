@@ -6,17 +6,8 @@ from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers
-from kerasnas.hardware.lowering.program import Constant, operand
+from kerasnas.hardware.lowering.program import KERNELS, Constant, operand, without_ones
 
-_KERNELS = {
-    "Conv1D": "CONV_2D",
-    "Conv1DTranspose": "TRANSPOSE_CONV",
-    "Conv2D": "CONV_2D",
-    "Conv2DTranspose": "TRANSPOSE_CONV",
-    "Dense": "FULLY_CONNECTED",
-    "DepthwiseConv1D": "DEPTHWISE_CONV_2D",
-    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
-}
 _MERGES = {
     "Add": "ADD",
     "Concatenate": "CONCATENATION",
@@ -93,7 +84,7 @@ def _kernel_1d(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 def _convolve(to: Lowering, node: Node, x: int, shape: Shape) -> int:
-    kind, channels = _KERNELS[node.kind], shape[-1]
+    kind, channels = KERNELS[node.kind], shape[-1]
     constants = [Constant(node.weights[0], "weight", channels)]
     if kind == "TRANSPOSE_CONV":
         constants.insert(0, operand(4))
@@ -258,7 +249,7 @@ def _softmax(to: Lowering, node: Node, x: int) -> int:
     moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
 
     def transposed(x: int, shape: Shape) -> int:
-        if [n for n in to.shape(x) if n > 1] == [n for n in shape if n > 1]:
+        if without_ones(to.shape(x)) == without_ones(shape):
             return to.reshape(x, shape)
         return to.operator("TRANSPOSE", [x], shape, [operand(len(shape) + 1)])
 
