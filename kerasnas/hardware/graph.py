@@ -142,35 +142,43 @@ class Graph:
     def schedule(self) -> list[int]:
         """Positions of the live nodes in the order in which the converted file runs them.
 
-        TensorFlow's importer orders a graph by reverse post-order, the first name first where
-        several layers read the same tensor (`GetReversePostOrder` in tensorflow 2.21). Its roots
-        are the network's inputs and the variables, which are named after their layers.
+        TensorFlow's importer runs what has become ready last first, and of several the first by
+        name (`TopologicalOrdering` in tensorflow 2.21, compiler/mlir/tensorflow/translate). What it
+        begins with are the network's inputs and the variables, which are named after their layers.
         """
-        readers: dict[int, set[int]] = {}
         live = self.live()
-        roots: list[tuple[str, int]] = []
+        readers: dict[int, list[int]] = {}
+        missing: dict[int, int] = {}
+        begin: list[tuple[str, int]] = []
         for index in live:
             node = self.nodes[index]
             for i in node.inputs:
-                readers.setdefault(i, set()).add(index)
+                readers.setdefault(i, []).append(index)
+            missing[index] = len(node.inputs)
             if not node.inputs:
-                roots.append((f"input_{len(roots):03}", index))
+                missing[index] = 1
+                begin.append((f"input_{len(begin):03}", index))
         for index in live:
             if self.nodes[index].weights:
-                roots.append((self._variable(self.nodes[index]), index))
-        seen: set[int] = set()
+                missing[index] += 1
+                begin.append((self._variable(self.nodes[index]), index))
         order: list[int] = []
-        stack = [(index, False) for _, index in sorted(roots)]
-        while stack:
-            index, done = stack.pop()
-            if done:
+        ready: list[int] = []
+
+        def count(indices: Iterable[int]) -> None:
+            for index in indices:
+                missing[index] -= 1
+                if not missing[index]:
+                    ready.append(index)
+
+        for _, root in sorted(begin):
+            count([root])
+            while ready:
+                index = ready.pop()
                 order.append(index)
-            elif index not in seen:
-                seen.add(index)
-                stack.append((index, True))
-                after = sorted(readers.get(index, ()), key=lambda i: self.nodes[i].name)
-                stack += [(i, False) for i in after]
-        return order[::-1]
+                after = readers.get(index, ())
+                count(sorted(after, key=lambda i: (f"{self.nodes[i].name}/", i), reverse=True))
+        return order
 
     def _variable(self, node: Node) -> str:
         """What TensorFlow calls the first variable of a layer."""

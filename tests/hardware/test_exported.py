@@ -3,6 +3,7 @@
 import sys
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 from keras import layers, ops
@@ -160,6 +161,24 @@ def compare(model: keras.Model, dtype: str, rng: np.random.Generator, flash: flo
 @pytest.mark.parametrize("make", MODELS)
 def test_operators_memory_and_flash_are_those_of_the_file(make, dtype, rng):
     compare(make(), dtype, rng, FLASH.get(make, 0.05))
+
+
+# Node 2 reads node 0 as it is, so its addition is ready before a branch that is named before it.
+CELLS = (
+    {"0_1": "conv3x3", "0_2": "identity", "1_2": "conv1x1", "0_3": "conv3x3", "2_3": "conv3x3"},
+    {"0_1": "conv3x3", "0_2": "identity", "1_2": "conv3x3", "1_3": "avgpool3x3", "2_3": "conv3x3"},
+)
+
+
+@pytest.mark.parametrize("edges", CELLS)
+def test_operators_run_in_the_order_of_the_file(edges, rng):
+    space = kn.CellHyperModel((16, 16, 3), 10, cells=[1], filters=[8])
+    hp = keras_tuner.HyperParameters()
+    space.declare(hp)
+    zeros = dict.fromkeys((f"{i}_{j}" for j in range(1, 4) for i in range(j)), "zero")
+    hp.values = {"cells": 1, "filters": 8}
+    hp.values |= {f"cell/edge_{edge}": kind for edge, kind in (zeros | edges).items()}
+    compare(space.build(hp), "float32", rng)
 
 
 def test_normalizations_over_channels(rng):
