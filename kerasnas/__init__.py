@@ -2,7 +2,14 @@
 
 from kerasnas import compression, export, hardware, hypermodels, oracles, report, tuners
 from kerasnas._version import __version__
-from kerasnas.compression import Prune, Quantize, compress
+from kerasnas.compression import (
+    Cluster,
+    Distill,
+    Prune,
+    PruneStructured,
+    Quantize,
+    compress,
+)
 from kerasnas.hardware import Budget, profile
 from kerasnas.hypermodels import (
     CellHyperModel,
@@ -36,7 +43,9 @@ __all__ = [
     "Bayesian",
     "Budget",
     "CellHyperModel",
+    "Cluster",
     "CrossEntropy",
+    "Distill",
     "Evolution",
     "GraphHyperModel",
     "Greedy",
@@ -48,6 +57,7 @@ __all__ = [
     "Optuna",
     "Predictor",
     "Prune",
+    "PruneStructured",
     "Quantize",
     "Random",
     "SimulatedAnnealing",

@@ -1,8 +1,22 @@
 """How a model is made small: the bridge to tf_keras, then steps that each report what they did."""
 
 from kerasnas.compression.bridge import to_tf_keras
+from kerasnas.compression.cluster import Cluster
+from kerasnas.compression.distill import Distill
 from kerasnas.compression.prune import Prune
 from kerasnas.compression.quantize import Quantize
 from kerasnas.compression.recipe import Compressed, ToleranceError, compress
+from kerasnas.compression.structured import PruneStructured, prune_channels
 
-__all__ = ["Compressed", "Prune", "Quantize", "ToleranceError", "compress", "to_tf_keras"]
+__all__ = [
+    "Cluster",
+    "Compressed",
+    "Distill",
+    "Prune",
+    "PruneStructured",
+    "Quantize",
+    "ToleranceError",
+    "compress",
+    "prune_channels",
+    "to_tf_keras",
+]

@@ -1,6 +1,8 @@
 """Magnitude pruning: the smallest weights become zeros while the rest is trained on."""
 
+import fnmatch
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,11 +31,16 @@ class Prune:
     """Sets a share of each kernel to zero, the smallest first, and fine-tunes the rest.
 
     The zeros make the file smaller when it is compressed, such as for a download; they make
-    neither the file itself smaller nor inference faster. The last layer on each path to an output
-    stays whole, and so do depthwise kernels.
+    neither the file itself smaller nor inference faster. The first layer on each path from an input
+    and the last on each to an output stay whole unless `layers` names them, and so do depthwise
+    kernels.
 
     Args:
         sparsity: Share of zeros in each pruned kernel, at least 0 and below 1.
+        pattern: Tuple `(m, n)`: m zeros in every n weights in a row of input channels, such as
+            (2, 4), instead of `sparsity`.
+        layers: Dict from names of layers, or patterns such as "head_*", to a sparsity of their
+            own; 0 leaves them whole. The first that matches counts.
         epochs: Passes over the training data.
         batch_size: Samples in a training step.
         schedule: `"polynomial"` raises the sparsity over the first 60 % of the steps;
@@ -55,13 +62,14 @@ class Prune:
     """
 
     sparsity: float = 0.5
+    pattern: tuple[int, int] | None = None
+    layers: Mapping[str, float] | None = None
     epochs: int = 5
     batch_size: int = 32
     schedule: Literal["polynomial", "constant"] = "polynomial"
     learning_rate: float = 1e-3
 
     name = "prune"
-    how = "magnitude pruning"
     final = False
     rewrites = False
     dtype = "float32"
@@ -71,6 +79,15 @@ class Prune:
         check_number("Prune", "epochs", self.epochs, int, 1)
         check_number("Prune", "batch_size", self.batch_size, int, 1)
         check_number("Prune", "learning_rate", self.learning_rate, float, 0)
+        for name, sparsity in (self.layers or {}).items():
+            check_number("Prune", f"layers[{name!r}]", sparsity, float, 0, 1)
+        if self.pattern is not None:
+            whole = isinstance(self.pattern, tuple) and all(type(n) is int for n in self.pattern)
+            if not whole or len(self.pattern) != 2 or not 0 < self.pattern[0] < self.pattern[1]:
+                raise ValueError(
+                    "`Prune(pattern=...)` must be a tuple (m, n) of whole numbers with 0 < m < n. "
+                    f"Received: pattern={self.pattern!r}"
+                )
         if self.schedule not in ("polynomial", "constant"):
             raise ValueError(
                 "`Prune(schedule=...)` must be 'polynomial' or 'constant'. "
@@ -78,16 +95,30 @@ class Prune:
             )
 
     @property
+    def how(self) -> str:
+        """The method in the report's words."""
+        zeros = f"{self.sparsity:.0%}" if self.pattern is None else "{} in {}".format(*self.pattern)
+        return f"magnitude pruning, {zeros}"
+
+    @property
     def trained_epochs(self) -> int:
         """Passes over the training data."""
         return self.epochs
 
     def check(self, graph: Graph) -> None:
-        """Refuses a network in which nothing can be pruned."""
-        if not prunable(graph):
+        """Refuses a network in which nothing can be pruned, and names of layers that none has."""
+        kernels = [node.layer.name for node in graph.nodes if node.layer.kind in KERNELS]
+        for pattern in self.layers or {}:
+            if not fnmatch.filter(kernels, pattern):
+                raise ValueError(
+                    f"`Prune(layers=...)` must name layers of '{graph.name}' with a kernel: "
+                    f"{', '.join(kernels)}. Received: {pattern!r}"
+                )
+        if not self._sparsities(graph):
             raise ValueError(
                 f"`Prune` finds nothing to prune in '{graph.name}': no convolution or Dense layer "
-                "comes before the last one. Leave the step out."
+                "is between the first and the last one. Name layers in `layers`, or leave the step "
+                "out."
             )
 
     def apply(self, model: Any, training: Training) -> Any:
@@ -95,14 +126,16 @@ class Prune:
         tfmot = import_tfmot()
         import tf_keras
 
-        names = prunable(training.graph)
         steps = self.epochs * math.ceil(training.samples / self.batch_size)
-        schedule = self._tfmot_schedule(tfmot.sparsity.keras, steps)
+        sparsities = self._sparsities(training.graph)
 
         def wrapped(layer: Any) -> Any:
-            if layer.name not in names:
+            if layer.name not in sparsities:
                 return layer
-            return tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
+            schedule = self._schedule(tfmot.sparsity.keras, steps, sparsities[layer.name])
+            return tfmot.sparsity.keras.prune_low_magnitude(
+                layer, pruning_schedule=schedule, sparsity_m_by_n=self.pattern
+            )
 
         pruning = tf_keras.models.clone_model(model, clone_function=wrapped)
         callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
@@ -113,16 +146,30 @@ class Prune:
         """Exports in float."""
         return to_tflite(model)
 
-    def _tfmot_schedule(self, sparsity: Any, steps: int) -> Any:
+    def _sparsities(self, graph: Graph) -> dict[str, float]:
+        """The layers to prune, and how far."""
+        between = prunable(graph)
+        found = {}
+        for node in graph.nodes:
+            name = node.layer.name
+            rules = [
+                r for pattern, r in (self.layers or {}).items() if fnmatch.fnmatch(name, pattern)
+            ]
+            sparsity = rules[0] if rules else self.sparsity if name in between else 0
+            if node.layer.kind in KERNELS and sparsity:
+                found[name] = sparsity
+        return found
+
+    def _schedule(self, sparsity: Any, steps: int, final: float) -> Any:
         # Masks change at multiples of the frequency only, so the last multiple must be the end;
         # TFMOT's default of 100 would skip short trainings.
         ramp = max(1, int(steps * _RAMP))
         frequency = max(1, ramp // _UPDATES)
-        if self.schedule == "constant":
-            return sparsity.ConstantSparsity(self.sparsity, begin_step=0, frequency=frequency)
+        if self.schedule == "constant" or self.pattern is not None:
+            return sparsity.ConstantSparsity(final, begin_step=0, frequency=frequency)
         return sparsity.PolynomialDecay(
             initial_sparsity=0.0,
-            final_sparsity=self.sparsity,
+            final_sparsity=final,
             begin_step=0,
             end_step=frequency * (ramp // frequency),
             frequency=frequency,
@@ -130,24 +177,42 @@ class Prune:
 
 
 def prunable(graph: Graph) -> set[str]:
-    """Names of the layers with a kernel that pruning may touch.
+    """Names of the layers with a kernel that steps touch unless they are told others.
 
     Args:
         graph: The network.
 
     Returns:
-        All convolutions and Dense layers from whose output another one can be reached.
+        All convolutions and Dense layers that are neither the first on a path from an input nor
+        the last on a path to an output.
     """
+    return _not_last(graph) & _not_first(graph)
+
+
+def _not_first(graph: Graph) -> set[str]:
+    after: set[int] = set()
+    first: set[str] = set()
+    later: set[str] = set()
+    for node in graph.nodes:
+        reached = any(id(tensor) in after for tensor in node.inputs)
+        if node.layer.kind in KERNELS:
+            (later if reached else first).add(node.layer.name)
+        if reached or node.layer.kind in KERNELS:
+            after.add(id(node.output))
+    return later - first
+
+
+def _not_last(graph: Graph) -> set[str]:
     leads_on: set[int] = set()
-    found: set[str] = set()
     last: set[str] = set()
+    earlier: set[str] = set()
     for node in reversed(graph.nodes):
         reaches = id(node.output) in leads_on
         if node.layer.kind in KERNELS:
-            (found if reaches else last).add(node.layer.name)
+            (earlier if reaches else last).add(node.layer.name)
         if reaches or node.layer.kind in KERNELS:
             leads_on.update(id(tensor) for tensor in node.inputs)
-    return found - last
+    return earlier - last
 
 
 def model_sparsity(model: Any, names: set[str]) -> float:

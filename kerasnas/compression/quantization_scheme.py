@@ -3,7 +3,8 @@
 - Multiply, Subtract, Average, Maximum and Minimum are quantized; TFMOT refuses them.
 - The kernel of a layer that is followed by a ReLU layer without BatchNormalization is quantized
   too; TFMOT trains it in float, and the converter rounds it afterwards.
-- Kernels keep the zeros that pruning put there, by TFMOT's own prune-preserving quantizers.
+- Kernels of every kind keep the zeros that pruning put there, and the values that clustering made
+  them share. TFMOT has that for two kinds of layers, and clustering for one whole model.
 - The ranges of activations begin with the first batch. In TFMOT they begin with -6 to 6 and move
   by a thousandth a step, so that a short training ends with the ranges it began with.
 - The inputs of a Concatenate stay in their order. TFMOT's transform of it takes them in the order
@@ -16,6 +17,8 @@ Private names were read in TFMOT 0.8.1.
 
 from functools import cache
 from typing import Any
+
+import numpy as np
 
 from kerasnas.compression.bridge.canonical import RANGE_PASSING
 
@@ -64,9 +67,13 @@ def _source(tensor: Any) -> str:
     return layer.name
 
 
-def scheme() -> Any:
-    """The scheme, for `tfmot.quantization.keras.quantize_apply`."""
-    return _classes()["Scheme"]()
+def scheme(clustered: set[str]) -> Any:
+    """The scheme, for `tfmot.quantization.keras.quantize_apply`.
+
+    Args:
+        clustered: Names of the layers whose weights share values.
+    """
+    return _classes()["Scheme"](clustered)
 
 
 @cache
@@ -91,7 +98,6 @@ def _classes() -> dict[str, Any]:
         QuantizeLayer,
     )
 
-    prune_preserving = tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme
     api: Any = tfmot.quantization.keras
     default: Any = api.default_8bit
 
@@ -173,6 +179,9 @@ def _classes() -> dict[str, Any]:
             return {"config": self.config}
 
     class Layout(default.Default8BitQuantizeLayoutTransform):
+        def __init__(self, clustered: set[str]) -> None:
+            self.clustered = clustered
+
         def apply(self, model: Any, layer_quantize_map: Any) -> Any:
             known = [transform() for transform in transforms]
             names = set(layer_quantize_map)
@@ -185,7 +194,7 @@ def _classes() -> dict[str, Any]:
                     continue
                 config = entry.get("quantize_config")
                 if isinstance(layer, kernel_classes):
-                    config = kernel_config(layer, config)
+                    config = kernel_config(layer, config, layer.name in self.clustered)
                 elif config is None:
                     config = registry.get_quantize_config(layer)
                 entry["quantize_config"] = FirstBatchConfig(config)
@@ -193,28 +202,40 @@ def _classes() -> dict[str, Any]:
             return model, layer_quantize_map
 
     class Scheme(default.Default8BitQuantizeScheme):
+        def __init__(self, clustered: set[str]) -> None:
+            self.clustered = clustered
+
         def get_layout_transformer(self) -> Any:
-            return Layout()
+            return Layout(self.clustered)
 
         def get_quantize_registry(self) -> Any:
             return Registry()
 
-    class KeepZeros(api.quantizers.Quantizer):
-        """Any quantizer of weights, with the zeros it finds kept: TFMOT has it for two layers."""
+    class KeepPattern(api.quantizers.Quantizer):
+        """Another quantizer of weights, with zeros kept zero and shared values kept shared."""
 
-        def __init__(self, quantizer: Any) -> None:
-            self.quantizer = quantizer
+        def __init__(self, quantizer: Any, shared: bool) -> None:
+            self.quantizer, self.shared = quantizer, shared
 
         def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
             state = self.quantizer.build(tensor_shape, name, layer)
-            state["kept"] = tf.cast(getattr(layer.layer, name) != 0, tf.float32)
+            kernel = getattr(layer.layer, name).numpy()
+            if self.shared:
+                values, members = np.unique(kernel, return_inverse=True)
+                self.values, self.members = len(values), members.ravel()
+            self.kept = (kernel != 0).astype("float32")
             return state
 
         def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
-            return self.quantizer(inputs * weights["kept"], training, weights, **kwargs)
+            if self.shared and training:
+                # Equal weights stay equal: each gets the mean of their gradients.
+                flat = tf.reshape(inputs, [-1])
+                means = tf.math.unsorted_segment_mean(flat, self.members, self.values)
+                inputs = tf.reshape(tf.gather(means, self.members), inputs.shape)
+            return self.quantizer(inputs * self.kept, training, weights, **kwargs)
 
         def get_config(self) -> dict[str, Any]:
-            return {"quantizer": self.quantizer}
+            return {"quantizer": self.quantizer, "shared": self.shared}
 
     # In the order of TFMOT's own list, without those of layers that `canonical` rewrites.
     transforms = (
@@ -246,14 +267,14 @@ def _classes() -> dict[str, Any]:
     layers = tf_keras.layers
     kernel_classes = (layers.Conv2D, layers.Conv2DTranspose, layers.Dense, layers.DepthwiseConv2D)
 
-    def kernel_config(layer: Any, transformed: Any) -> Any:
+    def kernel_config(layer: Any, transformed: Any, shared: bool) -> Any:
         if isinstance(layer, layers.Conv2DTranspose):
             config = registries.Default8BitConvTransposeQuantizeConfig(
                 ["kernel"], ["activation"], False
             )
-            config.weight_quantizer = KeepZeros(config.weight_quantizer)
         else:
-            config = prune_preserving().get_quantize_registry().get_quantize_config(layer)
+            config = Registry().get_quantize_config(layer)
+        config.weight_quantizer = KeepPattern(config.weight_quantizer, shared)
         if isinstance(transformed, configs.NoOpQuantizeConfig):
             config.activation_attrs = []  # the ReLU that follows is fused, and quantized there
         return config

@@ -130,7 +130,7 @@ class Quantize:
         tf_keras.backend.reset_uids()
         with keras_api.quantize_scope():
             annotated = keras_api.quantize_annotate_model(model)
-            quantized = keras_api.quantize_apply(annotated, scheme())
+            quantized = keras_api.quantize_apply(annotated, scheme(training.clustered))
         training.fit(quantized, self.epochs, self.batch_size, self.learning_rate)
         return quantized
 

@@ -13,13 +13,23 @@ import numpy as np
 
 from kerasnas.compression.bridge import build, canonical, read, verify
 from kerasnas.compression.data import Dataset, dataset
+from kerasnas.compression.distill import Distill
 from kerasnas.compression.prune import model_sparsity, prunable
 from kerasnas.compression.scoring import Scorer, drop, first_metric
-from kerasnas.compression.step import Step
+from kerasnas.compression.step import BridgedStep, KerasStep, Step
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.export.model_file import kernel_sparsity
 
+# Why a step cannot come after another.
+_FREE = "training without their pattern would lose the {}"
+_UNDOES = {
+    ("Prune", "PruneStructured"): _FREE.format("zeros"),
+    ("Cluster", "PruneStructured"): _FREE.format("shared values"),
+    ("Prune", "Distill"): _FREE.format("zeros"),
+    ("Cluster", "Distill"): _FREE.format("shared values"),
+    ("Cluster", "Prune"): "new zeros and their fine-tuning would break the shared values",
+}
 _COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
 
 
@@ -163,64 +173,83 @@ def compress(
         )
     if tolerance is not None and not (isinstance(tolerance, int | float) and tolerance >= 0):
         raise ValueError(f"`tolerance` must be 0 or more, or None. Received: {tolerance!r}")
-    scorer = Scorer(model)
-    graph = read(model)
-    rewritten = canonical(read(model)) if any(step.rewrites for step in steps) else graph
+    network = _Network(model, any(step.rewrites for step in steps))
     for step in steps:
-        step.check(rewritten)
-    legacy = build(rewritten)
-    verify(model, graph, legacy)
+        step.check(model if isinstance(step, KerasStep) else network.graph)
 
-    work = _Work(model, sets, scorer, prunable(rewritten), verbose)
-    data = to_tflite(legacy)
-    work.record("float", "trained", 0, data, work.float_scores(), "float32", legacy)
+    work = _Work(network, sets, Scorer(model), verbose)
+    training = Training(
+        model,
+        network.graph,
+        training_set.given_x,
+        training_set.x,
+        training_set.y,
+        legacy_loss(model),
+        legacy_loss_weights(model),
+        seed,
+    )
+    data = to_tflite(network.legacy)
+    work.record("float", "trained", 0, data, work.float_scores(), "float32")
     for index, step in enumerate(steps):
-        training = Training(
-            rewritten,
-            training_set.x,
-            training_set.y,
-            legacy_loss(model),
-            legacy_loss_weights(model),
-            seed + index,
-        )
-        legacy = step.apply(legacy, training)
-        data = step.export(legacy, training)
+        training.seed = seed + index
+        if isinstance(step, KerasStep):
+            network.replace(step.apply_to_keras(network.model, training))
+            training.graph = network.graph
+            data = to_tflite(network.legacy)
+        else:
+            network.legacy = step.apply(network.legacy, training)
+            data = step.export(network.legacy, training)
         last = index == len(steps) - 1
-        scores = work.file_scores(data) if last else work.model_scores(legacy)
-        stage = None if last else legacy
-        work.record(step.name, step.how, step.trained_epochs, data, scores, step.dtype, stage)
-    compressed = Compressed(data, work.report, scorer)
+        scores = work.file_scores(data) if last else work.model_scores()
+        work.record(step.name, step.how, step.trained_epochs, data, scores, step.dtype, last)
+    compressed = Compressed(data, work.report, work.scorer)
     _check_tolerance(compressed, tolerance)
     return compressed
+
+
+class _Network:
+    """A model and its tf_keras rebuild, which the steps of a recipe change.
+
+    Args:
+        model: The Keras 3 model.
+        rewrites: Whether the rebuild is in canonical form.
+    """
+
+    def __init__(self, model: keras.Model, rewrites: bool) -> None:
+        self._rewrites = rewrites
+        self.replace(model)
+
+    def replace(self, model: keras.Model) -> None:
+        """Bridges another model."""
+        self.model = model
+        graph = read(model)
+        self.graph = canonical(read(model)) if self._rewrites else graph
+        self.legacy = build(self.graph)
+        verify(model, graph, self.legacy)
 
 
 class _Work:
     """Measures the stages of one `compress` and keeps their records."""
 
     def __init__(
-        self,
-        model: keras.Model,
-        sets: dict[str, Dataset],
-        scorer: Scorer,
-        kernels: set[str],
-        verbose: int,
+        self, network: _Network, sets: dict[str, Dataset], scorer: Scorer, verbose: int
     ) -> None:
-        self.model, self.sets, self.scorer = model, sets, scorer
-        self.kernels, self.verbose = kernels, verbose
+        self.network, self.sets, self.scorer, self.verbose = network, sets, scorer, verbose
         self.report: list[dict[str, Any]] = []
 
     def float_scores(self) -> dict[str, dict[str, float]]:
         scores = {}
         for label, data in self.sets.items():
-            logs = self.model.evaluate(data.given_x, data.y, verbose=0, return_dict=True)
+            logs = self.network.model.evaluate(data.given_x, data.y, verbose=0, return_dict=True)
             scores[label] = {name: float(value) for name, value in logs.items()}
         return scores
 
-    def model_scores(self, legacy: Any) -> dict[str, dict[str, float]]:
+    def model_scores(self) -> dict[str, dict[str, float]]:
         # Test data is for the first and the last model only, unless there is nothing else.
         label = next(iter(self.sets))
         data = self.sets[label]
-        predicted = legacy.predict(data.x if len(data.x) > 1 else data.x[0], verbose=0)
+        x = data.x if len(data.x) > 1 else data.x[0]
+        predicted = self.network.legacy.predict(x, verbose=0)
         return {label: self.scorer.score(predicted, data.y)}
 
     def file_scores(self, tflite: bytes) -> dict[str, dict[str, float]]:
@@ -239,12 +268,14 @@ class _Work:
         tflite: bytes,
         scores: dict[str, dict[str, float]],
         dtype: str,
-        stage: Any,
+        last: bool = False,
     ) -> None:
         label = next(iter(scores))
         metric = self.report[0]["metric"] if self.report else first_metric(scores[label])
-        zeros = model_sparsity(stage, self.kernels) if stage else kernel_sparsity(tflite)
-        macs, ram = _costs(self.model, dtype)
+        network = self.network
+        kernels = prunable(network.graph)
+        zeros = kernel_sparsity(tflite) if last else model_sparsity(network.legacy, kernels)
+        macs, ram = _costs(network.model, dtype)
         self.report.append(
             {
                 "step": step,
@@ -282,16 +313,35 @@ def _checked_recipe(recipe: Any) -> list[Step]:
             f"Quantize('int8')]. Received: {recipe!r}"
         )
     for step in recipe:
-        if isinstance(step, type) or not all(hasattr(step, name) for name in ("apply", "export")):
+        if isinstance(step, type) or not isinstance(step, BridgedStep | KerasStep):
             raise ValueError(f"`recipe` must hold steps, such as Prune(0.5). Received: {step!r}")
     for index, step in enumerate(recipe):
         if step.final and index < len(recipe) - 1:
             raise ValueError(f"{type(step).__name__} must be the last step. Received: {recipe!r}")
-        if any(type(step) is type(other) for other in recipe[:index]):
-            raise ValueError(
-                f"{type(step).__name__} is in `recipe` twice; give it once. Received: {recipe!r}"
-            )
+        for earlier in recipe[:index]:
+            _check_order(earlier, step, recipe)
+    if isinstance(recipe[-1], Distill) and not recipe[-1].epochs:
+        raise ValueError(
+            "Distill as the last step guides nothing: put it before the steps that it is to guide, "
+            f"or give it epochs of its own. Received: {recipe!r}"
+        )
     return list(recipe)
+
+
+def _check_order(earlier: Step, later: Step, recipe: Sequence[Step]) -> None:
+    """Refuses a pair of steps of which the later undoes the earlier."""
+    first, second = type(earlier).__name__, type(later).__name__
+    if first == second:
+        raise ValueError(f"{first} is in `recipe` twice; give it once. Received: {recipe!r}")
+    reason = _UNDOES.get((first, second))
+    trains = not isinstance(later, Distill) or later.epochs > 0
+    if first == "Distill" and isinstance(later, KerasStep) and earlier.trained_epochs:
+        reason = "it trains the tf_keras rebuild, which is made again when channels have gone"
+    if reason is not None and trains:
+        raise ValueError(
+            f"{second} after {first} would undo it: {reason}. Put {second} first. "
+            f"Received: {recipe!r}"
+        )
 
 
 def _check_model(model: Any) -> None:

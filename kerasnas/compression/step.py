@@ -1,13 +1,15 @@
 """What a step of a compression recipe is."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import keras
 
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.training import Training
 
 
-class Step(Protocol):
-    """One transformation of a network, with one line in the report."""
+class _Reported(Protocol):
+    """What the report and the order of a recipe need to know of a step."""
 
     @property
     def name(self) -> str:
@@ -33,6 +35,11 @@ class Step(Protocol):
     def dtype(self) -> str:
         """Of the activations in the file it exports, for the estimate of RAM."""
 
+
+@runtime_checkable
+class BridgedStep(_Reported, Protocol):
+    """A transformation of the tf_keras rebuild of a network, with one line in the report."""
+
     def check(self, graph: Graph) -> None:
         """Raises ValueError if the step cannot do the network, before any work."""
 
@@ -41,6 +48,20 @@ class Step(Protocol):
 
     def export(self, model: Any, training: Training) -> bytes:
         """Returns the `.tflite` file of what `apply` returned."""
+
+
+@runtime_checkable
+class KerasStep(_Reported, Protocol):
+    """A transformation of the Keras 3 model itself, with one line in the report."""
+
+    def check(self, model: keras.Model) -> None:
+        """Raises ValueError if the step cannot do the model, before any work."""
+
+    def apply_to_keras(self, model: keras.Model, training: Training) -> keras.Model:
+        """Returns the transformed model, compiled."""
+
+
+Step = BridgedStep | KerasStep
 
 
 def check_number(

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -11,27 +11,36 @@ import numpy as np
 
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.data import output_names
+from kerasnas.compression.guidance import Guidance
 
 
-@dataclass(frozen=True)
+@dataclass
 class Training:
-    """Handed to each step of a recipe.
+    """What the steps of a recipe train with, and what they leave for the steps after them.
 
     Args:
+        model: The Keras 3 model to compress.
         graph: The network, in canonical form; layer names are those of the tf_keras model.
+        given_x: Training inputs as the Keras 3 model takes them.
         x: Training inputs, one array for each input of the model.
         y: Training targets, as `fit` takes them.
         loss: Loss that tf_keras understands.
         loss_weights: Weights of several losses, or None.
-        seed: Seed of this step.
+        seed: Seed of the step that is being done.
+        clustered: Names of the layers whose weights share values.
+        guidance: The teacher of this and all later steps, or None.
     """
 
+    model: keras.Model
     graph: Graph
+    given_x: Any
     x: list[np.ndarray]
     y: Any
     loss: Any
     loss_weights: Any
     seed: int
+    clustered: set[str] = field(default_factory=set)
+    guidance: Guidance | None = None
 
     @property
     def samples(self) -> int:
@@ -57,15 +66,18 @@ class Training:
         """
         import tf_keras
 
+        y, loss = self.y, self.loss
+        if self.guidance is not None:
+            y, loss = self.guidance.join(tf_keras, y, loss)
         with seeded(self.seed):
             model.compile(
                 optimizer=tf_keras.optimizers.Adam(learning_rate),
-                loss=self.loss,
+                loss=loss,
                 loss_weights=self.loss_weights,
             )
             model.fit(
                 self.x[0] if len(self.x) == 1 else self.x,
-                self.y,
+                y,
                 epochs=epochs,
                 batch_size=batch_size,
                 callbacks=list(callbacks),
@@ -103,12 +115,18 @@ def legacy_loss(model: keras.Model) -> Any:
     Raises:
         ValueError: If a loss has no counterpart.
     """
-    loss = model.loss
-    if isinstance(loss, dict):
-        loss = [loss.get(name) for name in output_names(model)]
-    if isinstance(loss, list | tuple):
+    loss = ordered_loss(model)
+    if isinstance(loss, list):
         return [None if one is None else _legacy_loss(one) for one in loss]
     return _legacy_loss(loss)
+
+
+def ordered_loss(model: keras.Model) -> Any:
+    """The loss of a compiled Keras 3 model: one, or a list in the order of outputs."""
+    loss = model.loss
+    if isinstance(loss, dict):
+        return [loss.get(name) for name in output_names(model)]
+    return list(loss) if isinstance(loss, tuple) else loss
 
 
 def legacy_loss_weights(model: keras.Model) -> Any:
@@ -129,20 +147,22 @@ def _legacy_loss(loss: Any) -> Any:
             raise ValueError(
                 f"The loss that `model` is compiled with is unknown to tf_keras. Received: {loss!r}"
             ) from None
+    name = getattr(loss, "__name__", type(loss).__name__)
+    counterpart = getattr(tf_keras.losses, name, None)
+    if counterpart is not None and loss is getattr(keras.losses, name, None):
+        return counterpart
+    if counterpart is not None and type(loss) is getattr(keras.losses, name, None):
+        # The config of Huber (Keras 3.15.1) leaves its delta out.
+        config = {**getattr(loss, "_fn_kwargs", {}), **loss.get_config()}
+        config.pop("dtype", None)
+        if config.get("axis") == -1:  # always so in tf_keras's sparse crossentropy
+            config.pop("axis")
+        try:
+            return counterpart(**config)
+        except (TypeError, ValueError):
+            pass
     if keras.backend.backend() == "tensorflow":
         return lambda y_true, y_pred: loss(y_true, y_pred)
-    if isinstance(loss, keras.losses.Loss):
-        legacy_class = getattr(tf_keras.losses, type(loss).__name__, None)
-        if legacy_class is not None:
-            # The config of Huber (Keras 3.15.1) leaves its delta out.
-            config = {**getattr(loss, "_fn_kwargs", {}), **loss.get_config()}
-            config.pop("dtype", None)
-            if config.get("axis") == -1:  # always so in tf_keras's sparse crossentropy
-                config.pop("axis")
-            try:
-                return legacy_class(**config)
-            except (TypeError, ValueError):
-                pass
     raise ValueError(
         "The loss that `model` is compiled with must be one that tf_keras has too, by name or as "
         f"a Keras loss, unless the Keras backend is TensorFlow. Received: {loss!r}"

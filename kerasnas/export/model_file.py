@@ -1,5 +1,6 @@
 """What a `.tflite` file holds, read from its flatbuffer without running it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +60,11 @@ def float_operators(data: bytes) -> list[str]:
 
 
 def kernel_sparsity(data: bytes) -> float:
-    """The share of zeros in the kernels that pruning may touch.
+    """The share of zeros in the kernels that pruning touches.
 
-    Those are the kernels of convolutions and fully connected operators, except of the last one on
-    each path to an output, which `Prune` leaves whole.
+    Those are the kernels of convolutions and fully connected operators, except of the first one on
+    each path from an input and of the last one on each path to an output, which `Prune` leaves
+    whole.
 
     Args:
         data: Bytes of a `.tflite` file, of float32, float16 or int8 weights.
@@ -76,19 +78,30 @@ def kernel_sparsity(data: bytes) -> float:
     graph = read_tflite(data)[0]
     found = _operators(graph)
     maker = {index: op for op in found for index in op.outputs}
-    feeds_a_kernel: set[int] = set()
+    after = _reached(found, lambda op: (op.inputs, op.outputs))
+    before = _reached(found[::-1], lambda op: (op.outputs, op.inputs))
     zeros = total = 0
-    for op in reversed(found):
-        leads_on = any(index in feeds_a_kernel for index in op.outputs)
-        is_kernel = op.name in _KERNEL_OPERATORS
-        if leads_on or is_kernel:
-            feeds_a_kernel.update(op.inputs)
-        if is_kernel and leads_on and len(op.inputs) > 1:
+    for op in found:
+        between = not after.isdisjoint(op.inputs) and not before.isdisjoint(op.outputs)
+        if op.name in _KERNEL_OPERATORS and between and len(op.inputs) > 1:
             values = _constant(graph, op.inputs[1], maker)
             if values is not None:
                 zeros += int((values == 0).sum())
                 total += values.size
     return zeros / total if total else 0.0
+
+
+def _reached(
+    found: list[Operator],
+    ends: Callable[[Operator], tuple[tuple[int, ...], tuple[int, ...]]],
+) -> set[int]:
+    """The tensors that lie behind a kernel, in the order in which operators are given."""
+    reached: set[int] = set()
+    for op in found:
+        near, far = ends(op)
+        if op.name in _KERNEL_OPERATORS or not reached.isdisjoint(near):
+            reached.update(far)
+    return reached
 
 
 def _operators(graph: Subgraph) -> list[Operator]:

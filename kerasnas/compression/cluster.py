@@ -1,0 +1,125 @@
+"""Weight clustering: the weights of a kernel share a few values."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kerasnas.compression.bridge.graph import Graph
+from kerasnas.compression.prune import model_sparsity, prunable
+from kerasnas.compression.step import check_number
+from kerasnas.compression.tfmot import import_tfmot
+from kerasnas.compression.training import Training
+from kerasnas.export import to_tflite
+
+_INITIALIZATIONS = {"kmeans++": "KMEANS_PLUS_PLUS", "density": "DENSITY_BASED", "linear": "LINEAR"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Makes the weights of each kernel share a few values, and fine-tunes those.
+
+    Like zeros, shared values make the file smaller when it is compressed, such as for a download,
+    and neither the file itself nor inference. Zeros that `Prune` made are kept, and
+    `Quantize("int8")` after it keeps the sharing. Layers are those that `Prune` touches unless
+    told otherwise: no depthwise kernel, and neither the first nor the last layer.
+
+    Args:
+        clusters: Number of values in each kernel, at least 2.
+        epochs: Passes over the training data.
+        batch_size: Samples in a training step.
+        initialization: Where the values begin: `"kmeans++"`, `"density"` (evenly over the weights)
+            or `"linear"` (evenly over their range).
+        learning_rate: Of Adam. Rates above about 1e-3 move the shared values too far.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Source:
+        Han, Mao and Dally, "Deep Compression", arXiv 1510.00149, section 3; by TensorFlow Model
+        Optimization.
+
+    Example:
+
+    ```python
+    recipe = [kn.Prune(0.5), kn.Cluster(16), kn.Quantize("int8")]
+    kn.compress(model, recipe, train_data=(x, y), validation_data=(xv, yv))
+    ```
+    """
+
+    clusters: int = 16
+    epochs: int = 5
+    batch_size: int = 32
+    initialization: Literal["kmeans++", "density", "linear"] = "kmeans++"
+    learning_rate: float = 1e-4
+
+    name = "cluster"
+    how = "weight clustering"
+    final = False
+    rewrites = False
+    dtype = "float32"
+
+    def __post_init__(self) -> None:
+        check_number("Cluster", "clusters", self.clusters, int, 2)
+        check_number("Cluster", "epochs", self.epochs, int, 1)
+        check_number("Cluster", "batch_size", self.batch_size, int, 1)
+        check_number("Cluster", "learning_rate", self.learning_rate, float, 0)
+        if self.initialization not in _INITIALIZATIONS:
+            raise ValueError(
+                f"`Cluster(initialization=...)` must be one of {tuple(_INITIALIZATIONS)}. "
+                f"Received: initialization={self.initialization!r}"
+            )
+
+    @property
+    def trained_epochs(self) -> int:
+        """Passes over the training data."""
+        return self.epochs
+
+    def check(self, graph: Graph) -> None:
+        """Refuses a network in which nothing can be clustered."""
+        if not self._layers(graph):
+            raise ValueError(
+                f"`Cluster` finds no kernel of more than {self.clusters} weights between the first "
+                f"and the last layer of '{graph.name}'. Leave the step out, or ask for fewer "
+                "clusters."
+            )
+
+    def apply(self, model: Any, training: Training) -> Any:
+        """Clusters and fine-tunes with TFMOT."""
+        clustering = import_tfmot().clustering.keras
+        import tf_keras
+
+        # Not among the public names of TFMOT 0.8.1, though its guide uses it.
+        from tensorflow_model_optimization.python.core.clustering.keras.experimental.cluster import (
+            cluster_weights,
+        )
+
+        names = self._layers(training.graph)
+        start = getattr(clustering.CentroidInitialization, _INITIALIZATIONS[self.initialization])
+
+        def wrapped(layer: Any) -> Any:
+            if layer.name not in names:
+                return layer
+            return cluster_weights(
+                layer,
+                number_of_clusters=self.clusters,
+                cluster_centroids_init=start,
+                # Without a zero among the weights, it would lose a value for nothing.
+                preserve_sparsity=model_sparsity(model, {layer.name}) > 0,
+            )
+
+        sharing = tf_keras.models.clone_model(model, clone_function=wrapped)
+        training.fit(sharing, self.epochs, self.batch_size, self.learning_rate)
+        training.clustered |= names
+        return clustering.strip_clustering(sharing)
+
+    def export(self, model: Any, training: Training) -> bytes:
+        """Exports in float."""
+        return to_tflite(model)
+
+    def _layers(self, graph: Graph) -> set[str]:
+        """Names of the layers with more weights than clusters."""
+        large = {
+            node.layer.name
+            for node in graph.nodes
+            if any(array.size > self.clusters for array in node.layer.weights)
+        }
+        return prunable(graph) & large

@@ -1,0 +1,108 @@
+"""Distillation: a teacher's outputs guide the training of the steps that follow."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnas.compression.bridge.graph import Graph
+from kerasnas.compression.guidance import Guidance
+from kerasnas.compression.step import check_number
+from kerasnas.compression.training import Training
+from kerasnas.export import to_tflite
+
+
+@dataclass(frozen=True)
+class Distill:
+    """Lets the steps after it learn from a teacher's outputs beside the targets.
+
+    It changes the loss that every later step trains with to `mix` times the distance from the
+    teacher plus `1 - mix` times the model's own loss. For a crossentropy of classes that distance
+    is the crossentropy of the softened distributions, times the square of the temperature; for any
+    other loss it is that loss towards the teacher's outputs.
+
+    Args:
+        teacher: Keras 3 model with the inputs and output shapes of the one to compress; that one
+            itself, before compression, unless given.
+        temperature: Above 0; the higher, the softer the teacher's distribution over classes.
+        mix: Weight of the teacher, between 0 and 1.
+        epochs: Passes over the training data before the next step; 0 only guides what follows.
+        batch_size: Samples in a training step.
+        learning_rate: Of Adam.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Source:
+        Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531,
+        section 2.
+
+    Example:
+
+    ```python
+    recipe = [kn.Distill(), kn.Prune(0.8), kn.Quantize("int8")]
+    kn.compress(model, recipe, train_data=(x, y), validation_data=(xv, yv))
+    ```
+    """
+
+    teacher: keras.Model | None = field(default=None, repr=False)
+    temperature: float = 4.0
+    mix: float = 0.5
+    epochs: int = 0
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+
+    name = "distill"
+    final = False
+    rewrites = False
+    dtype = "float32"
+
+    def __post_init__(self) -> None:
+        if self.teacher is not None and not isinstance(self.teacher, keras.Model):
+            raise ValueError(
+                "`Distill(teacher=...)` must be a Keras 3 model. "
+                f"Received: teacher of {type(self.teacher)}"
+            )
+        check_number("Distill", "temperature", self.temperature, float, 1e-3)
+        check_number("Distill", "mix", self.mix, float, 0, 1.0 + 1e-9)
+        check_number("Distill", "epochs", self.epochs, int, 0)
+        check_number("Distill", "batch_size", self.batch_size, int, 1)
+        check_number("Distill", "learning_rate", self.learning_rate, float, 0)
+
+    @property
+    def how(self) -> str:
+        """The method in the report's words."""
+        return f"teacher '{self.teacher.name}'" if self.teacher is not None else "self-distillation"
+
+    @property
+    def trained_epochs(self) -> int:
+        """Passes over the training data."""
+        return self.epochs
+
+    def check(self, graph: Graph) -> None:
+        """Refuses a teacher with other inputs or outputs."""
+        if self.teacher is None:
+            return
+        for what in ("inputs", "outputs"):
+            own = [tuple(tensor.shape[1:]) for tensor in getattr(graph, what)]
+            given = [tuple(tensor.shape[1:]) for tensor in getattr(self.teacher, what)]
+            if own != given:
+                raise ValueError(
+                    f"`Distill(teacher=...)` must have {what} of shapes {own}, as '{graph.name}' "
+                    f"has. Received: '{self.teacher.name}' with {given}"
+                )
+
+    def apply(self, model: Any, training: Training) -> Any:
+        """Sets what later steps train towards, and trains if epochs are asked for."""
+        teacher = training.model if self.teacher is None else self.teacher
+        outputs = keras.tree.flatten(teacher.predict(training.given_x, verbose=0))
+        arrays = [np.asarray(output) for output in outputs]
+        training.guidance = Guidance(arrays, self.temperature, self.mix)
+        if self.epochs:
+            training.fit(model, self.epochs, self.batch_size, self.learning_rate)
+        return model
+
+    def export(self, model: Any, training: Training) -> bytes:
+        """Exports in float."""
+        return to_tflite(model)

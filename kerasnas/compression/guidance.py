@@ -1,0 +1,88 @@
+"""Training towards a teacher's outputs beside the targets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+# Losses over a distribution of classes, which a temperature can soften.
+_OVER_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What a teacher says of the training data, and how much it counts.
+
+    Args:
+        outputs: The teacher's outputs, one array of shape (samples, ..., values) for each output.
+        temperature: What distributions over classes are softened with.
+        mix: Weight of the teacher, between 0 and 1.
+
+    Source:
+        Hinton, Vinyals and Dean, arXiv 1503.02531, section 2.
+    """
+
+    outputs: list[np.ndarray]
+    temperature: float
+    mix: float
+
+    def join(self, library: ModuleType, y: Any, loss: Any) -> tuple[Any, Any]:
+        """Puts the teacher's outputs beside the targets, and makes a loss that reads both.
+
+        Args:
+            library: `keras` or `tf_keras`: whose model is trained.
+            y: Targets; a list for several outputs.
+            loss: The library's loss, or a list for several outputs.
+
+        Returns:
+            Tuple of the targets to train with and their loss.
+        """
+        several = len(self.outputs) > 1
+        targets = y if several else [y]
+        losses = loss if isinstance(loss, list) else [loss] * len(self.outputs)
+        joined = [
+            (target, None) if one is None else self._join(library, output, target, one)
+            for output, target, one in zip(self.outputs, targets, losses, strict=True)
+        ]
+        if not several:
+            return joined[0]
+        return [target for target, _ in joined], [one for _, one in joined]
+
+    def _join(
+        self, library: ModuleType, teacher: np.ndarray, target: Any, loss: Any
+    ) -> tuple[np.ndarray, Callable[[Any, Any], Any]]:
+        own: Any = library.losses.get(loss)
+        values, mix, temperature = teacher.shape[-1], self.mix, self.temperature
+        logits = bool(getattr(own, "_fn_kwargs", {}).get("from_logits", False))
+        softens = _name(own) in _OVER_CLASSES
+        goal = _softened(teacher, temperature, logits) if softens else teacher
+        array = np.asarray(target)
+        array = array.reshape(*teacher.shape[:-1], array.size // (teacher.size // values))
+
+        def guided(y_true: Any, y_pred: Any) -> Any:
+            towards = y_true[..., :values]
+            if not softens:
+                from_teacher = own(towards, y_pred)
+            else:
+                # Keras scales what is not a distribution to one.
+                student = y_pred / temperature if logits else (y_pred + 1e-7) ** (1 / temperature)
+                from_teacher = temperature**2 * library.losses.categorical_crossentropy(
+                    towards, student, from_logits=logits
+                )
+            return mix * from_teacher + (1 - mix) * own(y_true[..., values:], y_pred)
+
+        return np.concatenate([goal, array], axis=-1, dtype="float32"), guided
+
+
+def _name(loss: Any) -> str:
+    return getattr(getattr(loss, "fn", loss), "__name__", "")
+
+
+def _softened(outputs: np.ndarray, temperature: float, logits: bool) -> np.ndarray:
+    """A distribution over classes as the softmax of its logits over the temperature."""
+    scores = outputs if logits else np.log(np.maximum(outputs, 1e-7))
+    scores = (scores - scores.max(axis=-1, keepdims=True)) / temperature
+    soft = np.exp(scores)
+    return soft / soft.sum(axis=-1, keepdims=True)

@@ -1,0 +1,90 @@
+"""Which channels go, so that a share of the multiply-accumulates is left."""
+
+import bisect
+import math
+
+import numpy as np
+
+from kerasnas.compression.structured.trace import Trace, Weight
+from kerasnas.hardware import profile
+
+# Of a layer's channels. A layer of few channels is a bottleneck that fine-tuning cannot widen.
+_LEAST = 0.1
+# Share of the multiply-accumulates allowed below which no more channels are looked for.
+_CLOSE = 0.99
+
+
+def choose(trace: Trace, scores: np.ndarray, keep: float) -> np.ndarray:
+    """Chooses the sets of channels that go: those of least score, one after the other.
+
+    Args:
+        trace: The model.
+        scores: Importance by label.
+        keep: Largest share of the model's multiply-accumulates to be left.
+
+    Returns:
+        Bool by label: whether it goes.
+
+    Raises:
+        ValueError: If so little cannot be reached.
+    """
+    order = _removable_in_order(trace, scores)
+    kernels = [weight for weight in trace.weights.values() if weight.is_kernel]
+    total = profile(trace.model).macs
+    fixed = total - _macs(kernels, np.zeros(trace.labels, bool))
+
+    def left(labels: list[int]) -> float:
+        return (fixed + _macs(kernels, _marked(trace, labels))) / total
+
+    least = left(order)
+    if least > keep:
+        raise ValueError(
+            f"`keep` must be at least {math.ceil(1000 * least) / 1000:.3f} for the model "
+            f"'{trace.model.name}': the rest of its multiply-accumulates is in channels that must "
+            f"stay. Received: keep={keep}"
+        )
+    number = bisect.bisect_left(range(len(order)), -keep, key=lambda n: -left(order[:n]))
+    chosen = order[:number]
+    # In a small network one channel can be a tenth of all: others that it makes room for stay.
+    for label in reversed(chosen):
+        if left(chosen) > _CLOSE * keep:
+            break
+        without = [other for other in chosen if other != label]
+        if left(without) <= keep:
+            chosen = without
+    return _marked(trace, chosen)
+
+
+def _marked(trace: Trace, labels: list[int]) -> np.ndarray:
+    marked = np.zeros(trace.labels, bool)
+    marked[labels] = True
+    return marked
+
+
+def _macs(kernels: list[Weight], gone: np.ndarray) -> int:
+    return sum(
+        weight.positions
+        * math.prod(
+            size if labels is None else int((~gone[labels]).sum())
+            for size, labels in zip(weight.values.shape, weight.axes.labels, strict=True)
+        )
+        for weight in kernels
+    )
+
+
+def _removable_in_order(trace: Trace, scores: np.ndarray) -> list[int]:
+    """The sets that may go one after the other, without a layer losing too many channels."""
+    makers = [weight.filter_labels for weight in trace.weights.values() if weight.is_kernel]
+    spare = [len(labels) - max(1, math.ceil(_LEAST * len(labels))) for labels in makers]
+    members: dict[int, list[tuple[int, int]]] = {}
+    for maker, labels in enumerate(makers):
+        for label, number in zip(*np.unique(labels, return_counts=True), strict=True):
+            members.setdefault(int(label), []).append((maker, int(number)))
+    order = []
+    for label in trace.removable[np.argsort(scores[trace.removable], kind="stable")].tolist():
+        involved = members.get(label, [])
+        if all(spare[maker] >= number for maker, number in involved):
+            for maker, number in involved:
+                spare[maker] -= number
+            order.append(label)
+    return order

@@ -1,0 +1,293 @@
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import kerasnas as kn
+from kerasnas.compression import to_tf_keras
+from kerasnas.compression.structured import PruneStructured, prune_channels
+
+L = keras.layers
+ops = keras.ops
+
+
+def conv_bn(x, filters, kernel=3, strides=1, activation="relu"):
+    x = L.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x)
+    x = L.BatchNormalization()(x)
+    return L.Activation(activation)(x) if activation else x
+
+
+def head(x, name="head"):
+    return L.Dense(3, name=name)(L.GlobalAveragePooling2D()(x))
+
+
+def residual(x):
+    x = conv_bn(x, 8)
+    y = conv_bn(conv_bn(x, 6), 8, activation=None)
+    x = L.ReLU()(L.Add()([x, y]))
+    y = conv_bn(conv_bn(x, 12, strides=2), 12, activation=None)
+    return head(L.Add()([conv_bn(x, 12, 1, 2, None), y]))
+
+
+def dense_blocks(x):
+    x = conv_bn(x, 6)
+    for _ in range(3):
+        y = conv_bn(L.ReLU()(L.BatchNormalization()(x)), 8, 1)
+        x = L.Concatenate()([x, L.Conv2D(4, 3, padding="same")(y)])
+    return head(L.AveragePooling2D(2)(x))
+
+
+def flattened(x):
+    x = L.MaxPooling2D(2)(L.Conv2D(12, 3, activation="relu")(x))
+    return L.Dense(3)(L.Dropout(0.3)(L.Dense(10, "relu")(L.Flatten()(x))))
+
+
+def several_ends():
+    a, b = keras.Input((8, 8, 3), name="a"), keras.Input((8, 8, 2), name="b")
+    y = L.Concatenate()([conv_bn(a, 6), conv_bn(b, 6), a])
+    outputs = {"first": head(y, "first"), "second": L.Conv2D(2, 3, name="second")(y)}
+    return keras.Model({"a": a, "b": b}, outputs)
+
+
+def compiled(build=residual):
+    keras.utils.set_random_seed(0)
+    x = keras.Input((8, 8, 3))
+    model = keras.Model(x, build(x), name="net")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.3), loss, metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("build", [residual, dense_blocks, flattened])
+@pytest.mark.parametrize("keep", [0.5, 0.3])
+def test_macs_flash_and_ram_fall(build, keep):
+    model = compiled(build)
+    before = [w.copy() for w in model.get_weights()]
+    cost, pruned = kn.profile(model), prune_channels(model, keep)
+    after = kn.profile(pruned)
+    # One channel of these small networks is up to 8 % of the multiply-accumulates.
+    assert keep - 0.08 < after.macs / cost.macs <= keep
+    assert after.flash_bytes < cost.flash_bytes
+    assert after.ram_bytes < cost.ram_bytes
+    assert [layer.name for layer in pruned.layers] == [layer.name for layer in model.layers]
+    assert pruned.output_shape == model.output_shape
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_normalization_keeps_its_statistics(rng):
+    data = rng.normal(3, 2, (64, 8, 8, 3)).astype("float32")
+    normalization = L.Normalization()
+    normalization.adapt(data)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), normalization, L.Conv2D(8, 3), L.Conv2D(2, 1)]
+    )
+    kernel = ops.convert_to_numpy(model.layers[1].kernel).copy()
+    kernel[..., 4:] = 0
+    model.layers[1].kernel.assign(kernel)
+    pruned = prune_channels(model, 0.5)
+    assert pruned.get_layer(model.layers[1].name).filters == 4
+    want, got = model.predict(data, verbose=0), pruned.predict(data, verbose=0)
+    np.testing.assert_allclose(want, got, rtol=1e-5, atol=1e-6)
+
+
+def test_compiled_alike():
+    model = compiled()
+    pruned = prune_channels(model)
+    assert pruned.loss is model.loss
+    assert isinstance(pruned.optimizer, keras.optimizers.SGD)
+    assert pruned.optimizer is not model.optimizer
+    assert float(pruned.optimizer.learning_rate) == pytest.approx(0.3)
+    logs = pruned.evaluate(np.zeros((2, 8, 8, 3)), np.zeros(2), verbose=0, return_dict=True)
+    assert set(logs) == {"loss", "accuracy"}
+
+
+def chain(scales=True):
+    """Channels that weights and scales rank the other way round."""
+    x = keras.Input((4, 4, 1))
+    y = L.Conv2D(4, 1, use_bias=False, name="conv")(x)
+    y = L.BatchNormalization(name="norm")(y) if scales else y
+    model = keras.Model(x, L.Conv2D(1, 1, name="last")(y))
+    model.get_layer("conv").kernel.assign(np.reshape([4.0, 1.0, -2.0, 3.0], (1, 1, 1, 4)))
+    if scales:
+        model.get_layer("norm").gamma.assign([1.0, -4.0, 3.0, 2.0])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("criterion", "scales", "left"),
+    [
+        ("l1", True, [4, 3]),
+        ("batch_norm", True, [1, -2]),
+        ("auto", True, [1, -2]),
+        ("batch_norm", False, [4, 3]),
+        ("auto", False, [4, 3]),
+    ],
+)
+def test_criterion(criterion, scales, left):
+    kernel = prune_channels(chain(scales), 0.5, criterion).get_layer("conv").kernel
+    assert ops.convert_to_numpy(kernel).ravel().tolist() == left
+
+
+def test_no_layer_loses_all_its_channels():
+    model = compiled()
+    for layer in model.layers:
+        if isinstance(layer, L.Conv2D):
+            layer.kernel.assign(ops.zeros_like(layer.kernel) + (layer.filters == 6))
+    pruned = prune_channels(model, 0.1)
+    assert min(layer.output.shape[-1] for layer in pruned.layers[1:]) >= 1
+
+
+def test_rounds_reach_the_share_and_train(rng):
+    model = compiled(flattened)
+    x = rng.normal(size=(96, 8, 8, 3)).astype("float32")
+    y = (x.mean((1, 2, 3)) > 0).astype("int32")
+    model.fit(x, y, epochs=8, verbose=0)
+    before = [w.copy() for w in model.get_weights()]
+    step = PruneStructured(keep=0.4, rounds=2, epochs=7, batch_size=16, learning_rate=0.01)
+    step.check(model)
+    pruned = step.apply_to_keras(model, [x], y, seed=1)
+    assert 0.32 < kn.profile(pruned).macs / kn.profile(model).macs <= 0.4
+    untrained = prune_channels(model, 0.4)
+    # On the data it was trained on: whether training took place at all.
+    assert pruned.evaluate(x, y, verbose=0)[0] < 0.8 * untrained.evaluate(x, y, verbose=0)[0]
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_same_seed_gives_the_same_weights(rng):
+    x = keras.Input((6,))
+    model = keras.Model(x, L.Dense(1)(L.Dropout(0.3)(L.Dense(8, "relu")(x))))
+    model.compile("adam", "mse")
+    data, target = rng.normal(size=(64, 6)), rng.normal(size=(64, 1))
+    step = PruneStructured(epochs=1, batch_size=16)
+    one, again, other = (step.apply_to_keras(model, [data], target, seed) for seed in (1, 1, 2))
+    kernels = [ops.convert_to_numpy(m.layers[1].kernel) for m in (one, again, other)]
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert (kernels[0] != kernels[2]).any()
+
+
+def test_fine_tunes_dicts(rng):
+    model = several_ends()
+    model.compile("adam", {"first": "mse", "second": "mse"}, loss_weights={"first": 2, "second": 1})
+    x = [rng.normal(size=(8, 8, 8, 3)), rng.normal(size=(8, 8, 8, 2))]
+    y = {"first": rng.normal(size=(8, 3)), "second": rng.normal(size=(8, 6, 6, 2))}
+    pruned = PruneStructured(0.6, epochs=1).apply_to_keras(model, x, y, seed=0)
+    assert kn.profile(pruned).macs <= 0.6 * kn.profile(model).macs
+    assert set(pruned.predict({"a": x[0], "b": x[1]}, verbose=0)) == {"first", "second"}
+
+
+def test_pruned_model_crosses_the_bridge():
+    assert to_tf_keras(prune_channels(compiled(), 0.5)).name == "net"
+
+
+@pytest.mark.parametrize("keep", [0, 1, -0.5, 1.5, float("nan"), "half", None, True])
+def test_share_out_of_range(keep):
+    with pytest.raises(ValueError, match=r"above 0 and below 1. Received: keep="):
+        prune_channels(compiled(), keep)
+    with pytest.raises(ValueError, match=r"`PruneStructured\(keep=...\)` must be"):
+        PruneStructured(keep)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"criterion": "l2"}, "Received: criterion='l2'"),
+        ({"rounds": 0}, "an int of at least 1. Received: rounds=0"),
+        ({"rounds": 3, "epochs": 2}, "at least 3. Received: epochs=2"),
+        ({"batch_size": 2.5}, "batch_size=2.5"),
+        ({"learning_rate": "fast"}, "learning_rate='fast'"),
+    ],
+)
+def test_wrong_argument(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PruneStructured(**arguments)
+
+
+def test_share_that_cannot_be_reached():
+    with pytest.raises(ValueError, match=r"`keep` must be at least 0\.\d+ for the model 'net'"):
+        prune_channels(compiled(), 0.001)
+
+
+def test_nothing_to_remove():
+    x = keras.Input((8, 8, 3))
+    y = L.LayerNormalization(name="norm")(L.Conv2D(4, 3, name="conv")(x))
+    model = keras.Model(x, L.Conv2D(2, 1, name="last")(y), name="net")
+    message = (
+        r"'net' has no channels that can be removed:\n"
+        r"  'conv': 'norm' \(LayerNormalization\) needs all that it reads\n"
+        r"  'last': it is an output of the model"
+    )
+    with pytest.raises(ValueError, match=message):
+        prune_channels(model)
+    with pytest.raises(ValueError, match="no convolution and no Dense layer"):
+        prune_channels(keras.Model(x, L.Flatten()(x)))
+
+
+def test_weights_that_are_not_finite():
+    model = compiled()
+    model.layers[1].kernel.assign(model.layers[1].kernel * float("nan"))
+    with pytest.raises(
+        ValueError, match=r"finite weights. Received: NaN or infinity in '.*kernel'"
+    ):
+        prune_channels(model)
+
+
+def test_model_without_a_graph():
+    class Subclassed(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(ValueError, match="must be a Sequential or Functional model"):
+        prune_channels(Subclassed())
+
+
+BACKEND = """
+import json
+import keras
+import numpy as np
+import kerasnas as kn
+from kerasnas.compression.structured import prune_channels
+
+L = keras.layers
+x = keras.Input((8, 8, 1))
+y = L.BatchNormalization(name="norm")(L.Conv2D(8, 3, padding="same", name="conv")(x))
+y = L.Add()([y, L.SeparableConv2D(8, 3, padding="same", name="separable")(y)])
+model = keras.Model(x, L.Dense(2)(L.GlobalAveragePooling2D()(y)))
+model.compile("adam", "mse")
+for layer, name in (("conv", "kernel"), ("separable", "pointwise_kernel")):
+    weight = getattr(model.get_layer(layer), name)
+    weight.assign(weight * np.array([0, 1, 1, 0, 0, 1, 0, 1]))
+pruned = prune_channels(model, 0.45, "l1")
+data = np.random.default_rng(0).normal(size=(4, 8, 8, 1)).astype("float32")
+outputs = [keras.ops.convert_to_numpy(m(data)) for m in (model, pruned)]
+print(json.dumps({
+    "backend": keras.backend.backend(),
+    "difference": float(abs(outputs[0] - outputs[1]).max()),
+    "largest": float(abs(outputs[0]).max()),
+    "share": kn.profile(pruned).macs / kn.profile(model).macs,
+}))
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed; `make test-backends` installs it")
+    done = subprocess.run(
+        [sys.executable, "-c", BACKEND],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["backend"] == backend
+    assert found["share"] <= 0.45
+    assert found["difference"] <= 1e-5 * found["largest"]
