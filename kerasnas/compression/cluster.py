@@ -88,7 +88,7 @@ class Cluster:
         import tf_keras
 
         # Not among the public names of TFMOT 0.8.1, though its guide uses it.
-        from tensorflow_model_optimization.python.core.clustering.keras.experimental.cluster import (
+        from tensorflow_model_optimization.python.core.clustering.keras.experimental.cluster import (  # noqa: E501
             cluster_weights,
         )
 

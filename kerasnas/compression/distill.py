@@ -96,7 +96,10 @@ class Distill:
     def apply(self, model: Any, training: Training) -> Any:
         """Sets what later steps train towards, and trains if epochs are asked for."""
         teacher = training.model if self.teacher is None else self.teacher
-        outputs = keras.tree.flatten(teacher.predict(training.given_x, verbose=0))
+        # A Sequential has no `input`; it takes one tensor.
+        sequential = isinstance(teacher, keras.Sequential)
+        x = training.x[0] if sequential else keras.tree.pack_sequence_as(teacher.input, training.x)
+        outputs = keras.tree.flatten(teacher.predict(x, verbose=0))
         arrays = [np.asarray(output) for output in outputs]
         training.guidance = Guidance(arrays, self.temperature, self.mix)
         if self.epochs:

@@ -181,7 +181,6 @@ def compress(
     training = Training(
         model,
         network.graph,
-        training_set.given_x,
         training_set.x,
         training_set.y,
         legacy_loss(model),

@@ -21,7 +21,6 @@ class Training:
     Args:
         model: The Keras 3 model to compress.
         graph: The network, in canonical form; layer names are those of the tf_keras model.
-        given_x: Training inputs as the Keras 3 model takes them.
         x: Training inputs, one array for each input of the model.
         y: Training targets, as `fit` takes them.
         loss: Loss that tf_keras understands.
@@ -33,7 +32,6 @@ class Training:
 
     model: keras.Model
     graph: Graph
-    given_x: Any
     x: list[np.ndarray]
     y: Any
     loss: Any

@@ -10,7 +10,9 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.compression import to_tf_keras
+from kerasnas.compression.bridge import read
 from kerasnas.compression.structured import PruneStructured, prune_channels
+from kerasnas.compression.training import Training
 
 L = keras.layers
 ops = keras.ops
@@ -20,6 +22,10 @@ def conv_bn(x, filters, kernel=3, strides=1, activation="relu"):
     x = L.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x)
     x = L.BatchNormalization()(x)
     return L.Activation(activation)(x) if activation else x
+
+
+def training(model, x, y, seed):
+    return Training(model, read(model), x, y, None, None, seed)
 
 
 def head(x, name="head"):
@@ -151,7 +157,7 @@ def test_rounds_reach_the_share_and_train(rng):
     before = [w.copy() for w in model.get_weights()]
     step = PruneStructured(keep=0.4, rounds=2, epochs=7, batch_size=16, learning_rate=0.01)
     step.check(model)
-    pruned = step.apply_to_keras(model, [x], y, seed=1)
+    pruned = step.apply_to_keras(model, training(model, [x], y, 1))
     assert 0.32 < kn.profile(pruned).macs / kn.profile(model).macs <= 0.4
     untrained = prune_channels(model, 0.4)
     # On the data it was trained on: whether training took place at all.
@@ -166,7 +172,9 @@ def test_the_same_seed_gives_the_same_weights(rng):
     model.compile("adam", "mse")
     data, target = rng.normal(size=(64, 6)), rng.normal(size=(64, 1))
     step = PruneStructured(epochs=1, batch_size=16)
-    one, again, other = (step.apply_to_keras(model, [data], target, seed) for seed in (1, 1, 2))
+    one, again, other = (
+        step.apply_to_keras(model, training(model, [data], target, seed)) for seed in (1, 1, 2)
+    )
     kernels = [ops.convert_to_numpy(m.layers[1].kernel) for m in (one, again, other)]
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert (kernels[0] != kernels[2]).any()
@@ -176,8 +184,8 @@ def test_fine_tunes_dicts(rng):
     model = several_ends()
     model.compile("adam", {"first": "mse", "second": "mse"}, loss_weights={"first": 2, "second": 1})
     x = [rng.normal(size=(8, 8, 8, 3)), rng.normal(size=(8, 8, 8, 2))]
-    y = {"first": rng.normal(size=(8, 3)), "second": rng.normal(size=(8, 6, 6, 2))}
-    pruned = PruneStructured(0.6, epochs=1).apply_to_keras(model, x, y, seed=0)
+    y = [rng.normal(size=(8, 3)), rng.normal(size=(8, 6, 6, 2))]
+    pruned = PruneStructured(0.6, epochs=1).apply_to_keras(model, training(model, x, y, 0))
     assert kn.profile(pruned).macs <= 0.6 * kn.profile(model).macs
     assert set(pruned.predict({"a": x[0], "b": x[1]}, verbose=0)) == {"first", "second"}
 

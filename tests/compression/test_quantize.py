@@ -120,7 +120,7 @@ def test_quantization_aware_training_is_int8_throughout(make, samples):
     want = model.predict(samples, verbose=0)
     graph = canonical(read(model))
     CALIBRATE.check(graph)
-    training = Training(graph, [samples], want, "mse", None, 0)
+    training = Training(model, graph, [samples], want, "mse", None, 0)
     quantized = CALIBRATE.apply(build(graph), training)
     data = CALIBRATE.export(quantized, training)
     assert float_operators(data) == []
@@ -150,9 +150,10 @@ def test_wrappers_and_zero_keeping_quantizers_are_in_the_trained_model(monkeypat
         return fit(self, *args, **kwargs)
 
     monkeypatch.setattr(tf_keras.Model, "fit", spy)
-    graph = canonical(read(small_model()))
+    model = small_model()
+    graph = canonical(read(model))
     graph.nodes[1].layer.weights[0][:, :, :2] = 0
-    training = Training(graph, [samples], samples[:, 0, 0, :3], "mse", None, 0)
+    training = Training(model, graph, [samples], samples[:, 0, 0, :3], "mse", None, 0)
     quantized = Quantize("int8", epochs=1, learning_rate=1e-2).apply(build(graph), training)
     assert trained == [quantized]
     assert type(quantized.layers[1]).__name__ == "QuantizeLayer"
@@ -168,8 +169,9 @@ def test_wrappers_and_zero_keeping_quantizers_are_in_the_trained_model(monkeypat
 
 
 def test_ranges_of_activations_are_those_of_the_data(samples):
-    graph = canonical(read(small_model()))
-    training = Training(graph, [samples], samples[:, 0, 0, :3], "mse", None, 0)
+    model = small_model()
+    graph = canonical(read(model))
+    training = Training(model, graph, [samples], samples[:, 0, 0, :3], "mse", None, 0)
     quantized = CALIBRATE.apply(build(graph), training)
     relu = quantized.get_layer("quant_act")
     (top,) = [weight for weight in relu.weights if "output_max" in weight.name]
@@ -190,7 +192,7 @@ def test_post_training_modes(bits, samples):
     step = Quantize(bits)
     assert (step.how, step.trained_epochs) == ("post-training", 0)
     graph = read(model)
-    training = Training(graph, [samples], None, None, None, 0)
+    training = Training(model, graph, [samples], None, None, None, 0)
     data = step.export(step.apply(build(graph), training), training)
     want = model.predict(samples, verbose=0)
     assert np.abs(Interpreter(data).predict(samples) - want).max() < 0.05 * np.abs(want).max()

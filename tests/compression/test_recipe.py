@@ -8,7 +8,15 @@ import pytest
 import tf_keras
 from sklearn.datasets import load_digits
 
-from kerasnas.compression import Prune, Quantize, ToleranceError, compress
+from kerasnas.compression import (
+    Cluster,
+    Distill,
+    Prune,
+    PruneStructured,
+    Quantize,
+    ToleranceError,
+    compress,
+)
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.export.model_file import kernel_sparsity
 from kerasnas.hardware import profile
@@ -200,6 +208,11 @@ def call(model, **changed):
         ({"recipe": ["prune"]}, "must hold steps"),
         ({"recipe": [Quantize(), Prune()]}, "Quantize must be the last step"),
         ({"recipe": [Prune(), Prune()]}, "Prune is in `recipe` twice"),
+        ({"recipe": [Cluster(), Prune()]}, "Prune after Cluster would undo it.*Put Prune first"),
+        ({"recipe": [Prune(), PruneStructured()]}, "PruneStructured after Prune would undo it"),
+        ({"recipe": [Prune(), Distill(epochs=1)]}, "Distill after Prune would undo it"),
+        ({"recipe": [Distill(epochs=1), PruneStructured()]}, "it trains the tf_keras rebuild"),
+        ({"recipe": [Prune(), Distill()]}, "Distill as the last step guides nothing"),
         ({"train_data": X}, "`train_data` must be a tuple"),
         ({"train_data": (X, Y[:3])}, r"`train_data`.*same length.*\[4\] of x and \[3\] of y"),
         ({"validation_data": (X[:3], Y)}, "`validation_data`.*same length"),
