@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.compression import to_tf_keras
+from kerasnas.compression import PruneStructured, prune_channels, to_tf_keras
 from kerasnas.compression.bridge import read
-from kerasnas.compression.structured import PruneStructured, prune_channels
 from kerasnas.compression.training import Training
 
 L = keras.layers
@@ -130,14 +129,22 @@ def chain(scales=True):
     [
         ("l1", True, [4, 3]),
         ("batch_norm", True, [1, -2]),
-        ("auto", True, [1, -2]),
         ("batch_norm", False, [4, 3]),
-        ("auto", False, [4, 3]),
     ],
 )
 def test_criterion(criterion, scales, left):
     kernel = prune_channels(chain(scales), 0.5, criterion).get_layer("conv").kernel
     assert ops.convert_to_numpy(kernel).ravel().tolist() == left
+
+
+def test_embedding_keeps_its_largest():
+    x = keras.Input((5,), dtype="int32")
+    y = L.Conv1D(4, 3)(L.Embedding(7, 20, name="embedding")(x))
+    model = keras.Model(x, L.Dense(1)(L.Flatten()(y)))
+    model.get_layer("embedding").embeddings.assign(np.ones((7, 1)) * np.arange(1, 21))
+    table = ops.convert_to_numpy(prune_channels(model, 0.2).get_layer("embedding").embeddings)
+    assert table[0].tolist() == list(range(21 - table.shape[1], 21))
+    assert 2 <= table.shape[1] < 20
 
 
 def test_no_layer_loses_all_its_channels():
@@ -260,7 +267,7 @@ import json
 import keras
 import numpy as np
 import kerasnas as kn
-from kerasnas.compression.structured import prune_channels
+from kerasnas.compression import prune_channels
 
 L = keras.layers
 x = keras.Input((8, 8, 1))

@@ -145,7 +145,7 @@ def nested(x):
     inner = keras.Input(x.shape[1:])
     block = keras.Model(inner, [conv_bn(inner, 6), inner])
     y, same = block(x)
-    twice = keras.Sequential([keras.Input((8, 8, 6)), L.Conv2D(6, 3, padding="same"), L.ReLU()])
+    twice = keras.Sequential([keras.Input((8, 8, 6)), L.Conv2D(6, 3, padding="same"), L.Softsign()])
     return head(L.Concatenate()([twice(twice(y)), same]))
 
 

@@ -29,12 +29,12 @@ def choose(trace: Trace, scores: np.ndarray, keep: float) -> np.ndarray:
         ValueError: If so little cannot be reached.
     """
     order = _removable_in_order(trace, scores)
-    kernels = [weight for weight in trace.weights.values() if weight.is_kernel]
+    makers = [weight for weight in trace.weights.values() if weight.makes_channels]
     total = profile(trace.model).macs
-    fixed = total - _macs(kernels, np.zeros(trace.labels, bool))
+    fixed = total - _macs(makers, np.zeros(trace.labels, bool))
 
     def left(labels: list[int]) -> float:
-        return (fixed + _macs(kernels, _marked(trace, labels))) / total
+        return (fixed + _macs(makers, _marked(trace, labels))) / total
 
     least = left(order)
     if least > keep:
@@ -61,23 +61,23 @@ def _marked(trace: Trace, labels: list[int]) -> np.ndarray:
     return marked
 
 
-def _macs(kernels: list[Weight], gone: np.ndarray) -> int:
+def _macs(makers: list[Weight], gone: np.ndarray) -> int:
     return sum(
         weight.positions
         * math.prod(
             size if labels is None else int((~gone[labels]).sum())
             for size, labels in zip(weight.values.shape, weight.axes.labels, strict=True)
         )
-        for weight in kernels
+        for weight in makers
     )
 
 
 def _removable_in_order(trace: Trace, scores: np.ndarray) -> list[int]:
     """The sets that may go one after the other, without a layer losing too many channels."""
-    makers = [weight.filter_labels for weight in trace.weights.values() if weight.is_kernel]
-    spare = [len(labels) - max(1, math.ceil(_LEAST * len(labels))) for labels in makers]
+    made = [w.filter_labels for w in trace.weights.values() if w.makes_channels]
+    spare = [len(labels) - math.ceil(_LEAST * len(labels)) for labels in made]
     members: dict[int, list[tuple[int, int]]] = {}
-    for maker, labels in enumerate(makers):
+    for maker, labels in enumerate(made):
         for label, number in zip(*np.unique(labels, return_counts=True), strict=True):
             members.setdefault(int(label), []).append((maker, int(number)))
     order = []

@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasnas.compression.structured.trace import Trace, Weight
 
-Criterion: TypeAlias = Literal["auto", "batch_norm", "l1"]
+Criterion: TypeAlias = Literal["batch_norm", "l1"]
 
 
 def importance(trace: Trace, criterion: Criterion) -> np.ndarray:
@@ -15,28 +15,24 @@ def importance(trace: Trace, criterion: Criterion) -> np.ndarray:
     Args:
         trace: The model.
         criterion: "l1": mean absolute weight of the filters that make the channel. "batch_norm":
-            absolute scale of its BatchNormalization, or "l1" where it has none. "auto":
-            "batch_norm" if all channels have one, else "l1". Each layer's scores are divided by
-            their mean, so that layers compare; a set of channels has the mean of its members.
+            absolute scale of its BatchNormalization, or "l1" where it has none. Each layer's
+            scores are divided by their mean, so that layers compare; a set of channels has the
+            mean of its members.
 
     Returns:
         Score by label, 0 or more.
     """
     weights = list(trace.weights.values())
-    by_weights = _mean_by_label(trace, [weight for weight in weights if weight.is_kernel])
+    by_weights, _ = _mean_by_label(trace, [weight for weight in weights if weight.makes_channels])
     if criterion == "l1":
         return by_weights
     gammas = [weight for weight in weights if weight.attribute == "gamma"]
-    by_scale = _mean_by_label(trace, gammas)
-    has_scale = np.zeros(trace.labels, bool)
-    for weight in gammas:
-        has_scale[weight.filter_labels] = True
-    if criterion == "auto" and not has_scale[trace.removable].all():
-        return by_weights
+    by_scale, has_scale = _mean_by_label(trace, gammas)
     return np.where(has_scale, by_scale, by_weights)
 
 
-def _mean_by_label(trace: Trace, weights: list[Weight]) -> np.ndarray:
+def _mean_by_label(trace: Trace, weights: list[Weight]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean score of each label and whether it has one."""
     total, number = np.zeros(trace.labels), np.zeros(trace.labels)
     for weight in weights:
         sizes = np.abs(np.moveaxis(weight.values, weight.axes.filters, 0))
@@ -44,4 +40,4 @@ def _mean_by_label(trace: Trace, weights: list[Weight]) -> np.ndarray:
         mean = scores.mean()
         np.add.at(total, weight.filter_labels, scores / mean if mean else scores)
         np.add.at(number, weight.filter_labels, 1)
-    return total / np.maximum(number, 1)
+    return total / np.maximum(number, 1), number > 0

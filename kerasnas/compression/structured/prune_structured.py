@@ -19,7 +19,7 @@ from kerasnas.oracles.session import seeded
 
 
 def prune_channels(
-    model: keras.Model, keep: float = 0.5, criterion: Criterion = "auto"
+    model: keras.Model, keep: float = 0.5, criterion: Criterion = "batch_norm"
 ) -> keras.Model:
     """Removes the least important channels of a model, without training.
 
@@ -32,10 +32,9 @@ def prune_channels(
         model: Built Sequential or Functional Keras 3 model, on any backend. It is not changed.
         keep: Share of the multiply-accumulates to be left, between 0 and 1. Channels go until the
             share is reached; at least a tenth of a layer's stay.
-        criterion: `"l1"` scores a channel by the mean absolute weight of the filters that make it;
-            `"batch_norm"` by the absolute scale of its BatchNormalization, where it has one;
-            `"auto"` is "batch_norm" if all have one and "l1" otherwise. Scores are relative to the
-            mean of their layer.
+        criterion: `"batch_norm"` scores a channel by the absolute scale of its BatchNormalization,
+            and one that has none as "l1" does: by the mean absolute weight of the filters that
+            make it. Scores are relative to the mean of their layer.
 
     Returns:
         A new Functional model with the same layer names and, if `model` is compiled, the same loss
@@ -73,7 +72,7 @@ class PruneStructured:
 
     Args:
         keep: Share of the multiply-accumulates to be left, between 0 and 1.
-        criterion: `"l1"`, `"batch_norm"` or `"auto"`, as in `prune_channels`.
+        criterion: `"batch_norm"` or `"l1"`, as in `prune_channels`.
         rounds: How often channels go and the rest is fine-tuned. Each round leaves the same share
             of the one before.
         epochs: Passes over the training data, of all rounds together.
@@ -92,7 +91,7 @@ class PruneStructured:
     """
 
     keep: float = 0.5
-    criterion: Criterion = "auto"
+    criterion: Criterion = "batch_norm"
     rounds: int = 1
     epochs: int = 5
     batch_size: int = 32

@@ -31,9 +31,9 @@ class Weight:
     positions: int
 
     @property
-    def is_kernel(self) -> bool:
-        """Whether it is multiplied."""
-        return self.attribute.endswith("kernel")
+    def makes_channels(self) -> bool:
+        """Whether its filters are what channels are made with."""
+        return self.attribute.endswith(("kernel", "embeddings"))
 
     @property
     def filter_labels(self) -> Labels:
@@ -166,9 +166,9 @@ def _check_finite(model: keras.Model) -> None:
 
 
 def _check_removable(model: keras.Model, channels: Channels, weights: dict[int, Weight]) -> None:
-    kernels = [weight for weight in weights.values() if weight.is_kernel]
+    makers = [weight for weight in weights.values() if weight.makes_channels]
     reasons = {}
-    for weight in kernels:
+    for weight in makers:
         reason = channels.reason(weight.filter_labels)
         if reason is None:
             return
