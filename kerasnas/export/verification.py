@@ -1,0 +1,255 @@
+"""`verify`: reloads a `.tflite` file in a fresh process, scores it, compares it with its model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from kerasnas.export.interpreter import checked_inputs
+from kerasnas.export.model_file import ends, operators, output_steps
+
+_CHILD = Path(__file__).with_name("runner.py")
+# Of float outputs, relative to the largest of them, between two correct sets of kernels.
+_SAME_FLOAT = 1e-4
+# The operator that unpacks weights on TensorFlow Lite Micro; LiteRT has none like it.
+_MICRO_ONLY = "TFLM_DECODE"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a `.tflite` file does.
+
+    Args:
+        runtime: The interpreter that it was scored on, "litert" or "micro".
+        samples: Number of samples.
+        metrics: Dict from metric to its value, of the file.
+        model_metrics: The same of the Keras model; None without one.
+        largest_difference: Dict from output to the largest absolute difference between the file
+            and the Keras model; None without one.
+        same_class: Dict from output, of those whose last axis holds at least two values, to the
+            share of places where the largest value is at the same index as the model's; None
+            without a model.
+        largest_runtime_difference: Dict from output to the largest difference between TensorFlow
+            Lite Micro and LiteRT, in quantization steps, or absolute for float outputs; None
+            unless both have run the file.
+    """
+
+    runtime: str
+    samples: int
+    metrics: dict[str, float]
+    model_metrics: dict[str, float] | None = None
+    largest_difference: dict[str, float] | None = None
+    same_class: dict[str, float] | None = None
+    largest_runtime_difference: dict[str, float] | None = None
+
+
+def verify(
+    file: str | os.PathLike[str] | bytes,
+    x: Any,
+    y: Any,
+    model: keras.Model | None = None,
+    target: Literal["litert", "micro"] = "litert",
+    timeout: float = 600,
+) -> Verification:
+    """Reloads a file in a fresh process, scores it, and compares it with its Keras model.
+
+    With `target="micro"` the file is scored on TensorFlow Lite Micro, and must give what LiteRT
+    gives: the target is asked for here, and not where a file is made, because a file from anywhere
+    can be held against the microcontroller that it will run on.
+
+    Args:
+        file: Path of a `.tflite` file, or its bytes.
+        x: Inputs, of shape (samples, ...); a list for several, or a dict by name with `model`.
+        y: Targets. With a compiled `model`, as its `evaluate` takes them. Otherwise integer
+            classes, which are scored by accuracy if the output holds at least two values a place,
+            or numbers of the output's shape, scored by the mean squared error; a list for several
+            outputs, whose names then precede the metric's.
+        model: The Keras 3 model that the file was made from.
+        target: `"litert"` (phones) or `"micro"` (needs `pip install 'kerasnas[micro]'`).
+        timeout: Seconds for each run of the file.
+
+    Returns:
+        `Verification`.
+
+    Raises:
+        ValueError: If the file is no complete TensorFlow Lite model, the interpreter refuses it
+            (of TensorFlow Lite Micro with the operator that it lacks), shapes do not fit, or the
+            two interpreters differ by more than one quantization step.
+        RuntimeError: If the file ends the interpreter's process.
+        TimeoutError: If a run takes longer than `timeout`.
+
+    Example:
+
+    ```python
+    found = kn.export.verify("model.tflite", x_test, y_test, model)
+    print(found.metrics, found.largest_difference, found.same_class)
+    ```
+    """
+    if target not in ("litert", "micro"):
+        raise ValueError(f"`target` must be 'litert' or 'micro'. Received: {target!r}")
+    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    kinds = {op.name for op in operators(data)}
+    shapes = [tensor.shape for tensor in ends(data, "input")]
+    predictions = None
+    if model is not None:
+        x, y, predictions = _of_model(model, x, y)
+    arrays = checked_inputs(x, shapes)
+    if target == "micro":
+        from kerasnas.hardware import measure_arena
+
+        measure_arena(data, timeout)  # It names the operator that the interpreter lacks.
+    outputs = _run(file, arrays, target, timeout)
+    names = _names(data, model, len(outputs))
+    between = None
+    if target == "micro" and _MICRO_ONLY not in kinds:
+        reference = _run(file, arrays, "litert", timeout)
+        between = _between(names, outputs, reference, output_steps(data))
+    score = _scoring(model, names, y)
+    if predictions is None:
+        return Verification(target, len(arrays[0]), score(outputs), None, None, None, between)
+    pairs = list(zip(names, outputs, predictions, strict=True))
+    return Verification(
+        target,
+        len(arrays[0]),
+        score(outputs),
+        score(predictions),
+        {name: float(np.abs(have - want).max(initial=0)) for name, have, want in pairs},
+        {
+            name: float((have.argmax(-1) == want.argmax(-1)).mean())
+            for name, have, want in pairs
+            if have.ndim > 1 and have.shape[-1] > 1
+        },
+        between,
+    )
+
+
+def _of_model(model: Any, x: Any, y: Any) -> tuple[Any, Any, list[np.ndarray]]:
+    """Inputs and targets in the model's order, and what the model makes of them."""
+    from kerasnas.compression.data import dataset
+
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"`model` must be a Keras 3 model, or None. Received: {type(model)}")
+    checked = dataset("(x, y)", (x, y), model)
+    predictions = keras.tree.flatten(model.predict(checked.given_x, verbose=0))
+    ordered = checked.x if len(checked.x) > 1 else checked.x[0]
+    return ordered, checked.y, [np.asarray(array) for array in predictions]
+
+
+def _names(data: bytes, model: Any, outputs: int) -> list[str]:
+    if model is None:
+        return [tensor.name for tensor in ends(data, "output")]
+    from kerasnas.compression.data import output_names
+
+    names = output_names(model)
+    if len(names) != outputs:
+        raise ValueError(
+            f"`model` must be the one that `file` was made from, with {outputs} outputs. "
+            f"Received: '{model.name}', with {len(names)}"
+        )
+    return names
+
+
+def _run(
+    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], runtime: str, timeout: float
+) -> list[np.ndarray]:
+    """What the file gives in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="kerasnas-") as name:
+        folder = Path(name)
+        path = folder / "model.tflite"
+        if isinstance(file, bytes):
+            path.write_bytes(file)
+        else:
+            path = Path(file).absolute()
+        job = {"file": str(path), "runtime": runtime, "inputs": len(arrays)}
+        job["outputs"] = len(ends(path.read_bytes(), "output"))
+        (folder / "job.json").write_text(json.dumps(job))
+        np.savez(folder / "x.npz", **{f"x_{i}": array for i, array in enumerate(arrays)})
+        try:
+            # -P keeps the script's folder out of sys.path.
+            child = subprocess.run(
+                [sys.executable, "-P", str(_CHILD), str(folder)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(
+                f"The interpreter did not finish {len(arrays[0])} samples in `timeout`={timeout} "
+                "seconds; give it fewer, or more time"
+            ) from None
+        if (folder / "refused.txt").exists():
+            raise ValueError(
+                f"The interpreter ({runtime}) cannot run `file`: "
+                + (folder / "refused.txt").read_text()
+            )
+        if child.returncode != 0:
+            status = child.returncode
+            how = f"crashed ({signal.Signals(-status).name})" if status < 0 else "failed"
+            said = child.stderr.decode(errors="replace").strip().splitlines()[-3:]
+            raise RuntimeError(
+                f"The interpreter ({runtime}) {how} on `file`. It said last: {' '.join(said)}"
+            )
+        with np.load(folder / "y.npz") as found:
+            return [found[key] for key in found.files]
+
+
+def _between(
+    names: list[str], micro: list[np.ndarray], litert: list[np.ndarray], steps: list[float]
+) -> dict[str, float]:
+    """The largest differences between the interpreters, refused beyond rounding."""
+    differences = {}
+    for name, ours, theirs, step in zip(names, micro, litert, steps, strict=True):
+        difference = float(np.abs(ours.astype("float64") - theirs).max(initial=0))
+        # The floats that stand for neighbouring steps are rounded themselves.
+        most = max(1.001 * step, _SAME_FLOAT * float(np.abs(theirs).max(initial=0)))
+        if not difference <= most:
+            raise ValueError(
+                f"TensorFlow Lite Micro and LiteRT differ by {difference:g} in output '{name}' of "
+                f"`file`, more than rounding explains ({most:g})"
+            )
+        differences[name] = difference / step if step else difference
+    return differences
+
+
+def _scoring(model: Any, names: list[str], y: Any) -> Any:
+    if model is not None and model.compiled:
+        from kerasnas.compression.scoring import Scorer
+
+        scorer = Scorer(model)
+        return lambda outputs: scorer.score(outputs if len(outputs) > 1 else outputs[0], y)
+    targets = [np.asarray(array) for array in (y if len(names) > 1 else [y])]
+    if len(targets) != len(names):
+        raise ValueError(f"`y` must be a list of {len(names)} arrays. Received: {len(targets)}")
+
+    def score(outputs: list[np.ndarray]) -> dict[str, float]:
+        found = {}
+        for name, output, target in zip(names, outputs, targets, strict=True):
+            metric, value = _default_metric(output, target)
+            found[metric if len(names) == 1 else f"{name}_{metric}"] = value
+        return found
+
+    return score
+
+
+def _default_metric(output: np.ndarray, target: np.ndarray) -> tuple[str, float]:
+    classes = target[..., 0] if target.shape == (*output.shape[:-1], 1) else target
+    classifies = target.dtype.kind in "iu" and output.ndim > 1 and output.shape[-1] > 1
+    if classifies and classes.shape == output.shape[:-1]:
+        return "accuracy", float((output.argmax(-1) == classes).mean())
+    if target.shape == output.shape[:-1] and output.shape[-1] == 1:
+        target = target[..., np.newaxis]
+    if target.shape != output.shape or target.dtype.kind not in "fiub":
+        raise ValueError(
+            f"`y` must hold integer classes of shape {output.shape[:-1]}, or numbers of shape "
+            f"{output.shape}. Received: {target.dtype} of shape {target.shape}"
+        )
+    return "mean_squared_error", float(np.square(output - target.astype("float32")).mean())
