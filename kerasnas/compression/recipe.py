@@ -17,7 +17,7 @@ from kerasnas.compression.prune import model_sparsity, prunable
 from kerasnas.compression.scoring import Scorer, drop, first_metric
 from kerasnas.compression.step import Step
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
-from kerasnas.export import Interpreter, to_tflite
+from kerasnas.export import Interpreter, Metadata, Origin, data_hash, to_tflite, write
 from kerasnas.export.model_file import kernel_sparsity
 
 _COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
@@ -49,11 +49,13 @@ class Compressed:
             (None where the cost model knows no rule for a layer). The value of the last step is
             measured on the file, by the interpreter.
         scorer: The metrics of the model it was made from.
+        origin: That model, the recipe, the seed and fingerprints of the data.
     """
 
     tflite: bytes
     report: list[dict[str, Any]]
     scorer: Scorer = field(repr=False)
+    origin: Origin = field(repr=False)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the file: all of it or nothing, even when the process is killed.
@@ -77,6 +79,35 @@ class Compressed:
             os.unlink(temporary)
             raise
         return target
+
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        test_data: tuple[Any, Any] | None = None,
+        metadata: Metadata | None = None,
+        source: bool = False,
+    ) -> Path:
+        """Writes the file, its Keras model, its report and a manifest: all of it or nothing.
+
+        Args:
+            folder: Folder to write; see `kerasnas.export.write` for what it holds.
+            test_data: Tuple `(x, y)` on which the written file is verified.
+            metadata: Written into the `.tflite` file.
+            source: Whether to write C++ source for a microcontroller too.
+
+        Returns:
+            Path of the folder.
+        """
+        return write(
+            folder,
+            self.tflite,
+            self.origin,
+            report=self.report,
+            test_data=test_data,
+            metadata=metadata,
+            source=source,
+        )
 
     def predict(self, x: Any) -> Any:
         """Runs the file in the interpreter; see `kerasnas.export.Interpreter.predict`."""
@@ -189,7 +220,10 @@ def compress(
         scores = work.file_scores(data) if last else work.model_scores(legacy)
         stage = None if last else legacy
         work.record(step.name, step.how, step.trained_epochs, data, scores, step.dtype, stage)
-    compressed = Compressed(data, work.report, scorer)
+    given = {"train": train_data, "validation": validation_data, "test": test_data}
+    hashes = {label: data_hash(*pair) for label, pair in given.items() if pair is not None}
+    origin = Origin(model, tuple(map(repr, steps)), seed, hashes)
+    compressed = Compressed(data, work.report, scorer, origin)
     _check_tolerance(compressed, tolerance)
     return compressed
 

@@ -1,9 +1,9 @@
 """Runs a `.tflite` file on the interpreter of a device: LiteRT, or TensorFlow Lite Micro.
 
 It needs numpy and the interpreter alone, so that a fresh process that runs it as a file, with a
-folder as its argument, starts in a fraction of a second. The folder holds `job.json` (`file`, the
-path of the file, and `runtime`, "litert" or "micro") and `x.npz`. `y.npz` is written into it, or
-`refused.txt` if the interpreter does not take the file.
+folder as its argument, starts in a fraction of a second. The folder holds `x.npz` and `job.json`:
+`file`, the path of the file, `runtime`, "litert" or "micro", and the number of `outputs`. `y.npz`
+is written into it, or `refused.txt` if the interpreter does not take the file.
 """
 
 import json
@@ -153,13 +153,13 @@ def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
     data = Path(job["file"]).read_bytes()
     with np.load(folder / "x.npz") as file:
-        arrays = [file[f"x_{index}"] for index in range(job["inputs"])]
+        arrays = [file[name] for name in file.files]
     runtime: LiteRT | Micro
     try:
         if job["runtime"] == "litert":
             runtime = LiteRT(data)
         else:
-            runtime = Micro(data, job["inputs"], job["outputs"])
+            runtime = Micro(data, len(arrays), job["outputs"])
     except (RuntimeError, ValueError) as error:
         (folder / "refused.txt").write_text(str(error))
         return

@@ -1,11 +1,6 @@
 """`verify`: reloads a `.tflite` file in a fresh process, scores it, compares it with its model."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +8,10 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from kerasnas.export.fresh_process import run_file
 from kerasnas.export.interpreter import checked_inputs
 from kerasnas.export.model_file import ends, operators, output_steps
 
-_CHILD = Path(__file__).with_name("runner.py")
 # Of float outputs, relative to the largest of them, between two correct sets of kernels.
 _SAME_FLOAT = 1e-4
 # The operator that unpacks weights on TensorFlow Lite Micro; LiteRT has none like it.
@@ -106,11 +101,11 @@ def verify(
         from kerasnas.hardware import measure_arena
 
         measure_arena(data, timeout)  # It names the operator that the interpreter lacks.
-    outputs = _run(file, arrays, target, timeout)
+    outputs = run_file(file, arrays, target, timeout)
     names = _names(data, model, len(outputs))
     between = None
     if target == "micro" and _MICRO_ONLY not in kinds:
-        reference = _run(file, arrays, "litert", timeout)
+        reference = run_file(file, arrays, "litert", timeout)
         between = _between(names, outputs, reference, output_steps(data))
     score = _scoring(model, names, y)
     if predictions is None:
@@ -155,51 +150,6 @@ def _names(data: bytes, model: Any, outputs: int) -> list[str]:
             f"Received: '{model.name}', with {len(names)}"
         )
     return names
-
-
-def _run(
-    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], runtime: str, timeout: float
-) -> list[np.ndarray]:
-    """What the file gives in a process of its own."""
-    with tempfile.TemporaryDirectory(prefix="kerasnas-") as name:
-        folder = Path(name)
-        path = folder / "model.tflite"
-        if isinstance(file, bytes):
-            path.write_bytes(file)
-        else:
-            path = Path(file).absolute()
-        job = {"file": str(path), "runtime": runtime, "inputs": len(arrays)}
-        job["outputs"] = len(ends(path.read_bytes(), "output"))
-        (folder / "job.json").write_text(json.dumps(job))
-        np.savez(folder / "x.npz", **{f"x_{i}": array for i, array in enumerate(arrays)})
-        try:
-            # -P keeps the script's folder out of sys.path.
-            child = subprocess.run(
-                [sys.executable, "-P", str(_CHILD), str(folder)],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(
-                f"The interpreter did not finish {len(arrays[0])} samples in `timeout`={timeout} "
-                "seconds; give it fewer, or more time"
-            ) from None
-        if (folder / "refused.txt").exists():
-            raise ValueError(
-                f"The interpreter ({runtime}) cannot run `file`: "
-                + (folder / "refused.txt").read_text()
-            )
-        if child.returncode != 0:
-            status = child.returncode
-            how = f"crashed ({signal.Signals(-status).name})" if status < 0 else "failed"
-            said = child.stderr.decode(errors="replace").strip().splitlines()[-3:]
-            raise RuntimeError(
-                f"The interpreter ({runtime}) {how} on `file`. It said last: {' '.join(said)}"
-            )
-        with np.load(folder / "y.npz") as found:
-            return [found[key] for key in found.files]
 
 
 def _between(
