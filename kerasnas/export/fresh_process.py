@@ -23,7 +23,7 @@ def run_file(
     Args:
         file: Path of a `.tflite` file, or its bytes.
         arrays: One array of shape (samples, ...) for each input.
-        runtime: "litert" or "micro".
+        runtime: "litert", "reference" (LiteRT with its reference kernels) or "micro".
         timeout: Seconds after which it is given up.
 
     Returns:

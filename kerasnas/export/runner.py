@@ -2,8 +2,9 @@
 
 It needs numpy and the interpreter alone, so that a fresh process that runs it as a file, with a
 folder as its argument, starts in a fraction of a second. The folder holds `x.npz` and `job.json`:
-`file`, the path of the file, `runtime`, "litert" or "micro", and the number of `outputs`. `y.npz`
-is written into it, or `refused.txt` if the interpreter does not take the file.
+`file`, the path of the file, `runtime`, "litert", "reference" (LiteRT with its reference kernels)
+or "micro", and the number of `outputs`. `y.npz` is written into it, or `refused.txt` if the
+interpreter does not take the file.
 """
 
 import json
@@ -52,12 +53,14 @@ class LiteRT:
 
     Args:
         data: Bytes of the file.
+        reference: Whether to take the kernels that define results, and not the fast ones.
     """
 
-    def __init__(self, data: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(self, data: bytes, reference: bool = False) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        self._interpreter = Interpreter(model_content=data)
+        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+        self._interpreter = Interpreter(model_content=data, experimental_op_resolver_type=kernels)
         self._interpreter.allocate_tensors()
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
@@ -156,10 +159,10 @@ def main(folder: Path) -> None:
         arrays = [file[name] for name in file.files]
     runtime: LiteRT | Micro
     try:
-        if job["runtime"] == "litert":
-            runtime = LiteRT(data)
-        else:
+        if job["runtime"] == "micro":
             runtime = Micro(data, len(arrays), job["outputs"])
+        else:
+            runtime = LiteRT(data, reference=job["runtime"] == "reference")
     except (RuntimeError, ValueError) as error:
         (folder / "refused.txt").write_text(str(error))
         return
