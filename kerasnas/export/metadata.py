@@ -72,8 +72,8 @@ def add_metadata(data: bytes, metadata: Metadata) -> bytes:
     the labels behind. The file grows by some hundred bytes, so for a microcontroller leave it out.
 
     ML Kit and the Task Library take inputs of float32 and uint8 only: convert with
-    `to_tflite(..., inputs="float32")` for them. They call `x` in the normalization a value from 0
-    to 255 for images.
+    `to_tflite(..., inputs="float32")` for them. Of an image they normalize values from 0 to 255, so
+    `mean` and `std` are on that scale.
 
     Args:
         data: Bytes of a `.tflite` file without metadata.
@@ -83,7 +83,8 @@ def add_metadata(data: bytes, metadata: Metadata) -> bytes:
         Bytes of the file.
 
     Raises:
-        ValueError: If `metadata` does not fit the file, or the file has some already.
+        ValueError: If `data` is no complete TensorFlow Lite model or has metadata already, or
+            `metadata` does not fit it.
 
     Source:
         metadata_schema.fbs of github.com/tensorflow/tflite-support, version 1.1.0.
@@ -101,28 +102,31 @@ def add_metadata(data: bytes, metadata: Metadata) -> bytes:
     )
     ```
     """
-    given: dict[str, tuple[TensorInfo, ...]] = {}
-    for end, infos in (("input", metadata.inputs), ("output", metadata.outputs)):
-        tensors = ends(data, "input" if end == "input" else "output")
-        given[end] = _checked(end, infos, tensors)
-    files = {
-        _labels_file(position, len(metadata.outputs)): "\n".join(info.labels)
-        for position, info in enumerate(given["output"])
-        if info.labels
+    given = {
+        "input": _checked("input", metadata.inputs, ends(data, "input")),
+        "output": _checked("output", metadata.outputs, ends(data, "output")),
     }
+    one = len(metadata.outputs) == 1
     names = {
-        position: _labels_file(position, len(metadata.outputs))
+        position: "labels.txt" if one else f"labels_{position}.txt"
         for position, info in enumerate(given["output"])
         if info.labels
     }
     described = write_description(
         replace(metadata, inputs=given["input"], outputs=given["output"]), names
     )
-    out = io.BytesIO(_with_entry(data, described, given))
-    if files:
+    if _entry(data) is not None:
+        raise ValueError("`data` has metadata already; add it to the file that was converted")
+    try:
+        out = io.BytesIO(_with_entry(data, described, given))
+    except Exception as error:  # the generated reader raises whatever the bytes lead it to
+        raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
+    if names:
         with zipfile.ZipFile(out, "a") as archive:
-            for name, text in files.items():
-                archive.writestr(zipfile.ZipInfo(name), text)
+            for position, name in names.items():
+                # Without the date of today, so that the same file is written every day.
+                labels = "\n".join(given["output"][position].labels)
+                archive.writestr(zipfile.ZipInfo(name), labels)
     return out.getvalue()
 
 
@@ -163,10 +167,6 @@ def read_metadata(data: bytes) -> Metadata | None:
     except Exception as error:  # bytes from anywhere lead the readers to raise anything
         raise ValueError(f"`data` has damaged metadata: {error}") from error
     return replace(found, inputs=with_shapes[0], outputs=with_shapes[1])
-
-
-def _labels_file(position: int, outputs: int) -> str:
-    return "labels.txt" if outputs == 1 else f"labels_{position}.txt"
 
 
 def _labels(data: bytes, name: str) -> tuple[str, ...]:
@@ -217,7 +217,9 @@ def _checked(
             )
         if any(len(label.splitlines()) != 1 for label in info.labels):
             raise ValueError(f"{which}: a label is one line of text. Received: {info.labels}")
-    return tuple(infos)
+    return tuple(
+        replace(info, shape=tensor.shape) for info, tensor in zip(infos, tensors, strict=True)
+    )
 
 
 def _entry(data: bytes) -> bytes | None:
@@ -242,8 +244,6 @@ def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    if _entry(data) is not None:
-        raise ValueError("`data` has metadata already; add it to the file that was converted")
     model = schema.Model.GetRootAs(data, 0)
     data += bytes(-len(data) % 16)
     builder = flatbuffers.Builder(len(data) + 2 * len(described) + 4096)
@@ -261,6 +261,8 @@ def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo
         if not offset:
             return []
         start, length = model._tab.Vector(offset), model._tab.VectorLen(offset)
+        if length > len(data) // 4:
+            raise ValueError(f"it claims {length} parts of one kind")
         return [old(model._tab.Indirect(start + 4 * i)) for i in range(length)]
 
     def write(offsets: list[int]) -> int:

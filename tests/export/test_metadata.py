@@ -18,6 +18,7 @@ from kerasnas.export import (
     to_tflite,
     verify,
 )
+from kerasnas.export.metadata_tables import write_description
 from kerasnas.hardware import profile_tflite
 
 L = keras.layers
@@ -92,6 +93,22 @@ def test_several_inputs_and_outputs():
     assert runner(first=x[0][:1], b=x[1][:1])["v"].shape == (1, 2)
 
 
+def test_a_gray_image_is_gray():
+    model = keras.Sequential([keras.Input((6, 6, 1)), L.Flatten(), L.Dense(2)])
+    gray = TensorInfo("gray", kind="image", mean=(0.0,), std=(255.0,))
+    described = add_metadata(to_tflite(model), Metadata((gray,), (TensorInfo("y"),)))
+    # The colour space is not told to the reader; it is the byte that differs from an RGB image.
+    as_rgb = write_description(
+        Metadata((dataclasses.replace(gray, shape=(1, 6, 6, 3)),), (TensorInfo("y"),)), {}
+    )
+    as_gray = write_description(
+        Metadata((dataclasses.replace(gray, shape=(1, 6, 6, 1)),), (TensorInfo("y"),)), {}
+    )
+    differing = [(a, b) for a, b in zip(as_rgb, as_gray, strict=True) if a != b]
+    assert differing == [(1, 2)]
+    assert as_gray in described
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -139,3 +156,17 @@ def test_damaged_metadata_is_an_error(described):
     assert all("damaged metadata" in message for message in refused)
     with pytest.raises(ValueError, match=r"\.tflite file"):
         read_metadata(described[:100])
+
+
+def test_a_damaged_file_is_refused_or_described(classifier_file):
+    rng = np.random.default_rng(0)
+    refused = []
+    for _ in range(200):
+        damaged = bytearray(classifier_file)
+        for position in rng.integers(8, len(damaged), 20):
+            damaged[position] = rng.integers(256)
+        try:
+            add_metadata(bytes(damaged), WHOLE)
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) > 20
