@@ -2,10 +2,11 @@
 
 from kerasnas.compression.bridge import to_tf_keras
 from kerasnas.compression.cluster import Cluster
+from kerasnas.compression.compressed import Compressed, ToleranceError
 from kerasnas.compression.distill import Distill
 from kerasnas.compression.prune import Prune
 from kerasnas.compression.quantize import Quantize
-from kerasnas.compression.recipe import Compressed, ToleranceError, compress
+from kerasnas.compression.recipe import compress
 from kerasnas.compression.structured import PruneStructured, prune_channels
 
 __all__ = [

@@ -55,7 +55,6 @@ class Cluster:
     how = "weight clustering"
     final = False
     rewrites = False
-    dtype = "float32"
 
     def __post_init__(self) -> None:
         check_number("Cluster", "clusters", self.clusters, int, 2)

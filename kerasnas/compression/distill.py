@@ -56,7 +56,6 @@ class Distill:
     name = "distill"
     final = False
     rewrites = False
-    dtype = "float32"
 
     def __post_init__(self) -> None:
         if self.teacher is not None and not isinstance(self.teacher, keras.Model):

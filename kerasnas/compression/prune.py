@@ -72,7 +72,6 @@ class Prune:
     name = "prune"
     final = False
     rewrites = False
-    dtype = "float32"
 
     def __post_init__(self) -> None:
         check_number("Prune", "sparsity", self.sparsity, float, 0, 1)

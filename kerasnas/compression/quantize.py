@@ -18,8 +18,10 @@ class Quantize:
     """Stores the network in fewer bits. Always the last step of a recipe.
 
     Args:
-        bits: `"int8"` (weights and activations, input and output included), `"float16"` (weights
-            stored in 16 bits), `"dynamic"` (weights int8, activations float) or `"float32"`.
+        bits: `"int8"` (weights and activations, input and output included), `"int16x8"` (weights
+            int8, activations int16), `"float16"` (weights stored in 16 bits), `"dynamic"` (weights
+            int8, activations float), `"int4"` (weights in 4 bits, activations float; for phones,
+            needs the extra `[int4]`) or `"float32"`.
         method: `"qat"` trains with the rounding in place, and keeps zeros that pruning made;
             `"ptq"` rounds after training. int8 takes either, "qat" unless told; the others are
             post-training.
@@ -93,16 +95,11 @@ class Quantize:
         """Whether the network must be in canonical form."""
         return self.trains
 
-    @property
-    def dtype(self) -> str:
-        """Of activations: the other modes compute in float."""
-        return "int8" if self.bits == "int8" else "float32"
-
     def check(self, graph: Graph) -> None:
         """Names every layer that cannot be trained quantized."""
         if not self.trains:
             return
-        problems = []
+        problems: list[str] = []
         for node in graph.nodes:
             spec = node.layer
             reason = unsupported(spec.kind, spec.config)
@@ -136,12 +133,10 @@ class Quantize:
 
     def export(self, model: Any, training: Training) -> bytes:
         """Exports in the bits asked for."""
-        if self.trains or self.bits != "int8":
-            data = to_tflite(model, self.bits)
-        else:
-            several = len(training.x) > 1
-            data = to_tflite(model, "int8", training.x if several else training.x[0])
-        islands = float_operators(data) if self.bits == "int8" else []
+        several = len(training.x) > 1
+        samples = None if self.trains else training.x if several else training.x[0]
+        data = to_tflite(model, self.bits, samples)
+        islands = float_operators(data) if self.bits in ("int8", "int16x8") else []
         if islands:
             raise RuntimeError(
                 f"The converter left operators in float: {', '.join(islands)}. "

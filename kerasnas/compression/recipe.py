@@ -1,25 +1,17 @@
 """`compress`: runs a recipe of steps on a trained model and reports what each did."""
 
-import os
-import tempfile
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from kerasnas.compression.bridge import build, canonical, read, verify
-from kerasnas.compression.data import Dataset, dataset
+from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
+from kerasnas.compression.data import dataset
 from kerasnas.compression.distill import Distill
-from kerasnas.compression.prune import model_sparsity, prunable
-from kerasnas.compression.scoring import Scorer, drop, first_metric
+from kerasnas.compression.pipeline import run
 from kerasnas.compression.step import BridgedStep, KerasStep, Step
-from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
-from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.model_file import kernel_sparsity
+from kerasnas.export import Origin, data_hash
+from kerasnas.hardware import Budget, profile_tflite
 
 # Why a step cannot come after another.
 _FREE = "training without their pattern would lose the {}"
@@ -30,88 +22,6 @@ _UNDOES = {
     ("Cluster", "Distill"): _FREE.format("shared values"),
     ("Cluster", "Prune"): "new zeros and their fine-tuning would break the shared values",
 }
-_COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
-
-
-class ToleranceError(ValueError):
-    """The compressed model is worse than the tolerance allows.
-
-    Args:
-        message: What happened.
-        compressed: The result all the same, for a look at its report.
-    """
-
-    def __init__(self, message: str, compressed: "Compressed") -> None:
-        super().__init__(message)
-        self.compressed = compressed
-
-
-@dataclass
-class Compressed:
-    """A compressed model: a `.tflite` file and how it came about.
-
-    Args:
-        tflite: Bytes of the file.
-        report: One dict for the float model and one for each step: `step`, `method`, `epochs`,
-            `metric` (its name), `value`, `data` ("validation" or "test"), `test_value` (None
-            without test data), `bytes` of the `.tflite` at that stage, `compressed_bytes` (zlib,
-            level 9), `sparsity` of the kernels that pruning may touch, `macs` and `ram_bytes`
-            (None where the cost model knows no rule for a layer). The value of the last step is
-            measured on the file, by the interpreter.
-        scorer: The metrics of the model it was made from.
-    """
-
-    tflite: bytes
-    report: list[dict[str, Any]]
-    scorer: Scorer = field(repr=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the file: all of it or nothing, even when the process is killed.
-
-        Args:
-            path: Where to. Its folder must exist.
-
-        Returns:
-            The path.
-        """
-        target = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(self.tflite)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        return target
-
-    def predict(self, x: Any) -> Any:
-        """Runs the file in the interpreter; see `kerasnas.export.Interpreter.predict`."""
-        return Interpreter(self.tflite).predict(x)
-
-    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
-        """Scores the file, run by the interpreter.
-
-        Args:
-            x: Inputs.
-            y: Targets.
-
-        Returns:
-            Dict from "loss" and the names of the model's metrics to values.
-        """
-        return self.scorer.score(self.predict(x), y)
-
-    def summary(self) -> str:
-        """The report as a table of text."""
-        rows = [_COLUMNS, *(_row(record) for record in self.report)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
 
 
 def compress(
@@ -122,6 +32,7 @@ def compress(
     validation_data: tuple[Any, Any] | None = None,
     test_data: tuple[Any, Any] | None = None,
     tolerance: float | None = None,
+    budget: Budget | None = None,
     seed: int = 0,
     verbose: int = 0,
 ) -> Compressed:
@@ -137,6 +48,7 @@ def compress(
             one of the two is needed.
         tolerance: Largest drop allowed of the first metric, absolute, from the float model to the
             file.
+        budget: Limits that the file must keep.
         seed: Of all training. The same seed gives the same file on the same machine.
         verbose: 1 prints a line when a step is done; 0 prints nothing.
 
@@ -146,7 +58,7 @@ def compress(
     Raises:
         ValueError: If an argument is not as described or a step cannot do the model: before any
             work.
-        ToleranceError: If the file is worse than `tolerance` allows.
+        ToleranceError: If the file is worse than `tolerance` allows or breaks the budget.
 
     Example:
 
@@ -173,136 +85,13 @@ def compress(
         )
     if tolerance is not None and not (isinstance(tolerance, int | float) and tolerance >= 0):
         raise ValueError(f"`tolerance` must be 0 or more, or None. Received: {tolerance!r}")
-    network = _Network(model, any(step.rewrites for step in steps))
-    for step in steps:
-        step.check(model if isinstance(step, KerasStep) else network.graph)
-
-    work = _Work(network, sets, Scorer(model), verbose)
-    training = Training(
-        model,
-        network.graph,
-        training_set.x,
-        training_set.y,
-        legacy_loss(model),
-        legacy_loss_weights(model),
-        seed,
-    )
-    data = to_tflite(network.legacy)
-    work.record("float", "trained", 0, data, work.float_scores(), "float32")
-    for index, step in enumerate(steps):
-        training.seed = seed + index
-        if isinstance(step, KerasStep):
-            network.replace(step.apply_to_keras(network.model, training))
-            training.graph = network.graph
-            data = to_tflite(network.legacy)
-        else:
-            network.legacy = step.apply(network.legacy, training)
-            data = step.export(network.legacy, training)
-        last = index == len(steps) - 1
-        scores = work.file_scores(data) if last else work.model_scores()
-        work.record(step.name, step.how, step.trained_epochs, data, scores, step.dtype, last)
-    compressed = Compressed(data, work.report, work.scorer)
-    _check_tolerance(compressed, tolerance)
+    data, report, made_from, scorer = run(model, steps, training_set, sets, seed, verbose)
+    given = {"train": train_data, "validation": validation_data, "test": test_data}
+    hashes = {label: data_hash(*pair) for label, pair in given.items() if pair is not None}
+    origin = Origin(made_from, tuple(map(repr, steps)), seed, hashes)
+    compressed = Compressed(data, report, scorer, origin)
+    _check_result(compressed, tolerance, budget)
     return compressed
-
-
-class _Network:
-    """A model and its tf_keras rebuild, which the steps of a recipe change.
-
-    Args:
-        model: The Keras 3 model.
-        rewrites: Whether the rebuild is in canonical form.
-    """
-
-    def __init__(self, model: keras.Model, rewrites: bool) -> None:
-        self._rewrites = rewrites
-        self.replace(model)
-
-    def replace(self, model: keras.Model) -> None:
-        """Bridges another model."""
-        self.model = model
-        graph = read(model)
-        self.graph = canonical(read(model)) if self._rewrites else graph
-        self.legacy = build(self.graph)
-        verify(model, graph, self.legacy)
-
-
-class _Work:
-    """Measures the stages of one `compress` and keeps their records."""
-
-    def __init__(
-        self, network: _Network, sets: dict[str, Dataset], scorer: Scorer, verbose: int
-    ) -> None:
-        self.network, self.sets, self.scorer, self.verbose = network, sets, scorer, verbose
-        self.report: list[dict[str, Any]] = []
-
-    def float_scores(self) -> dict[str, dict[str, float]]:
-        scores = {}
-        for label, data in self.sets.items():
-            logs = self.network.model.evaluate(data.given_x, data.y, verbose=0, return_dict=True)
-            scores[label] = {name: float(value) for name, value in logs.items()}
-        return scores
-
-    def model_scores(self) -> dict[str, dict[str, float]]:
-        # Test data is for the first and the last model only, unless there is nothing else.
-        label = next(iter(self.sets))
-        data = self.sets[label]
-        x = data.x if len(data.x) > 1 else data.x[0]
-        predicted = self.network.legacy.predict(x, verbose=0)
-        return {label: self.scorer.score(predicted, data.y)}
-
-    def file_scores(self, tflite: bytes) -> dict[str, dict[str, float]]:
-        interpreter = Interpreter(tflite)
-        scores = {}
-        for label, data in self.sets.items():
-            predicted = interpreter.predict(data.x if len(data.x) > 1 else data.x[0])
-            scores[label] = self.scorer.score(predicted, data.y)
-        return scores
-
-    def record(
-        self,
-        step: str,
-        method: str,
-        epochs: int,
-        tflite: bytes,
-        scores: dict[str, dict[str, float]],
-        dtype: str,
-        last: bool = False,
-    ) -> None:
-        label = next(iter(scores))
-        metric = self.report[0]["metric"] if self.report else first_metric(scores[label])
-        network = self.network
-        kernels = prunable(network.graph)
-        zeros = kernel_sparsity(tflite) if last else model_sparsity(network.legacy, kernels)
-        macs, ram = _costs(network.model, dtype)
-        self.report.append(
-            {
-                "step": step,
-                "method": method,
-                "epochs": epochs,
-                "metric": metric,
-                "value": scores[label][metric],
-                "data": label,
-                "test_value": scores.get("test", {}).get(metric),
-                "bytes": len(tflite),
-                "compressed_bytes": len(zlib.compress(tflite, 9)),
-                "sparsity": zeros,
-                "macs": macs,
-                "ram_bytes": ram,
-            }
-        )
-        if self.verbose:
-            print("  ".join(_row(self.report[-1])), flush=True)
-
-
-def _costs(model: keras.Model, dtype: str) -> tuple[int | None, int | None]:
-    from kerasnas.hardware import profile
-
-    try:
-        costs = profile(model, dtype)
-    except ValueError:
-        return None, None
-    return int(costs.macs), int(costs.ram_bytes)
 
 
 def _checked_recipe(recipe: Any) -> list[Step]:
@@ -353,32 +142,20 @@ def _check_model(model: Any) -> None:
         )
 
 
-def _check_tolerance(compressed: Compressed, tolerance: float | None) -> None:
-    if tolerance is None:
-        return
-    first, last = compressed.report[0], compressed.report[-1]
-    lost = drop(last["metric"], first["value"], last["value"])
-    if not lost <= tolerance or not np.isfinite(last["value"]):
+def _check_result(compressed: Compressed, tolerance: float | None, budget: Budget | None) -> None:
+    lost = lost_metric(compressed.report)
+    if tolerance is not None and not lost <= tolerance:
+        first, last = compressed.report[0], compressed.report[-1]
         raise ToleranceError(
             f"{last['metric']} on {last['data']} data went from {first['value']:.4f} to "
             f"{last['value']:.4f}, more than the tolerance of {tolerance}. Try fewer zeros, more "
             "epochs or another quantization; the result is in the error's `compressed`.",
             compressed,
         )
-
-
-def _row(record: dict[str, Any]) -> tuple[str, ...]:
-    value = f"{record['metric']} {record['value']:.4f} ({record['data']})"
-    if record["test_value"] is not None and record["data"] != "test":
-        value += f", {record['test_value']:.4f} (test)"
-    return (
-        record["step"],
-        record["method"],
-        str(record["epochs"]),
-        value,
-        f"{record['bytes']:,}",
-        f"{record['compressed_bytes']:,}",
-        f"{record['sparsity']:.0%}",
-        "-" if record["macs"] is None else f"{record['macs']:,}",
-        "-" if record["ram_bytes"] is None else f"{record['ram_bytes']:,}",
-    )
+    broken = budget.violations(profile_tflite(compressed.tflite)) if budget is not None else {}
+    if broken:
+        raise ToleranceError(
+            f"The file breaks the budget: {broken}. Try PruneStructured, or a smaller `keep`; the "
+            "result is in the error's `compressed`.",
+            compressed,
+        )

@@ -31,10 +31,6 @@ class _Reported(Protocol):
     def rewrites(self) -> bool:
         """Whether it needs the network in canonical form."""
 
-    @property
-    def dtype(self) -> str:
-        """Of the activations in the file it exports, for the estimate of RAM."""
-
 
 @runtime_checkable
 class BridgedStep(_Reported, Protocol):

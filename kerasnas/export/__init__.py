@@ -1,6 +1,25 @@
-"""How a model leaves: TensorFlow Lite conversion, and the interpreter that verifies the file."""
+"""How a model leaves: conversion, verification, and all that goes to the device with the file."""
 
+from kerasnas.export.bundle import Origin, data_hash, write
+from kerasnas.export.c_array import c_array
 from kerasnas.export.conversion import to_tflite
 from kerasnas.export.interpreter import Interpreter
+from kerasnas.export.metadata import Metadata, TensorInfo, add_metadata, read_metadata
+from kerasnas.export.tables import compress_tables
+from kerasnas.export.verification import Verification, verify
 
-__all__ = ["Interpreter", "to_tflite"]
+__all__ = [
+    "Interpreter",
+    "Metadata",
+    "Origin",
+    "TensorInfo",
+    "Verification",
+    "add_metadata",
+    "c_array",
+    "compress_tables",
+    "data_hash",
+    "read_metadata",
+    "to_tflite",
+    "verify",
+    "write",
+]

@@ -2,8 +2,10 @@
 
 import atexit
 import contextlib
+import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,14 +17,19 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
+from kerasnas.export.refusals import check_layers
 from kerasnas.export.silence import silence
+from kerasnas.export.touch_up import touch_up
 
-Quantization = Literal["float32", "float16", "dynamic", "int8"]
+Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8", "int4"]
+# Those that measure the ranges of activations, and what their inputs and outputs may be.
+_CALIBRATED = {"int8": ("int8", "float32"), "int16x8": ("int16", "float32")}
 _CHILD = Path(__file__).with_name("conversion_child.py")
 # The converter leaks some megabytes a call.
 _MOST_JOBS = 20
 # Calibration runs the model on each sample; the ranges of activations settle long before this.
 _MOST_SAMPLES = 512
+_UNSUPPORTED = re.compile(r"not yet supported for op: '(\w+)'")
 
 
 def to_tflite(
@@ -30,6 +37,7 @@ def to_tflite(
     quantization: Quantization = "float32",
     representative_data: Any = None,
     timeout: float = 600,
+    inputs: Literal["int8", "int16", "float32"] | None = None,
 ) -> bytes:
     """Converts a model to TensorFlow Lite.
 
@@ -40,19 +48,27 @@ def to_tflite(
         model: Keras 3 model (any backend; it passes the bridge), or a tf_keras model, such as one
             that was trained quantization-aware.
         quantization: `"float32"`; `"float16"` (weights stored in 16 bits); `"dynamic"` (weights
-            int8, activations float) or `"int8"` (everything int8, input and output too).
+            int8, activations float); `"int8"` (everything int8); `"int16x8"` (weights int8,
+            activations int16: nearly the accuracy of float, on microcontrollers too) or `"int4"`
+            (weights of dense and convolution layers in 4 bits, activations float: for phones;
+            needs `pip install 'kerasnas[int4]'`).
         representative_data: Array, or list of arrays for several inputs, of typical inputs with
             shape (samples, ...); for several inputs of a Keras 3 model also a dict by name. Needed
-            for int8, from which the ranges of activations are measured, unless `model` was trained
-            quantization-aware. At most 512 samples, evenly spaced, are used.
+            for int8 and int16x8, from which the ranges of activations are measured, unless `model`
+            was trained quantization-aware. At most 512 samples, evenly spaced, are used.
         timeout: Seconds after which the conversion is given up.
+        inputs: What inputs and outputs are: `"int8"` with int8, `"int16"` with int16x8, or
+            `"float32"`, for which the file rounds and unrounds them itself. None is the integer
+            one where there is one.
 
     Returns:
         Bytes of the `.tflite` file. Inputs and outputs are in the order of `model.inputs` and
         `model.outputs`.
 
     Raises:
-        ValueError: If an argument is not as described, or the model cannot be converted.
+        ValueError: If an argument is not as described, or a layer cannot be converted to these
+            bits: it is named, with what to use instead.
+        ImportError: If `"int4"` is asked for and ai-edge-quantizer is not installed.
         RuntimeError: If the converter crashes or fails.
         TimeoutError: If it takes longer than `timeout`.
 
@@ -68,28 +84,42 @@ def to_tflite(
         raise ValueError(
             f"`quantization` must be one of {get_args(Quantization)}. Received: {quantization!r}"
         )
+    integer = _CALIBRATED.get(quantization, ("float32",))
+    if inputs is not None and inputs not in integer:
+        raise ValueError(
+            f"`inputs` must be one of {integer}, or None, for quantization={quantization!r}. "
+            f"Received: inputs={inputs!r}"
+        )
+    if quantization == "int4" and importlib.util.find_spec("ai_edge_quantizer") is None:
+        raise ImportError(
+            "quantization='int4' needs ai-edge-quantizer: pip install 'kerasnas[int4]', or use "
+            "'dynamic', whose weights are int8"
+        )
     if not (hasattr(model, "inputs") and hasattr(model, "outputs")):
         raise ValueError(f"`model` must be a Keras model. Received: {type(model)}")
     is_keras_3 = isinstance(model, keras.Model)
     samples = None
     if representative_data is not None:
         samples = _representative_samples(model, representative_data)
-    elif quantization == "int8" and (is_keras_3 or not _trained_quantized(model)):
+    elif quantization == "int16x8" or (
+        quantization == "int8" and (is_keras_3 or not _trained_quantized(model))
+    ):
         raise ValueError(
-            "`representative_data` is needed for quantization='int8': pass some training inputs. "
-            "Received: None"
+            f"`representative_data` is needed for quantization={quantization!r}: pass some "
+            "training inputs. Received: None"
         )
     if is_keras_3:
         from kerasnas.compression.bridge import to_tf_keras
 
         model = to_tf_keras(model)
+    check_layers(model, quantization)
     with tempfile.TemporaryDirectory(prefix="kerasnas-") as name:
         folder = Path(name)
-        _write_job(folder, model, quantization)
-        if samples is not None and quantization == "int8":
+        _write_job(folder, model, quantization, inputs or integer[0])
+        if samples is not None and quantization in _CALIBRATED:
             np.savez(folder / "samples.npz", *samples)
         _run_child(folder, timeout)
-        return (folder / "model.tflite").read_bytes()
+        return touch_up((folder / "model.tflite").read_bytes())
 
 
 def _trained_quantized(model: Any) -> bool:
@@ -144,7 +174,7 @@ def _representative_samples(model: Any, data: Any) -> list[np.ndarray]:
     ]
 
 
-def _write_job(folder: Path, model: Any, quantization: str) -> None:
+def _write_job(folder: Path, model: Any, quantization: str, ends: str) -> None:
     import tensorflow as tf
 
     several = len(model.inputs) > 1
@@ -165,7 +195,7 @@ def _write_job(folder: Path, model: Any, quantization: str) -> None:
     with silence():
         function = tf.function(inference, autograph=False).get_concrete_function(*specs)
         tf.saved_model.save(module, str(folder / "model"), signatures=function)
-    (folder / "job.json").write_text(json.dumps({"quantization": quantization}))
+    (folder / "job.json").write_text(json.dumps({"quantization": quantization, "ends": ends}))
 
 
 def _run_child(folder: Path, timeout: float) -> None:
@@ -176,6 +206,12 @@ def _run_child(folder: Path, timeout: float) -> None:
         raise TimeoutError(
             f"The TensorFlow Lite converter did not finish in `timeout`={timeout} seconds. "
             f"It said last:\n{said}"
+        )
+    unsupported = _UNSUPPORTED.search(said)
+    if answer == "failed" and unsupported:
+        raise ValueError(
+            f"The TensorFlow Lite converter has no int16x8 form of {unsupported[1]}. "
+            "quantization='int8', 'float16', 'dynamic' and 'float32' may work, or other layers"
         )
     if answer != "done":
         raise RuntimeError(

@@ -5,8 +5,9 @@ calibration of some layers), can hang, and leaks memory on every call. It is run
 it imports TensorFlow and nothing else of this package.
 
 It reads folders from its standard input, one a line, and answers each with a line. A folder holds
-`model` (a SavedModel whose one signature has a batch of one), `job.json` and, for int8 after
-training, `samples.npz`. `model.tflite` is written into it, and what the converter says to
+`model` (a SavedModel whose one signature has a batch of one), `job.json` (`quantization`, and
+`ends`, the dtype of inputs and outputs) and, for activations rounded after training,
+`samples.npz`. `model.tflite` is written into it, and what the converter says to
 `log.txt`.
 """
 
@@ -32,13 +33,12 @@ def convert(folder: Path) -> None:
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(folder / "model"), signature_keys=["serving_default"]
     )
-    if job["quantization"] != "float32":
+    if job["quantization"] not in ("float32", "int4"):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if job["quantization"] == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if job["quantization"] == "int8":
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
+    converter.inference_input_type = tf.as_dtype(job["ends"])
+    converter.inference_output_type = tf.as_dtype(job["ends"])
     if (folder / "samples.npz").exists():
         with np.load(folder / "samples.npz") as file:
             samples = [file[name] for name in file.files]
@@ -48,8 +48,22 @@ def convert(folder: Path) -> None:
                 yield [sample[index : index + 1] for sample in samples]
 
         converter.representative_dataset = one_at_a_time
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    (folder / "model.tflite").write_bytes(converter.convert())
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+            if job["quantization"] == "int8"
+            else tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
+    data = converter.convert()
+    if job["quantization"] == "int4":
+        data = _weights_in_4_bits(data)
+    (folder / "model.tflite").write_bytes(data)
+
+
+def _weights_in_4_bits(data: bytes) -> bytes:
+    from ai_edge_quantizer import quantizer, recipe
+
+    made = quantizer.Quantizer(data, recipe.dynamic_wi4_afp32())
+    return bytes(made.quantize().quantized_model)
 
 
 def serve() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from kerasnas.export.model_file import operators
+from kerasnas.export.runner import LiteRT, run
 from kerasnas.export.silence import silence
 
 
@@ -12,10 +13,11 @@ class Interpreter:
     """A `.tflite` file that predicts on batches of float arrays.
 
     Inputs are quantized and outputs dequantized with the scales that are stored in the file, so
-    that an int8 file is called like the float model it was made from.
+    that an int8 file is called like the float model it was made from. Each sample starts from a
+    fresh state, as in Keras: what a recurrent layer remembers is reset before it.
 
     Args:
-        data: Bytes of a `.tflite` file, converted for any batch size.
+        data: Bytes of a `.tflite` file, converted for a batch of one.
 
     Raises:
         ValueError: If `data` is not a TensorFlow Lite model, or uses operators that LiteRT lacks.
@@ -29,27 +31,22 @@ class Interpreter:
     """
 
     def __init__(self, data: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter as LiteRT
-
         operators(data)  # LiteRT can crash on bytes that only begin like a model
         try:
             with silence():
-                self._litert = LiteRT(model_content=bytes(data))
-                self._litert.allocate_tensors()
+                self._runtime = LiteRT(bytes(data))
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"LiteRT cannot run `data`: {error}") from error
-        self._inputs = _in_signature_order(self._litert, "input")
-        self._outputs = _in_signature_order(self._litert, "output")
 
     @property
     def input_dtypes(self) -> list[str]:
         """Names of the dtypes that the file itself takes: `["int8"]` for a full int8 model."""
-        return [np.dtype(tensor["dtype"]).name for tensor in self._inputs]
+        return [end.dtype.name for end in self._runtime.inputs]
 
     @property
     def output_dtypes(self) -> list[str]:
         """Names of the dtypes that the file itself returns."""
-        return [np.dtype(tensor["dtype"]).name for tensor in self._outputs]
+        return [end.dtype.name for end in self._runtime.outputs]
 
     def predict(self, x: Any) -> Any:
         """Predicts, one sample at a time.
@@ -64,69 +61,39 @@ class Interpreter:
         Raises:
             ValueError: If the number of arrays, their lengths or their shapes do not fit.
         """
-        several = len(self._inputs) > 1
-        arrays = [np.asarray(array) for array in (x if several else [x])]
-        self._check(arrays)
-        results: list[list[np.ndarray]] = [[] for _ in self._outputs]
-        quantized = [_to_file(a, tensor) for a, tensor in zip(arrays, self._inputs, strict=True)]
-        for row in range(len(arrays[0])):
-            for values, tensor in zip(quantized, self._inputs, strict=True):
-                self._litert.set_tensor(tensor["index"], values[row : row + 1])
-            self._litert.invoke()
-            for result, tensor in zip(results, self._outputs, strict=True):
-                result.append(self._litert.get_tensor(tensor["index"]))
-        outputs = [
-            _from_file(np.concatenate(result), tensor)
-            for result, tensor in zip(results, self._outputs, strict=True)
-        ]
+        arrays = checked_inputs(x, [end.shape for end in self._runtime.inputs])
+        outputs = run(self._runtime, arrays)
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _check(self, arrays: list[np.ndarray]) -> None:
-        if len(arrays) != len(self._inputs):
-            raise ValueError(
-                f"`x` must be a list of {len(self._inputs)} arrays. Received: {len(arrays)}"
-            )
-        for index, (array, tensor) in enumerate(zip(arrays, self._inputs, strict=True)):
-            expected = tuple(int(size) for size in tensor["shape"][1:])
-            if array.shape[1:] != expected:
-                raise ValueError(
-                    f"`x` for input {index} must have shape {('samples', *expected)}. "
-                    f"Received: shape {array.shape}"
-                )
-            if len(array) != len(arrays[0]) or len(array) == 0:
-                raise ValueError(
-                    "`x` must have at least one sample and as many for every input. "
-                    f"Received: {[len(a) for a in arrays]}"
-                )
 
+def checked_inputs(x: Any, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+    """Checks inputs against the shapes that a file takes.
 
-def _in_signature_order(litert: Any, end: str) -> list[dict[str, Any]]:
-    """The file's own inputs or outputs, in the order of the model it was made from.
+    Args:
+        x: Array of shape (samples, ...), or a list of them for several inputs.
+        shapes: Shape of each input, its batch included.
 
-    The order of tensors in the file is the converter's; the names in its signature are ours.
+    Returns:
+        List of arrays.
+
+    Raises:
+        ValueError: If the number of arrays, their lengths or their shapes do not fit.
     """
-    details = getattr(litert, f"get_{end}_details")()
-    signatures = litert.get_signature_list()
-    if len(signatures) != 1 or len(details) == 1:
-        return details
-    (signature,) = signatures
-    runner = litert.get_signature_runner(signature)
-    named = getattr(runner, f"get_{end}_details")()
-    by_index = {tensor["index"]: tensor for tensor in details}
-    return [by_index[named[name]["index"]] for name in sorted(named)]
-
-
-def _to_file(array: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
-    dtype = np.dtype(tensor["dtype"])
-    scale, zero_point = tensor["quantization"]
-    if dtype.kind == "f" or scale == 0:
-        return array.astype(dtype)
-    limits = np.iinfo(dtype)
-    return np.clip(np.round(array / scale) + zero_point, limits.min, limits.max).astype(dtype)
-
-
-def _from_file(array: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
-    scale, zero_point = tensor["quantization"]
-    if array.dtype.kind == "f" or scale == 0:
-        return array
-    return ((array.astype("float32") - zero_point) * scale).astype("float32")
+    several = len(shapes) > 1
+    if several and not isinstance(x, list | tuple):
+        raise ValueError(f"`x` must be a list of {len(shapes)} arrays. Received: {type(x)}")
+    arrays = [np.asarray(array) for array in (x if several else [x])]
+    if len(arrays) != len(shapes):
+        raise ValueError(f"`x` must be a list of {len(shapes)} arrays. Received: {len(arrays)}")
+    for index, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+        if array.shape[1:] != shape[1:] or array.ndim == 0:
+            raise ValueError(
+                f"`x` for input {index} must have shape {('samples', *shape[1:])}. "
+                f"Received: shape {array.shape}"
+            )
+        if len(array) != len(arrays[0]) or len(array) == 0:
+            raise ValueError(
+                "`x` must have at least one sample and as many for every input. "
+                f"Received: {[len(a) for a in arrays]}"
+            )
+    return arrays

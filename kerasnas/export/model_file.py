@@ -1,8 +1,9 @@
 """What a `.tflite` file holds, read from its flatbuffer without running it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from kerasnas.hardware.flatbuffer import Subgraph, read_tflite
 
@@ -42,6 +43,82 @@ def operators(data: bytes) -> list[Operator]:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
     return _operators(read_tflite(data)[0])
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a `.tflite` file.
+
+    Args:
+        name: Its name in the signature; "input_000", "output_001" and so on without one.
+        shape: Its shape, the batch of one included.
+        dtype: Name of its dtype.
+        scale: Of one quantization step; 0 if it is not quantized.
+        zero_point: The stored value that stands for 0.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+
+
+def ends(data: bytes, end: Literal["input", "output"]) -> list[Tensor]:
+    """The inputs or outputs of a file, in the order in which an interpreter lists them.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+        end: "input" or "output".
+
+    Returns:
+        List of `Tensor`.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = read_tflite(data)[0]
+    positions = graph.inputs if end == "input" else graph.outputs
+    found = []
+    try:
+        model = schema.Model.GetRootAs(data, 0)
+        names = {}
+        if model.SignatureDefsLength() == 1:
+            tensors = getattr(model.SignatureDefs(0), f"{end.capitalize()}s")
+            # As many as the graph has; a hostile file may claim more.
+            names = {tensors(i).TensorIndex(): tensors(i).Name() for i in range(len(positions))}
+        for place, position in enumerate(positions):
+            tensor = graph.tensors[position]
+            name = (names.get(position) or b"").decode() or f"{end}_{place:03}"
+            record = _record(data, graph, position)
+            found.append(Tensor(name, tensor.shape, tensor.dtype, *record))
+    except Exception as error:  # the generated reader raises whatever the bytes lead it to
+        raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
+    return found
+
+
+def output_steps(data: bytes) -> list[float]:
+    """The size of one quantization step in each output of a file.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        List of scales, also of what a DEQUANTIZE at the end of the graph was made from; 0 for
+        outputs that are computed in floating point.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    graph = read_tflite(data)[0]
+    source = {
+        op.outputs[0]: op.inputs[0]
+        for op in graph.operators
+        if op.kind == "DEQUANTIZE" and op.inputs and op.outputs
+    }
+    return [_record(data, graph, source.get(index, index))[0] for index in graph.outputs]
 
 
 def float_operators(data: bytes) -> list[str]:
@@ -102,6 +179,18 @@ def _reached(
         if op.name in _KERNEL_OPERATORS or not reached.isdisjoint(near):
             reached.update(far)
     return reached
+
+
+def _record(data: bytes, graph: Subgraph, position: int) -> tuple[float, int]:
+    """Scale and zero point of a tensor, 0 and 0 if it has not just one of each."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    if graph.tensors[position].scales != 1:
+        return 0.0, 0
+    record = schema.Model.GetRootAs(data, 0).Subgraphs(0).Tensors(position).Quantization()
+    if not math.isfinite(record.Scale(0)):
+        raise ValueError("`data` is a damaged .tflite file: a scale is not finite")
+    return float(record.Scale(0)), int(record.ZeroPoint(0))
 
 
 def _operators(graph: Subgraph) -> list[Operator]:

@@ -214,7 +214,7 @@ def test_int8_after_training(samples):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"bits": "int4"}, "bits='int4'"),
+        ({"bits": "int2"}, "bits='int2'"),
         ({"bits": 8}, "bits=8"),
         ({"method": "magic"}, "method='magic'"),
         ({"bits": "float16", "method": "qat"}, "int8 only.*bits='float16'"),

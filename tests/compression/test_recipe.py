@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import zlib
@@ -151,6 +152,22 @@ def test_nothing_is_left_when_saving_fails(compressed, tmp_path, monkeypatch):
         compressed.save(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_of_all_that_belongs_to_it(compressed, model, digits, tmp_path):
+    folder = compressed.export(tmp_path / "out", test_data=digits["test"], source=True)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (folder / "model.tflite").read_bytes() == compressed.tflite
+    assert manifest["recipe"] == [repr(step) for step in RECIPE]
+    assert manifest["seed"] == 0
+    assert set(manifest["data"]) == {"train", "validation", "test"}
+    last = compressed.report[-1]
+    assert manifest["result"]["value"] == last["value"]
+    assert manifest["verification"]["metrics"]["accuracy"] == pytest.approx(last["test_value"])
+    kept = keras.saving.load_model(folder / "model.keras")
+    x = digits["test"][0]
+    assert np.array_equal(kept.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert {"model.h", "model.cc", "report.json"} < {path.name for path in folder.iterdir()}
 
 
 def test_the_same_seed_gives_the_same_file_and_the_model_stays(compressed, model, digits, capfd):

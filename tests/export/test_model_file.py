@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 
 from kerasnas.export import to_tflite
-from kerasnas.export.model_file import float_operators, kernel_sparsity, operators
+from kerasnas.export.model_file import (
+    ends,
+    float_operators,
+    kernel_sparsity,
+    operators,
+    output_steps,
+)
 
 L = keras.layers
 
@@ -57,3 +63,35 @@ def test_a_damaged_file_is_refused(model):
         for read in (operators, float_operators, kernel_sparsity):
             with pytest.raises(ValueError, match="tflite file"):
                 read(damaged)
+
+
+def test_ends_of_an_int8_file(classifier_file):
+    (x,), (y,) = ends(classifier_file, "input"), ends(classifier_file, "output")
+    assert (x.name, x.shape, x.dtype) == ("input_000", (1, 8, 8, 3), "int8")
+    assert x.scale > 0
+    assert (y.name, y.shape, y.scale, y.zero_point) == ("output_000", (1, 4), 1 / 256, -128)
+    assert output_steps(classifier_file) == [1 / 256]
+
+
+def test_ends_of_float_files(model, classifier, images):
+    data = to_tflite(model)
+    assert [(t.dtype, t.scale) for t in ends(data, "input")] == [("float32", 0.0)]
+    assert output_steps(data) == [0.0]
+    data = to_tflite(classifier, "int8", images, inputs="float32")
+    assert [(t.dtype, t.scale) for t in ends(data, "output")] == [("float32", 0.0)]
+    assert output_steps(data) == [1 / 256], "of what is dequantized at the end"
+
+
+def test_ends_of_damaged_files(classifier_file):
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(classifier_file)
+        for position in rng.integers(8, len(damaged), 20):
+            damaged[position] = rng.integers(256)
+        try:
+            ends(bytes(damaged), "input"), ends(bytes(damaged), "output")
+            output_steps(bytes(damaged))
+        except ValueError:
+            refused += 1
+    assert refused > 30

@@ -101,7 +101,6 @@ class PruneStructured:
     how = "channel removal"
     final = False
     rewrites = False
-    dtype = "float32"
 
     def __post_init__(self) -> None:
         _check("PruneStructured", self.keep, self.criterion)

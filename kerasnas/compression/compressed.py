@@ -1,0 +1,157 @@
+"""What `compress` returns, and the table of what each step did."""
+
+import math
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kerasnas.compression.scoring import Scorer, drop
+from kerasnas.export import Interpreter, Metadata, Origin, write
+
+_COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
+
+
+class ToleranceError(ValueError):
+    """The compressed model is worse than the tolerance allows.
+
+    Args:
+        message: What happened.
+        compressed: The result all the same, for a look at its report.
+    """
+
+    def __init__(self, message: str, compressed: "Compressed") -> None:
+        super().__init__(message)
+        self.compressed = compressed
+
+
+@dataclass
+class Compressed:
+    """A compressed model: a `.tflite` file and how it came about.
+
+    Args:
+        tflite: Bytes of the file.
+        report: One dict for the float model and one for each step: `step`, `method`, `epochs`,
+            `metric` (its name), `value`, `data` ("validation" or "test"), `test_value` (None
+            without test data), `bytes` of the `.tflite` at that stage, `compressed_bytes` (zlib,
+            level 9), `sparsity` of the kernels that pruning may touch, `macs` and `ram_bytes`
+            (None where the cost model knows no rule for a layer). The value of the last step is
+            measured on the file, by the interpreter.
+        scorer: The metrics of the model it was made from.
+        origin: That model, the recipe, the seed and fingerprints of the data.
+    """
+
+    tflite: bytes
+    report: list[dict[str, Any]]
+    scorer: Scorer = field(repr=False)
+    origin: Origin = field(repr=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the file: all of it or nothing, even when the process is killed.
+
+        Args:
+            path: Where to. Its folder must exist.
+
+        Returns:
+            The path.
+        """
+        target = Path(path)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(self.tflite)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        return target
+
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        test_data: tuple[Any, Any] | None = None,
+        metadata: Metadata | None = None,
+        source: bool = False,
+    ) -> Path:
+        """Writes the file, its Keras model, its report and a manifest: all of it or nothing.
+
+        Args:
+            folder: Folder to write; see `kerasnas.export.write` for what it holds.
+            test_data: Tuple `(x, y)` on which the written file is verified.
+            metadata: Written into the `.tflite` file.
+            source: Whether to write C++ source for a microcontroller too.
+
+        Returns:
+            Path of the folder.
+        """
+        return write(
+            folder,
+            self.tflite,
+            self.origin,
+            report=self.report,
+            test_data=test_data,
+            metadata=metadata,
+            source=source,
+        )
+
+    def predict(self, x: Any) -> Any:
+        """Runs the file in the interpreter; see `kerasnas.export.Interpreter.predict`."""
+        return Interpreter(self.tflite).predict(x)
+
+    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
+        """Scores the file, run by the interpreter.
+
+        Args:
+            x: Inputs.
+            y: Targets.
+
+        Returns:
+            Dict from "loss" and the names of the model's metrics to values.
+        """
+        return self.scorer.score(self.predict(x), y)
+
+    def summary(self) -> str:
+        """The report as a table of text."""
+        rows = [_COLUMNS, *(report_row(record) for record in self.report)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+
+def report_row(record: dict[str, Any]) -> tuple[str, ...]:
+    """One record of a report as the cells of a table."""
+    value = f"{record['metric']} {record['value']:.4f} ({record['data']})"
+    if record["test_value"] is not None and record["data"] != "test":
+        value += f", {record['test_value']:.4f} (test)"
+    return (
+        record["step"],
+        record["method"],
+        str(record["epochs"]),
+        value,
+        f"{record['bytes']:,}",
+        f"{record['compressed_bytes']:,}",
+        f"{record['sparsity']:.0%}",
+        "-" if record["macs"] is None else f"{record['macs']:,}",
+        "-" if record["ram_bytes"] is None else f"{record['ram_bytes']:,}",
+    )
+
+
+def lost_metric(report: list[dict[str, Any]]) -> float:
+    """How much worse the first metric has become from the float model to the file.
+
+    Args:
+        report: As in `Compressed`.
+
+    Returns:
+        Positive if it became worse; infinity if it is not a number.
+    """
+    first, last = report[0], report[-1]
+    lost = drop(last["metric"], first["value"], last["value"])
+    return lost if math.isfinite(last["value"]) else math.inf

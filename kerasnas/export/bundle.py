@@ -1,0 +1,153 @@
+"""All that belongs to a deployed model, in one folder."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnas._version import __version__
+from kerasnas.export.c_array import c_array
+from kerasnas.export.folder import MANIFEST, write_folder
+from kerasnas.export.metadata import Metadata, add_metadata
+from kerasnas.export.verification import verify
+
+_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "tf_keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "numpy",
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a `.tflite` file was made from.
+
+    Args:
+        model: The Keras 3 model.
+        recipe: The steps, as text that makes them again.
+        seed: Of all training.
+        data: Dict from the name of a set of samples to its `data_hash`.
+    """
+
+    model: keras.Model
+    recipe: tuple[str, ...] = ()
+    seed: int | None = None
+    data: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def data_hash(x: Any, y: Any = None) -> str:
+    """A fingerprint of samples.
+
+    Args:
+        x: Array of inputs, or a list or dict of them.
+        y: Targets likewise.
+
+    Returns:
+        SHA-256 of names, dtypes, shapes and values, as hexadecimal digits.
+
+    Example:
+
+    ```python
+    kn.export.data_hash(x_train, y_train)
+    ```
+    """
+    digest = hashlib.sha256()
+    for path, value in keras.tree.flatten_with_path({"x": x, "y": y}):
+        array = np.ascontiguousarray(value)
+        digest.update(f"{path} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes() if array.dtype.kind != "O" else repr(value).encode())
+    return digest.hexdigest()
+
+
+def write(
+    folder: str | os.PathLike[str],
+    data: bytes,
+    origin: Origin,
+    *,
+    report: list[dict[str, Any]] | None = None,
+    test_data: tuple[Any, Any] | None = None,
+    metadata: Metadata | None = None,
+    source: bool = False,
+) -> Path:
+    """Writes a file, its model, its report and a manifest: together, or nothing at all.
+
+    `model.tflite`; `model.keras`, the Keras model that it was made from; `report.json`; and
+    `manifest.json` with versions, seed, fingerprints of the data, recipe, result, and the size and
+    SHA-256 of each file.
+
+    Args:
+        folder: Folder to write. One that this function wrote before is replaced.
+        data: Bytes of a `.tflite` file.
+        origin: What it was made from.
+        report: What each step did, as in `Compressed.report`.
+        test_data: Tuple `(x, y)`. With it the file, as it lies on the disk, is verified in a fresh
+            process before the folder gets its name, and the manifest says what it gave.
+        metadata: Written into `model.tflite`.
+        source: Whether to write `model.h` and `model.cc` for a microcontroller too. They hold the
+            file without metadata.
+
+    Returns:
+        Path of the folder.
+
+    Raises:
+        ValueError: If `folder` is something that this function did not write, or an argument does
+            not fit the file.
+        OSError: If the folder cannot be written or the disk is full. Nothing is left behind.
+
+    Example:
+
+    ```python
+    origin = kn.export.Origin(model, ("Quantize('int8')",), seed=0)
+    kn.export.write("deployed", data, origin, test_data=(x_test, y_test), source=True)
+    ```
+    """
+
+    def fill(made: Path) -> None:
+        tflite = made / "model.tflite"
+        tflite.write_bytes(data if metadata is None else add_metadata(data, metadata))
+        origin.model.save(made / "model.keras")
+        (made / "report.json").write_text(_json(report or []))
+        for name, text in (c_array(data) if source else {}).items():
+            (made / name).write_text(text)
+        verified = None
+        if test_data is not None:
+            verified = dataclasses.asdict(verify(tflite, *test_data, origin.model))
+        last = report[-1] if report else {}
+        manifest = {
+            "versions": _versions(),
+            "seed": origin.seed,
+            "data": origin.data,
+            "recipe": list(origin.recipe),
+            "result": {key: last.get(key) for key in ("metric", "value", "data", "test_value")},
+            "verification": verified,
+            "files": {path.name: _seal(path) for path in sorted(made.iterdir())},
+        }
+        (made / MANIFEST).write_text(_json(manifest))
+
+    return write_folder(folder, fill)
+
+
+def _versions() -> dict[str, str]:
+    found = {"kerasnas": __version__, "python": platform.python_version()}
+    return found | {package: importlib.metadata.version(package) for package in _PACKAGES}
+
+
+def _seal(path: Path) -> dict[str, Any]:
+    # Read back from the disk, so that the figures are those of what lies there.
+    content = path.read_bytes()
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"

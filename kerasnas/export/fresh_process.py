@@ -1,0 +1,75 @@
+"""A `.tflite` file run by an interpreter in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from kerasnas.export.model_file import ends
+
+_CHILD = Path(__file__).with_name("runner.py")
+
+
+def run_file(
+    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], runtime: str, timeout: float
+) -> list[np.ndarray]:
+    """Runs a file on samples in a process of its own, which reads it from the disk.
+
+    Args:
+        file: Path of a `.tflite` file, or its bytes.
+        arrays: One array of shape (samples, ...) for each input.
+        runtime: "litert", "reference" (LiteRT with its reference kernels) or "micro".
+        timeout: Seconds after which it is given up.
+
+    Returns:
+        List with one array of shape (samples, ...) for each output, float for quantized ones.
+
+    Raises:
+        ValueError: If the interpreter refuses the file.
+        RuntimeError: If the file ends its process.
+        TimeoutError: If it takes longer than `timeout`.
+    """
+    with tempfile.TemporaryDirectory(prefix="kerasnas-") as name:
+        folder = Path(name)
+        path = folder / "model.tflite"
+        if isinstance(file, bytes):
+            path.write_bytes(file)
+        else:
+            path = Path(file).absolute()
+        outputs = len(ends(path.read_bytes(), "output"))
+        job = {"file": str(path), "runtime": runtime, "outputs": outputs}
+        (folder / "job.json").write_text(json.dumps(job))
+        np.savez(folder / "x.npz", *arrays)
+        try:
+            # -P keeps the script's folder out of sys.path.
+            child = subprocess.run(
+                [sys.executable, "-P", str(_CHILD), str(folder)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(
+                f"The interpreter did not finish {len(arrays[0])} samples in `timeout`={timeout} "
+                "seconds; give it fewer, or more time"
+            ) from None
+        if (folder / "refused.txt").exists():
+            raise ValueError(
+                f"The interpreter ({runtime}) cannot run `file`: "
+                + (folder / "refused.txt").read_text()
+            )
+        if child.returncode != 0:
+            status = child.returncode
+            how = f"crashed ({signal.Signals(-status).name})" if status < 0 else "failed"
+            said = child.stderr.decode(errors="replace").strip().splitlines()[-3:]
+            raise RuntimeError(
+                f"The interpreter ({runtime}) {how} on `file`. It said last: {' '.join(said)}"
+            )
+        with np.load(folder / "y.npz") as found:
+            return [found[key] for key in found.files]

@@ -1,0 +1,173 @@
+"""Runs a `.tflite` file on the interpreter of a device: LiteRT, or TensorFlow Lite Micro.
+
+It needs numpy and the interpreter alone, so that a fresh process that runs it as a file, with a
+folder as its argument, starts in a fraction of a second. The folder holds `x.npz` and `job.json`:
+`file`, the path of the file, `runtime`, "litert", "reference" (LiteRT with its reference kernels)
+or "micro", and the number of `outputs`. `y.npz` is written into it, or `refused.txt` if the
+interpreter does not take the file.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# TensorFlow Lite Micro reserves its arena at once; what a model does not need is never touched.
+_ARENA = 2**29
+
+
+class End(NamedTuple):
+    """An input or output of a file.
+
+    Args:
+        shape: Its shape, the batch of one included.
+        dtype: Its numpy dtype.
+        scale: Of one quantization step; 0 if it is not quantized.
+        zero_point: The stored value that stands for 0.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    scale: float
+    zero_point: int
+
+    def to_file(self, array: np.ndarray) -> np.ndarray:
+        """Rounds an array to what the file takes."""
+        if self.dtype.kind == "f" or self.scale == 0:
+            return array.astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        steps = np.round(array / self.scale) + self.zero_point
+        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+
+    def from_file(self, array: np.ndarray) -> np.ndarray:
+        """Reads an array that the file returned as floats, unless it holds plain integers."""
+        if self.dtype.kind == "f" or self.scale == 0:
+            return array
+        return ((array.astype("float32") - self.zero_point) * self.scale).astype("float32")
+
+
+class LiteRT:
+    """A file on LiteRT.
+
+    Args:
+        data: Bytes of the file.
+        reference: Whether to take the kernels that define results, and not the fast ones.
+    """
+
+    def __init__(self, data: bytes, reference: bool = False) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+        self._interpreter = Interpreter(model_content=data, experimental_op_resolver_type=kernels)
+        self._interpreter.allocate_tensors()
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        self._input_indices = [tensor["index"] for tensor in inputs]
+        self._output_indices = [tensor["index"] for tensor in outputs]
+        self.inputs, self.outputs = (
+            [
+                End(
+                    tuple(int(size) for size in tensor["shape"]),
+                    np.dtype(tensor["dtype"]),
+                    *tensor["quantization"],
+                )
+                for tensor in tensors
+            ]
+            for tensors in (inputs, outputs)
+        )
+
+    def invoke(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Runs one sample, as the file takes it and returns it."""
+        # What a recurrent layer remembers must not reach the next sample.
+        self._interpreter.reset_all_variables()
+        for index, array in zip(self._input_indices, arrays, strict=True):
+            self._interpreter.set_tensor(index, array)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._output_indices]
+
+
+class Micro:
+    """A file on TensorFlow Lite Micro.
+
+    Args:
+        data: Bytes of the file.
+        inputs: Number of its inputs.
+        outputs: Number of its outputs.
+    """
+
+    def __init__(self, data: bytes, inputs: int, outputs: int) -> None:
+        from tflite_micro import runtime
+
+        self._interpreter = runtime.Interpreter.from_bytes(data, arena_size=_ARENA)
+        self.inputs = [_end(self._interpreter.get_input_details(i)) for i in range(inputs)]
+        self.outputs = [_end(self._interpreter.get_output_details(i)) for i in range(outputs)]
+
+    def invoke(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Runs one sample, as the file takes it and returns it."""
+        self._interpreter.reset()
+        for index, array in enumerate(arrays):
+            self._interpreter.set_input(array, index)
+        self._interpreter.invoke()
+        return [np.array(self._interpreter.get_output(i)) for i in range(len(self.outputs))]
+
+
+def _end(tensor: dict[str, Any]) -> End:
+    quantization = tensor["quantization_parameters"]
+    scales, zeros = quantization["scales"], quantization["zero_points"]
+    quantized = len(scales) == 1 and len(zeros) == 1
+    return End(
+        tuple(int(size) for size in tensor["shape"]),
+        np.dtype(tensor["dtype"]),
+        float(scales[0]) if quantized else 0.0,
+        int(zeros[0]) if quantized else 0,
+    )
+
+
+def run(runtime: LiteRT | Micro, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Runs samples one by one.
+
+    Args:
+        runtime: The file on its interpreter.
+        arrays: One array of shape (samples, ...) for each input.
+
+    Returns:
+        List with one array of shape (samples, ...) for each output, float for quantized ones.
+    """
+    taken = [end.to_file(array) for array, end in zip(arrays, runtime.inputs, strict=True)]
+    results: list[list[np.ndarray]] = [[] for _ in runtime.outputs]
+    for row in range(len(arrays[0])):
+        found = runtime.invoke([array[row : row + 1] for array in taken])
+        for result, array in zip(results, found, strict=True):
+            result.append(array)
+    return [
+        end.from_file(np.concatenate(result))
+        for end, result in zip(runtime.outputs, results, strict=True)
+    ]
+
+
+def main(folder: Path) -> None:
+    """Does the job in a folder.
+
+    Args:
+        folder: Folder with the files named above.
+    """
+    job = json.loads((folder / "job.json").read_text())
+    data = Path(job["file"]).read_bytes()
+    with np.load(folder / "x.npz") as file:
+        arrays = [file[name] for name in file.files]
+    runtime: LiteRT | Micro
+    try:
+        if job["runtime"] == "micro":
+            runtime = Micro(data, len(arrays), job["outputs"])
+        else:
+            runtime = LiteRT(data, reference=job["runtime"] == "reference")
+    except (RuntimeError, ValueError) as error:
+        (folder / "refused.txt").write_text(str(error))
+        return
+    np.savez(folder / "y.npz", *run(runtime, arrays))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

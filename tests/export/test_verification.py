@@ -1,0 +1,198 @@
+import importlib.util
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+
+from kerasnas.export import Interpreter, to_tflite, verify
+
+L = keras.layers
+
+needs_micro = pytest.mark.skipif(
+    importlib.util.find_spec("tflite_micro") is None, reason="tflite-micro is not installed"
+)
+
+
+def test_a_file_beside_its_model(tmp_path, classifier, classifier_file, images, classes):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(classifier_file)
+    found = verify(path, images, classes, classifier)
+    want = classifier.predict(images, verbose=0)
+    have = Interpreter(classifier_file).predict(images)
+    assert found.runtime == "litert"
+    assert found.samples == 50
+    assert found.metrics["accuracy"] == pytest.approx((have.argmax(-1) == classes).mean())
+    assert found.model_metrics["accuracy"] == pytest.approx(0.74)
+    assert set(found.metrics) == set(found.model_metrics) == {"loss", "accuracy"}
+    name = classifier.layers[-1].name
+    assert found.largest_difference == {name: pytest.approx(np.abs(have - want).max())}
+    assert found.same_class == {name: pytest.approx((have.argmax(-1) == want.argmax(-1)).mean())}
+    assert 0 < found.largest_difference[name] < 0.05
+
+
+def test_the_file_is_what_is_scored_and_not_the_model(classifier, images, classes):
+    other = keras.models.clone_model(classifier)
+    found = verify(to_tflite(other), images, classes, classifier)
+    assert found.largest_difference[classifier.layers[-1].name] > 0.1
+    assert found.metrics["accuracy"] < found.model_metrics["accuracy"]
+
+
+def test_without_a_model(classifier_file, images, classes):
+    predicted = Interpreter(classifier_file).predict(images)
+    for y in (classes, classes[:, np.newaxis]):
+        found = verify(classifier_file, images, y)
+        assert found.metrics == {
+            "accuracy": pytest.approx((predicted.argmax(-1) == classes).mean())
+        }
+    found = verify(classifier_file, images, np.eye(4)[classes])
+    error = np.square(predicted - np.eye(4)[classes]).mean()
+    assert found.metrics == {"mean_squared_error": pytest.approx(error)}
+    assert (found.model_metrics, found.largest_difference, found.same_class) == (None, None, None)
+
+
+@pytest.fixture(scope="module")
+def two_ends():
+    keras.utils.set_random_seed(0)
+    a, b = keras.Input((3,), name="z"), keras.Input((5,), name="a")
+    outputs = {"wide": L.Dense(7, name="wide")(b), "one": L.Dense(1, name="one")(a)}
+    return keras.Model({"z": a, "a": b}, outputs)
+
+
+def test_several_inputs_and_outputs_by_name(two_ends):
+    rng = np.random.default_rng(0)
+    x = {"z": rng.normal(size=(20, 3)), "a": rng.normal(size=(20, 5))}
+    y = {"wide": rng.integers(0, 7, 20), "one": rng.normal(size=20)}
+    data = to_tflite(two_ends)
+    found = verify(data, x, y, two_ends)
+    assert set(found.metrics) == {"one_mean_squared_error", "wide_accuracy"}
+    assert found.metrics == pytest.approx(found.model_metrics)
+    assert set(found.largest_difference) == {"wide", "one"}
+    assert max(found.largest_difference.values()) < 1e-5
+    assert found.same_class == {"wide": 1.0}
+
+
+@needs_micro
+def test_micro_gives_what_litert_gives(classifier, classifier_file, images, classes):
+    found = verify(classifier_file, images, classes, classifier, target="micro")
+    assert found.runtime == "micro"
+    assert found.metrics["accuracy"] == pytest.approx(0.74, abs=0.05)
+    assert found.largest_runtime_difference == {classifier.layers[-1].name: 0.0}
+
+
+@needs_micro
+@pytest.mark.parametrize("quantization", ["float32", "int8"])
+def test_micro_runs_an_lstm_from_a_fresh_state(quantization):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6, 4)), L.LSTM(5, return_sequences=True), L.LSTM(5)])
+    x = np.random.default_rng(0).normal(size=(20, 6, 4)).astype("float32")
+    y = model.predict(x, verbose=0)
+    found = verify(to_tflite(model, quantization, x), x, y, model, target="micro")
+    assert found.largest_difference[model.layers[-1].name] < 0.05
+
+
+@needs_micro
+def test_an_operator_that_micro_lacks_is_named():
+    data = to_tflite(keras.Sequential([keras.Input((4,)), L.Dense(3), L.Activation("gelu")]))
+    with pytest.raises(ValueError, match=r"refuses the file: operator GELU"):
+        verify(data, np.zeros((2, 4)), np.zeros((2, 3)), target="micro")
+
+
+@needs_micro
+def test_interpreters_that_differ_are_an_error(monkeypatch, classifier_file, images, classes):
+    from kerasnas.export import verification
+
+    run = verification.run_file
+
+    def off(file, arrays, runtime, timeout):
+        found = run(file, arrays, runtime, timeout)
+        return [array + (runtime == "micro") * 0.2 for array in found]
+
+    monkeypatch.setattr(verification, "run_file", off)
+    with pytest.raises(ValueError, match=r"differ by 0\.2\d* in output 'output_000'"):
+        verify(classifier_file, images[:4], classes[:4], target="micro")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9])
+def test_a_truncated_file_is_refused(tmp_path, classifier_file, images, classes, share):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(classifier_file[: int(len(classifier_file) * share)])
+    with pytest.raises(ValueError, match=r"\.tflite file"):
+        verify(path, images, classes)
+
+
+def test_what_litert_refuses_is_an_error(strange_file):
+    with pytest.raises(ValueError, match=r"interpreter \(litert\) cannot run `file`"):
+        verify(strange_file, np.zeros((2, 4)), np.zeros((2, 4)))
+
+
+@pytest.fixture
+def strange_file():
+    """A file whose one operator no interpreter has."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(
+        to_tflite(keras.Sequential([keras.Input((4,)), L.ReLU()])), 0
+    )
+    code = model.operatorCodes[0]
+    code.builtinCode, code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM, 32
+    code.customCode = "Strange"
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_a_crash_of_the_interpreter_is_an_error(monkeypatch, tmp_path, classifier_file, images):
+    child = tmp_path / "child.py"
+    child.write_text("import os\nos.abort()\n")
+    monkeypatch.setattr("kerasnas.export.fresh_process._CHILD", child)
+    with pytest.raises(RuntimeError, match=r"interpreter \(litert\) crashed \(SIGABRT\)"):
+        verify(classifier_file, images, np.zeros(50, int))
+
+
+def test_time_limit(classifier_file, images):
+    with pytest.raises(TimeoutError, match=r"50 samples in `timeout`=0\.001 seconds"):
+        verify(classifier_file, images, np.zeros(50, int), timeout=0.001)
+
+
+def test_the_process_is_another_without_keras_and_tensorflow(monkeypatch, classifier_file, images):
+    imported = []
+    run = subprocess.run
+
+    def spy(command, **given):
+        done = run([command[0], "-X", "importtime", *command[1:]], **given)
+        imported.extend(line.split("|")[-1].strip() for line in done.stderr.decode().splitlines())
+        return done
+
+    monkeypatch.setattr(subprocess, "run", spy)
+    verify(classifier_file, images, np.zeros(50, int))
+    assert "ai_edge_litert.interpreter" in imported
+    assert not {"keras", "tensorflow", "kerasnas"} & set(imported)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((4, 7, 8, 3)), np.zeros(4, int), r"`x` for input 0 must have shape"),
+        (np.zeros((0, 8, 8, 3)), np.zeros(0, int), "at least one sample"),
+        (
+            np.zeros((4, 8, 8, 3)),
+            np.zeros(5, int),
+            r"`y` must hold integer classes of shape \(4,\)",
+        ),
+        (np.zeros((4, 8, 8, 3)), np.array(["a"] * 4), r"`y` must hold integer classes"),
+    ],
+)
+def test_samples_that_do_not_fit(classifier_file, x, y, message):
+    with pytest.raises(ValueError, match=message):
+        verify(classifier_file, x, y)
+
+
+def test_arguments_that_do_not_fit(classifier_file, images, classes, two_ends):
+    with pytest.raises(ValueError, match="`target` must be 'litert' or 'micro'"):
+        verify(classifier_file, images, classes, target="phone")
+    with pytest.raises(ValueError, match="`model` must be a Keras 3 model"):
+        verify(classifier_file, images, classes, "model")
+    with pytest.raises(FileNotFoundError):
+        verify("no such file", images, classes)
