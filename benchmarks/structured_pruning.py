@@ -20,6 +20,8 @@ import numpy as np
 
 import kerasnas as kn
 from kerasnas.compression import PruneStructured
+from kerasnas.compression.bridge import read
+from kerasnas.compression.training import Training
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.hardware import profile_tflite
 
@@ -109,7 +111,10 @@ def main() -> None:
             epochs=options.fine_tuning,
             batch_size=128,
         )
-        report(f"seed {seed} pruned", step.apply_to_keras(model, [x], y, seed))
+        report(
+            f"seed {seed} pruned",
+            step.apply_to_keras(model, Training(model, read(model), [x], y, None, None, seed)),
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How a model is made small: the bridge to tf_keras, then steps that each report what they did."""
 
+from kerasnas.compression.auto import Auto
 from kerasnas.compression.bridge import to_tf_keras
 from kerasnas.compression.cluster import Cluster
 from kerasnas.compression.compressed import Compressed, ToleranceError
@@ -10,6 +11,7 @@ from kerasnas.compression.recipe import compress
 from kerasnas.compression.structured import PruneStructured, prune_channels
 
 __all__ = [
+    "Auto",
     "Cluster",
     "Compressed",
     "Distill",

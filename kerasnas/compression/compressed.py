@@ -40,12 +40,17 @@ class Compressed:
             measured on the file, by the interpreter.
         scorer: The metrics of the model it was made from.
         origin: That model, the recipe, the seed and fingerprints of the data.
+        tried: For a recipe that was searched for, one dict for each that was tried: `recipe`,
+            `metric`, `value`, `lost`, `bytes`, `compressed_bytes`, `violations` of the budget,
+            `good` (within tolerance and budget) and `pareto` (none was as good and smaller); for
+            one that a step refused, `recipe`, `good` and `error`.
     """
 
     tflite: bytes
     report: list[dict[str, Any]]
     scorer: Scorer = field(repr=False)
     origin: Origin = field(repr=False)
+    tried: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the file: all of it or nothing, even when the process is killed.

@@ -1,10 +1,11 @@
 """`compress`: runs a recipe of steps on a trained model and reports what each did."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
+from kerasnas.compression.auto import Auto, RecipeSearch
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
 from kerasnas.compression.data import dataset
 from kerasnas.compression.distill import Distill
@@ -26,7 +27,7 @@ _UNDOES = {
 
 def compress(
     model: keras.Model,
-    recipe: Sequence[Step],
+    recipe: Sequence[Step] | Auto | Literal["auto"],
     *,
     train_data: tuple[Any, Any],
     validation_data: tuple[Any, Any] | None = None,
@@ -40,14 +41,15 @@ def compress(
 
     Args:
         model: Compiled and trained Keras 3 model, Sequential or Functional. It is not changed.
-        recipe: Steps in order, such as `[Prune(0.5), Quantize("int8")]`.
+        recipe: Steps in order, such as `[Prune(0.5), Quantize("int8")]`; or "auto" or an `Auto`,
+            which tries recipes and takes the smallest file within `tolerance`.
         train_data: Tuple `(x, y)` of arrays for fine-tuning and calibration; `x` may be a list or
             dict for several inputs.
         validation_data: Tuple `(x, y)` on which the metric of each step is measured.
         test_data: Tuple `(x, y)` on which the first and the last model are measured too. At least
             one of the two is needed.
         tolerance: Largest drop allowed of the first metric, absolute, from the float model to the
-            file.
+            file; for "auto" 0.01 unless given.
         budget: Limits that the file must keep.
         seed: Of all training. The same seed gives the same file on the same machine.
         verbose: 1 prints a line when a step is done; 0 prints nothing.
@@ -70,8 +72,25 @@ def compress(
     print(small.summary())
     ```
     """
-    steps = _checked_recipe(recipe)
     _check_model(model)
+    _check_limits(tolerance, budget)
+    if recipe == "auto" or isinstance(recipe, Auto):
+        if validation_data is None:
+            raise ValueError(
+                "`validation_data` is needed to search for a recipe: what is chosen by its test "
+                "metric has none left. Received: None"
+            )
+        given = {
+            "train_data": train_data,
+            "validation_data": validation_data,
+            "test_data": test_data,
+            "seed": seed,
+            "verbose": verbose,
+        }
+        auto = recipe if isinstance(recipe, Auto) else Auto()
+        limit = 0.01 if tolerance is None else tolerance
+        return RecipeSearch(auto, model, limit, budget, given).run()
+    steps = _checked_recipe(recipe)
     training_set = dataset("train_data", train_data, model)
     sets = {
         label: dataset(f"{label}_data", given, model)
@@ -83,11 +102,9 @@ def compress(
             "`validation_data` or `test_data` is needed: a metric on training data says nothing. "
             "Received: None for both"
         )
-    if tolerance is not None and not (isinstance(tolerance, int | float) and tolerance >= 0):
-        raise ValueError(f"`tolerance` must be 0 or more, or None. Received: {tolerance!r}")
     data, report, made_from, scorer = run(model, steps, training_set, sets, seed, verbose)
-    given = {"train": train_data, "validation": validation_data, "test": test_data}
-    hashes = {label: data_hash(*pair) for label, pair in given.items() if pair is not None}
+    samples = {"train": train_data, "validation": validation_data, "test": test_data}
+    hashes = {label: data_hash(*pair) for label, pair in samples.items() if pair is not None}
     origin = Origin(made_from, tuple(map(repr, steps)), seed, hashes)
     compressed = Compressed(data, report, scorer, origin)
     _check_result(compressed, tolerance, budget)
@@ -140,6 +157,13 @@ def _check_model(model: Any) -> None:
             "`model` must be compiled with a loss and metrics, which fine-tuning and the report "
             f"use: call `model.compile(...)`. Received: '{model.name}', not compiled"
         )
+
+
+def _check_limits(tolerance: Any, budget: Any) -> None:
+    if tolerance is not None and not (isinstance(tolerance, int | float) and tolerance >= 0):
+        raise ValueError(f"`tolerance` must be 0 or more, or None. Received: {tolerance!r}")
+    if budget is not None and not isinstance(budget, Budget):
+        raise ValueError(f"`budget` must be a kn.Budget or None. Received: {budget!r}")
 
 
 def _check_result(compressed: Compressed, tolerance: float | None, budget: Budget | None) -> None:

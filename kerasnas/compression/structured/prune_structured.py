@@ -85,8 +85,8 @@ class PruneStructured:
     Example:
 
     ```python
-    step = kerasnas.compression.PruneStructured(keep=0.5, rounds=3, epochs=9)
-    small = step.apply_to_keras(model, [x], y, seed=0)
+    recipe = [kn.PruneStructured(keep=0.5, epochs=10), kn.Quantize("int8")]
+    kn.compress(model, recipe, train_data=(x, y), validation_data=(xv, yv))
     ```
     """
 

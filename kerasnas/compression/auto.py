@@ -1,0 +1,203 @@
+"""Recipe search: from mild to strong, as far as the metric allows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+
+from kerasnas.compression.cluster import Cluster
+from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
+from kerasnas.compression.data import dataset
+from kerasnas.compression.prune import Prune
+from kerasnas.compression.quantize import Quantize
+from kerasnas.compression.sensitivity import bearable, sensitivity
+from kerasnas.compression.step import Step, check_number
+from kerasnas.compression.structured import PruneStructured
+from kerasnas.hardware import Budget, profile_tflite
+
+_KEPT = (0.75, 0.5, 0.35, 0.25)
+_CLUSTERS = (32, 16, 8)
+# Fine-tuning recovers most of what zeros cost at first, so more than the tolerance may be risked.
+_RISKED = (0.5, 2.0, 8.0)
+_SMALLEST_LOSS = 1e-3
+
+
+@dataclass(frozen=True)
+class Auto:
+    """A recipe that is searched for: the smallest file whose metric is within the tolerance.
+
+    It begins with quantization alone and goes on along ladders of ever stronger steps: channels
+    removed and, where files count as compressed, zeros (as many in each layer as it bears) and
+    shared values, on the whole network and on the narrowest one that was good enough. A ladder ends
+    at its first file that is too bad. Each file is made from the trained model anew.
+
+    Args:
+        size: What is small: `"bytes"` of the file, as in flash, or `"compressed_bytes"`, as in a
+            download.
+        epochs: Passes over the training data of each step that trains.
+        batch_size: Samples in a training step.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    ```python
+    small = kn.compress(
+        model, "auto", train_data=(x, y), validation_data=(xv, yv), tolerance=0.01
+    )
+    for record in small.tried:
+        print(record["recipe"], record["value"], record["bytes"])
+    ```
+    """
+
+    size: Literal["bytes", "compressed_bytes"] = "bytes"
+    epochs: int = 5
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        if self.size not in ("bytes", "compressed_bytes"):
+            raise ValueError(
+                "`Auto(size=...)` must be 'bytes' or 'compressed_bytes'. "
+                f"Received: size={self.size!r}"
+            )
+        check_number("Auto", "epochs", self.epochs, int, 1)
+        check_number("Auto", "batch_size", self.batch_size, int, 1)
+
+
+class RecipeSearch:
+    """One search for a recipe.
+
+    Args:
+        auto: What is looked for.
+        model: Compiled and trained Keras 3 model.
+        tolerance: Largest drop allowed of the first metric.
+        budget: Limits that the file must keep, or None.
+        given: The other arguments of `compress`.
+    """
+
+    def __init__(
+        self,
+        auto: Auto,
+        model: keras.Model,
+        tolerance: float,
+        budget: Budget | None,
+        given: dict[str, Any],
+    ) -> None:
+        self._auto, self._model, self._given = auto, model, given
+        self._tolerance, self._budget = tolerance, budget
+        self._results: list[tuple[dict[str, Any], Compressed]] = []
+        self._refused: list[dict[str, Any]] = []
+
+    def run(self) -> Compressed:
+        """Tries the recipes.
+
+        Returns:
+            The smallest file that is good enough and keeps the budget, with what was tried.
+
+        Raises:
+            ToleranceError: If there is none; it holds the closest.
+        """
+        for ladder in self._ladders():
+            for steps in ladder:
+                if not self._good_enough(steps):
+                    break
+        _mark_front([record for record, _ in self._results], self._auto.size)
+        good = [(record, result) for record, result in self._results if record["good"]]
+        record, best = min(good or self._results, key=lambda pair: self._rank(pair[0]))
+        best.tried = [tried for tried, _ in self._results] + self._refused
+        if not good:
+            raise ToleranceError(
+                f"None of {len(self._results)} recipes was within the tolerance of "
+                f"{self._tolerance} and the budget. The closest, {record['recipe']}, loses "
+                f"{record['lost']:.4f} and has {record['bytes']:,} bytes; it is in the error's "
+                "`compressed`, with all that was tried. Allow more, give `Auto` more epochs, or "
+                "search for a smaller network.",
+                best,
+            )
+        return best
+
+    def _ladders(self) -> Iterator[Iterator[Sequence[Step]]]:
+        training: dict[str, Any] = {
+            "epochs": self._auto.epochs,
+            "batch_size": self._auto.batch_size,
+        }
+        quantize = Quantize("int8", **training)
+        yield iter([[Quantize("int8", method="ptq")]])
+        yield iter([[quantize]])
+        narrow = [PruneStructured(keep, **training) for keep in _KEPT]
+        yield ([step, quantize] for step in narrow)
+        if self._auto.size == "bytes":
+            return
+        narrowest: list[list[Step]] = [[step] for step in narrow if self._was_good(step)]
+        for base in [[], *narrowest[-1:]]:
+            zeros = list(self._prunings(base, training))
+            yield ([*base, step, quantize] for step in zeros)
+            kept = [step for step in zeros if self._was_good(*base, step)][-1:]
+            shared = [Cluster(clusters, **training) for clusters in _CLUSTERS]
+            yield ([*base, *kept, step, quantize] for step in shared)
+
+    def _prunings(self, base: list[Step], training: dict[str, Any]) -> Iterator[Prune]:
+        """Zeros as each layer bears them, from few to many."""
+        model = self._model
+        for record, result in self._results:
+            if base and record["recipe"][0] == repr(base[0]):
+                model = result.origin.model
+        data = dataset("validation_data", self._given["validation_data"], model)
+        measured = sensitivity(model, data)
+        before: dict[str, float] = {}
+        for risk in _RISKED:
+            layers = bearable(measured, risk * max(self._tolerance, _SMALLEST_LOSS))
+            if any(layers.values()) and layers != before:
+                before = layers
+                yield Prune(layers=layers, **training)
+
+    def _good_enough(self, steps: Sequence[Step]) -> bool:
+        from kerasnas.compression.recipe import compress
+
+        recipe = list(map(repr, steps))
+        try:
+            result = compress(self._model, steps, **self._given)
+        except ValueError as error:
+            if not self._results:
+                raise  # What quantization alone refuses is not the recipe's fault.
+            self._refused.append({"recipe": recipe, "good": False, "error": str(error)})
+            return False
+        last, lost = result.report[-1], lost_metric(result.report)
+        broken: dict[str, Any] = {}
+        if self._budget is not None:
+            broken = self._budget.violations(profile_tflite(result.tflite))
+        record = {
+            "recipe": recipe,
+            "metric": last["metric"],
+            "value": last["value"],
+            "lost": lost,
+            "bytes": last["bytes"],
+            "compressed_bytes": last["compressed_bytes"],
+            "violations": broken,
+            "good": lost <= self._tolerance and not broken,
+        }
+        self._results.append((record, result))
+        return lost <= self._tolerance
+
+    def _was_good(self, *steps: Step) -> bool:
+        """Whether these steps, and quantization after them, were within the tolerance."""
+        begin = list(map(repr, steps))
+        return any(
+            record["recipe"][:-1] == begin and record["lost"] <= self._tolerance
+            for record, _ in self._results
+        )
+
+    def _rank(self, record: dict[str, Any]) -> tuple[Any, ...]:
+        excess = max(record["lost"] - self._tolerance, 0)
+        return (not record["good"], len(record["violations"]), excess, record[self._auto.size])
+
+
+def _mark_front(records: list[dict[str, Any]], size: str) -> None:
+    """Notes of each whether no other is as good and smaller, or as small and better."""
+    points = [(record["lost"], record[size]) for record in records]
+    for record, (lost, small) in zip(records, points, strict=True):
+        record["pareto"] = not any(
+            a <= lost and b <= small and (a, b) != (lost, small) for a, b in points
+        )
