@@ -85,9 +85,11 @@ class Prune:
     def check(self, graph: Graph) -> None:
         """Refuses a network in which nothing can be pruned."""
         if not prunable(graph):
+            carried = ", ".join(f"'{name}'" for name in sorted(graph.carried))
             raise ValueError(
                 f"`Prune` finds nothing to prune in '{graph.name}': no convolution or Dense layer "
                 "comes before the last one. Leave the step out."
+                + (f" Without tf_keras counterpart, called as they are: {carried}." * bool(carried))
             )
 
     def apply(self, model: Any, training: Training) -> Any:

@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any
 
 from kerasnas.compression.bridge.canonical import RANGE_PASSING
+from kerasnas.compression.bridge.graph import LayerSpec
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
@@ -27,18 +28,20 @@ _RANGE_DECAY = 0.99
 _ACTIVATIONS = ("gelu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh")
 
 
-def unsupported(kind: str, config: dict[str, Any]) -> str | None:
+def unsupported(spec: LayerSpec) -> str | None:
     """Why quantization-aware training cannot take a layer of a canonical graph.
 
     Args:
-        kind: Class name in `tf_keras.layers`.
-        config: The layer's config.
+        spec: The layer.
 
     Returns:
         The reason, or None if it can.
     """
     import tf_keras
 
+    kind, config = spec.kind, spec.config
+    if spec.carried:
+        return "it has no tf_keras counterpart, and is called as it is"
     if kind in _TRANSFORMED:
         return None
     if kind == "Activation" and config["activation"] not in _ACTIVATIONS:

@@ -40,7 +40,7 @@ def canonical(graph: Graph) -> Graph:
     Returns:
         The same graph.
     """
-    _drop_idle(graph)
+    graph.remove_idle(lambda node: node.layer.kind in _DROPPED)
     _leaky(graph)
     _average_to_add(graph)
     _split_merges(graph)
@@ -52,22 +52,9 @@ def canonical(graph: Graph) -> Graph:
     return graph
 
 
-def _replace(graph: Graph, old: keras.KerasTensor, new: keras.KerasTensor) -> None:
-    """Makes every reader of `old` read `new`."""
-
-    def swapped(x: object) -> object:
-        return new if x is old else x
-
-    for node in graph.nodes:
-        node.inputs = [new if x is old else x for x in node.inputs]
-        node.args = keras.tree.map_structure(swapped, node.args)
-        node.kwargs = keras.tree.map_structure(swapped, node.kwargs)
-    graph.outputs = [new if x is old else x for x in graph.outputs]
-
-
 def _remove(graph: Graph, node: Node) -> None:
     graph.nodes.remove(node)
-    _replace(graph, node.output, node.inputs[0])
+    graph.replace(node.output, node.inputs[0])
 
 
 def _append(graph: Graph, node: Node, layer: LayerSpec, shape: tuple[int | None, ...]) -> Node:
@@ -84,14 +71,6 @@ def _new_layer(graph: Graph, name: str, kind: str, **config: object) -> LayerSpe
     while name in taken:
         name += "_"
     return LayerSpec(name, kind, config)
-
-
-def _drop_idle(graph: Graph) -> None:
-    for node in list(graph.nodes):
-        is_whole_path = node.inputs and any(x is node.inputs[0] for x in graph.inputs)
-        at_both_ends = is_whole_path and any(y is node.output for y in graph.outputs)
-        if node.layer.kind in _DROPPED and not at_both_ends:
-            _remove(graph, node)
 
 
 def _leaky(graph: Graph) -> None:
