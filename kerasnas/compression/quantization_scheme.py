@@ -1,6 +1,7 @@
-"""The 8-bit scheme of quantization-aware training: TFMOT's own, with six gaps closed.
+"""The 8-bit scheme of quantization-aware training: TFMOT's own, with seven gaps closed.
 
 - Multiply, Subtract, Average, Maximum and Minimum are quantized; TFMOT refuses them.
+- The activation hard_silu, which is one operator of 8 bits, is quantized; TFMOT refuses it.
 - The kernel of a layer that is followed by a ReLU layer without BatchNormalization is quantized
   too; TFMOT trains it in float, and the converter rounds it afterwards.
 - Kernels keep the zeros that pruning put there, by TFMOT's own prune-preserving quantizers.
@@ -17,6 +18,7 @@ Private names were read in TFMOT 0.8.1.
 from functools import cache
 from typing import Any
 
+from kerasnas.compression.bridge.activations import given
 from kerasnas.compression.bridge.canonical import RANGE_PASSING
 from kerasnas.compression.bridge.graph import LayerSpec
 
@@ -25,7 +27,9 @@ _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 _TRANSFORMED = ("BatchNormalization", "InputLayer")
 # How much of a range of activations stays at each step.
 _RANGE_DECAY = 0.99
-_ACTIVATIONS = ("gelu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh")
+_ACTIVATIONS = (
+    *("gelu", "hard_silu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh"),
+)
 
 
 def unsupported(spec: LayerSpec) -> str | None:
@@ -104,6 +108,12 @@ def _classes() -> dict[str, Any]:
             for kind in _MERGES:
                 layer_class = getattr(tf_keras.layers, kind)
                 self._layer_quantize_map[layer_class] = configs.Default8BitOutputQuantizeConfig()
+
+        def get_quantize_config(self, layer: Any) -> Any:
+            is_activation = isinstance(layer, layers.Activation)
+            if is_activation and layer.activation is given()["hard_silu"]:
+                return configs.Default8BitOutputQuantizeConfig()
+            return super().get_quantize_config(layer)
 
     class FirstBatchQuantizer(api.quantizers.MovingAverageQuantizer):
         """8-bit activations over a range that begins with the first batch."""

@@ -10,8 +10,8 @@ from kerasnas.compression.bridge.carried import carriers
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, read
 from kerasnas.compression.bridge.precision import in_float32
 
-# Of the largest absolute output. Rounding alone stays below 1e-6 in networks of 100 layers.
-TOLERANCE = 1e-5
+# Of the largest absolute output. Rounding alone stays below 1e-5 in networks of 500 layers.
+TOLERANCE = 1e-4
 _FREE_DIMENSION = 16
 # Layers that take indices, and the key of their config that bounds them.
 _CATEGORIES = {"CategoryEncoding": "num_tokens", "Embedding": "input_dim"}
@@ -33,7 +33,7 @@ def to_tf_keras(model: keras.Model) -> Any:
 
     Raises:
         ValueError: If `model` has no graph or has layers that cannot be carried (all are named),
-            or if the outputs differ by more than 1e-5 of the largest output.
+            or if the outputs differ by more than 1e-4 of the largest output.
 
     Example:
 
@@ -118,7 +118,7 @@ def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
         rebuilt: The tf_keras model that should do the same.
 
     Raises:
-        ValueError: If an output differs by more than 1e-5 of its largest absolute value.
+        ValueError: If an output differs by more than 1e-4 of its largest absolute value.
     """
     batch = random_inputs(graph, np.random.default_rng(0))
     source = in_float32(model)
