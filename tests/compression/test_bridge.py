@@ -100,7 +100,7 @@ ONE_INPUT = {
     "bidirectional two": (
         LINE,
         lambda: L.Bidirectional(
-            L.GRU(5), backward_layer=L.GRU(3, go_backwards=True), merge_mode=None
+            L.SimpleRNN(5), backward_layer=L.SimpleRNN(3, go_backwards=True), merge_mode=None
         ),
     ),
     "distributed": (VIDEO, lambda: L.TimeDistributed(L.Conv2D(3, 3, activation="hard_silu"))),
@@ -144,7 +144,7 @@ ONE_INPUT = {
     "pad3d": (VOLUME, lambda: L.ZeroPadding3D()),
     "crop3d": (VOLUME, lambda: L.Cropping3D()),
     "upsample3d": (VOLUME, lambda: L.UpSampling3D()),
-    "masking": (LINE, lambda: lambda x: L.LSTM(3)(L.Masking(0.0)(x))),
+    "masking": (LINE, lambda: lambda x: L.SimpleRNN(3)(L.Masking(0.0)(x))),
     "resizing": (IMAGE, lambda: L.Resizing(5, 6, crop_to_aspect_ratio=True)),
     "center crop": (IMAGE, lambda: L.CenterCrop(5, 6)),
     "dot": (LINE, lambda: lambda x: L.Dot(axes=2, normalize=True)([x, x])),

@@ -133,7 +133,8 @@ def convnext_block():
 
 NETWORKS = [
     *(merges, ranges_apart, activations, normalizations, inverted_bottlenecks, nas_bench_201),
-    *(lines, mobilenet_v3_block, convnext_block),
+    *(lines, mobilenet_v3_block),
+    pytest.param(convnext_block, marks=pytest.mark.slow),
 ]
 
 

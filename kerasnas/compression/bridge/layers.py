@@ -1,7 +1,19 @@
 """Which Keras 3 layers have a twin in tf_keras, and how their configs differ.
 
-One row a layer. Every layer that is not here and is not one of `keras.layers`, such as a Lambda or
-a layer of the user's own, is called as it is by a tf_keras layer (`carried.py`).
+What is in neither table, such as a Lambda, a layer of the user's own or one with an option that
+Keras 2 lacks, is called as it is by a tf_keras layer (`carried.py`):
+
+| Keras 3                                           | becomes                                      |
+|---------------------------------------------------|----------------------------------------------|
+| a layer of `LAYERS`, with options that both know  | the tf_keras layer of the same name          |
+| an activation that Keras 2 lacks or has otherwise | the same layer, with a function of ours      |
+| LayerScale, StochasticDepth, CustomScaleLayer     | DepthwiseConv2D, Dropout, Rescaling and Add  |
+| an operation of `OPERATIONS`                      | the tf_keras layer that does it              |
+| augmentation, GaussianNoise                       | nothing                                      |
+| the mask of an Embedding or Masking               | nothing: tf_keras makes its own              |
+| any other operation                               | KerasOperation (TensorFlow backend only)     |
+| any other layer                                   | KerasLayer (TensorFlow backend only)         |
+| stateful, channels_first, sparse, strings, tables | an error that names it                       |
 """
 
 import inspect
