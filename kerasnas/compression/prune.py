@@ -114,10 +114,12 @@ class Prune:
                     f"{', '.join(kernels)}. Received: {pattern!r}"
                 )
         if not self._sparsities(graph):
+            carried = ", ".join(f"'{name}'" for name in sorted(graph.carried))
             raise ValueError(
                 f"`Prune` finds nothing to prune in '{graph.name}': no convolution or Dense layer "
                 "is between the first and the last one. Name layers in `layers`, or leave the step "
                 "out."
+                + (f" Without tf_keras counterpart, called as they are: {carried}." * bool(carried))
             )
 
     def apply(self, model: Any, training: Training) -> Any:

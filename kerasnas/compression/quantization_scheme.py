@@ -1,6 +1,7 @@
-"""The 8-bit scheme of quantization-aware training: TFMOT's own, with six gaps closed.
+"""The 8-bit scheme of quantization-aware training: TFMOT's own, with seven gaps closed.
 
 - Multiply, Subtract, Average, Maximum and Minimum are quantized; TFMOT refuses them.
+- The activation hard_silu, which is one operator of 8 bits, is quantized; TFMOT refuses it.
 - The kernel of a layer that is followed by a ReLU layer without BatchNormalization is quantized
   too; TFMOT trains it in float, and the converter rounds it afterwards.
 - Kernels of every kind keep the zeros that pruning put there, and the values that clustering made
@@ -20,28 +21,34 @@ from typing import Any
 
 import numpy as np
 
+from kerasnas.compression.bridge.activations import given
 from kerasnas.compression.bridge.canonical import RANGE_PASSING
+from kerasnas.compression.bridge.graph import LayerSpec
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
 _TRANSFORMED = ("BatchNormalization", "InputLayer")
 # How much of a range of activations stays at each step.
 _RANGE_DECAY = 0.99
-_ACTIVATIONS = ("gelu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh")
+_ACTIVATIONS = (
+    *("gelu", "hard_silu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh"),
+)
 
 
-def unsupported(kind: str, config: dict[str, Any]) -> str | None:
+def unsupported(spec: LayerSpec) -> str | None:
     """Why quantization-aware training cannot take a layer of a canonical graph.
 
     Args:
-        kind: Class name in `tf_keras.layers`.
-        config: The layer's config.
+        spec: The layer.
 
     Returns:
         The reason, or None if it can.
     """
     import tf_keras
 
+    kind, config = spec.kind, spec.config
+    if spec.carried:
+        return "it has no tf_keras counterpart, and is called as it is"
     if kind in _TRANSFORMED:
         return None
     if kind == "Activation" and config["activation"] not in _ACTIVATIONS:
@@ -107,6 +114,12 @@ def _classes() -> dict[str, Any]:
             for kind in _MERGES:
                 layer_class = getattr(tf_keras.layers, kind)
                 self._layer_quantize_map[layer_class] = configs.Default8BitOutputQuantizeConfig()
+
+        def get_quantize_config(self, layer: Any) -> Any:
+            is_activation = isinstance(layer, layers.Activation)
+            if is_activation and layer.activation is given()["hard_silu"]:
+                return configs.Default8BitOutputQuantizeConfig()
+            return super().get_quantize_config(layer)
 
     class FirstBatchQuantizer(api.quantizers.MovingAverageQuantizer):
         """8-bit activations over a range that begins with the first batch."""

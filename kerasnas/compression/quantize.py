@@ -102,7 +102,7 @@ class Quantize:
         problems: list[str] = []
         for node in graph.nodes:
             spec = node.layer
-            reason = unsupported(spec.kind, spec.config)
+            reason = unsupported(spec)
             if spec.kind == "InputLayer" and "float" not in spec.config["dtype"]:
                 reason = f"it takes {spec.config['dtype']}; only float inputs can be rounded"
             if spec.kind != "InputLayer" and graph.calls(spec) > 1:

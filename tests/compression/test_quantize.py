@@ -92,7 +92,50 @@ def nas_bench_201():
     return keras.Model(x, L.Dense(3)(y))
 
 
-NETWORKS = [merges, ranges_apart, activations, normalizations, inverted_bottlenecks, nas_bench_201]
+def lines():
+    x = keras.Input(IMAGE)
+    y = L.Reshape((16, 16))(x)
+    y = L.ReLU()(L.BatchNormalization()(L.Conv1D(6, 3, padding="same", use_bias=False)(y)))
+    z = L.DepthwiseConv1D(3, padding="same")(L.MaxPooling1D(2)(y))
+    z = L.BatchNormalization()(L.Conv1D(6, 1)(L.ReLU(max_value=6)(L.BatchNormalization()(z))))
+    y = L.Add()([L.AveragePooling1D(2)(y), z])
+    y = L.SeparableConv1D(8, 3, strides=2, padding="same", activation="relu")(y)
+    z = L.Conv1D(4, 3, padding="causal", dilation_rate=2, activation="hard_silu")(y)
+    y = L.Concatenate()([y, L.Cropping1D((0, 1))(L.ZeroPadding1D((0, 1))(z))])
+    y = L.Concatenate()([L.GlobalAveragePooling1D()(y), L.GlobalMaxPooling1D()(y)])
+    return keras.Model(x, L.Dense(3)(y))
+
+
+def mobilenet_v3_block():
+    x = keras.Input(IMAGE)
+    y = L.Activation("hard_silu")(L.BatchNormalization()(L.Conv2D(6, 3, padding="same")(x)))
+    z = L.Conv2D(12, 1, activation="hard_silu")(y)
+    z = L.Activation("hard_silu")(
+        L.BatchNormalization()(L.DepthwiseConv2D(3, padding="same", use_bias=False)(z))
+    )
+    gate = L.Conv2D(4, 1, activation="relu")(L.GlobalAveragePooling2D(keepdims=True)(z))
+    gate = L.ReLU(6.0)(L.Conv2D(12, 1)(gate) + 3.0) * (1 / 6)
+    z = L.BatchNormalization()(L.Conv2D(6, 1, use_bias=False)(L.Multiply()([z, gate])))
+    gate = L.Dense(6, activation="hard_sigmoid")(L.GlobalAveragePooling2D()(z))
+    y = L.Add()([y, L.Multiply()([z, L.Reshape((1, 1, 6))(gate)])])
+    return keras.Model(x, L.Dense(3, activation="hard_silu")(L.Flatten()(y)))
+
+
+def convnext_block():
+    from keras.src.applications.convnext import LayerScale
+
+    x = keras.Input(IMAGE)
+    y = L.Conv2D(6, 3, padding="same")(x)
+    z = L.Conv2D(12, 1, activation="gelu")(L.DepthwiseConv2D(3, padding="same")(y))
+    y = L.Add()([y, LayerScale(0.5, 6)(L.Conv2D(6, 1)(z))])
+    return keras.Model(x, L.Dense(3)(L.Flatten()(y)))
+
+
+NETWORKS = [
+    *(merges, ranges_apart, activations, normalizations, inverted_bottlenecks, nas_bench_201),
+    *(lines, mobilenet_v3_block),
+    pytest.param(convnext_block, marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +173,15 @@ def test_quantization_aware_training_is_int8_throughout(make, samples):
     assert np.abs(got - trained).mean() < 0.1 * spread
     # Random weights make for large rounding; swapped channels or a wrong range give 1 and more.
     assert np.abs(got - want).mean() < 0.5 * spread
+
+
+def test_hard_silu_is_one_operator(samples):
+    x = keras.Input(IMAGE)
+    model = keras.Model(x, L.Conv2D(6, 3, activation="hard_silu")(x))
+    graph = canonical(read(model))
+    training = Training(graph, [samples], model.predict(samples, verbose=0), "mse", None, 0)
+    data = CALIBRATE.export(CALIBRATE.apply(build(graph), training), training)
+    assert [operator.name for operator in operators(data)] == ["CONV_2D", "HARD_SWISH"]
 
 
 def small_model():

@@ -1,4 +1,7 @@
-"""Which `keras.ops` of a Functional graph are a tf_keras layer under another name."""
+"""Which `keras.ops` of a Functional graph are a tf_keras layer under another name.
+
+The others are called as they are by a tf_keras layer (`carried.py`).
+"""
 
 import inspect
 import math
@@ -8,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.compression.bridge.layers import NoCounterpart
 from kerasnas.hardware.walk import Call
 
 # What an operation becomes: the tf_keras class, its config, and what the layer is called on.
@@ -49,8 +53,54 @@ def _divide(given: dict[str, Any], call: Call) -> AsLayer | None:
     return _scalar_affine("Divide", given) if len(call.inputs) == 1 else None
 
 
-def _activation(name: str) -> Callable[[dict[str, Any], Call], AsLayer | None]:
-    return lambda given, call: ("Activation", {"activation": name}, given["x"])
+def _activation(name: str, **options: float) -> Callable[[dict[str, Any], Call], AsLayer | None]:
+    """A rule for an operation that is an activation if it has these options."""
+
+    def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
+        if any(getattr(call.operation, key) != value for key, value in options.items()):
+            return None
+        return "Activation", {"activation": name}, given["x"]
+
+    return rule
+
+
+def _gelu(given: dict[str, Any], call: Call) -> AsLayer | None:
+    name = "gelu_tanh" if call.operation.approximate else "gelu"
+    return "Activation", {"activation": name}, given["x"]
+
+
+def _leaky_relu(given: dict[str, Any], call: Call) -> AsLayer | None:
+    return "LeakyReLU", {"alpha": float(call.operation.negative_slope)}, given["x"]
+
+
+def _clip(given: dict[str, Any], call: Call) -> AsLayer | None:
+    low, high = call.operation.x_min, call.operation.x_max
+    if np.ndim(low) or np.ndim(high) or float(low) != 0 or float(high) < 0:
+        return None
+    return "ReLU", {"max_value": float(high)}, given["x"]
+
+
+def _cast(given: dict[str, Any], call: Call) -> AsLayer | None:
+    if call.outputs[0].dtype != "float32" or call.inputs[0].dtype == "bool":
+        return None
+    return "Rescaling", {"scale": 1.0}, call.inputs[0]
+
+
+def _pad(given: dict[str, Any], call: Call) -> AsLayer | None:
+    width, shape = call.operation.pad_width, call.inputs[0].shape
+    constant = given["constant_values"]
+    if (
+        call.operation.mode != "constant"
+        or constant not in (None, 0)
+        or np.shape(width)[-1:] != (2,)
+    ):
+        return None
+    amounts = [tuple(map(int, pair)) for pair in np.broadcast_to(width, (len(shape), 2))]
+    if len(shape) not in (3, 4, 5) or any(amounts[0]) or any(amounts[-1]):
+        return None
+    inner = tuple(amounts[1:-1])
+    kind = f"ZeroPadding{len(inner)}D"
+    return kind, {"padding": inner[0] if len(inner) == 1 else inner}, call.inputs[0]
 
 
 def _elu(given: dict[str, Any], call: Call) -> AsLayer | None:
@@ -112,12 +162,33 @@ OPERATIONS: dict[str, Callable[[dict[str, Any], Call], AsLayer | None]] = {
     "Divide": _divide,
     "TrueDivide": _divide,
     "Elu": _elu,
+    "Celu": _activation("celu", alpha=1.0),
+    "Exp": _activation("exponential"),
+    "Gelu": _gelu,
+    "Glu": _activation("glu", axis=-1),
+    "HardShrink": _activation("hard_shrink", threshold=0.5),
+    "HardSigmoid": _activation("hard_sigmoid"),
+    "HardSilu": _activation("hard_silu"),
+    "HardTanh": _activation("hard_tanh"),
+    "LogSigmoid": _activation("log_sigmoid"),
+    "LogSoftmax": _activation("log_softmax", axis=-1),
     "Relu": _activation("relu"),
+    "Selu": _activation("selu"),
     "Sigmoid": _activation("sigmoid"),
     "Silu": _activation("silu"),
+    "SoftShrink": _activation("soft_shrink", threshold=0.5),
     "Softplus": _activation("softplus"),
     "Softsign": _activation("softsign"),
+    "SparsePlus": _activation("sparse_plus"),
+    "SparseSigmoid": _activation("sparse_sigmoid"),
+    "Sparsemax": _activation("sparsemax", axis=-1),
+    "Squareplus": _activation("squareplus", b=4),
     "Tanh": _activation("tanh"),
+    "TanhShrink": _activation("tanh_shrink"),
+    "Clip": _clip,
+    "LeakyRelu": _leaky_relu,
+    "Cast": _cast,
+    "Pad": _pad,
     "Relu6": _relu6,
     "Softmax": _softmax,
     "Concatenate": _concatenate,
@@ -140,7 +211,7 @@ def as_layer(call: Call) -> AsLayer:
         Tuple of the tf_keras class name, its config and the tensors it is called on.
 
     Raises:
-        ValueError: If there is none. The message is the reason alone.
+        NoCounterpart: If there is none.
     """
     made_by_keras = type(call.operation).__module__.startswith("keras.")
     rule = OPERATIONS.get(type(call.operation).__name__) if made_by_keras else None
@@ -151,5 +222,5 @@ def as_layer(call: Call) -> AsLayer:
         found = rule(given.arguments, call)
     if found is None:
         shapes = ", ".join(str(tensor.shape) for tensor in call.inputs)
-        raise ValueError(f"no tf_keras layer does the same on {shapes}")
+        raise NoCounterpart(f"no tf_keras layer does the same on {shapes}")
     return found

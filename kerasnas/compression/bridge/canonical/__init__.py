@@ -1,0 +1,60 @@
+"""Rewrites that change a network's layers but not its outputs, for quantization-aware training.
+
+TensorFlow Model Optimization quantizes the layers it knows in the arrangements it knows, and
+refuses or leaves in float the rest. Each rewrite here turns one such case into a known one.
+"""
+
+from kerasnas.compression.bridge.canonical.activations import (
+    hard_sigmoid_to_relu6,
+    leaky,
+    split_activations,
+)
+from kerasnas.compression.bridge.canonical.affine import (
+    affine_to_depthwise,
+    fold_batch_normalization,
+)
+from kerasnas.compression.bridge.canonical.edits import RANGE_PASSING
+from kerasnas.compression.bridge.canonical.lines import lines_to_images
+from kerasnas.compression.bridge.canonical.merges import (
+    average_to_add,
+    detach_inputs,
+    split_merges,
+)
+from kerasnas.compression.bridge.canonical.separable import split_separable
+from kerasnas.compression.bridge.graph import Graph
+
+__all__ = ["RANGE_PASSING", "canonical"]
+
+# Do nothing outside training, and quantization-aware training cannot wrap them.
+_DROPPED = ("GaussianDropout", "Identity")
+
+
+def canonical(graph: Graph) -> Graph:
+    """Brings a graph into the form that quantization-aware training can quantize completely.
+
+    Identity and GaussianDropout go; a convolution, pooling or padding of lines becomes that of
+    images of height one, and what is between them with it; a ReLU with a slope becomes a LeakyReLU;
+    a SeparableConv2D becomes its two convolutions; an Average becomes a scaled Add, and a merge of
+    many a chain of merges of two; an activation inside a layer becomes a layer of its own (except
+    linear and relu), hard_sigmoid a ReLU6 between two Rescalings; a BatchNormalization after Dense
+    or Conv2DTranspose is folded into it; one that follows nothing it could be folded into,
+    Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias.
+
+    Args:
+        graph: Graph as read from a model. Its layers are changed in place.
+
+    Returns:
+        The same graph.
+    """
+    graph.remove_idle(lambda node: node.layer.kind in _DROPPED)
+    lines_to_images(graph)
+    leaky(graph)
+    average_to_add(graph)
+    split_merges(graph)
+    split_separable(graph)
+    split_activations(graph)
+    hard_sigmoid_to_relu6(graph)
+    fold_batch_normalization(graph)
+    detach_inputs(graph)
+    affine_to_depthwise(graph)
+    return graph

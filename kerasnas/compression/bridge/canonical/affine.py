@@ -1,0 +1,108 @@
+"""Affine layers folded into their neighbours, or as depthwise convolutions."""
+
+import math
+
+import keras
+import numpy as np
+
+from kerasnas.compression.bridge.canonical.edits import alone_between, append, new_layer, remove
+from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
+
+# A BatchNormalization after one of these is folded into it by the converter.
+FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D")
+# After one of these it must be folded here; the axis of the kernel that holds the outputs.
+FOLDED_HERE = {"Dense": -1, "Conv2DTranspose": -2}
+
+
+def fold_batch_normalization(graph: Graph) -> None:
+    """Folds BatchNormalization into the Dense or Conv2DTranspose that it follows."""
+    makers = {id(node.output): node for node in graph.nodes}
+    for node in list(graph.nodes):
+        if node.layer.kind != "BatchNormalization":
+            continue
+        maker = makers.get(id(node.inputs[0]))
+        if maker is None or not alone_between(graph, maker, node):
+            continue
+        spec = maker.layer
+        if spec.kind not in FOLDED_HERE:
+            continue
+        scale, offset = _affine(node)
+        kernel, *bias = spec.weights
+        axis = [1] * kernel.ndim
+        axis[FOLDED_HERE[spec.kind]] = -1
+        spec.weights = [
+            kernel * scale.reshape(axis),
+            (bias[0] if bias else 0) * scale + offset,
+        ]
+        spec.config["use_bias"] = True
+        remove(graph, node)
+
+
+def affine_to_depthwise(graph: Graph) -> None:
+    """Makes a 1x1 DepthwiseConv2D of each affine layer that nothing folds."""
+    makers = {id(node.output): node for node in graph.nodes}
+    rewritten: dict[int, LayerSpec] = {}
+    for node in list(graph.nodes):
+        spec = node.layer
+        if id(spec) not in rewritten:
+            if spec.kind not in ("BatchNormalization", "Normalization", "Rescaling"):
+                continue
+            maker = makers.get(id(node.inputs[0]))
+            if (
+                spec.kind == "BatchNormalization"
+                and maker is not None
+                and maker.layer.kind in FOLDED_BY_CONVERTER
+                and alone_between(graph, maker, node)
+            ):
+                continue
+            rewritten[id(spec)] = _depthwise(node)
+        _call_on_images(graph, node, rewritten[id(spec)])
+
+
+def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """What an affine layer does to each channel, as scale and offset."""
+    spec = node.layer
+    channels = node.output.shape[-1]
+    last = len(node.output.shape) - 1
+    if spec.kind == "Rescaling":
+        scale, offset = spec.config["scale"], spec.config.get("offset", 0.0)
+    elif spec.config["axis"] not in (-1, last, (-1,), (last,), [-1], [last], (), None):
+        raise ValueError(
+            f"'{spec.name}' ({spec.kind}) normalizes axis {spec.config['axis']}; only the last "
+            "axis can be trained quantized. Use Quantize('int8', method='ptq')."
+        )
+    elif spec.kind == "Normalization":
+        deviation = np.maximum(np.sqrt(spec.config["variance"]), keras.config.epsilon())
+        scale, offset = 1 / deviation, -np.array(spec.config["mean"]) / deviation
+        if spec.config.get("invert"):
+            scale, offset = deviation, np.array(spec.config["mean"])
+    else:
+        weights = list(spec.weights)
+        gamma = weights.pop(0) if spec.config["scale"] else 1.0
+        beta = weights.pop(0) if spec.config["center"] else 0.0
+        mean, variance = weights
+        scale = gamma / np.sqrt(variance + spec.config["epsilon"])
+        offset = beta - mean * scale
+    both = np.broadcast_to(scale, channels), np.broadcast_to(offset, channels)
+    return both[0].astype("float32"), both[1].astype("float32")
+
+
+def _depthwise(node: Node) -> LayerSpec:
+    scale, offset = _affine(node)
+    weights = [scale.reshape(1, 1, -1, 1), offset]
+    config = {"kernel_size": 1, "trainable": node.layer.config.get("trainable", True)}
+    return LayerSpec(node.layer.name, "DepthwiseConv2D", config, weights)
+
+
+def _call_on_images(graph: Graph, node: Node, layer: LayerSpec) -> None:
+    """Calls a layer of images in a node's place, with reshapes around it where rank is not 4."""
+    shape = node.output.shape
+    if len(shape) == 4:
+        node.layer, node.args, node.kwargs = layer, (node.inputs[0],), {}
+        return
+    image = (1, 1, shape[-1]) if len(shape) == 2 else (1, math.prod(shape[1:-1]), shape[-1])
+    node.layer = new_layer(graph, f"{layer.name}_to_image", "Reshape", target_shape=image)
+    node.args, node.kwargs = (node.inputs[0],), {}
+    affine = append(graph, node, layer, (shape[0], *image))
+    back = new_layer(graph, f"{layer.name}_back", "Reshape", target_shape=tuple(shape[1:]))
+    append(graph, affine, back, shape)

@@ -1,0 +1,44 @@
+"""How a graph is changed: what the rewrites share."""
+
+import keras
+
+from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
+
+# Layers whose output has the range of their input.
+RANGE_PASSING = (
+    *("Cropping2D", "Dropout", "Flatten", "GlobalMaxPooling2D", "MaxPooling2D", "Permute"),
+    *("Reshape", "SpatialDropout2D", "ZeroPadding2D"),
+)
+
+
+def remove(graph: Graph, node: Node) -> None:
+    """Takes out a node that hands its first input on."""
+    graph.nodes.remove(node)
+    graph.replace(node.output, node.inputs[0])
+
+
+def append(graph: Graph, node: Node, layer: LayerSpec, shape: tuple[int | None, ...]) -> Node:
+    """Puts a layer after a node, whose own output now has the given shape."""
+    made = Node(layer, [keras.KerasTensor(shape)], node.output)
+    made.args = (made.inputs[0],)
+    node.output = made.inputs[0]
+    graph.nodes.insert(graph.nodes.index(node) + 1, made)
+    return made
+
+
+def new_layer(graph: Graph, name: str, kind: str, **config: object) -> LayerSpec:
+    """Makes a layer with a name that is free in the graph."""
+    taken = {node.layer.name for node in graph.nodes}
+    while name in taken:
+        name += "_"
+    return LayerSpec(name, kind, config)
+
+
+def alone_between(graph: Graph, maker: Node, node: Node) -> bool:
+    """Whether the maker's linear output is read by this node only, and neither is shared."""
+    return (
+        graph.calls(maker.layer) == graph.calls(node.layer) == 1
+        and len(graph.consumers(maker.output)) == 1
+        and not any(y is maker.output for y in graph.outputs)
+        and maker.layer.config.get("activation", "linear") == "linear"
+    )

@@ -1,0 +1,103 @@
+"""Keras 3 layers and operations that a tf_keras layer calls as they are.
+
+Only with the TensorFlow backend of Keras, whose operations take the tensors of tf_keras.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import keras
+
+# From the flat tensors of one call to the arguments of that call.
+Fill = Callable[[list[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+
+
+def template(args: Any, kwargs: dict[str, Any]) -> tuple[Fill, list[keras.KerasTensor]]:
+    """Takes the arguments of a call apart.
+
+    Args:
+        args: Positional arguments, a structure of KerasTensors and constants.
+        kwargs: Keyword arguments, likewise.
+
+    Returns:
+        Tuple of what puts them together again, and the tensors. A closure, because tf_keras
+        replaces the structures that a layer holds by its own.
+    """
+    flat = keras.tree.flatten((args, kwargs))
+    tensors = [x for x in flat if isinstance(x, keras.KerasTensor)]
+
+    def fill(values: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        rest = iter(values)
+        filled = [next(rest) if isinstance(x, keras.KerasTensor) else x for x in flat]
+        return keras.tree.pack_sequence_as((args, kwargs), filled)
+
+    return fill, tensors
+
+
+@cache
+def carriers() -> dict[str, Any]:
+    """The two tf_keras layers, by the kind of `LayerSpec` they are made for.
+
+    `source` is the layer or operation to be called, `calls` has one `Fill` for each place where it
+    is called; calling the tf_keras layer takes the number of the place.
+    """
+    import tensorflow as tf
+    import tf_keras
+
+    # tf_keras would translate the code of Keras 3 for graphs, which it is already written for.
+    as_written = tf.autograph.experimental.do_not_convert
+
+    class Carrier(tf_keras.layers.Layer):
+        def __init__(self, source: keras.Operation, calls: list[Fill], **kwargs: Any) -> None:
+            super().__init__(autocast=False, **kwargs)
+            self.supports_masking = True  # without it a mask is an error
+            self.passes_mask = getattr(source, "supports_masking", False)
+            # In closures: tf_keras would take a Keras layer for a layer of its own.
+            self.source = lambda: source
+            self.fill = lambda number, inputs: calls[number](tf.nest.flatten(inputs))
+            self.get_config = lambda: {"name": self.name, "source": source, "calls": calls}
+
+        def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+            return tf.nest.flatten(mask)[0] if self.passes_mask else None
+
+        @staticmethod
+        def flat(outputs: Any) -> Any:
+            outputs = keras.tree.flatten(outputs)
+            return outputs[0] if len(outputs) == 1 else outputs
+
+    class KerasOperation(Carrier):
+        def call(self, inputs: Any, number: int = 0) -> Any:
+            args, kwargs = self.fill(number, inputs)
+            return self.flat(as_written(self.source())(*args, **kwargs))
+
+    class KerasLayer(Carrier):
+        def __init__(self, source: keras.Operation, calls: list[Fill], **kwargs: Any) -> None:
+            super().__init__(source, calls, **kwargs)
+            trainable = [(variable, True) for variable in source.trainable_variables]
+            fixed = [(variable, False) for variable in source.non_trainable_variables]
+            mirrors = [
+                self.add_weight(
+                    name=variable.name,
+                    shape=variable.shape,
+                    dtype=variable.dtype,
+                    initializer="zeros",
+                    trainable=learns,
+                )
+                for variable, learns in (*trainable, *fixed)
+            ]
+            self.learned, self.kept = mirrors[: len(trainable)], mirrors[len(trainable) :]
+
+        def call(self, inputs: Any, number: int = 0, training: Any = None) -> Any:
+            args, kwargs = self.fill(number, inputs)
+            trains = training in (True, 1)
+            if self.source()._call_has_training_arg:
+                kwargs["training"] = trains
+            function = as_written(self.source().stateless_call)
+            outputs, states = function(list(self.learned), list(self.kept), *args, **kwargs)
+            if trains:
+                for variable, state in zip(self.kept, states, strict=True):
+                    variable.assign(state)
+            return self.flat(outputs)
+
+    return {"KerasLayer": KerasLayer, "KerasOperation": KerasOperation}
