@@ -35,8 +35,9 @@ class Compressed:
         report: One dict for the float model and one for each step: `step`, `method`, `epochs`,
             `metric` (its name), `value`, `data` ("validation" or "test"), `test_value` (None
             without test data), `bytes` of the `.tflite` at that stage, `compressed_bytes` (zlib,
-            level 9), `sparsity` of the kernels that pruning may touch, `macs` and `ram_bytes`
-            (None where the cost model knows no rule for a layer). The value of the last step is
+            level 9), `sparsity` of the kernels that pruning may touch, `conversions` (operators
+            that convert between integers and floats or between scales), `macs` and `ram_bytes` of
+            that file (None where its operators are not known). The value of the last step is
             measured on the file, by the interpreter.
         scorer: The metrics of the model it was made from.
         origin: That model, the recipe, the seed and fingerprints of the data.

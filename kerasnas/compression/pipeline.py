@@ -14,7 +14,7 @@ from kerasnas.compression.scoring import Scorer, first_metric
 from kerasnas.compression.step import KerasStep, Step
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
 from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.model_file import kernel_sparsity
+from kerasnas.export.model_file import conversions, kernel_sparsity
 from kerasnas.hardware import profile_tflite
 
 
@@ -58,7 +58,7 @@ def run(
     data = to_tflite(network.legacy)
     work.record("float", "trained", 0, data, work.float_scores())
     for index, step in enumerate(steps):
-        training.seed = seed + index
+        training.seed, training.note = seed + index, ""
         if isinstance(step, KerasStep):
             network.replace(step.apply_to_keras(network.model, training))
             training.graph = network.graph
@@ -68,7 +68,8 @@ def run(
             data = step.export(network.legacy, training)
         last = index == len(steps) - 1
         scores = work.file_scores(data) if last else work.model_scores()
-        work.record(step.name, step.how, step.trained_epochs, data, scores, last)
+        how = f"{step.how}; {training.note}" if training.note else step.how
+        work.record(step.name, how, step.trained_epochs, data, scores, last)
     return data, work.report, network.model, work.scorer
 
 
@@ -152,6 +153,7 @@ class _Work:
                 "bytes": len(tflite),
                 "compressed_bytes": len(zlib.compress(tflite, 9)),
                 "sparsity": zeros,
+                "conversions": conversions(tflite),
                 "macs": macs,
                 "ram_bytes": ram,
             }

@@ -8,7 +8,7 @@ from kerasnas.compression.quantization_scheme import scheme, unsupported
 from kerasnas.compression.step import check_number
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
-from kerasnas.export import to_tflite
+from kerasnas.export import to_mixed_tflite, to_tflite
 from kerasnas.export.conversion import Quantization
 from kerasnas.export.model_file import float_operators
 
@@ -25,6 +25,9 @@ class Quantize:
         method: `"qat"` trains with the rounding in place, and keeps zeros that pruning made;
             `"ptq"` rounds after training. int8 takes either, "qat" unless told; the others are
             post-training.
+        float_layers: For int8 after training: how many of the layers that 8 bits suit worst stay
+            in floating point, or their names. The file then runs on phones, and on microcontrollers
+            that compute in floats.
         epochs: Passes over the training data of "qat".
         batch_size: Samples in a training step of "qat".
         learning_rate: Of Adam. Quantization-aware training diverges above about 1e-4.
@@ -45,6 +48,7 @@ class Quantize:
 
     bits: Quantization = "int8"
     method: Literal["qat", "ptq"] | None = None
+    float_layers: int | tuple[str, ...] = 0
     epochs: int = 3
     batch_size: int = 32
     learning_rate: float = 1e-4
@@ -65,6 +69,19 @@ class Quantize:
             raise ValueError(
                 "`Quantize(method='qat')` trains for int8 only; the others are post-training. "
                 f"Received: bits={self.bits!r}"
+            )
+        names = isinstance(self.float_layers, tuple | list)
+        if names and not all(isinstance(name, str) for name in self.float_layers):  # type: ignore[union-attr]
+            raise ValueError(
+                "`Quantize(float_layers=...)` must be a number of layers or a tuple of names. "
+                f"Received: float_layers={self.float_layers!r}"
+            )
+        if not names:
+            check_number("Quantize", "float_layers", self.float_layers, int, 0)
+        if self.float_layers and (self.bits != "int8" or self.method != "ptq"):
+            raise ValueError(
+                "`Quantize(float_layers=...)` is for bits='int8' with method='ptq'. Received: "
+                f"bits={self.bits!r}, method={self.method!r}"
             )
         check_number("Quantize", "epochs", self.epochs, int, 1)
         check_number("Quantize", "batch_size", self.batch_size, int, 1)
@@ -135,6 +152,10 @@ class Quantize:
         """Exports in the bits asked for."""
         several = len(training.x) > 1
         samples = None if self.trains else training.x if several else training.x[0]
+        if self.float_layers:
+            data, names = to_mixed_tflite(model, samples, self.float_layers)
+            training.note = f"float: {', '.join(names)}"
+            return data
         data = to_tflite(model, self.bits, samples)
         islands = float_operators(data) if self.bits in ("int8", "int16x8") else []
         if islands:

@@ -27,6 +27,7 @@ class Training:
         loss_weights: Weights of several losses, or None.
         seed: Seed of the step that is being done.
         clustered: Names of the layers whose weights share values.
+        note: What the step that is being done adds to its method in the report.
         guidance: The teacher of this and all later steps, or None.
     """
 
@@ -38,6 +39,7 @@ class Training:
     loss_weights: Any
     seed: int
     clustered: set[str] = field(default_factory=set)
+    note: str = ""
     guidance: Guidance | None = None
 
     @property

@@ -5,6 +5,7 @@ from kerasnas.export.c_array import c_array
 from kerasnas.export.conversion import to_tflite
 from kerasnas.export.interpreter import Interpreter
 from kerasnas.export.metadata import Metadata, TensorInfo, add_metadata, read_metadata
+from kerasnas.export.mixed import quantization_errors, to_mixed_tflite
 from kerasnas.export.tables import compress_tables
 from kerasnas.export.verification import Verification, verify
 
@@ -18,7 +19,9 @@ __all__ = [
     "c_array",
     "compress_tables",
     "data_hash",
+    "quantization_errors",
     "read_metadata",
+    "to_mixed_tflite",
     "to_tflite",
     "verify",
     "write",

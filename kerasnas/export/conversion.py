@@ -100,7 +100,7 @@ def to_tflite(
     is_keras_3 = isinstance(model, keras.Model)
     samples = None
     if representative_data is not None:
-        samples = _representative_samples(model, representative_data)
+        samples = representative_samples(model, representative_data)
     elif quantization == "int16x8" or (
         quantization == "int8" and (is_keras_3 or not _trained_quantized(model))
     ):
@@ -112,22 +112,61 @@ def to_tflite(
         from kerasnas.compression.bridge import to_tf_keras
 
         model = to_tf_keras(model)
-    check_layers(model, quantization)
+    job = {"quantization": quantization, "ends": inputs or integer[0]}
+    data, _ = convert_in_child(
+        model, job, samples if quantization in _CALIBRATED else None, timeout
+    )
+    return data
+
+
+def convert_in_child(
+    model: Any, job: dict[str, Any], samples: list[np.ndarray] | None, timeout: float
+) -> tuple[bytes, list[dict[str, Any]]]:
+    """Hands a conversion to the child process.
+
+    Args:
+        model: tf_keras model.
+        job: What is asked for; see `conversion_child`.
+        samples: Typical inputs, one array for each, or None.
+        timeout: Seconds after which the conversion is given up.
+
+    Returns:
+        Tuple of the file and the errors of its layers, empty if none were asked for.
+
+    Raises:
+        ValueError: If a layer cannot be converted to these bits.
+        RuntimeError: If the converter crashes or fails.
+        TimeoutError: If it takes longer than `timeout`.
+    """
+    check_layers(model, job["quantization"])
     with tempfile.TemporaryDirectory(prefix="kerasnas-") as name:
         folder = Path(name)
-        _write_job(folder, model, quantization, inputs or integer[0])
-        if samples is not None and quantization in _CALIBRATED:
+        _write_job(folder, model, job)
+        if samples is not None:
             np.savez(folder / "samples.npz", *samples)
         _run_child(folder, timeout)
-        return touch_up((folder / "model.tflite").read_bytes())
+        errors = folder / "errors.json"
+        data = touch_up((folder / "model.tflite").read_bytes())
+        return data, json.loads(errors.read_text()) if errors.exists() else []
 
 
 def _trained_quantized(model: Any) -> bool:
     return any(type(layer).__name__.startswith("QuantizeWrapper") for layer in model.layers)
 
 
-def _representative_samples(model: Any, data: Any) -> list[np.ndarray]:
-    """Checks the data against the model's inputs and thins it out."""
+def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
+    """Checks data against a model's inputs and thins it out.
+
+    Args:
+        model: Keras 3 or tf_keras model.
+        data: As `to_tflite` takes it.
+
+    Returns:
+        At most 512 samples, one array for each input.
+
+    Raises:
+        ValueError: If the data does not fit.
+    """
     if isinstance(data, dict):
         names = [tensor.name for tensor in model.inputs]
         if set(data) != set(names):
@@ -174,7 +213,7 @@ def _representative_samples(model: Any, data: Any) -> list[np.ndarray]:
     ]
 
 
-def _write_job(folder: Path, model: Any, quantization: str, ends: str) -> None:
+def _write_job(folder: Path, model: Any, job: dict[str, Any]) -> None:
     import tensorflow as tf
 
     several = len(model.inputs) > 1
@@ -195,7 +234,7 @@ def _write_job(folder: Path, model: Any, quantization: str, ends: str) -> None:
     with silence():
         function = tf.function(inference, autograph=False).get_concrete_function(*specs)
         tf.saved_model.save(module, str(folder / "model"), signatures=function)
-    (folder / "job.json").write_text(json.dumps({"quantization": quantization, "ends": ends}))
+    (folder / "job.json").write_text(json.dumps(job))
 
 
 def _run_child(folder: Path, timeout: float) -> None:

@@ -8,9 +8,14 @@ It reads folders from its standard input, one a line, and answers each with a li
 `model` (a SavedModel whose one signature has a batch of one), `job.json` (`quantization`, and
 `ends`, the dtype of inputs and outputs) and, for activations rounded after training,
 `samples.npz`. `model.tflite` is written into it, and what the converter says to
-`log.txt`.
+`log.txt`. With `float_layers` in the job, a number or names, these layers stay in floating point,
+and `errors.json` says what rounding does to each; `output` is the name of the layer that writes
+what leaves the model, whose tensor has none.
 """
 
+import csv
+import io
+import itertools
 import json
 import os
 import sys
@@ -18,6 +23,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# Errors of layers settle with few samples, and each is run with float kernels beside.
+_DEBUGGED = 64
 
 
 def convert(folder: Path) -> None:
@@ -53,10 +61,55 @@ def convert(folder: Path) -> None:
             if job["quantization"] == "int8"
             else tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]
-    data = converter.convert()
+    if "float_layers" in job:
+        data, errors = _mixed(converter, job["float_layers"], job["output"])
+        (folder / "errors.json").write_text(json.dumps(errors))
+    else:
+        data = converter.convert()
     if job["quantization"] == "int4":
         data = _weights_in_4_bits(data)
     (folder / "model.tflite").write_bytes(data)
+
+
+def _mixed(
+    converter: Any, float_layers: int | list[str], output: str
+) -> tuple[bytes, list[dict[str, Any]]]:
+    """Quantizes all but some layers; also gives what rounding does to each, the worst first."""
+    import tensorflow as tf
+
+    options = tf.lite.experimental.QuantizationDebugOptions
+    samples = converter.representative_dataset
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter,
+        debug_dataset=lambda: itertools.islice(samples(), _DEBUGGED),
+        debug_options=options(fully_quantize=True),
+    )
+    debugger.run()
+    table = io.StringIO()
+    debugger.layer_statistics_dump(table)
+    errors = [
+        {
+            "layer": _layer(row["tensor_name"], output),
+            "operator": row["op_name"],
+            "steps": float(row["mean_squared_error"]) ** 0.5 / float(row["scale"]),
+            "tensor": row["tensor_name"],
+        }
+        for row in csv.DictReader(io.StringIO(table.getvalue()))
+        if float(row["scale"])
+    ]
+    errors.sort(key=lambda error: -error["steps"])
+    if isinstance(float_layers, int):
+        float_layers = list(dict.fromkeys(error["layer"] for error in errors))[:float_layers]
+    kept = [error["tensor"] for error in errors if error["layer"] in float_layers]
+    debugger.options = options(fully_quantize=True, denylisted_nodes=kept)
+    return debugger.get_nondebug_quantized_model(), errors
+
+
+def _layer(tensor: str, output: str) -> str:
+    """The layer that an operator stems from, by the name of what it writes."""
+    # Of an operator that others are fused into, the last name is its own.
+    scopes = tensor.split(";")[-1].split("/")
+    return scopes[-2] if len(scopes) > 1 else output
 
 
 def _weights_in_4_bits(data: bytes) -> bytes:

@@ -136,6 +136,27 @@ def float_operators(data: bytes) -> list[str]:
     return [op.name for op in operators(data) if {"float32", "float16"} & set(op.dtypes)]
 
 
+def conversions(data: bytes) -> int:
+    """How many operators convert activations between integers and floats, or between scales.
+
+    Those at the ends of a file with float inputs and outputs count, too.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        Number of QUANTIZE operators, and of DEQUANTIZE operators of what another one computes.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    graph = read_tflite(data)[0]
+    return sum(
+        op.name in ("QUANTIZE", "DEQUANTIZE") and graph.tensors[op.inputs[0]].data is None
+        for op in _operators(graph)
+    )
+
+
 def kernel_sparsity(data: bytes) -> float:
     """The share of zeros in the kernels that pruning touches.
 
