@@ -75,8 +75,8 @@ def test_macs_flash_and_ram_fall(build, keep):
     before = [w.copy() for w in model.get_weights()]
     cost, pruned = kn.profile(model), prune_channels(model, keep)
     after = kn.profile(pruned)
-    # One channel of these small networks is up to 8 % of the multiply-accumulates.
-    assert keep - 0.08 < after.macs / cost.macs <= keep
+    # One channel of these small networks is up to 9 % of the multiply-accumulates.
+    assert keep - 0.09 < after.macs / cost.macs <= keep
     assert after.flash_bytes < cost.flash_bytes
     assert after.ram_bytes < cost.ram_bytes
     assert [layer.name for layer in pruned.layers] == [layer.name for layer in model.layers]

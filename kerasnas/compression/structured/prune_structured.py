@@ -34,7 +34,8 @@ def prune_channels(
             share is reached; at least a tenth of a layer's stay.
         criterion: `"batch_norm"` scores a channel by the absolute scale of its BatchNormalization,
             and one that has none as "l1" does: by the mean absolute weight of the filters that
-            make it. Scores are relative to the mean of their layer.
+            make it. Scores are relative to the mean of their layer and to the square root of the
+            multiply-accumulates that the channel takes.
 
     Returns:
         A new Functional model with the same layer names and, if `model` is compiled, the same loss
