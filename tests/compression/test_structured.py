@@ -145,7 +145,9 @@ def nested(x):
     inner = keras.Input(x.shape[1:])
     block = keras.Model(inner, [conv_bn(inner, 6), inner])
     y, same = block(x)
-    twice = keras.Sequential([keras.Input((8, 8, 6)), L.Conv2D(6, 3, padding="same"), L.Softsign()])
+    twice = keras.Sequential(
+        [keras.Input((8, 8, 6)), L.Conv2D(6, 3, padding="same"), L.Activation("softsign")]
+    )
     return head(L.Concatenate()([twice(twice(y)), same]))
 
 
