@@ -1,7 +1,7 @@
 """What removing channels costs and saves, on Fashion-MNIST.
 
     python benchmarks/structured_pruning.py [--network layerwise] [--seeds 1] [--samples 60000]
-        [--epochs 8] [--fine-tuning 20] [--rounds 1] [--criterion batch_norm] [--keep 0.5]
+        [--epochs 8] [--fine-tuning 20] [--criterion batch_norm] [--keep 0.5]
 
 Needs KERASNAS_DATA. For each seed: a network of one of the spaces is trained, channels are removed
 and the rest is fine-tuned; both are exported as int8 and scored on the test data by the
@@ -72,7 +72,6 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=60000)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--fine-tuning", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--criterion", default="batch_norm")
     parser.add_argument("--keep", type=float, default=0.5)
     options = parser.parse_args()
@@ -107,7 +106,6 @@ def main() -> None:
         step = PruneStructured(
             options.keep,
             options.criterion,
-            options.rounds,
             epochs=options.fine_tuning,
             batch_size=128,
         )

@@ -1,4 +1,4 @@
-"""Removes whole channels from a Keras 3 model, once or in rounds with fine-tuning between."""
+"""Removes whole channels from a Keras 3 model, and fine-tunes what is left."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from kerasnas.compression.structured.importance import Criterion, importance
 from kerasnas.compression.structured.rebuild import compile_like, rebuild
 from kerasnas.compression.structured.trace import trace
 from kerasnas.compression.training import Training, ordered_loss
-from kerasnas.hardware import profile
 from kerasnas.oracles.session import seeded
 
 
@@ -59,12 +58,14 @@ def prune_channels(
     ```
     """
     _check("prune_channels", keep, criterion)
-    return _pruned(model, keep, criterion)
+    pruned = _removed(model, keep, criterion)
+    compile_like(pruned, model)
+    return pruned
 
 
 @dataclass(frozen=True)
 class PruneStructured:
-    """Removes whole channels and fine-tunes the rest, in rounds.
+    """Removes whole channels and fine-tunes the rest.
 
     The network that is left is an ordinary, narrower one: it needs fewer multiply-accumulates,
     less memory and a smaller file. What can be removed is said at
@@ -74,11 +75,9 @@ class PruneStructured:
     Args:
         keep: Share of the multiply-accumulates to be left, between 0 and 1.
         criterion: `"batch_norm"` or `"l1"`, as in `prune_channels`.
-        rounds: How often channels go and the rest is fine-tuned. Each round leaves the same share
-            of the one before.
-        epochs: Passes over the training data, of all rounds together.
+        epochs: Passes over the training data.
         batch_size: Samples in a training step.
-        learning_rate: Of Adam at the start of a round; it falls to 0 along a cosine.
+        learning_rate: Of Adam at the start; it falls to 0 along a cosine.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -93,7 +92,6 @@ class PruneStructured:
 
     keep: float = 0.5
     criterion: Criterion = "batch_norm"
-    rounds: int = 1
     epochs: int = 5
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -105,8 +103,7 @@ class PruneStructured:
 
     def __post_init__(self) -> None:
         _check("PruneStructured", self.keep, self.criterion)
-        check_number("PruneStructured", "rounds", self.rounds, int, 1)
-        check_number("PruneStructured", "epochs", self.epochs, int, self.rounds)
+        check_number("PruneStructured", "epochs", self.epochs, int, 1)
         check_number("PruneStructured", "batch_size", self.batch_size, int, 1)
         check_number("PruneStructured", "learning_rate", self.learning_rate, float, 0)
 
@@ -130,37 +127,26 @@ class PruneStructured:
         Returns:
             A new model, compiled with the same loss and metrics.
         """
-        total = profile(model).macs
-        epochs = [len(part) for part in np.array_split(np.arange(self.epochs), self.rounds)]
-        with seeded(training.seed):
-            for number in range(self.rounds):
-                target = total * self.keep ** ((number + 1) / self.rounds)
-                macs = profile(model).macs
-                # One removal can go so far below its target that the next is reached already.
-                if macs > target:
-                    model = _pruned(model, target / macs, self.criterion)
-                self._fine_tune(model, training, epochs[number])
-        return model
-
-    def _fine_tune(self, model: keras.Model, training: Training, epochs: int) -> None:
-        steps = epochs * math.ceil(training.samples / self.batch_size)
+        steps = self.epochs * math.ceil(training.samples / self.batch_size)
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
         y, loss = training.y, ordered_loss(model)
         if training.guidance is not None:
             y, loss = training.guidance.join(keras, y, loss)
-        trained = keras.Model(model.inputs, model.outputs)
         weights = model.get_compile_config()["loss_weights"]
         if isinstance(weights, dict):
             weights = [weights.get(name, 1.0) for name in output_names(model)]
-        trained.compile(keras.optimizers.Adam(rate), loss, weights)
-        trained.fit(training.x, y, batch_size=self.batch_size, epochs=epochs, verbose=0)
+        with seeded(training.seed):
+            pruned = _removed(model, self.keep, self.criterion)
+            trained = keras.Model(pruned.inputs, pruned.outputs)
+            trained.compile(keras.optimizers.Adam(rate), loss, weights)
+            trained.fit(training.x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
+        compile_like(pruned, model)
+        return pruned
 
 
-def _pruned(model: keras.Model, keep: float, criterion: Criterion) -> keras.Model:
+def _removed(model: keras.Model, keep: float, criterion: Criterion) -> keras.Model:
     traced = trace(model)
-    pruned = rebuild(traced, choose(traced, importance(traced, criterion), keep))
-    compile_like(pruned, model)
-    return pruned
+    return rebuild(traced, choose(traced, importance(traced, criterion), keep))
 
 
 def _check(owner: str, keep: Any, criterion: Any) -> None:
