@@ -100,7 +100,18 @@ def _mixed(
     errors.sort(key=lambda error: -error["steps"])
     if isinstance(float_layers, int):
         float_layers = list(dict.fromkeys(error["layer"] for error in errors))[:float_layers]
-    kept = [error["tensor"] for error in errors if error["layer"] in float_layers]
+    # The debugger's table cuts the number off the name of an output.
+    names = [tensor["name"] for tensor in debugger._quant_interpreter.get_tensor_details()]
+    kept = [
+        name
+        for error in errors
+        if error["layer"] in float_layers
+        for name in (
+            [error["tensor"]]
+            if "/" in error["tensor"]
+            else [name for name in names if name.startswith(error["tensor"])]
+        )
+    ]
     debugger.options = options(fully_quantize=True, denylisted_nodes=kept)
     return debugger.get_nondebug_quantized_model(), errors
 

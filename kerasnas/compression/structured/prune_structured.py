@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 import keras
-import numpy as np
 
 from kerasnas.compression.data import output_names
 from kerasnas.compression.step import check_number
