@@ -12,7 +12,7 @@ from kerasnas.compression.data import dataset
 from kerasnas.compression.prune import Prune
 from kerasnas.compression.quantize import Quantize
 from kerasnas.compression.sensitivity import bearable, sensitivity
-from kerasnas.compression.step import Step, check_number
+from kerasnas.compression.step import Step, check_number, step_text
 from kerasnas.compression.structured import PruneStructured
 from kerasnas.hardware import Budget, profile_tflite
 
@@ -142,7 +142,7 @@ class RecipeSearch:
         """Zeros as each layer bears them, from few to many."""
         model = self._model
         for record, result in self._results:
-            if base and record["recipe"][0] == repr(base[0]):
+            if base and record["recipe"][0] == step_text(base[0]):
                 model = result.origin.model
         data = dataset("validation_data", self._given["validation_data"], model)
         measured = sensitivity(model, data)
@@ -156,7 +156,7 @@ class RecipeSearch:
     def _good_enough(self, steps: Sequence[Step]) -> bool:
         from kerasnas.compression.recipe import compress
 
-        recipe = list(map(repr, steps))
+        recipe = list(map(step_text, steps))
         try:
             result = compress(self._model, steps, **self._given)
         except ValueError as error:
@@ -183,7 +183,7 @@ class RecipeSearch:
 
     def _was_good(self, *steps: Step) -> bool:
         """Whether these steps, and quantization after them, were within the tolerance."""
-        begin = list(map(repr, steps))
+        begin = list(map(step_text, steps))
         return any(
             record["recipe"][:-1] == begin and record["lost"] <= self._tolerance
             for record, _ in self._results

@@ -97,7 +97,7 @@ class Prune:
     def how(self) -> str:
         """The method in the report's words."""
         zeros = f"{self.sparsity:.0%}" if self.pattern is None else "{} in {}".format(*self.pattern)
-        return f"magnitude pruning, {zeros}"
+        return f"magnitude pruning, {zeros}{', own rules for layers' * bool(self.layers)}"
 
     @property
     def trained_epochs(self) -> int:

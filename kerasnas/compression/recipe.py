@@ -10,7 +10,7 @@ from kerasnas.compression.compressed import Compressed, ToleranceError, lost_met
 from kerasnas.compression.data import dataset
 from kerasnas.compression.distill import Distill
 from kerasnas.compression.pipeline import run
-from kerasnas.compression.step import BridgedStep, KerasStep, Step
+from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
 from kerasnas.export import Origin, data_hash
 from kerasnas.hardware import Budget, profile_tflite
 
@@ -105,7 +105,7 @@ def compress(
     data, report, made_from, scorer = run(model, steps, training_set, sets, seed, verbose)
     samples = {"train": train_data, "validation": validation_data, "test": test_data}
     hashes = {label: data_hash(*pair) for label, pair in samples.items() if pair is not None}
-    origin = Origin(made_from, tuple(map(repr, steps)), seed, hashes)
+    origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)
     compressed = Compressed(data, report, scorer, origin)
     _check_result(compressed, tolerance, budget)
     return compressed

@@ -1,5 +1,6 @@
 """What a step of a compression recipe is."""
 
+import dataclasses
 from typing import Any, Protocol, runtime_checkable
 
 import keras
@@ -83,3 +84,17 @@ def check_number(
             f"`{step}({argument}=...)` must be {'an int' if kind is int else 'a number'} of at "
             f"least {low}{upper}. Received: {argument}={value!r}"
         )
+
+
+def step_text(step: Any) -> str:
+    """A step as text that makes it again, without what is as by default.
+
+    Args:
+        step: A dataclass.
+    """
+    given = [
+        f"{field.name}={value!r}"
+        for field in dataclasses.fields(step)
+        if field.repr and (value := getattr(step, field.name)) != field.default
+    ]
+    return f"{type(step).__name__}({', '.join(given)})"

@@ -1,0 +1,108 @@
+import keras
+import numpy as np
+import pytest
+
+import kerasnas as kn
+from kerasnas.compression import Auto, ToleranceError
+from kerasnas.compression.data import dataset
+from kerasnas.compression.sensitivity import bearable, sensitivity
+
+L = keras.layers
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(256, 6, 6, 2)).astype("float32")
+    y = (x[..., 0].mean((1, 2)) > x[..., 1].mean((1, 2))).astype(int)
+    return x, y
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6, 6, 2))
+    y = L.Conv2D(8, 3, padding="same", activation="relu", name="first")(x)
+    y = L.Conv2D(16, 3, padding="same", activation="relu", name="second")(y)
+    y = L.Dense(16, activation="relu", name="third")(L.GlobalAveragePooling2D()(y))
+    model = keras.Model(x, L.Dense(2, activation="softmax", name="last")(y))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(*data, epochs=8, verbose=0)
+    return model
+
+
+def test_zeros_cost_more_the_more_there_are(model, data):
+    measured = sensitivity(model, dataset("validation_data", data, model), (0.0, 0.5, 1.0))
+    assert list(measured) == ["second", "third"]
+    for costs in measured.values():
+        assert costs[0.0] == 0
+        assert costs[1.0] > 0.1
+    assert set(bearable(measured, 0.01).values()) <= {0.0, 0.5}
+    assert set(bearable(measured, 1).values()) == {1.0}
+    assert set(bearable(measured, -1).values()) == {0.0}
+
+
+def test_the_smallest_file_within_the_tolerance(model, data):
+    small = kn.compress(
+        model, Auto(epochs=1), train_data=data, validation_data=data, tolerance=0.05
+    )
+    good = [record for record in small.tried if record["good"]]
+    assert len(small.tried) >= 3
+    assert len(small.tflite) == min(record["bytes"] for record in good)
+    assert all(record["lost"] <= 0.05 for record in good)
+    assert small.tried[0]["recipe"] == ["Quantize(method='ptq')"]
+    assert list(small.origin.recipe) in [record["recipe"] for record in good]
+    # The front is what no other beats in both.
+    for record in small.tried:
+        beaten = any(
+            other["lost"] <= record["lost"]
+            and other["bytes"] <= record["bytes"]
+            and (other["lost"], other["bytes"]) != (record["lost"], record["bytes"])
+            for other in small.tried
+        )
+        assert record["pareto"] != beaten
+
+
+def test_nothing_within_says_the_closest(model, data):
+    budget = kn.Budget(flash="1KB")
+    with pytest.raises(ToleranceError, match=r"None of \d recipes .* The closest, \[") as raised:
+        kn.compress(
+            model,
+            Auto(epochs=1),
+            train_data=data,
+            validation_data=data,
+            tolerance=0.05,
+            budget=budget,
+        )
+    assert raised.value.compressed.tried
+    assert all("flash" in record["violations"] for record in raised.value.compressed.tried)
+
+
+def test_a_recipe_is_held_to_the_budget(model, data):
+    with pytest.raises(ToleranceError, match=r"breaks the budget.*flash"):
+        kn.compress(
+            model,
+            [kn.Quantize("int8", method="ptq")],
+            train_data=data,
+            validation_data=data,
+            budget=kn.Budget(flash="1KB"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"validation_data": None, "test_data": 1}, "needed to search for a recipe"),
+        ({"budget": "64KB"}, "must be a kn.Budget"),
+        ({"tolerance": -1}, "0 or more"),
+    ],
+)
+def test_wrong_arguments(model, data, changed, message):
+    given = {"train_data": data, "validation_data": data}
+    with pytest.raises(ValueError, match=message):
+        kn.compress(model, "auto", **{**given, **changed})
+
+
+def test_wrong_size():
+    with pytest.raises(ValueError, match="size='flash'"):
+        Auto(size="flash")
