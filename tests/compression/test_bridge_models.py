@@ -21,6 +21,8 @@ SIZES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71, "HyperXcept
 
 def randomise(model):
     """Every weight random, in a size that keeps signals from dying and from exploding."""
+    # At 1.5 EfficientNetV2S itself answers a change of its input by 1e-7 with one of 24 %.
+    gain = 1.0 if model.name.startswith("efficientnetv2") else 1.5
     rng = np.random.default_rng(0)
     for weight in model.weights:
         if "float" not in str(weight.dtype):
@@ -31,7 +33,7 @@ def randomise(model):
         elif len(weight.shape) >= 2:
             depthwise = len(weight.shape) == 4 and weight.shape[-1] == 1
             inputs = np.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
-            values = rng.normal(0, np.sqrt(1.5 / inputs), weight.shape)
+            values = rng.normal(0, np.sqrt(gain / inputs), weight.shape)
         weight.assign(values)
     return model
 
