@@ -56,7 +56,9 @@ def run(
         seed,
     )
     data = to_tflite(network.legacy)
-    work.record("float", "trained", 0, data, work.float_scores())
+    carried = ", ".join(sorted(network.graph.carried))
+    how = f"trained; called as they are: {carried}" if carried else "trained"
+    work.record("float", how, 0, data, work.float_scores())
     for index, step in enumerate(steps):
         training.seed, training.note = seed + index, ""
         if isinstance(step, KerasStep):

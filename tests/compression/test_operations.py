@@ -15,11 +15,12 @@ CODES = [
 
 
 class OneBlock(kn.HyperModel):
-    """A stem, the block under test with a skip, and a head."""
+    """A stem, a convolution to prune, the block under test with a skip, and a head."""
 
     code, skip, activation = "conv3x3", "none", "relu"
 
     def body(self, hp, x):
+        x = self.choose(hp, "before", ["conv3x3"], filters=4)(x)
         return self.choose(
             hp, "block", [self.code], filters=6, skip=self.skip, activation=self.activation
         )(x)
