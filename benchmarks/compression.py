@@ -10,11 +10,12 @@ random: whether each crosses, in native tf_keras layers alone, with as many trai
 the largest difference of an output and that between outputs for different inputs, both as a share
 of the largest output; seconds, the comparison included that the rebuild itself makes.
 
-`recipes` trains a small network for each seed and compresses it by each recipe, beside the file that
-TensorFlow's converter makes of it. Accuracy is that of the file on test data by the interpreter, and
-its difference to the float file's in points; bytes, bytes after zlib and their share of those of
-the int8 file, zeros, multiply-accumulates and arena are read from the file. Means over seeds, with
-the standard deviation. `har` and `fashion_mnist` need KERASNAS_DATA; `sequence` is for `har`.
+`recipes` trains a small network for each seed and compresses it by each recipe, beside the file
+that TensorFlow's converter makes of it. Accuracy is that of the file on test data by the
+interpreter, and its difference to the float file's in points; bytes, bytes after zlib and their
+share of those of the int8 file, zeros, multiply-accumulates and arena are read from the file. Means
+over seeds, with the standard deviation. `har` and `fashion_mnist` need KERASNAS_DATA; `sequence` is
+for `har`.
 """
 
 import argparse

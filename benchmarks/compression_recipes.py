@@ -83,7 +83,7 @@ def fashion_mnist(folder: pathlib.Path) -> Split:
 
 
 def har(folder: pathlib.Path) -> Split:
-    """Windows of 64 samples, apart by subject: every fifth is for validation, every next for tests."""
+    """Windows of 64 samples, apart by subject: a fifth for validation, a fifth for tests."""
     data = np.load(folder / "har_phone_watch.npz")
     x, y = data["x"].astype("float32"), data["y"]
     x = (x - x.mean((0, 1))) / x.std((0, 1))

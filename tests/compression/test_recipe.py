@@ -20,7 +20,7 @@ from kerasnas.compression import (
 )
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.export.model_file import kernel_sparsity
-from kerasnas.hardware import profile
+from kerasnas.hardware import profile, profile_tflite
 
 L = keras.layers
 
@@ -107,7 +107,9 @@ def test_report(compressed, model, digits):
     assert last["compressed_bytes"] < last["bytes"] < first["bytes"]
     assert second["compressed_bytes"] < 0.8 * first["compressed_bytes"]
     assert first["macs"] == last["macs"] == profile(model, "int8").macs
-    assert last["ram_bytes"] == profile(model, "int8").ram_bytes < first["ram_bytes"]
+    # A file that was trained quantized has fewer records than one of after training.
+    assert last["ram_bytes"] == profile_tflite(compressed.tflite).ram_bytes < first["ram_bytes"]
+    assert last["ram_bytes"] <= profile(model, "int8").ram_bytes
 
 
 def test_last_metric_is_that_of_the_file(compressed, digits):
@@ -158,7 +160,7 @@ def test_a_folder_of_all_that_belongs_to_it(compressed, model, digits, tmp_path)
     folder = compressed.export(tmp_path / "out", test_data=digits["test"], source=True)
     manifest = json.loads((folder / "manifest.json").read_text())
     assert (folder / "model.tflite").read_bytes() == compressed.tflite
-    assert manifest["recipe"] == [repr(step) for step in RECIPE]
+    assert manifest["recipe"] == ["Prune(epochs=2)", "Quantize(epochs=1)"]
     assert manifest["seed"] == 0
     assert set(manifest["data"]) == {"train", "validation", "test"}
     last = compressed.report[-1]
@@ -263,6 +265,7 @@ def test_several_inputs_and_outputs_by_name():
     keras.utils.set_random_seed(0)
     a, b = keras.Input((6,), name="left"), keras.Input((4,), name="right")
     y = L.Concatenate()([L.Dense(8, activation="relu")(a), L.Dense(8, activation="relu")(b)])
+    y = L.Dense(8, activation="relu")(y)
     outputs = {"sum": L.Dense(1, name="sum")(y), "kind": L.Dense(3, name="kind")(y)}
     model = keras.Model({"left": a, "right": b}, outputs)
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
