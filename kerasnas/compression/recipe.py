@@ -158,7 +158,7 @@ def compress(
     print(small.summary())
     ```
     """
-    steps = _checked_recipe(recipe)
+    steps = checked_recipe(recipe)
     _check_model(model)
     training_set = dataset("train_data", train_data, model)
     sets = {
@@ -305,7 +305,18 @@ def _costs(model: keras.Model, dtype: str) -> tuple[int | None, int | None]:
     return int(costs.macs), int(costs.ram_bytes)
 
 
-def _checked_recipe(recipe: Any) -> list[Step]:
+def checked_recipe(recipe: Any) -> list[Step]:
+    """Checks the steps of a recipe and their order, without a model.
+
+    Args:
+        recipe: What should be a list of steps.
+
+    Returns:
+        The steps.
+
+    Raises:
+        ValueError: If it is empty, holds something else, or a step would undo an earlier one.
+    """
     if not isinstance(recipe, list | tuple) or not recipe:
         raise ValueError(
             "`recipe` must be a list of at least one step, such as [Prune(0.5), "
