@@ -120,7 +120,7 @@ class Answers(TrialRunner):
         best["compressed"].save("model.tflite")
         ```
         """
+        inputs.check_positive("k", k)
         fit = {"x": x, "y": y}
         fit |= {"validation_data": validation_data, "validation_split": validation_split}
-        best = self.get_best_trials(k)
-        return rerank(self, best, k, fit, recipe)
+        return rerank(self, self.get_best_trials(k), k, fit, recipe)

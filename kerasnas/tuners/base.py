@@ -437,6 +437,7 @@ class Tuner(Answers):
         files = deployed.wanted(self.oracle)
         if files:
             train_and_validation(fit, enough=1)
+            deployed.recipe_of(self.hypermodel, self.oracle.get_space())
         epochs = getattr(self.oracle, "max_epochs", None)
         if epochs is not None and fit.get("epochs", epochs) != epochs:
             # Scripts written for KerasTuner's Hyperband pass it; it has no effect there either.

@@ -4,6 +4,7 @@ Compression is imported here only, and only where a file is asked for.
 """
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from kerasnas.tuners.inputs import bind_fit
 
 # The converter measures the ranges of activations on no more.
 _CALIBRATION = 512
+_SHOWN = 400  # Characters of a converter's error.
 
 
 def wanted(oracle: keras_tuner.Oracle) -> list[str]:
@@ -196,8 +198,10 @@ class Deployed:
             if "tflite_latency_ms" in names:
                 found["tflite_latency_ms"] = measure_latency(tflite).median
         except Exception as error:
+            # The first line is what a search shows of it.
             raise keras_tuner.errors.FailedTrialError(
-                f"the file of the trained model cannot be made or scored: {error}"
+                "the file of the trained model cannot be made or scored: "
+                + textwrap.shorten(str(error), _SHOWN, placeholder=" ...")
             ) from error
         unknown = [name for name in names if name not in found]
         if unknown:

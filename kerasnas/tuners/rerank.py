@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles.objectives import float_name
-from kerasnas.oracles.session import kept_random_state
+from kerasnas.oracles.session import clear_session, kept_random_state
 from kerasnas.tuners import deployed
 from kerasnas.tuners.trial import TrialRunner, describe
 
@@ -97,6 +97,8 @@ def _compress(
     from kerasnas.compression import compress
 
     with kept_random_state():
+        # The file holds the names of layers: numbered as in the trial, it is the same file.
+        clear_session()
         model = tuner.load_model(trial)
         compressed = compress(
             model,
