@@ -6,8 +6,8 @@
 Both need KERASNAS_DATA, for Fashion-MNIST, and train small convolutional networks.
 
 `order` trains random networks and scores each twice on the same validation images: as it was
-trained, and as its int8 file in the interpreter. It counts how often two networks change places, and
-says what choosing by the float score loses.
+trained, and as its int8 file in the interpreter. It counts how often two networks change places,
+and says what choosing by the float score loses.
 
 `joint` looks for the most accurate file of at most LIMIT bytes, in the same time twice: searching
 network and recipe together, and searching the network in the first half of the time, then a recipe
@@ -26,15 +26,15 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras  # noqa: E402
-import keras_tuner  # noqa: E402
-import numpy as np  # noqa: E402
+import keras
+import keras_tuner
+import numpy as np
 
-import kerasnas as kn  # noqa: E402
-from kerasnas.tuners.inputs import check_positive  # noqa: E402
+import kerasnas as kn
+from kerasnas.tuners.inputs import check_positive
 
 LIMIT = 8 * 1024
-KEPT = (0.0, 0.25, 0.5)  # Shares of the channels that a recipe may remove.
+KEPT = (1.0, 0.5, 0.25)  # Shares of the multiply-accumulates that a recipe may leave.
 FINE_TUNED = (1, 3)  # Epochs of fine-tuning that it may take.
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -66,10 +66,10 @@ class Small(keras_tuner.HyperModel):
 
 
 def recipe_of(hp: keras_tuner.HyperParameters) -> list[Any]:
-    """A share of the channels, then int8 in one of two ways."""
-    share, method = hp.Choice("removed", KEPT), hp.Choice("method", ["ptq", "qat"])
+    """Channels removed or not, then int8 in one of two ways."""
+    keep, method = hp.Choice("keep", KEPT), hp.Choice("method", ["ptq", "qat"])
     epochs = hp.Choice("fine_tuned", FINE_TUNED)
-    steps: list[Any] = [kn.PruneStructured(share, epochs=epochs)] if share else []
+    steps: list[Any] = [kn.PruneStructured(keep, epochs=epochs)] if keep < 1 else []
     return [*steps, kn.Quantize("int8", method=method, epochs=epochs)]
 
 
@@ -141,7 +141,8 @@ def order(trials: int, epochs: int, samples: int, seeds: int) -> None:
 def joint(seconds: float, epochs: int, samples: int, seeds: int) -> None:
     """Prints the test accuracy of the files that both ways find."""
     print(
-        f"{seconds:.0f} s a search, {epochs} epochs on {samples} images, files up to {LIMIT:,} bytes"
+        f"{seconds:.0f} s a search, {epochs} epochs on {samples} images, "
+        f"files of at most {LIMIT:,} bytes"
     )
     print("| seed | way | trials | bytes | validation | test | seconds")
     print("|---|---|---|---|---|---|---|")
@@ -173,7 +174,9 @@ def searched(
 ) -> kn.Tuner:
     """Searches until a moment, within the limit where the objective is a file's."""
     limits = {"tflite_size": LIMIT} if "tflite" in objective else {}
-    oracle = kn.oracles.NSGA2Oracle(objective, max_trials=1000, limits=limits, seed=seed)
+    oracle = kn.oracles.NSGA2Oracle(
+        objective, max_trials=1000, limits=limits, population_size=4, seed=seed
+    )
     tuner = kn.Tuner(
         hypermodel,
         oracle,
@@ -217,7 +220,7 @@ def one_after_the_other(
         if time.monotonic() > started + seconds:
             break
         hp = keras_tuner.HyperParameters()
-        hp.values = dict(zip(("removed", "method", "fine_tuned"), every[kind], strict=True))
+        hp.values = dict(zip(("keep", "method", "fine_tuned"), every[kind], strict=True))
         found = kn.compress(model, recipe_of(hp), train_data=train, validation_data=held)
         tried += 1
         accuracy = found.report[-1]["value"]

@@ -67,7 +67,7 @@ def test_bad_arguments_are_named(searched, build, halves, tmp_path):
     with pytest.raises(ValueError, match="at least one step"):
         searched.rerank(1, **halves, recipe=[])
     fresh = kn.Random(build, "val_loss", max_trials=1, directory=tmp_path)
-    with pytest.raises(ValueError, match="no completed trial.*call `search` first"):
+    with pytest.raises(ValueError, match=r"no completed trial.*call `search` first"):
         fresh.rerank(1, **halves)
 
 
