@@ -40,7 +40,7 @@ Data = tuple[np.ndarray, np.ndarray]
 
 
 class Small(keras_tuner.HyperModel):
-    """One to three convolutions, of which each halves the image."""
+    """One to three convolutions, plain or separable, of which each halves the image."""
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Builds a network."""
@@ -48,11 +48,13 @@ class Small(keras_tuner.HyperModel):
         x = inputs = keras.Input((28, 28, 1))
         depth, normal = hp.Int("depth", 1, 3), hp.Boolean("batch_norm")
         kernel, activation = hp.Choice("kernel", [3, 5]), hp.Choice("act", ["relu", "relu6"])
+        kinds = {"plain": layers.Conv2D, "separable": layers.SeparableConv2D}
+        convolution = kinds[hp.Choice("convolution", list(kinds))]
         for i in range(3):
             with hp.conditional_scope("depth", list(range(i + 1, 4))):
                 if i < depth:
                     width = hp.Choice(f"width_{i}", [4, 8, 16, 24])
-                    x = layers.Conv2D(width, kernel, 2, "same", use_bias=not normal)(x)
+                    x = convolution(width, kernel, 2, "same", use_bias=not normal)(x)
                     x = layers.BatchNormalization(momentum=0.9)(x) if normal else x
                     x = layers.Activation(activation)(x)
         x = layers.GlobalAveragePooling2D()(x)
@@ -221,8 +223,11 @@ def one_after_the_other(
             break
         hp = keras_tuner.HyperParameters()
         hp.values = dict(zip(("keep", "method", "fine_tuned"), every[kind], strict=True))
-        found = kn.compress(model, recipe_of(hp), train_data=train, validation_data=held)
         tried += 1
+        try:
+            found = kn.compress(model, recipe_of(hp), train_data=train, validation_data=held)
+        except ValueError:  # So many channels cannot be removed.
+            continue
         accuracy = found.report[-1]["value"]
         if len(found.tflite) <= LIMIT and accuracy > value:
             best, value = found, accuracy

@@ -126,6 +126,7 @@ class Tuner(Answers):
         self._gate: Gate | None = None
         self._first_model: keras.Model | None = None
         self._saved = ""
+        self._file_scores = []
         # What building the space needs, before KerasTuner's constructor sets it.
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
         self.distribution_strategy = distribution_strategy
