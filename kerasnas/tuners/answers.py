@@ -90,8 +90,8 @@ class Answers(TrialRunner):
 
         The order of float models is not that of their files. Each of the `k` trials is compressed
         and its file is scored on the validation data by the interpreter, by the metric that the
-        search has as its objective, or its first metric. One that cannot be compressed comes last,
-        with its reason.
+        search has as its objective, or its first one of several; limits and costs play no part. One
+        that cannot be compressed comes last, with its reason.
 
         Args:
             k: How many of the best trials.

@@ -54,15 +54,16 @@ def rerank(
     score = deployed.Deployed.of_fit((), fit, trains=True, seed=tuner._seed)
     objective = tuner._metric_objective()
     metric = float_name(objective.name).removeprefix("val_")
-    found = []
+    found: list[dict[str, Any]] = []
     for rank, trial in enumerate(trials, start=1):
-        result = {
+        result: dict[str, Any] = {
             "trial_id": trial.trial_id,
             "score": trial.score,
             "metric": metric,
             "value": None,
             "bytes": None,
             "rank_before": rank,
+            "rank_after": None,
             "compressed": None,
             "message": None,
         }
@@ -85,10 +86,9 @@ def rerank(
         found.append(result)
     sign = -1 if objective.direction == "max" else 1
     found.sort(key=lambda result: _place(result["value"], sign))
-    return [
-        {**result, "rank_after": rank, "message": result.pop("message")}
-        for rank, result in enumerate(found, start=1)
-    ]
+    for rank, result in enumerate(found, start=1):
+        result["rank_after"] = rank
+    return found
 
 
 def _compress(
@@ -111,6 +111,7 @@ def _compress(
 
 
 def _place(value: float | None, sign: int) -> tuple[bool, float]:
-    """Sorts values of which none and NaN come last; equal ones stay in their order."""
-    known = value is not None and math.isfinite(value)
-    return (not known, sign * value if known and value is not None else 0.0)
+    """Sorts values; None and NaN come last, and equal ones stay in their order."""
+    if value is None or not math.isfinite(value):
+        return True, 0.0
+    return False, sign * value
