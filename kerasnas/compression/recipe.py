@@ -90,7 +90,7 @@ def compress(
         auto = recipe if isinstance(recipe, Auto) else Auto()
         limit = 0.01 if tolerance is None else tolerance
         return RecipeSearch(auto, model, limit, budget, given).run()
-    steps = _checked_recipe(recipe)
+    steps = checked_recipe(recipe)
     training_set = dataset("train_data", train_data, model)
     sets = {
         label: dataset(f"{label}_data", given, model)
@@ -111,7 +111,18 @@ def compress(
     return compressed
 
 
-def _checked_recipe(recipe: Any) -> list[Step]:
+def checked_recipe(recipe: Any) -> list[Step]:
+    """Checks the steps of a recipe and their order, without a model.
+
+    Args:
+        recipe: What should be a list of steps.
+
+    Returns:
+        The steps.
+
+    Raises:
+        ValueError: If it is empty, holds something else, or a step would undo an earlier one.
+    """
     if not isinstance(recipe, list | tuple) or not recipe:
         raise ValueError(
             "`recipe` must be a list of at least one step, such as [Prune(0.5), "

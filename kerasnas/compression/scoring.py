@@ -56,19 +56,22 @@ class Scorer:
             weighted_metrics=weighted_metrics,
         )
 
-    def score(self, predictions: Any, y: Any) -> dict[str, float]:
+    def score(self, predictions: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Scores predictions.
 
         Args:
             predictions: Array of predictions, or a list with one for each output.
             y: Targets, as the model's own `evaluate` takes them.
+            sample_weight: Weights of the samples, likewise.
 
         Returns:
             Dict from "loss" and the names of the metrics to values.
         """
         several = isinstance(predictions, list | tuple)
         arrays = [np.asarray(array) for array in (predictions if several else [predictions])]
-        logs = self._passing.evaluate(arrays, y, batch_size=256, verbose=0, return_dict=True)
+        logs = self._passing.evaluate(
+            arrays, y, batch_size=256, verbose=0, sample_weight=sample_weight, return_dict=True
+        )
         return {name: float(value) for name, value in logs.items()}
 
 

@@ -14,6 +14,7 @@ from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import UnknownOperation
+from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.hypermodels.settled import Hyperparameters, Settled, decide, scope
 
 
@@ -34,6 +35,11 @@ class HyperModel(keras_tuner.HyperModel):
     Override `body`, and any of the others; `build` joins them. As long as they use only `choose`,
     `repeat` and `kerasnas.hypermodels.layers`, the space is declared and a proposal's cost is known
     without building a model. Raw Keras layers work too; then models are built to find out.
+
+    A subclass may add `recipe(self, hp)`, which returns a list of compression steps such as
+    `[kn.Prune(hp.Choice("sparsity", [0.5, 0.8])), kn.Quantize("int8")]`. A search for the best file
+    (`objective="val_tflite_accuracy"`) compresses each trained model with it, and searches what it
+    reads from `hp` too. A budget judges the network as it is before compression.
 
     Args:
         input_shape: Shape of one sample, without the batch.
@@ -181,6 +187,7 @@ class HyperModel(keras_tuner.HyperModel):
         while True:
             self.sketch(declared)
             self._compile_nothing(declared)
+            read_recipe(self, declared)
             tried += declared.active_scopes
             ahead = next((s for s in declared.inactive_scopes if s not in tried), None)
             if ahead is None:

@@ -21,7 +21,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnas.oracles import genome
 from kerasnas.oracles.admission import Admission, describe, key_of
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.objectives import COSTS, members, resolve
+from kerasnas.oracles.objectives import is_cost, members, of_file, resolve
 from kerasnas.oracles.proposal import Proposal, find
 from kerasnas.oracles.ranking import RankedOracle
 
@@ -36,7 +36,8 @@ class Oracle(RankedOracle):
     Args:
         objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or, for a strategy
             of several objectives, a list of these. The costs `params`, `macs`, `flash` and `ram`
-            are known by name too; only `kerasnas.Tuner` reports them.
+            are known by name too, and so is what is measured on a trial's file, such as
+            `val_tflite_accuracy` and `tflite_size`; only `kerasnas.Tuner` reports them.
         max_trials: How many trials at most, failed ones included; None for no limit.
         hyperparameters: A `keras_tuner.HyperParameters` that declares or fixes part of the space.
         allow_new_entries: Whether the hypermodel may ask for hyperparameters not declared there.
@@ -381,11 +382,11 @@ class Oracle(RankedOracle):
         """Takes metrics of a running trial, as in KerasTuner; `end_trial` saves them."""
         with self._lock:
             trial = self.trials[trial_id]
-            costs = [one.name for one in self.objectives if one.name in COSTS]
-            if any(name not in metrics for name in costs):
+            ours = [one.name for one in self.objectives if is_cost(one.name) or of_file(one.name)]
+            if any(name not in metrics for name in ours):
                 raise ValueError(
-                    f"The costs {', '.join(costs)} are objectives that only kerasnas.Tuner reports:"
-                    f" use it, or report them too. Received: metrics={sorted(metrics)}"
+                    f"Objectives that only kerasnas.Tuner reports: {', '.join(ours)}. Use it, or "
+                    f"report them too. Received: metrics={sorted(metrics)}"
                 )
             self._check_objective_found(metrics)
             directions = {objective.name: objective.direction for objective in self.objectives}

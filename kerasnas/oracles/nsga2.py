@@ -6,13 +6,12 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
-from keras_tuner.engine.metrics_tracking import infer_metric_direction
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome, pareto
 from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.objectives import COSTS
+from kerasnas.oracles.objectives import COSTS, FILE_COSTS, direction
 from kerasnas.oracles.proposal import Proposal
 
 # Tries to make a child that is new, before one is proposed that is not.
@@ -182,13 +181,13 @@ class NSGA2Oracle(Oracle):
 
     def _direction(self, name: str) -> str:
         known = {objective.name: objective.direction for objective in self.objectives}
-        direction = "min" if name in COSTS else known.get(name) or infer_metric_direction(name)
-        if direction is None:
+        found = known.get(name) or direction(name)
+        if found is None:
             raise ValueError(
                 f"limits: whether '{name}' is to be large or small is not known. Name a Keras "
-                f"metric, a cost ({', '.join(COSTS)}) or one of the objectives."
+                f"metric, a cost ({', '.join((*COSTS, *FILE_COSTS))}) or one of the objectives."
             )
-        return direction
+        return found
 
 
 def check_limit(name: str, limit: Any) -> float:

@@ -1,13 +1,18 @@
-"""What a search optimises: metrics of the training, and costs of the network."""
+"""What a search optimises: metrics of the training, costs of the network, and its file's."""
 
 from typing import Any
 
 import keras_tuner
+from keras_tuner.engine.metrics_tracking import infer_metric_direction
 
 from kerasnas.hardware.budget import LIMITS
 
 # Costs have the names of a budget's limits, and are always minimised.
 COSTS = tuple(LIMITS)
+# Bytes of the file that a trial's model becomes, and its milliseconds on this machine.
+FILE_COSTS = ("tflite_size", "tflite_latency_ms")
+# Before the name of a metric that is measured on that file.
+FILE_METRIC = "val_tflite_"
 
 
 def resolve(objective: Any) -> Any:
@@ -15,13 +20,15 @@ def resolve(objective: Any) -> Any:
 
     Args:
         objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or a list of these;
-            the name of a cost (params, macs, flash, ram, latency_ms) as well.
+            the name of a cost (params, macs, flash, ram, latency_ms) as well, and what is measured
+            on a trial's file: a metric ("val_tflite_accuracy"), `tflite_size`, `tflite_latency_ms`.
 
     Returns:
         What `keras_tuner.Oracle` takes.
 
     Raises:
-        ValueError: An empty list, the same name twice, or a cost that is to be maximised.
+        ValueError: An empty list, the same name twice, a cost that is to be maximised, or a metric
+            of a file without a known direction.
 
     Example:
 
@@ -42,14 +49,41 @@ def resolve(objective: Any) -> Any:
 
 
 def _resolve_one(objective: Any) -> Any:
-    if isinstance(objective, str) and objective in COSTS:
-        return keras_tuner.Objective(objective, "min")
-    if getattr(objective, "name", None) in COSTS and objective.direction != "min":
+    if isinstance(objective, str) and (is_cost(objective) or of_file(objective)):
+        found = direction(objective)
+        if found is None:
+            raise ValueError(
+                f"Whether '{objective}' is to be large or small is not known: pass "
+                f'keras_tuner.Objective("{objective}", "max") or "min". '
+                f"Received: objective={objective!r}"
+            )
+        return keras_tuner.Objective(objective, found)
+    if is_cost(getattr(objective, "name", "")) and objective.direction != "min":
         raise ValueError(
             f"The cost '{objective.name}' is always minimised: pass its name alone. "
             f"Received: objective={objective}"
         )
     return objective
+
+
+def is_cost(name: str) -> bool:
+    """Whether an objective is no metric, but a cost of the network or of its file."""
+    return name in COSTS or name in FILE_COSTS
+
+
+def of_file(name: str) -> bool:
+    """Whether an objective is measured on the file that a trial's model becomes."""
+    return name in FILE_COSTS or name.startswith(FILE_METRIC)
+
+
+def direction(name: str) -> str | None:
+    """Which way an objective is better: "min", "max", or None where its name does not tell."""
+    return "min" if is_cost(name) else infer_metric_direction(float_name(name))
+
+
+def float_name(name: str) -> str:
+    """The metric of the training that stands for one of the file: "val_accuracy"."""
+    return f"val_{name.removeprefix(FILE_METRIC)}" if name.startswith(FILE_METRIC) else name
 
 
 def members(objective: keras_tuner.Objective) -> list[keras_tuner.Objective]:

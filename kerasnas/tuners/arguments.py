@@ -10,7 +10,8 @@ from keras_tuner.src.distribute import utils as distribute
 from kerasnas.hardware.budget import Budget
 from kerasnas.oracles import make
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.objectives import COSTS, members
+from kerasnas.oracles.objectives import is_cost, members
+from kerasnas.tuners import deployed
 from kerasnas.tuners.inputs import check_positive
 from kerasnas.tuners.warm_start import WarmStart
 
@@ -70,10 +71,11 @@ def choose_oracle(
     return oracle
 
 
-def check_oracle(oracle: keras_tuner.Oracle, executions_per_trial: Any) -> None:
+def check_oracle(oracle: keras_tuner.Oracle, executions_per_trial: Any, hypermodel: Any) -> None:
     """Raise if a trial cannot be run as this oracle needs it."""
+    deployed.check(oracle, hypermodel)
     objectives = members(oracle.objective)
-    if all(objective.name in COSTS for objective in objectives):
+    if all(is_cost(objective.name) for objective in objectives):
         raise ValueError(
             "Argument `objective` must have a metric of the training: a cost alone needs none. "
             "Add a metric, or put the cost into a budget. "

@@ -21,12 +21,13 @@ from keras_tuner.src.distribute import utils as distribute
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.hypermodel import NotSketchable
 from kerasnas.oracles.journal import write_atomic
-from kerasnas.oracles.objectives import COSTS, members
+from kerasnas.oracles.objectives import is_cost, members
 from kerasnas.oracles.session import kept_random_state, seeded
-from kerasnas.tuners import arguments, inputs, run_file
+from kerasnas.tuners import arguments, deployed, inputs, run_file
+from kerasnas.tuners.answers import Answers
+from kerasnas.tuners.arrays import train_and_validation
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, reason
-from kerasnas.tuners.results import add_trade_off, result_of
 from kerasnas.tuners.space import discover
 from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
 from kerasnas.tuners.warm_start import WarmStart, first_settings
@@ -36,7 +37,7 @@ _BEFORE_EPOCHS = 3  # Arguments of `fit` that come before its `epochs`.
 _ALARMING = 3  # Failures in a row, from the first trial on, that look like a mistake.
 
 
-class Tuner(TrialRunner):
+class Tuner(Answers):
     """Search a hypermodel's space with any oracle.
 
     A `keras_tuner.Tuner`, with a budget, a time limit, and files that survive a kill at any moment.
@@ -51,7 +52,9 @@ class Tuner(TrialRunner):
         budget: A `kerasnas.Budget`. What breaks it is never trained and costs no trial.
         objective: For an oracle that is not passed: name of a metric, a `keras_tuner.Objective`,
             or a list of these and of costs (params, macs, flash, ram, latency_ms; the last needs
-            a budget with `latency`).
+            a budget with `latency`). "val_tflite_accuracy", or any metric so, is that of the int8
+            file of each trained model, run by the interpreter; `tflite_size` and
+            `tflite_latency_ms` are its bytes and its milliseconds on this machine.
         max_trials: For an oracle that is not passed: number of trials, 10 by default.
         max_time: Time limit of one call of `search`, in seconds or as "90s", "30m", "2h"; no
             trial starts after it, and another `search` goes on.
@@ -112,7 +115,7 @@ class Tuner(TrialRunner):
         if hypermodel is not None or type(self).run_trial is TrialRunner.run_trial:
             arguments.check_hypermodel(hypermodel)
         made = arguments.choose_oracle(oracle, hypermodel, objective, max_trials, seed)
-        arguments.check_oracle(made, executions_per_trial)
+        arguments.check_oracle(made, executions_per_trial, hypermodel)
         arguments.check_budget(budget, made)
         inputs.check_positive("executions_per_trial", executions_per_trial)
         self.max_time = inputs.parse_duration(max_time)
@@ -123,6 +126,7 @@ class Tuner(TrialRunner):
         self._gate: Gate | None = None
         self._first_model: keras.Model | None = None
         self._saved = ""
+        self._file_scores = []
         # What building the space needs, before KerasTuner's constructor sets it.
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
         self.distribution_strategy = distribution_strategy
@@ -173,7 +177,7 @@ class Tuner(TrialRunner):
         except NotSketchable:
             hp = self.oracle.get_space()
             self.hypermodel.declare_hyperparameters(hp)
-            self._first_model, names = discover(self._build_hypermodel, hp)
+            self._first_model, names = discover(self._build_with_recipe, hp)
             ends = ("input_shape", "output_shape")
             network = str([getattr(self._first_model, end, None) for end in ends])
         self.oracle.update_space(hp)
@@ -431,6 +435,10 @@ class Tuner(TrialRunner):
             )
         fit = inputs.bind_fit(args, kwargs)
         inputs.check_data(fit)
+        files = deployed.wanted(self.oracle)
+        if files:
+            train_and_validation(fit, enough=1)
+            deployed.recipe_of(self.hypermodel, self.oracle.get_space())
         epochs = getattr(self.oracle, "max_epochs", None)
         if epochs is not None and fit.get("epochs", epochs) != epochs:
             # Scripts written for KerasTuner's Hyperband pass it; it has no effect there either.
@@ -444,8 +452,10 @@ class Tuner(TrialRunner):
         model = self._first_model if self._first_model is not None else self._default_model()
         if model is not None:
             for objective in members(self.oracle.objective):
-                if objective.name not in COSTS:
+                if not is_cost(objective.name):
                     inputs.check_objective(objective, model, fit)
+            if files:
+                deployed.check_model(model)
         self._first_model = None
 
     def _default_model(self) -> keras.Model | None:
@@ -454,67 +464,6 @@ class Tuner(TrialRunner):
                 return self._build_hypermodel(self.oracle.get_space())
             except Exception:
                 return None  # The defaults may be a corner that fails; the trials will tell.
-
-    def _trials(self) -> list[Trial]:
-        # An oracle behind gRPC does not show its trials.
-        return list(getattr(self.oracle, "trials", {}).values())
-
-    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """Give the best completed trials, the best first; fewer if there are fewer."""
-        inputs.check_positive("num_trials", num_trials)
-        best = self.oracle.get_best_trials(num_trials)
-        return [trial for trial in best if trial.status == "COMPLETED"]
-
-    def get_pareto_trials(self) -> list[Trial]:
-        """Give the completed trials that no other one beats in all objectives, the first first.
-
-        Returns:
-            Trials; of one objective, those with the best score.
-
-        Raises:
-            TypeError: The oracle is not one of kerasnas.oracles.
-        """
-        if not hasattr(self.oracle, "get_pareto_trials"):
-            raise TypeError(
-                "`get_pareto_trials` needs an oracle of kerasnas.oracles. "
-                f"Received: oracle of type {type(self.oracle).__name__}"
-            )
-        return self.oracle.get_pareto_trials()
-
-    def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
-        """Give the hyperparameters of the best completed trials, the best first."""
-        return [trial.hyperparameters for trial in self.get_best_trials(num_trials)]
-
-    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
-        """Give the models of the best completed trials with the weights of their best epochs.
-
-        Args:
-            num_models: How many at most.
-
-        Returns:
-            Compiled models, the best first; fewer if fewer trials are completed.
-        """
-        inputs.check_positive("num_models", num_models)
-        return [self.load_model(trial) for trial in self.get_best_trials(num_models)]
-
-    def results(self) -> list[dict[str, Any]]:
-        """Give everything that is known about each trial, in the order of the trials.
-
-        Returns:
-            A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
-            ram_bytes, latency_ms, epochs, best_step, duration (seconds), parents, operator,
-            message; of several objectives also pareto (whether no other trial is better in all)
-            and hypervolume (what the trials up to this one dominate, as a share of the box between
-            the best and the worst of each objective). What is not known is None.
-        """
-        lineage = getattr(self.oracle, "lineage", {})
-        found = [
-            result_of(trial, lineage.get(trial.trial_id), self._record_fname(trial.trial_id))
-            for trial in sorted(self._trials(), key=lambda trial: int(trial.trial_id))
-        ]
-        if len(self._objectives()) > 1:
-            add_trade_off(found, self.oracle)
-        return found
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ _SUFFIX = ".weights.h5"  # keras.Model.save_weights takes no other.
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Keep the weights of the best epoch, over all the executions of one trial.
+    """Keep the weights of each execution's best epoch, and write those of the best of them.
 
-    They stay in memory until `write`, so that a trial writes one file, whole or not at all. An
+    They stay in memory until `write`, so that an execution writes one file, whole or not at all. An
     epoch whose loss is not finite ends the trial.
 
     Args:
@@ -33,7 +33,8 @@ class BestEpoch(keras.callbacks.Callback):
         self.path = path
         self.epochs = 0
         self.params: int | None = None
-        self._best = -math.inf if objective.direction == "max" else math.inf
+        self._worst = -math.inf if objective.direction == "max" else math.inf
+        self._best, self._written = self._worst, self._worst
         self._weights: list[np.ndarray] | None = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
@@ -41,7 +42,7 @@ class BestEpoch(keras.callbacks.Callback):
         self.epochs = 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Keep the weights if this epoch is the best so far.
+        """Keep the weights if this epoch is the best of its execution.
 
         Raises:
             ArithmeticError: The loss is not finite.
@@ -60,14 +61,21 @@ class BestEpoch(keras.callbacks.Callback):
         self._weights = [np.array(variable) for variable in _variables(self.model)]
 
     def write(self) -> None:
-        """Write the weights kept since the last call, if there are any."""
+        """End an execution: give its model the weights kept, and write them if they are the best.
+
+        Of executions that do not report the objective, each is better than the last.
+        """
         if self.model is not None and self.model.built:
             self.params = self.model.count_params()
-        if self._weights is None:
+        weights, self._weights = self._weights, None
+        best, self._best = self._best, self._worst
+        if weights is None:
             return
-        for variable, value in zip(_variables(self.model), self._weights, strict=True):
+        for variable, value in zip(_variables(self.model), weights, strict=True):
             variable.assign(value)
-        self._weights = None
+        if best != self._worst and not self.objective.better_than(best, self._written):
+            return
+        self._written = best
         temporary = f"{self.path.removesuffix(_SUFFIX)}.tmp{_SUFFIX}"
         self.model.save_weights(temporary)
         # The flush of the journal that ends the trial comes after: one flush a trial serves both.

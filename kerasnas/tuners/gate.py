@@ -14,6 +14,7 @@ from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.profile import Profile, profile_graph
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
+from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.hypermodels.settled import Settled
 from kerasnas.oracles.session import clear_session
 
@@ -37,7 +38,8 @@ class Gate:
     """Profiles and identifies proposals, and remembers every one by its values.
 
     A `kerasnas.HyperModel` is sketched; any other hypermodel is built, once for each new proposal,
-    with a container that notes which hyperparameters the build reads.
+    with a container that notes which hyperparameters the build reads. Proposals with another recipe
+    are told apart; costs are those of the network before it is compressed.
 
     Args:
         hypermodel: What builds the models.
@@ -88,7 +90,7 @@ class Gate:
         return self._violations(judged.profile, judged.network, lambda: self._build(values)[0])
 
     def key(self, values: Mapping[str, Any]) -> str:
-        """The network that the values build and train, as text that equals for equal networks."""
+        """What the values build, train and compress, as text that equals for equal results."""
         return self._judge(values).key
 
     def profile(self, values: Mapping[str, Any]) -> Profile | None:
@@ -164,7 +166,7 @@ class Gate:
         except NotSketchable:
             return self._judge_build(values)
         unread = {name: value for name, value in values.items() if name not in hp.read}
-        training = self._training(unread)
+        training = {**self._training(unread), **self._recipe(values)}
         fit = self._fit_values(values, {*hp.read, *training})
         network = graph.fingerprint()
         key = _digest({"graph": network, "training": training, **fit})
@@ -180,6 +182,17 @@ class Gate:
             self._trainings[text] = self._hypermodel.training_values(values)
         return self._trainings[text]
 
+    def _recipe(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values that the recipe reads."""
+        if not has_recipe(self._hypermodel):
+            return {}
+        hp = Settled(values)
+        try:
+            read_recipe(self._hypermodel, hp)
+        except Exception:
+            return dict(values)  # It will be a failed trial, where its reason is shown.
+        return {name: value for name, value in hp.read.items() if name in values}
+
     def _fit_values(self, values: Mapping[str, Any], read: set[str]) -> dict[str, Any]:
         """Those of the values that only a `fit` of the hypermodel's own can read."""
         self._architectural |= read
@@ -191,7 +204,9 @@ class Gate:
         hp = _Noting.of(self._known(), values)
         # Layers without a name are numbered on, and their names are in the file that is costed.
         clear_session()
-        return self._hypermodel.build(hp), hp
+        model = self._hypermodel.build(hp)
+        read_recipe(self._hypermodel, hp)
+        return model, hp
 
     def _judge_build(self, values: Mapping[str, Any]) -> _Judged:
         try:

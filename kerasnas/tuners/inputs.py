@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import keras_tuner
 
+from kerasnas.oracles.objectives import float_name
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd]\s*)+")
 _DATA = ("x", "y", "sample_weight")
@@ -195,7 +197,7 @@ def check_objective(
     known = ["loss", *metrics]
     several = len(getattr(model, "output_names", None) or []) > 1
     for name in wanted:
-        base = name.removeprefix("val_")
+        base = float_name(name).removeprefix("val_")
         of_an_output = several and base.endswith(tuple(f"_{metric}" for metric in known))
         if base not in known and not of_an_output:
             choices = [*known, *(f"val_{metric}" for metric in known)]

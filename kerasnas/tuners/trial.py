@@ -9,8 +9,10 @@ import gc
 import json
 import math
 import os
+import statistics
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,10 +22,12 @@ from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine import tuner_utils
 
 from kerasnas.hardware.budget import LIMITS
+from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.oracles.admission import describe as describe_violations
 from kerasnas.oracles.journal import write_atomic
-from kerasnas.oracles.objectives import COSTS, members
+from kerasnas.oracles.objectives import COSTS, is_cost, members
 from kerasnas.oracles.session import clear_session, kept_random_state, seeded
+from kerasnas.tuners import deployed
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.reporting import Reporter
@@ -37,6 +41,7 @@ class TrialRunner(keras_tuner.Tuner):
 
     _gate: Gate | None
     _seed: int
+    _file_scores: list[dict[str, float]]  # Of the running trial, one for each execution.
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         """Build and fit a trial's model, once for each execution.
@@ -56,6 +61,7 @@ class TrialRunner(keras_tuner.Tuner):
         callbacks = kwargs.pop("callbacks", None)
         best = BestEpoch(self._trained_objective(), self._get_checkpoint_fname(trial.trial_id))
         costs = self._costs(trial)
+        scored = self._file_score(trial, args, kwargs)
         started = time.monotonic()
         results = []
         try:
@@ -69,15 +75,37 @@ class TrialRunner(keras_tuner.Tuner):
                     fit_kwargs = {**kwargs, "callbacks": [*copies, *watchers]}
                     results.append(self._build_and_fit_model(trial, *args, **fit_kwargs))
                     best.write()
+                    if scored is not None:
+                        self._file_scores.append(scored(best.model))
         finally:
             record = {"seconds": time.monotonic() - started, "epochs": best.epochs, **costs}
             write_atomic(self._record_fname(trial.trial_id), json.dumps(record))
         return results
 
+    def _file_score(
+        self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Callable[[keras.Model], dict[str, float]] | None:
+        """What scores a trained model as a file; None where the search does not ask for it."""
+        names = deployed.wanted(self.oracle)
+        if not names:
+            return None
+        # Before the training: a recipe that cannot be made must not cost one.
+        try:
+            recipe = deployed.recipe_of(self.hypermodel, trial.hyperparameters)
+        except Exception as error:
+            raise keras_tuner.errors.FailedTrialError(
+                f"the recipe of the hypermodel cannot be made: {error}"
+            ) from error
+        score = deployed.Deployed.of_fit(args, kwargs, recipe is not None, self._seed)
+        return lambda model: score(model, recipe, names)
+
     def _trained_objective(self) -> keras_tuner.Objective:
         """The objective that the best epoch is chosen by: the first that is no cost."""
+        return deployed.float_objective(self._metric_objective())
+
+    def _metric_objective(self) -> keras_tuner.Objective:
         objectives = self._objectives()
-        return next((one for one in objectives if one.name not in COSTS), objectives[0])
+        return next((one for one in objectives if not is_cost(one.name)), objectives[0])
 
     def _objectives(self) -> list[keras_tuner.Objective]:
         """What the oracle tells apart; KerasTuner's own makes one sum of several."""
@@ -138,6 +166,12 @@ class TrialRunner(keras_tuner.Tuner):
             self._override_compile_args(model)
         return model
 
+    def _build_with_recipe(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Build a model, and read all that a trial of it will read."""
+        model = self._build_hypermodel(hp)
+        read_recipe(self.hypermodel, hp)
+        return model
+
     def _try_build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         model = self._build_hypermodel(hp)
         if self.max_model_size and model.built and model.count_params() > self.max_model_size:
@@ -186,17 +220,21 @@ class TrialRunner(keras_tuner.Tuner):
         # The NaN of an earlier attempt must not stand for this one's result.
         stored = self.oracle.get_trial(trial.trial_id)
         stored.metrics = type(stored.metrics)()
+        self._file_scores = []
         results = self.run_trial(trial, *args, **kwargs)
         objective = self._trained_objective()
-        if self.oracle.get_trial(trial.trial_id).metrics.exists(objective.name):
+        if self.oracle.get_trial(trial.trial_id).metrics.exists(self._metric_objective().name):
             return  # A `run_trial` of the user's own has reported by itself.
         tuner_utils.validate_trial_results(results, objective, "Tuner.run_trial()")
         _check_reported(results, objective)
         metrics = tuner_utils.convert_to_metrics_dict(results, objective)
         metrics = {**metrics, **self._cost_objectives(trial)}
-        score = objective.get_value(metrics)
-        if not math.isfinite(score):
-            raise ArithmeticError(f"{objective.name} is {score}")
+        for name in self._file_scores[0] if self._file_scores else ():
+            metrics[name] = statistics.fmean(scores[name] for scores in self._file_scores)
+        for wanted in (objective, self._metric_objective()):
+            score = wanted.get_value(metrics)
+            if not math.isfinite(score):
+                raise ArithmeticError(f"{wanted.name} is {score}")
         self.oracle.update_trial(
             trial.trial_id,
             {name: float(value) for name, value in metrics.items()},

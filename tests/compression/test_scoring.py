@@ -30,6 +30,13 @@ def test_scores_as_the_model_itself(several):
     assert got == pytest.approx(want, rel=1e-4)
 
 
+def test_scores_heed_weights():
+    model = keras.Sequential([keras.Input((2,)), L.Dense(1)])
+    model.compile(loss="mse", weighted_metrics=["mae"])
+    found = Scorer(model).score(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([1.0, 0.0]))
+    assert found == {"loss": 0.5, "mae": 1.0}
+
+
 def test_a_metric_that_cannot_be_made_again():
     def own(y_true, y_pred):
         return keras.ops.mean(y_true - y_pred)

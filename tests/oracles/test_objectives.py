@@ -13,8 +13,32 @@ def test_costs_are_minimised_and_a_list_of_one_is_that_one():
 
 
 @pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("val_tflite_accuracy", "max"),
+        ("val_tflite_auc", "max"),
+        ("val_tflite_loss", "min"),
+        ("val_tflite_mae", "min"),
+        ("tflite_size", "min"),
+        ("tflite_latency_ms", "min"),
+    ],
+)
+def test_what_a_file_scores_points_where_its_metric_does(name, direction):
+    found = resolve(name)
+    assert (found.name, found.direction) == (name, direction)
+    assert resolve(keras_tuner.Objective("val_tflite_mine", "max")).direction == "max"
+
+
+def test_limits_on_a_file():
+    oracle = oracles.NSGA2Oracle("val_accuracy", limits={"tflite_size": 8000})
+    assert [(one.name, one.direction) for one, _ in oracle.limits] == [("tflite_size", "min")]
+
+
+@pytest.mark.parametrize(
     ("objective", "message"),
     [
+        (keras_tuner.Objective("tflite_size", "max"), "always minimised"),
+        ("val_tflite_mine", r'Objective\("val_tflite_mine", "max"\) or "min"'),
         ([], "list of different metrics"),
         (["val_loss", "val_loss"], "list of different metrics"),
         (keras_tuner.Objective("flash", "max"), "always minimised"),

@@ -46,8 +46,9 @@ def tuner_of(kind, directory, moment="never", number=0):
     settings = {"Evolution": {"max_trials": 5, "population_size": 2}}
     settings["Hyperband"] = {"max_epochs": 4, "factor": 2, "min_epochs": 1}
     settings["ASHA"] = {"max_trials": 6, "max_epochs": 4, "factor": 2, "min_epochs": 1}
-    settings = settings[kind]
-    return Killed(build, objective="val_loss", seed=0, directory=directory, **settings)
+    settings["Random"] = {"max_trials": 4}
+    objective = "val_tflite_loss" if kind == "Random" else "val_loss"
+    return Killed(build, objective=objective, seed=0, directory=directory, **settings[kind])
 
 
 def search(tuner):

@@ -15,7 +15,11 @@ def table(tuner):
     return [(r["trial_id"], r["status"], r["values"], r["score"]) for r in tuner.results()]
 
 
-@pytest.mark.parametrize("kind", ["Evolution", "Hyperband", "ASHA"])
+@pytest.mark.parametrize(
+    "kind",
+    # The last scores files.
+    ["Evolution", "Hyperband", "ASHA", pytest.param("Random", marks=pytest.mark.slow)],
+)
 def test_killed_searches_end_as_the_unbroken_one(tmp_path, kind):
     unbroken = killed_search.tuner_of(kind, tmp_path / "unbroken")
     killed_search.search(unbroken)

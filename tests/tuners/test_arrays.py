@@ -1,0 +1,65 @@
+import keras
+import numpy as np
+import pytest
+
+from kerasnas.tuners.arrays import train_and_validation
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return self.x[4 * index : 4 * index + 4], self.y[4 * index : 4 * index + 4]
+
+
+@pytest.fixture
+def arrays():
+    return np.arange(32.0).reshape(16, 2), np.arange(16)
+
+
+def test_arrays_and_weights(arrays):
+    x, y = arrays
+    fit = {"x": {"a": x, "b": y}, "y": keras.ops.convert_to_tensor(y), "validation_data": (x, y, y)}
+    train, validation = train_and_validation(fit, None)
+    assert np.array_equal(train[0]["a"], x)
+    assert isinstance(train[1], np.ndarray)
+    assert train[2] is None
+    assert np.array_equal(validation[2], y)
+
+
+def test_the_split_is_that_of_fit(arrays):
+    x, y = arrays
+    fit = {"x": [x, x], "y": y, "validation_split": 0.3}
+    (kept, _, _), (held, targets, weights) = train_and_validation(fit, None)
+    assert targets.tolist() == [11, 12, 13, 14, 15]
+    assert [len(part) for part in (*kept, *held)] == [11, 11, 5, 5]
+    assert weights is None
+
+
+@pytest.mark.parametrize("kind", ["tf.data", "PyDataset"])
+def test_batches_are_joined(arrays, kind):
+    x, y = arrays
+    batches = Batches(x, y)
+    if kind == "tf.data":
+        import tensorflow as tf
+
+        batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(4).repeat()
+    fit = {"x": batches, "steps_per_epoch": 4, "validation_data": batches, "validation_steps": 2}
+    train, validation = train_and_validation(fit, None)
+    assert np.array_equal(train[0], x)
+    assert np.array_equal(train[1], y)
+    assert train[2] is None
+    assert np.array_equal(validation[1], y[:8])
+    assert len(train_and_validation(fit, 5)[0][0]) == 8  # Whole batches, until it is enough.
+
+
+def test_what_can_be_read_only_once_is_refused(arrays):
+    with pytest.raises(ValueError, match=r"`x` must be arrays, or a data set.*generator"):
+        train_and_validation({"x": (a for a in [arrays]), "validation_split": 0.5}, None)
+    with pytest.raises(ValueError, match=r"scored on validation data.*Received: neither"):
+        train_and_validation({"x": arrays[0]}, None)
