@@ -7,10 +7,6 @@ from collections.abc import Iterable, Sequence
 from kerasnas.hardware.graph import Graph, Shape
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
-
-
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Sketch:
     """The output of a layer in a network that is described and not built.
@@ -84,18 +80,42 @@ class Sketch:
         inputs = (self.index, *(x.index for x in others))
         return Sketch(self.graph, self.graph.add(kind, name, inputs, shape, weights, config))
 
-    def _windows(self, window: tuple[int, int], strides: tuple[int, int], same: bool) -> Shape:
-        if len(self.shape) != 3:
+    def _spread(self, value: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
+        if len(self.shape) != rank + 1:
+            wanted = "(height, width, channels)" if rank == 2 else "(length, channels)"
             raise ValueError(
-                "A convolution or pooling operation needs an input of shape (height, width, "
-                f"channels). Received: shape={self.shape}"
+                f"A convolution or pooling operation needs an input of shape {wanted}. "
+                f"Received: shape={self.shape}"
             )
-        spans = (
-            self.shape[:2]
-            if same
-            else [s - w + 1 for s, w in zip(self.shape, window, strict=False)]
-        )
-        return tuple(max(math.ceil(s / t), 0) for s, t in zip(spans, strides, strict=True))
+        return (value,) * rank if isinstance(value, int) else value
+
+    def _windows(self, window: Shape, strides: Shape, padding: str) -> Shape:
+        sizes = self.shape[:-1]
+        if padding == "valid":
+            sizes = tuple(s - w + 1 for s, w in zip(sizes, window, strict=True))
+        return tuple(max(math.ceil(s / t), 0) for s, t in zip(sizes, strides, strict=True))
+
+    def _convolution(
+        self,
+        kind: str,
+        rank: int,
+        filters: int | None,
+        kernel_size: int | tuple[int, ...],
+        strides: int | tuple[int, ...],
+        padding: str,
+        use_bias: bool,
+        name: str,
+    ) -> "Sketch":
+        """A convolution; a depthwise one without `filters`."""
+        kernel, step = self._spread(kernel_size, rank), self._spread(strides, rank)
+        channels = self.shape[-1] if filters is None else filters
+        weights = [(*kernel, self.shape[-1], 1 if filters is None else filters)]
+        weights += [(channels,)] if use_bias else []
+        shape = (*self._windows(kernel, step, padding), channels)
+        config: tuple[object, ...] = (step, padding, (1,) * rank)
+        if filters is not None:
+            config = (*config, 1)
+        return self.layer(f"{kind}{rank}D", name, shape, weights, config)
 
     def conv2d(
         self,
@@ -120,10 +140,7 @@ class Sketch:
         Raises:
             ValueError: The input is not of shape (height, width, channels).
         """
-        kernel, step = _pair(kernel_size), _pair(strides)
-        weights = [(*kernel, self.shape[-1], filters)] + ([(filters,)] if use_bias else [])
-        shape = (*self._windows(kernel, step, padding == "same"), filters)
-        return self.layer("Conv2D", name, shape, weights, (step, padding, (1, 1), 1))
+        return self._convolution("Conv", 2, filters, kernel_size, strides, padding, use_bias, name)
 
     def depthwise_conv2d(
         self,
@@ -135,10 +152,36 @@ class Sketch:
         name: str,
     ) -> "Sketch":
         """A `DepthwiseConv2D` of depth multiplier 1; its arguments are those of `conv2d`."""
-        kernel, step, channels = _pair(kernel_size), _pair(strides), self.shape[-1]
-        weights = [(*kernel, channels, 1)] + ([(channels,)] if use_bias else [])
-        shape = (*self._windows(kernel, step, padding == "same"), channels)
-        return self.layer("DepthwiseConv2D", name, shape, weights, (step, padding, (1, 1)))
+        return self._convolution(
+            "DepthwiseConv", 2, None, kernel_size, strides, padding, use_bias, name
+        )
+
+    def conv1d(
+        self,
+        filters: int,
+        kernel_size: int,
+        *,
+        strides: int = 1,
+        padding: str = "same",
+        use_bias: bool = True,
+        name: str,
+    ) -> "Sketch":
+        """A `Conv1D` on a shape of (length, channels); its arguments are those of `conv2d`."""
+        return self._convolution("Conv", 1, filters, kernel_size, strides, padding, use_bias, name)
+
+    def depthwise_conv1d(
+        self,
+        kernel_size: int,
+        *,
+        strides: int = 1,
+        padding: str = "same",
+        use_bias: bool = True,
+        name: str,
+    ) -> "Sketch":
+        """A `DepthwiseConv1D`; its arguments are those of `conv1d`."""
+        return self._convolution(
+            "DepthwiseConv", 1, None, kernel_size, strides, padding, use_bias, name
+        )
 
     def dense(self, units: int, *, use_bias: bool = True, name: str) -> "Sketch":
         """A `Dense` layer on the last axis.
@@ -168,14 +211,15 @@ class Sketch:
     def _pool(
         self,
         kind: str,
-        size: int | tuple[int, int],
-        strides: int | tuple[int, int],
+        rank: int,
+        size: int | tuple[int, ...],
+        strides: int | tuple[int, ...],
         padding: str,
         name: str,
     ) -> "Sketch":
-        window, step = _pair(size), _pair(strides)
-        shape = (*self._windows(window, step, padding == "same"), self.shape[-1])
-        return self.layer(kind, name, shape, config=(window, step, padding))
+        window, step = self._spread(size, rank), self._spread(strides, rank)
+        shape = (*self._windows(window, step, padding), self.shape[-1])
+        return self.layer(f"{kind}Pooling{rank}D", name, shape, config=(window, step, padding))
 
     def max_pooling2d(
         self,
@@ -196,7 +240,7 @@ class Sketch:
         Raises:
             ValueError: The input is not of shape (height, width, channels).
         """
-        return self._pool("MaxPooling2D", pool_size, strides, padding, name)
+        return self._pool("Max", 2, pool_size, strides, padding, name)
 
     def average_pooling2d(
         self,
@@ -207,11 +251,36 @@ class Sketch:
         name: str,
     ) -> "Sketch":
         """An `AveragePooling2D`; its arguments are those of `max_pooling2d`."""
-        return self._pool("AveragePooling2D", pool_size, strides, padding, name)
+        return self._pool("Average", 2, pool_size, strides, padding, name)
 
-    def global_average_pooling2d(self, *, name: str) -> "Sketch":
-        """A `GlobalAveragePooling2D`."""
-        return self.layer("GlobalAveragePooling2D", name, self.shape[-1:])
+    def max_pooling1d(
+        self, pool_size: int, *, strides: int, padding: str = "same", name: str
+    ) -> "Sketch":
+        """A `MaxPooling1D`; its arguments are those of `max_pooling2d`."""
+        return self._pool("Max", 1, pool_size, strides, padding, name)
+
+    def average_pooling1d(
+        self, pool_size: int, *, strides: int, padding: str = "same", name: str
+    ) -> "Sketch":
+        """An `AveragePooling1D`; its arguments are those of `max_pooling2d`."""
+        return self._pool("Average", 1, pool_size, strides, padding, name)
+
+    def global_average_pooling2d(self, *, keepdims: bool = False, name: str) -> "Sketch":
+        """A `GlobalAveragePooling2D`.
+
+        Args:
+            keepdims: Whether the axes that it averages over stay, with one value each.
+            name: Name of the layer.
+        """
+        return self._average("GlobalAveragePooling2D", keepdims, name)
+
+    def global_average_pooling1d(self, *, keepdims: bool = False, name: str) -> "Sketch":
+        """A `GlobalAveragePooling1D`; its arguments are those of `global_average_pooling2d`."""
+        return self._average("GlobalAveragePooling1D", keepdims, name)
+
+    def _average(self, kind: str, keepdims: bool, name: str) -> "Sketch":
+        ones = (1,) * (len(self.shape) - 1) if keepdims else ()
+        return self.layer(kind, name, (*ones, self.shape[-1]))
 
     def flatten(self, *, name: str) -> "Sketch":
         """A `Flatten`."""
@@ -240,6 +309,23 @@ class Sketch:
             if other.shape != self.shape:
                 raise ValueError(f"Cannot add shapes {self.shape} and {other.shape} in {name!r}")
         return self.layer("Add", name, self.shape, others=others)
+
+    def multiply(self, other: "Sketch", *, name: str) -> "Sketch":
+        """A `Multiply` of this and another of the same shape, or of axes of length one.
+
+        Args:
+            other: Sketch of the same graph.
+            name: Name of the layer.
+
+        Raises:
+            ValueError: A shape that does not fit.
+        """
+        fits = len(other.shape) == len(self.shape) and all(
+            b in (a, 1) for a, b in zip(self.shape, other.shape, strict=True)
+        )
+        if not fits:
+            raise ValueError(f"Cannot multiply shapes {self.shape} and {other.shape} in {name!r}")
+        return self.layer("Multiply", name, self.shape, others=[other])
 
     def concatenate(self, others: Sequence["Sketch"], *, name: str) -> "Sketch":
         """A `Concatenate` of this and the others on the last axis.

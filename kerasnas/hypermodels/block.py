@@ -55,7 +55,7 @@ class Block:
             if self.skip == "add" and layers.shape_of(x) != wanted:
                 x = layers.dense(x, wanted[-1], name=f"{self.name}_skip_dense")
         elif shape[:-1] != wanted[:-1] or (self.skip == "add" and shape != wanted):
-            x = layers.conv2d(x, wanted[-1], 1, strides=self.strides, name=f"{self.name}_skip_conv")
+            x = layers.conv(x, wanted[-1], 1, strides=self.strides, name=f"{self.name}_skip_conv")
         return x
 
 

@@ -25,7 +25,8 @@ class CellHyperModel(HyperModel):
     and two settings never are the same cell. The defaults are the cell of NAS-Bench-201.
 
     Args:
-        input_shape: Shape of one sample: (height, width, channels).
+        input_shape: Shape of one sample: (height, width, channels), or (length, channels), which
+            is searched with one-dimensional operations.
         num_classes: Number of classes.
         nodes: Number of nodes, 2 to 5.
         operations: Names of the operations of an edge. All must keep the width.
@@ -62,9 +63,9 @@ class CellHyperModel(HyperModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(input_shape, num_classes, **kwargs)
-        if len(self.input_shape) != 3:
+        if len(self.input_shape) not in (2, 3):
             raise ValueError(
-                "Argument `input_shape` must be (height, width, channels). "
+                "Argument `input_shape` must be (height, width, channels) or (length, channels). "
                 f"Received: input_shape={input_shape!r}"
             )
         if not 2 <= nodes <= 5:
@@ -144,14 +145,14 @@ class CellHyperModel(HyperModel):
         width = 2 * layers.shape_of(x)[-1]
         y = _relu_conv_bn(x, width, 2, f"{name}_a")
         y = _relu_conv_bn(y, width, 1, f"{name}_b")
-        x = layers.average_pooling2d(x, 2, strides=2, name=f"{name}_pool")
-        x = layers.conv2d(x, width, 1, use_bias=False, name=f"{name}_project")
+        x = layers.average_pooling(x, 2, strides=2, name=f"{name}_pool")
+        x = layers.conv(x, width, 1, use_bias=False, name=f"{name}_project")
         return layers.add([x, y], name=f"{name}_add")
 
 
 def _relu_conv_bn(x: Tensor, width: int, strides: int, name: str) -> Tensor:
     x = layers.activate(x, "relu", name=f"{name}_relu")
-    x = layers.conv2d(x, width, 3, strides=strides, use_bias=False, name=f"{name}_conv")
+    x = layers.conv(x, width, 3, strides=strides, use_bias=False, name=f"{name}_conv")
     return layers.normalize(x, "batch", name=f"{name}_bn")
 
 

@@ -97,7 +97,7 @@ class HyperModel(keras_tuner.HyperModel):
         self.metrics = list(metrics)
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """What comes before the body: a 3×3 convolution on images, nothing on vectors."""
+        """What comes before the body: a convolution with a kernel of 3; nothing on vectors."""
         if len(layers.shape_of(x)) == 1:
             return x
         return self.choose(hp, "stem", ["conv3x3"], filters=self.stem_filters)(x)
@@ -110,8 +110,8 @@ class HyperModel(keras_tuner.HyperModel):
 
     def head(self, hp: Hyperparameters, x: Tensor) -> Tensor:
         """What comes after the body: global average pooling and a softmax (sigmoid for 1 class)."""
-        if len(layers.shape_of(x)) == 3:
-            x = layers.global_average_pooling2d(x, name="head_pool")
+        if len(layers.shape_of(x)) in (2, 3):
+            x = layers.global_average_pooling(x, name="head_pool")
         elif len(layers.shape_of(x)) > 1:
             x = layers.flatten(x, name="head_flatten")
         x = layers.dense(x, self.num_classes, name="head_dense")
@@ -263,7 +263,8 @@ class HyperModel(keras_tuner.HyperModel):
                 out ("conv", "mbconv3x3") is searched.
             filters: Width of the output; None keeps that of the input.
             strides: Subsampling of height and width.
-            activation: "relu" or "relu6" (any Keras activation works; these quantize well).
+            activation: "relu", "relu6" or "hard_silu"; any Keras activation works, these quantize
+                well.
             normalization: "batch" or "none".
             skip: "none", "add" or "concatenate": how the input joins the output. Where their
                 shapes differ, the input goes through a 1×1 convolution first.

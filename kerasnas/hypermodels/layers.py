@@ -14,7 +14,7 @@ from kerasnas.hardware.sketch import Sketch
 Tensor: TypeAlias = Any  # a KerasTensor or a Sketch
 
 
-def conv2d(
+def conv(
     x: Tensor,
     filters: int,
     kernel_size: int,
@@ -23,23 +23,27 @@ def conv2d(
     strides: int = 1,
     use_bias: bool = True,
 ) -> Tensor:
-    """A `Conv2D` with "same" padding."""
+    """A `Conv2D` on an image, a `Conv1D` on a sequence, with "same" padding."""
+    flat = _is_sequence(x)
     if isinstance(x, Sketch):
-        return x.conv2d(filters, kernel_size, strides=strides, use_bias=use_bias, name=name)
-    return keras.layers.Conv2D(
+        method = x.conv1d if flat else x.conv2d
+        return method(filters, kernel_size, strides=strides, use_bias=use_bias, name=name)
+    layer = keras.layers.Conv1D if flat else keras.layers.Conv2D
+    return layer(
         filters, kernel_size, strides=strides, padding="same", use_bias=use_bias, name=name
     )(x)
 
 
-def depthwise_conv2d(
+def depthwise_conv(
     x: Tensor, kernel_size: int, *, name: str, strides: int = 1, use_bias: bool = True
 ) -> Tensor:
-    """A `DepthwiseConv2D` with "same" padding."""
+    """A `DepthwiseConv2D` on an image, a `DepthwiseConv1D` on a sequence, with "same" padding."""
+    flat = _is_sequence(x)
     if isinstance(x, Sketch):
-        return x.depthwise_conv2d(kernel_size, strides=strides, use_bias=use_bias, name=name)
-    return keras.layers.DepthwiseConv2D(
-        kernel_size, strides=strides, padding="same", use_bias=use_bias, name=name
-    )(x)
+        method = x.depthwise_conv1d if flat else x.depthwise_conv2d
+        return method(kernel_size, strides=strides, use_bias=use_bias, name=name)
+    layer = keras.layers.DepthwiseConv1D if flat else keras.layers.DepthwiseConv2D
+    return layer(kernel_size, strides=strides, padding="same", use_bias=use_bias, name=name)(x)
 
 
 def dense(x: Tensor, units: int, *, name: str, use_bias: bool = True) -> Tensor:
@@ -69,25 +73,33 @@ def activate(x: Tensor, function: str, *, name: str) -> Tensor:
     return keras.layers.Activation(function, name=name)(x)
 
 
-def max_pooling2d(x: Tensor, pool_size: int, *, name: str, strides: int = 1) -> Tensor:
-    """A `MaxPooling2D` with "same" padding."""
+def max_pooling(x: Tensor, pool_size: int, *, name: str, strides: int = 1) -> Tensor:
+    """A `MaxPooling2D` on an image, a `MaxPooling1D` on a sequence, with "same" padding."""
+    flat = _is_sequence(x)
     if isinstance(x, Sketch):
-        return x.max_pooling2d(pool_size, strides=strides, name=name)
-    return keras.layers.MaxPooling2D(pool_size, strides=strides, padding="same", name=name)(x)
+        return (x.max_pooling1d if flat else x.max_pooling2d)(pool_size, strides=strides, name=name)
+    layer = keras.layers.MaxPooling1D if flat else keras.layers.MaxPooling2D
+    return layer(pool_size, strides=strides, padding="same", name=name)(x)
 
 
-def average_pooling2d(x: Tensor, pool_size: int, *, name: str, strides: int = 1) -> Tensor:
-    """An `AveragePooling2D` with "same" padding."""
+def average_pooling(x: Tensor, pool_size: int, *, name: str, strides: int = 1) -> Tensor:
+    """An `AveragePooling2D` on an image, an `AveragePooling1D` on a sequence, "same" padded."""
+    flat = _is_sequence(x)
     if isinstance(x, Sketch):
-        return x.average_pooling2d(pool_size, strides=strides, name=name)
-    return keras.layers.AveragePooling2D(pool_size, strides=strides, padding="same", name=name)(x)
+        method = x.average_pooling1d if flat else x.average_pooling2d
+        return method(pool_size, strides=strides, name=name)
+    layer = keras.layers.AveragePooling1D if flat else keras.layers.AveragePooling2D
+    return layer(pool_size, strides=strides, padding="same", name=name)(x)
 
 
-def global_average_pooling2d(x: Tensor, *, name: str) -> Tensor:
-    """A `GlobalAveragePooling2D`."""
+def global_average_pooling(x: Tensor, *, name: str, keepdims: bool = False) -> Tensor:
+    """A `GlobalAveragePooling2D` on an image, a `GlobalAveragePooling1D` on a sequence."""
+    flat = _is_sequence(x)
     if isinstance(x, Sketch):
-        return x.global_average_pooling2d(name=name)
-    return keras.layers.GlobalAveragePooling2D(name=name)(x)
+        method = x.global_average_pooling1d if flat else x.global_average_pooling2d
+        return method(keepdims=keepdims, name=name)
+    layer = keras.layers.GlobalAveragePooling1D if flat else keras.layers.GlobalAveragePooling2D
+    return layer(keepdims=keepdims, name=name)(x)
 
 
 def flatten(x: Tensor, *, name: str) -> Tensor:
@@ -114,6 +126,13 @@ def add(tensors: Sequence[Tensor], *, name: str) -> Tensor:
     return keras.layers.Add(name=name)(list(tensors))
 
 
+def multiply(x: Tensor, other: Tensor, *, name: str) -> Tensor:
+    """A `Multiply` of a tensor and another of its shape, or with axes of length one."""
+    if isinstance(x, Sketch):
+        return x.multiply(other, name=name)
+    return keras.layers.Multiply(name=name)([x, other])
+
+
 def concatenate(tensors: Sequence[Tensor], *, name: str) -> Tensor:
     """A `Concatenate` of two tensors or more on the last axis; one alone is returned as it is."""
     first, *others = tensors
@@ -127,3 +146,8 @@ def concatenate(tensors: Sequence[Tensor], *, name: str) -> Tensor:
 def shape_of(x: Tensor) -> tuple[int, ...]:
     """Shape of a tensor without the batch."""
     return x.shape if isinstance(x, Sketch) else tuple(x.shape[1:])
+
+
+def _is_sequence(x: Tensor) -> bool:
+    """Whether a tensor is a sequence of shape (length, channels), not an image."""
+    return len(shape_of(x)) == 2

@@ -19,7 +19,8 @@ class LayerwiseHyperModel(HyperModel):
     `kerasnas.Tuner` compares networks, and tries such a pair once.
 
     Args:
-        input_shape: Shape of one sample: (height, width, channels).
+        input_shape: Shape of one sample: (height, width, channels), or (length, channels), which
+            is searched with one-dimensional operations.
         num_classes: Number of classes.
         stages: Widths to choose from, one list a stage.
         blocks: Least and largest number of blocks a stage.
@@ -60,9 +61,9 @@ class LayerwiseHyperModel(HyperModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(input_shape, num_classes, **kwargs)
-        if len(self.input_shape) != 3:
+        if len(self.input_shape) not in (2, 3):
             raise ValueError(
-                "Argument `input_shape` must be (height, width, channels). "
+                "Argument `input_shape` must be (height, width, channels) or (length, channels). "
                 f"Received: input_shape={input_shape!r}"
             )
         strides = (1,) + (2,) * (len(stages) - 1) if strides is None else strides

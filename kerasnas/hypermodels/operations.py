@@ -172,7 +172,7 @@ def conv(
     if order == "pre":
         x = layers.activate(x, activation, name=f"{name}_{activation}")
     bias = normalization == "none"
-    x = layers.conv2d(x, filters, kernel, strides=strides, use_bias=bias, name=f"{name}_conv")
+    x = layers.conv(x, filters, kernel, strides=strides, use_bias=bias, name=f"{name}_conv")
     return _finish(x, name, normalization, "none" if order == "pre" else activation)
 
 
@@ -192,10 +192,8 @@ def sepconv(
     if order == "pre":
         x = layers.activate(x, activation, name=f"{name}_{activation}")
     bias = normalization == "none"
-    x = layers.depthwise_conv2d(
-        x, kernel, strides=strides, use_bias=False, name=f"{name}_depthwise"
-    )
-    x = layers.conv2d(x, filters, 1, use_bias=bias, name=f"{name}_pointwise")
+    x = layers.depthwise_conv(x, kernel, strides=strides, use_bias=False, name=f"{name}_depthwise")
+    x = layers.conv(x, filters, 1, use_bias=bias, name=f"{name}_pointwise")
     return _finish(x, name, normalization, "none" if order == "pre" else activation)
 
 
@@ -214,7 +212,7 @@ def dwconv(
     if order == "pre":
         x = layers.activate(x, activation, name=f"{name}_{activation}")
     bias = normalization == "none"
-    x = layers.depthwise_conv2d(x, kernel, strides=strides, use_bias=bias, name=f"{name}_depthwise")
+    x = layers.depthwise_conv(x, kernel, strides=strides, use_bias=bias, name=f"{name}_depthwise")
     return _finish(x, name, normalization, "none" if order == "pre" else activation)
 
 
@@ -239,15 +237,76 @@ def mbconv(
 
     Source: Sandler et al. 2018, "MobileNetV2", arXiv:1801.04381, table 1.
     """
+    x = _widened(x, name, kernel, expansion, strides, activation, normalization)
+    return _projected(x, name, filters, normalization)
+
+
+@operation(
+    "mbconvse",
+    kernel=(3, 5, 7),
+    expansion=(1, 3, 6),
+    reduction=(4, 8),
+    decisions=("filters", "activation", "normalization", "skip"),
+)
+def mbconvse(
+    x: Tensor,
+    *,
+    name: str,
+    kernel: int,
+    expansion: int,
+    reduction: int,
+    filters: int,
+    strides: int = 1,
+    activation: str = "relu",
+    normalization: str = "batch",
+) -> Tensor:
+    """An inverted bottleneck whose channels are weighted before it narrows.
+
+    Source: Howard et al. 2019, "Searching for MobileNetV3", arXiv:1905.02244, figure 4.
+    """
+    x = _widened(x, name, kernel, expansion, strides, activation, normalization)
+    x = se(x, name=f"{name}_se", reduction=reduction)
+    return _projected(x, name, filters, normalization)
+
+
+def _widened(
+    x: Tensor,
+    name: str,
+    kernel: int,
+    expansion: int,
+    strides: int,
+    activation: str,
+    normalization: str,
+) -> Tensor:
     bias = normalization == "none"
     if expansion > 1:
         wide = layers.shape_of(x)[-1] * expansion
-        x = layers.conv2d(x, wide, 1, use_bias=bias, name=f"{name}_expand")
+        x = layers.conv(x, wide, 1, use_bias=bias, name=f"{name}_expand")
         x = _finish(x, f"{name}_expand", normalization, activation)
-    x = layers.depthwise_conv2d(x, kernel, strides=strides, use_bias=bias, name=f"{name}_depthwise")
-    x = _finish(x, f"{name}_depthwise", normalization, activation)
-    x = layers.conv2d(x, filters, 1, use_bias=bias, name=f"{name}_project")
+    x = layers.depthwise_conv(x, kernel, strides=strides, use_bias=bias, name=f"{name}_depthwise")
+    return _finish(x, f"{name}_depthwise", normalization, activation)
+
+
+def _projected(x: Tensor, name: str, filters: int, normalization: str) -> Tensor:
+    bias = normalization == "none"
+    x = layers.conv(x, filters, 1, use_bias=bias, name=f"{name}_project")
     return layers.normalize(x, normalization, name=f"{name}_project_bn")
+
+
+@operation("se", reduction=(4, 8))
+def se(x: Tensor, *, name: str, reduction: int, strides: int = 1) -> Tensor:
+    """Squeeze and excite: channels are weighted by what they hold on the whole.
+
+    Source: Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507, section 3.
+    """
+    x = identity(x, name=name, strides=strides)
+    channels = layers.shape_of(x)[-1]
+    y = layers.global_average_pooling(x, keepdims=True, name=f"{name}_squeeze")
+    y = layers.conv(y, max(1, channels // reduction), 1, name=f"{name}_reduce")
+    y = layers.activate(y, "relu", name=f"{name}_relu")
+    y = layers.conv(y, channels, 1, name=f"{name}_expand")
+    y = layers.activate(y, "sigmoid", name=f"{name}_sigmoid")
+    return layers.multiply(x, y, name=f"{name}_scale")
 
 
 @operation("dense", decisions=("filters", "activation", "normalization", "skip"))
@@ -270,13 +329,13 @@ def dense(
 @operation("maxpool", kernel=(3,))
 def maxpool(x: Tensor, *, name: str, kernel: int, strides: int = 1) -> Tensor:
     """Max pooling; the width stays."""
-    return layers.max_pooling2d(x, kernel, strides=strides, name=f"{name}_maxpool")
+    return layers.max_pooling(x, kernel, strides=strides, name=f"{name}_maxpool")
 
 
 @operation("avgpool", kernel=(3,))
 def avgpool(x: Tensor, *, name: str, kernel: int, strides: int = 1) -> Tensor:
     """Average pooling; the width stays."""
-    return layers.average_pooling2d(x, kernel, strides=strides, name=f"{name}_avgpool")
+    return layers.average_pooling(x, kernel, strides=strides, name=f"{name}_avgpool")
 
 
 @operation("dropout", rate=(0.1, 0.3, 0.5))
@@ -298,7 +357,7 @@ def identity(x: Tensor, *, name: str, strides: int = 1) -> Tensor:
     """The input itself, or every `strides`-th position of it."""
     if strides == 1:
         return x
-    return layers.max_pooling2d(x, 1, strides=strides, name=f"{name}_subsample")
+    return layers.max_pooling(x, 1, strides=strides, name=f"{name}_subsample")
 
 
 @operation("zero")

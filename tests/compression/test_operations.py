@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.export.model_file import float_operators
-from kerasnas.hypermodels import NAS_BENCH_201, operations
+from kerasnas.export.model_file import float_operators, operators
+from kerasnas.hypermodels import NAS_BENCH_201
+from kerasnas.hypermodels.operations import parse
 
 CODES = [
     *("conv3x3", "sepconv5x5", "dwconv3x3", "mbconv3x3_e3", "dense", "maxpool3x3"),
-    *("avgpool3x3", "dropout_r0.3", "flatten", "identity"),
+    *("avgpool3x3", "dropout_r0.3", "flatten", "identity", "mbconvse3x3_e3_r4"),
 ]
 
 
@@ -35,7 +36,7 @@ def compressed(
     hp.values = dict(values)
     keras.utils.set_random_seed(0)
     model = space.build(hp)
-    x, y = rng.random((32, 8, 8, 1), dtype="float32"), np.arange(32) % 3
+    x, y = rng.random((32, *space.input_shape), dtype="float32"), np.arange(32) % 3
     small = kn.compress(
         model,
         [kn.Prune(0.5, epochs=1), kn.Quantize("int8", epochs=1)],
@@ -51,12 +52,23 @@ def test_every_operation(code, rng):
     space = OneBlock((8, 8, 1), 3, stem_filters=4)
     space.code = code
     # A skip and relu6 go along where the operation heeds them.
-    if "skip" in operations.parse(code)[0].decisions:
+    if "skip" in parse(code)[0].decisions:
         space.skip, space.activation = "add", "relu6"
     small = compressed(space, {}, rng)
     assert float_operators(small.tflite) == []
     assert small.report[-1]["method"] == "quantization-aware"
     assert small.report[-1]["sparsity"] > 0.4
+
+
+def test_operations_on_a_sequence(rng):
+    space = OneBlock((16, 2), 3, stem_filters=4)
+    space.code, space.skip, space.activation = "mbconvse5x5_e3_r4", "add", "hard_silu"
+    small = compressed(space, {}, rng)
+    assert float_operators(small.tflite) == []
+    assert small.report[-1]["sparsity"] > 0.4
+    kinds = [op.name for op in operators(small.tflite)]
+    assert "HARD_SWISH" in kinds
+    assert "CONV_2D" in kinds
 
 
 def test_concatenation(rng):
@@ -66,7 +78,7 @@ def test_concatenation(rng):
 
 
 def test_every_registered_operation_is_covered_here():
-    covered = {operations.parse(code)[0].name for code in CODES} | {"zero"}
+    covered = {parse(code)[0].name for code in CODES} | {"zero"}
     built_in = {"conv", "sepconv", "dwconv", "mbconv", "dense", "maxpool", "avgpool", "dropout"}
     assert covered == built_in | {"flatten", "identity", "zero"}
 

@@ -181,6 +181,21 @@ def test_operators_run_in_the_order_of_the_file(edges, rng):
     compare(space.build(hp), "float32", rng)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_a_searched_network_on_sequences(dtype, rng):
+    space = kn.LayerwiseHyperModel(
+        (32, 4),
+        3,
+        stages=[(8,), (16,)],
+        blocks=(1, 1),
+        operations=["mbconvse3x3_e3_r4"],
+        activation=["hard_silu"],
+        normalization=["batch"],
+        skip=["add"],
+    )
+    compare(space.build(keras_tuner.HyperParameters()), dtype, rng)
+
+
 def test_normalizations_over_channels(rng):
     # Constants that happen to be equal are stored once, and these are many and small.
     compare(normalizations(), "float32", rng, flash=0.1)

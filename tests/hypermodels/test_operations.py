@@ -8,6 +8,7 @@ from kerasnas.hypermodels import operations
 CODES = [
     *("conv1x1", "conv3x3", "conv5x5", "sepconv3x3", "sepconv5x5", "dwconv3x3", "dwconv7x7"),
     *("mbconv3x3_e1", "mbconv5x5_e3", "mbconv7x7_e6", "dense", "maxpool3x3", "avgpool3x3"),
+    *("se_r4", "se_r8", "mbconvse3x3_e1_r4", "mbconvse5x5_e3_r8"),
     *("dropout_r0.3", "flatten", "identity"),
 ]
 
@@ -18,15 +19,20 @@ def settings_of(code: str, **wanted):
     return operation, {**fixed, **{k: v for k, v in given.items() if k in operation.decisions}}
 
 
+@pytest.mark.parametrize("shape", [(9, 7, 4), (9, 4)])
 @pytest.mark.parametrize("strides", [1, 2])
-@pytest.mark.parametrize("normalization", ["batch", "none"])
+@pytest.mark.parametrize(
+    ("normalization", "activation"), [("batch", "relu6"), ("none", "hard_silu")]
+)
 @pytest.mark.parametrize("code", CODES)
-def test_the_cost_of_every_operation_is_that_of_what_it_builds(code, normalization, strides):
-    operation, settings = settings_of(code, normalization=normalization)
-    inputs = keras.Input((9, 7, 4), name="input")
+def test_the_cost_of_every_operation_is_that_of_what_it_builds(
+    code, normalization, activation, strides, shape
+):
+    operation, settings = settings_of(code, normalization=normalization, activation=activation)
+    inputs = keras.Input(shape, name="input")
     built = operation(inputs, name="place", strides=strides, **settings)
     model = keras.Model(inputs, built)
-    sketched = operation(Sketch.input((9, 7, 4)), name="place", strides=strides, **settings)
+    sketched = operation(Sketch.input(shape), name="place", strides=strides, **settings)
     sketched.graph.outputs = (sketched.index,)
     assert sketched.shape == tuple(built.shape[1:])
     assert sketched.graph.fingerprint() == keras_graph(model).fingerprint()

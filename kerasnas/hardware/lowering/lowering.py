@@ -177,8 +177,14 @@ class Lowering:
         if self._shapes[tensor] == shape:
             return tensor
         maker = self._maker.get(tensor)
-        reduces = maker is not None and maker.kind in _REDUCING and self._readers[tensor] == 1
-        if reduces and without_ones(self._shapes[tensor]) == without_ones(shape):
+        same = without_ones(self._shapes[tensor]) == without_ones(shape)
+        if (
+            same
+            and maker is not None
+            and maker.kind in _REDUCING
+            and self._readers[tensor] == 1
+            and len(shape) <= len(self._shapes[maker.reads[0]])
+        ):
             self._shapes[tensor] = shape  # It keeps the axes that it reduces.
             return tensor
         if maker is not None and maker.kind == "RESHAPE":
@@ -186,11 +192,35 @@ class Lowering:
             if self._readers[tensor] == 1:
                 self._steps.remove(maker)
             else:
+                self._readers[tensor] -= 1
                 self._readers[source] += 1
             tensor = source
             if self._shapes[tensor] == shape:
                 return tensor
         return self.operator("RESHAPE", [tensor], shape, [operand(len(shape) + 1)])
+
+    def before_reshapes(self, tensors: list[int]) -> list[int]:
+        """What stands before reshapes that nothing else reads, which are dropped.
+
+        Args:
+            tensors: What an operator reads.
+
+        Returns:
+            What the reshapes read, if all are such reshapes of one shape; else the tensors.
+        """
+        makers = [self._maker.get(tensor) for tensor in tensors]
+        reshapes = [
+            maker
+            for maker in makers
+            if maker is not None and maker.kind == "RESHAPE" and self._readers[maker.writes] == 1
+        ]
+        sources = [reshape.reads[0] for reshape in reshapes]
+        one_shape = len({self._shapes[source] for source in sources}) == 1
+        if not one_shape or len(sources) < len(tensors) or len(tensors) < 2:
+            return tensors
+        for reshape in reshapes:
+            self._steps.remove(reshape)
+        return sources
 
     def affine(
         self, tensor: int, kinds: Sequence[str], values: int, ones: Sequence[int] = ()
@@ -252,7 +282,8 @@ class Lowering:
                 self._join(maker)
                 return tensor
         moved = self._moves_before(tensor, values=1)
-        if moved is not None and moved.kind == "RESHAPE":
+        # It is several operators until after that.
+        if moved is not None and moved.kind == "RESHAPE" and kind != "HARD_SWISH":
             return self._move(moved, self.activation(moved.reads[0], kind))
         return self.operator(kind, [tensor], self._shapes[tensor])
 

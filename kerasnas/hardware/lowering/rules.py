@@ -16,6 +16,8 @@ _MERGES = {
     "Multiply": "MUL",
     "Subtract": "SUB",
 }
+# Two reshapes that end in one of these become one after it.
+_ELEMENTWISE = {"ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"}
 _POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
 _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
 # Operators of an activation. "x" reads the activation's own input beside what is there, a number
@@ -282,10 +284,13 @@ def _prelu(to: Lowering, node: Node, reads: list[int]) -> int:
 def _merge(to: Lowering, node: Node, reads: list[int]) -> int:
     kind = _MERGES.get(node.kind, "ADD")
     constants = [Constant(w, "weight") for w in node.weights] if len(reads) == 1 else []
-    x = to.operator(kind, reads, node.shape, constants)
+    sources = to.before_reshapes(reads) if kind in _ELEMENTWISE else reads
+    x = to.operator(
+        kind, sources, to.shape(sources[0]) if sources != reads else node.shape, constants
+    )
     if node.kind == "Average":
-        x = to.operator("MUL", [x], node.shape, [_number()])
-    return x
+        x = to.operator("MUL", [x], to.shape(x), [_number()])
+    return to.reshape(x, node.shape)
 
 
 def _pooling(kind: str) -> None:
