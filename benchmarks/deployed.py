@@ -198,11 +198,17 @@ def together(
     until = time.monotonic() + seconds
     data = {"x": train[0], "y": train[1], "validation_data": held, "epochs": epochs}
     tuner = searched(Joint(), "val_tflite_accuracy", folder, "joint", seed, until, **data)
-    count = str(len(tuner.results()))
+    results = tuner.results()
+    failed = [r["message"] for r in results if r["status"] == "FAILED"]
+    count = f"{len(results)} ({len(failed)} failed)"
+    if failed:
+        print(f"first failure: {failed[0]}")
     best = tuner.get_best_trials(1)[0]
     if best.metrics.get_best_value("tflite_size") > LIMIT:
         return count, 0.0, None
     (found,) = tuner.rerank(1, *train, validation_data=held)
+    if found["compressed"] is None:
+        raise RuntimeError(found["message"])
     return count, best.score, found["compressed"]
 
 
