@@ -243,7 +243,7 @@ def report_applications(names: Sequence[str], with_export: bool) -> None:
             lines.append([name, size, f"not exported: {str(error).splitlines()[-1].strip()[:60]}"])
             lines[-1] += [""] * (len(lines[0]) - 3)
             continue
-        macs = profiler_macs(model)
+        macs = profiler_macs(kn.compression.to_tf_keras(model))
         total += 1
         equal += macs == profile.macs
         row = [name, size, f"{profile.macs:,}", f"{macs:,}", f"{profile.flash_bytes:,}"]

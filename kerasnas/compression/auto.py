@@ -101,7 +101,7 @@ class RecipeSearch:
         """
         for ladder in self._ladders():
             for steps in ladder:
-                if not self._good_enough(steps):
+                if self._good_enough(steps) is False:
                     break
         _mark_front([record for record, _ in self._results], self._auto.size)
         good = [(record, result) for record, result in self._results if record["good"]]
@@ -123,9 +123,11 @@ class RecipeSearch:
             "epochs": self._auto.epochs,
             "batch_size": self._auto.batch_size,
         }
-        quantize = Quantize("int8", **training)
-        yield iter([[Quantize("int8", method="ptq")]])
+        after, quantize = Quantize("int8", method="ptq"), Quantize("int8", **training)
+        yield iter([[after]])
         yield iter([[quantize]])
+        if self._refused:
+            quantize = after
         narrow = [PruneStructured(keep, **training) for keep in _KEPT]
         yield ([step, quantize] for step in narrow)
         if self._auto.size == "bytes":
@@ -153,17 +155,20 @@ class RecipeSearch:
                 before = layers
                 yield Prune(layers=layers, **training)
 
-    def _good_enough(self, steps: Sequence[Step]) -> bool:
+    def _good_enough(self, steps: Sequence[Step]) -> bool | None:
+        """Whether a recipe is within the tolerance; None if a step refuses the network."""
         from kerasnas.compression.recipe import compress
 
         recipe = list(map(step_text, steps))
         try:
             result = compress(self._model, steps, **self._given)
-        except ValueError as error:
+        except (ValueError, RuntimeError, TimeoutError) as error:
             if not self._results:
                 raise  # What quantization alone refuses is not the recipe's fault.
-            self._refused.append({"recipe": recipe, "good": False, "error": str(error)})
-            return False
+            unknown = dict.fromkeys(("metric", "value", "lost", "bytes", "compressed_bytes"))
+            rest = {"violations": {}, "good": False, "pareto": False, "error": str(error)}
+            self._refused.append({"recipe": recipe, **unknown, **rest})
+            return None
         last, lost = result.report[-1], lost_metric(result.report)
         broken: dict[str, Any] = {}
         if self._budget is not None:

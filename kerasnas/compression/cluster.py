@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from kerasnas.compression.bridge.graph import Graph
-from kerasnas.compression.prune import model_sparsity, prunable
+from kerasnas.compression.prune import KERNELS, model_sparsity, prunable
 from kerasnas.compression.step import check_number
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
@@ -95,7 +97,7 @@ class Cluster:
         start = getattr(clustering.CentroidInitialization, _INITIALIZATIONS[self.initialization])
 
         def wrapped(layer: Any) -> Any:
-            if layer.name not in names:
+            if layer.name not in names or self._shares(layer):
                 return layer
             return cluster_weights(
                 layer,
@@ -114,11 +116,17 @@ class Cluster:
         """Exports in float."""
         return to_tflite(model)
 
+    def _shares(self, layer: Any) -> bool:
+        """Whether a layer has so few values already, such as few weights that are not zero."""
+        kernel = layer.get_weights()[KERNELS[type(layer).__name__]]
+        return len(np.unique(kernel)) <= self.clusters
+
     def _layers(self, graph: Graph) -> set[str]:
         """Names of the layers with more weights than clusters."""
         large = {
             node.layer.name
             for node in graph.nodes
-            if any(array.size > self.clusters for array in node.layer.weights)
+            if node.layer.kind in KERNELS
+            and node.layer.weights[KERNELS[node.layer.kind]].size > self.clusters
         }
         return prunable(graph) & large

@@ -33,18 +33,18 @@ class Compressed:
     Args:
         tflite: Bytes of the file.
         report: One dict for the float model and one for each step: `step`, `method`, `epochs`,
-            `metric` (its name), `value`, `data` ("validation" or "test"), `test_value` (None
-            without test data), `bytes` of the `.tflite` at that stage, `compressed_bytes` (zlib,
-            level 9), `sparsity` of the kernels that pruning may touch, `conversions` (operators
-            that convert between integers and floats or between scales), `macs` and `ram_bytes` of
-            that file (None where its operators are not known). The value of the last step is
-            measured on the file, by the interpreter.
+            `metric` (its name), `direction` ("min" or "max"), `value`, `data` ("validation" or
+            "test"), `test_value` (None without test data), `bytes` of the `.tflite` at that
+            stage, `compressed_bytes` (zlib, level 9), `sparsity` of the kernels that pruning
+            touches, `conversions` (operators that convert between integers and floats or between
+            scales), `macs` and `ram_bytes` of that file (None where its operators are not known).
+            The value of the last step is measured on the file, by the interpreter.
         scorer: The metrics of the model it was made from.
         origin: That model, the recipe, the seed and fingerprints of the data.
         tried: For a recipe that was searched for, one dict for each that was tried: `recipe`,
             `metric`, `value`, `lost`, `bytes`, `compressed_bytes`, `violations` of the budget,
             `good` (within tolerance and budget) and `pareto` (none was as good and smaller); for
-            one that a step refused, `recipe`, `good` and `error`.
+            one that a step refused, None, and why as `error`.
     """
 
     tflite: bytes
@@ -159,5 +159,5 @@ def lost_metric(report: list[dict[str, Any]]) -> float:
         Positive if it became worse; infinity if it is not a number.
     """
     first, last = report[0], report[-1]
-    lost = drop(last["metric"], first["value"], last["value"])
+    lost = drop(last["direction"], first["value"], last["value"])
     return lost if math.isfinite(last["value"]) else math.inf

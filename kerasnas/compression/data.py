@@ -54,6 +54,8 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
     targets = [np.asarray(array) for array in keras.tree.flatten(y)]
     if not targets:
         raise ValueError(f"`{argument}` must hold targets. Received: y={y!r}")
+    if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in targets):
+        raise ValueError(f"`{argument}` must hold finite targets. Received: NaN or infinity in y")
     lengths = [array.shape[0] if array.ndim else 0 for array in (*x, *targets)]
     if len(set(lengths)) > 1 or lengths[0] == 0:
         raise ValueError(
@@ -62,7 +64,13 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
         )
     ordered = y
     if isinstance(y, dict):
-        ordered = [np.asarray(y[name]) for name in output_names(model)]
+        names = output_names(model)
+        if set(y) != set(names):
+            raise ValueError(
+                f"`{argument}` must hold targets for each of the outputs {names}. "
+                f"Received: {list(y)}"
+            )
+        ordered = [np.asarray(y[name]) for name in names]
     return Dataset(given_x, x, ordered)
 
 
@@ -77,6 +85,9 @@ def output_names(model: keras.Model) -> list[str]:
     """
     if isinstance(model, keras.Sequential):
         return [model.layers[-1].name]
+    by_layer = isinstance(model.loss, dict) and set(model.loss) <= set(model.output_names)
+    if isinstance(model.output, dict) and not by_layer:
+        return [str(path[-1]) for path, _ in keras.tree.flatten_with_path(model.output)]
     return list(model.output_names)
 
 

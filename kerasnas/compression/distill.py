@@ -23,8 +23,8 @@ class Distill:
     other loss it is that loss towards the teacher's outputs.
 
     Args:
-        teacher: Keras 3 model with the inputs and output shapes of the one to compress; that one
-            itself, before compression, unless given.
+        teacher: Keras 3 model with the inputs and outputs of the one to compress, probabilities
+            where that gives probabilities; that one itself, before compression, unless given.
         temperature: Above 0; the higher, the softer the teacher's distribution over classes.
         mix: Weight of the teacher, between 0 and 1.
         epochs: Passes over the training data before the next step; 0 only guides what follows.
@@ -83,10 +83,15 @@ class Distill:
         """Refuses a teacher with other inputs or outputs."""
         if self.teacher is None:
             return
+        if not self.teacher.built or not hasattr(self.teacher, "inputs"):
+            raise ValueError(
+                "`Distill(teacher=...)` must be a built Sequential or Functional model. "
+                f"Received: '{self.teacher.name}'"
+            )
         for what in ("inputs", "outputs"):
             own = [tuple(tensor.shape[1:]) for tensor in getattr(graph, what)]
             given = [tuple(tensor.shape[1:]) for tensor in getattr(self.teacher, what)]
-            if own != given:
+            if (sorted(own) != sorted(given)) if what == "inputs" else (own != given):
                 raise ValueError(
                     f"`Distill(teacher=...)` must have {what} of shapes {own}, as '{graph.name}' "
                     f"has. Received: '{self.teacher.name}' with {given}"
@@ -97,10 +102,15 @@ class Distill:
         teacher = training.model if self.teacher is None else self.teacher
         # A Sequential has no `input`; it takes one tensor.
         sequential = isinstance(teacher, keras.Sequential)
-        x = training.x[0] if sequential else keras.tree.pack_sequence_as(teacher.input, training.x)
+        own = [tensor.name for tensor in training.model.inputs]
+        names = [tensor.name for tensor in teacher.inputs]
+        arrays = training.x
+        if set(names) == set(own):
+            arrays = [training.x[own.index(name)] for name in names]
+        x = arrays[0] if sequential else keras.tree.pack_sequence_as(teacher.input, arrays)
         outputs = keras.tree.flatten(teacher.predict(x, verbose=0))
-        arrays = [np.asarray(output) for output in outputs]
-        training.guidance = Guidance(arrays, self.temperature, self.mix)
+        heard = [np.asarray(output) for output in outputs]
+        training.guidance = Guidance(heard, self.temperature, self.mix)
         if self.epochs:
             training.fit(model, self.epochs, self.batch_size, self.learning_rate)
         return model

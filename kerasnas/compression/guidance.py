@@ -57,7 +57,12 @@ class Guidance:
         values, mix, temperature = teacher.shape[-1], self.mix, self.temperature
         logits = bool(getattr(own, "_fn_kwargs", {}).get("from_logits", False))
         softens = _name(own) in _OVER_CLASSES
-        goal = _softened(teacher, temperature, logits) if softens else teacher
+        goal = teacher
+        if softens:
+            goal = _softened(teacher, temperature, logits)
+        elif logits:  # Such a loss takes probabilities for targets.
+            over_classes = "categorical" in _name(own)
+            goal = _softened(teacher, 1, True) if over_classes else 1 / (1 + np.exp(-teacher))
         array = np.asarray(target)
         array = array.reshape(*teacher.shape[:-1], array.size // (teacher.size // values))
 

@@ -108,8 +108,8 @@ class _Work:
     def float_scores(self) -> dict[str, dict[str, float]]:
         scores = {}
         for label, data in self.sets.items():
-            logs = self.network.model.evaluate(data.given_x, data.y, verbose=0, return_dict=True)
-            scores[label] = {name: float(value) for name, value in logs.items()}
+            predicted = keras.tree.flatten(self.network.model.predict(data.given_x, verbose=0))
+            scores[label] = self.scorer.score(predicted, data.y)
         return scores
 
     def model_scores(self) -> dict[str, dict[str, float]]:
@@ -149,6 +149,7 @@ class _Work:
                 "method": method,
                 "epochs": epochs,
                 "metric": metric,
+                "direction": self.scorer.direction(metric),
                 "value": scores[label][metric],
                 "data": label,
                 "test_value": scores.get("test", {}).get(metric),

@@ -38,7 +38,7 @@ class Prune:
     Args:
         sparsity: Share of zeros in each pruned kernel, at least 0 and below 1.
         pattern: Tuple `(m, n)`: m zeros in every n weights in a row of input channels, such as
-            (2, 4), instead of `sparsity`.
+            (2, 4), instead of `sparsity`; layers with a rule of their own have no pattern.
         layers: Dict from names of layers, or patterns such as "head_*", to a sparsity of their
             own; 0 leaves them whole. The first that matches counts.
         epochs: Passes over the training data.
@@ -108,11 +108,22 @@ class Prune:
         """Refuses a network in which nothing can be pruned, and names of layers that none has."""
         kernels = [node.layer.name for node in graph.nodes if node.layer.kind in KERNELS]
         for pattern in self.layers or {}:
-            if not fnmatch.filter(kernels, pattern):
+            if not any(_matches(name, pattern) for name in kernels):
                 raise ValueError(
                     f"`Prune(layers=...)` must name layers of '{graph.name}' with a kernel: "
                     f"{', '.join(kernels)}. Received: {pattern!r}"
                 )
+        flat = [
+            node.layer.name
+            for node in graph.nodes
+            if node.layer.kind in ("Conv1D", "SeparableConv1D")
+            and node.layer.name in self._sparsities(graph).keys() - self._ruled(graph).keys()
+        ]
+        if self.pattern is not None and flat:
+            raise ValueError(
+                "`Prune(pattern=...)` takes one-dimensional convolutions before Quantize('int8') "
+                f"only, or with a sparsity of their own in `layers`. Received: {', '.join(flat)}"
+            )
         if not self._sparsities(graph):
             carried = ", ".join(f"'{name}'" for name in sorted(graph.carried))
             raise ValueError(
@@ -129,13 +140,16 @@ class Prune:
 
         steps = self.epochs * math.ceil(training.samples / self.batch_size)
         sparsities = self._sparsities(training.graph)
+        ruled = self._ruled(training.graph)
 
         def wrapped(layer: Any) -> Any:
             if layer.name not in sparsities:
                 return layer
             schedule = self._schedule(tfmot.sparsity.keras, steps, sparsities[layer.name])
             return tfmot.sparsity.keras.prune_low_magnitude(
-                layer, pruning_schedule=schedule, sparsity_m_by_n=self.pattern
+                layer,
+                pruning_schedule=schedule,
+                sparsity_m_by_n=None if layer.name in ruled else self.pattern,
             )
 
         pruning = tf_keras.models.clone_model(model, clone_function=wrapped)
@@ -149,17 +163,24 @@ class Prune:
 
     def _sparsities(self, graph: Graph) -> dict[str, float]:
         """The layers to prune, and how far."""
-        between = prunable(graph)
+        between, ruled = prunable(graph), self._ruled(graph)
+        zeros = self.sparsity if self.pattern is None else self.pattern[0] / self.pattern[1]
         found = {}
         for node in graph.nodes:
             name = node.layer.name
-            rules = [
-                r for pattern, r in (self.layers or {}).items() if fnmatch.fnmatch(name, pattern)
-            ]
-            sparsity = rules[0] if rules else self.sparsity if name in between else 0
+            sparsity = ruled.get(name, zeros if name in between else 0)
             if node.layer.kind in KERNELS and sparsity:
                 found[name] = sparsity
         return found
+
+    def _ruled(self, graph: Graph) -> dict[str, float]:
+        """What `layers` says of each layer that it names."""
+        return {
+            node.layer.name: sparsity
+            for node in graph.nodes
+            for pattern, sparsity in reversed(list((self.layers or {}).items()))
+            if node.layer.kind in KERNELS and _matches(node.layer.name, pattern)
+        }
 
     def _schedule(self, sparsity: Any, steps: int, final: float) -> Any:
         # Masks change at multiples of the frequency only, so the last multiple must be the end;
@@ -175,6 +196,11 @@ class Prune:
             end_step=frequency * (ramp // frequency),
             frequency=frequency,
         )
+
+
+def _matches(name: str, pattern: str) -> bool:
+    # A separable convolution is told apart into two before quantization-aware training.
+    return any(fnmatch.fnmatch(n, pattern) for n in (name, name.removesuffix("_pointwise")))
 
 
 def prunable(graph: Graph) -> set[str]:

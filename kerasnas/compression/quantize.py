@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from kerasnas.compression.bridge.build import build
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.quantization_scheme import scheme, unsupported
 from kerasnas.compression.step import check_number
@@ -11,6 +12,7 @@ from kerasnas.compression.training import Training
 from kerasnas.export import to_mixed_tflite, to_tflite
 from kerasnas.export.conversion import Quantization
 from kerasnas.export.model_file import float_operators
+from kerasnas.export.refusals import check_bits, check_layers
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,10 @@ class Quantize:
         return self.trains
 
     def check(self, graph: Graph) -> None:
-        """Names every layer that cannot be trained quantized."""
+        """Names every layer that cannot be trained quantized, or converted to these bits."""
         if not self.trains:
+            check_bits(self.bits)
+            check_layers(build(graph), self.bits)
             return
         problems: list[str] = []
         for node in graph.nodes:

@@ -136,11 +136,13 @@ def checked_recipe(recipe: Any) -> list[Step]:
             raise ValueError(f"{type(step).__name__} must be the last step. Received: {recipe!r}")
         for earlier in recipe[:index]:
             _check_order(earlier, step, recipe)
-    if isinstance(recipe[-1], Distill) and not recipe[-1].epochs:
-        raise ValueError(
-            "Distill as the last step guides nothing: put it before the steps that it is to guide, "
-            f"or give it epochs of its own. Received: {recipe!r}"
-        )
+    for index, step in enumerate(recipe):
+        trains = any(later.trained_epochs for later in recipe[index:])
+        if isinstance(step, Distill) and not trains:
+            raise ValueError(
+                "Distill guides nothing where no step after it trains: put it before one that "
+                f"does, or give it epochs of its own. Received: {recipe!r}"
+            )
     return list(recipe)
 
 
@@ -163,6 +165,11 @@ def _check_order(earlier: Step, later: Step, recipe: Sequence[Step]) -> None:
 def _check_model(model: Any) -> None:
     if not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras 3 model. Received: {type(model)}")
+    if not model.built or not getattr(model, "inputs", None):
+        raise ValueError(
+            "`model` must be a built Sequential or Functional model. Received: "
+            f"'{model.name}', which has no inputs yet: give it a keras.Input"
+        )
     if not model.compiled or model.loss is None:
         raise ValueError(
             "`model` must be compiled with a loss and metrics, which fine-tuning and the report "

@@ -1,14 +1,23 @@
 """The metrics of a Keras 3 model, measured on predictions that something else made."""
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from kerasnas.compression.data import output_names
 
-# Metrics that are better when smaller, by a part of their name.
-_SMALLER_IS_BETTER = ("loss", "error", "crossentropy", "divergence", "hinge", "poisson", "false_")
+# Metrics that are better when smaller, by a part of their name, where Keras does not say.
+_SMALLER_IS_BETTER = (
+    "loss",
+    "error",
+    "crossentropy",
+    "divergence",
+    "hinge",
+    "logcosh",
+    "poisson",
+    "false_",
+)
 _SMALLER_SHORT = ("mse", "mae", "mape", "msle", "rmse", "kld", "bce", "cce")
 
 
@@ -74,6 +83,36 @@ class Scorer:
         )
         return {name: float(value) for name, value in logs.items()}
 
+    def direction(self, name: str) -> Literal["min", "max"]:
+        """Which way a metric points.
+
+        Args:
+            name: As in what `score` returns.
+
+        Returns:
+            "min" if smaller is better.
+        """
+        if name == "loss" or name.endswith("_loss"):
+            return "min"
+        for metric in _flat(self._passing.metrics):
+            if name == metric.name or name.endswith(f"_{metric.name}"):
+                # Private, as of Keras 3.15; its own metrics set it.
+                known = getattr(metric, "_direction", None)
+                if known in ("up", "down"):
+                    return "max" if known == "up" else "min"
+                return _guess(metric.name)
+        return _guess(name)
+
+
+def _flat(metrics: list[Any]) -> list[Any]:
+    return [inner for metric in metrics for inner in getattr(metric, "metrics", [metric])]
+
+
+def _guess(name: str) -> Literal["min", "max"]:
+    last = name.lower().rsplit("_", 1)[-1]
+    smaller = last in _SMALLER_SHORT or any(part in name.lower() for part in _SMALLER_IS_BETTER)
+    return "min" if smaller else "max"
+
 
 def first_metric(logs: dict[str, float]) -> str:
     """The name of the first metric of an evaluation, or "loss" if there is none."""
@@ -81,17 +120,15 @@ def first_metric(logs: dict[str, float]) -> str:
     return metrics[0] if metrics else "loss"
 
 
-def drop(metric: str, before: float, after: float) -> float:
+def drop(direction: str, before: float, after: float) -> float:
     """How much worse a metric has become.
 
     Args:
-        metric: Name of the metric.
+        direction: "min" if smaller is better, or "max".
         before: Value before.
         after: Value after.
 
     Returns:
-        Positive if it became worse, whichever way the metric points.
+        Positive if it became worse.
     """
-    last = metric.lower().rsplit("_", 1)[-1]
-    smaller = last in _SMALLER_SHORT or any(part in metric.lower() for part in _SMALLER_IS_BETTER)
-    return after - before if smaller else before - after
+    return after - before if direction == "min" else before - after

@@ -41,6 +41,7 @@ def sensitivity(
 
     before = score()
     metric = first_metric(before)
+    direction = scorer.direction(metric)
     found: dict[str, dict[float, float]] = {}
     for layer in legacy.layers:
         if layer.name not in prunable(graph):
@@ -52,7 +53,7 @@ def sensitivity(
             changed = list(weights)
             changed[place] = _thinned(weights[place], share)
             layer.set_weights(changed)
-            found[layer.name][share] = drop(metric, before[metric], score()[metric])
+            found[layer.name][share] = drop(direction, before[metric], score()[metric])
         layer.set_weights(weights)
     return found
 

@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import importlib.util
 import json
 import os
 import re
@@ -17,7 +16,7 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from kerasnas.export.refusals import check_layers
+from kerasnas.export.refusals import check_bits, check_layers
 from kerasnas.export.silence import silence
 from kerasnas.export.touch_up import touch_up
 
@@ -90,11 +89,7 @@ def to_tflite(
             f"`inputs` must be one of {integer}, or None, for quantization={quantization!r}. "
             f"Received: inputs={inputs!r}"
         )
-    if quantization == "int4" and importlib.util.find_spec("ai_edge_quantizer") is None:
-        raise ImportError(
-            "quantization='int4' needs ai-edge-quantizer: pip install 'kerasnas[int4]', or use "
-            "'dynamic', whose weights are int8"
-        )
+    check_bits(quantization)
     if not (hasattr(model, "inputs") and hasattr(model, "outputs")):
         raise ValueError(f"`model` must be a Keras model. Received: {type(model)}")
     is_keras_3 = isinstance(model, keras.Model)

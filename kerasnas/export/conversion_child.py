@@ -9,8 +9,8 @@ It reads folders from its standard input, one a line, and answers each with a li
 `ends`, the dtype of inputs and outputs) and, for activations rounded after training,
 `samples.npz`. `model.tflite` is written into it, and what the converter says to
 `log.txt`. With `float_layers` in the job, a number or names, these layers stay in floating point,
-and `errors.json` says what rounding does to each; `output` is the name of the layer that writes
-what leaves the model, whose tensor has none.
+and `errors.json` says what rounding does to each; `layers` are the names of the model's layers,
+and `outputs` of those that write what leaves the model, whose tensors have no name of their own.
 """
 
 import csv
@@ -18,6 +18,7 @@ import io
 import itertools
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def convert(folder: Path) -> None:
             else tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]
     if "float_layers" in job:
-        data, errors = _mixed(converter, job["float_layers"], job["output"])
+        data, errors = _mixed(converter, job)
         (folder / "errors.json").write_text(json.dumps(errors))
     else:
         data = converter.convert()
@@ -71,25 +72,36 @@ def convert(folder: Path) -> None:
     (folder / "model.tflite").write_bytes(data)
 
 
-def _mixed(
-    converter: Any, float_layers: int | list[str], output: str
-) -> tuple[bytes, list[dict[str, Any]]]:
+def _mixed(converter: Any, job: dict[str, Any]) -> tuple[bytes, list[dict[str, Any]]]:
     """Quantizes all but some layers; also gives what rounding does to each, the worst first."""
+    import numpy as np
     import tensorflow as tf
 
     options = tf.lite.experimental.QuantizationDebugOptions
     samples = converter.representative_dataset
+
+    def rounded() -> Iterator[list[Any]]:
+        # The debugger itself rounds only where a zero point is not 0 (TensorFlow 2.21).
+        records = [d["quantization"] for d in debugger._quant_interpreter.get_input_details()]
+        for arrays in itertools.islice(samples(), _DEBUGGED):
+            yield [
+                np.clip(np.round(array / scale) + zero, -128, 127).astype("int8")
+                for array, (scale, zero) in zip(arrays, records, strict=True)
+            ]
+
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=converter,
-        debug_dataset=lambda: itertools.islice(samples(), _DEBUGGED),
+        debug_dataset=rounded,
         debug_options=options(fully_quantize=True),
     )
     debugger.run()
     table = io.StringIO()
     debugger.layer_statistics_dump(table)
+    details = debugger._quant_interpreter.get_tensor_details()
+    names = {tensor["index"]: tensor["name"] for tensor in details}
     errors = [
         {
-            "layer": _layer(row["tensor_name"], output),
+            "layer": _layer(names[int(row["tensor_idx"])], job),
             "operator": row["op_name"],
             "steps": float(row["mean_squared_error"]) ** 0.5 / float(row["scale"]),
             "tensor": row["tensor_name"],
@@ -98,29 +110,29 @@ def _mixed(
         if float(row["scale"])
     ]
     errors.sort(key=lambda error: -error["steps"])
-    if isinstance(float_layers, int):
-        float_layers = list(dict.fromkeys(error["layer"] for error in errors))[:float_layers]
+    found = list(dict.fromkeys(error["layer"] for error in errors))
+    chosen = job["float_layers"]
+    chosen = found[:chosen] if isinstance(chosen, int) else chosen
+    kept = [error["tensor"] for error in errors if error["layer"] in chosen]
     # The debugger's table cuts the number off the name of an output.
-    names = [tensor["name"] for tensor in debugger._quant_interpreter.get_tensor_details()]
-    kept = [
-        name
-        for error in errors
-        if error["layer"] in float_layers
-        for name in (
-            [error["tensor"]]
-            if "/" in error["tensor"]
-            else [name for name in names if name.startswith(error["tensor"])]
-        )
-    ]
+    kept += [name for name in names.values() if "/" not in name and _layer(name, job) in chosen]
+    if set(found) <= set(chosen):
+        kept = []  # It fails where nothing is left to quantize; that is refused by who asked.
     debugger.options = options(fully_quantize=True, denylisted_nodes=kept)
     return debugger.get_nondebug_quantized_model(), errors
 
 
-def _layer(tensor: str, output: str) -> str:
+def _layer(tensor: str, job: dict[str, Any]) -> str:
     """The layer that an operator stems from, by the name of what it writes."""
+    output = re.match(r"StatefulPartitionedCall(?:_\d+)?:(\d)", tensor)
+    if output:
+        return str(job["outputs"][int(output[1])])
     # Of an operator that others are fused into, the last name is its own.
-    scopes = tensor.split(";")[-1].split("/")
-    return scopes[-2] if len(scopes) > 1 else output
+    for part in reversed(tensor.split(";")):
+        known = [scope for scope in part.split("/") if scope in job["layers"]]
+        if known and "ReadVariableOp" not in part:
+            return str(known[-1])
+    return tensor
 
 
 def _weights_in_4_bits(data: bytes) -> bytes:

@@ -71,6 +71,11 @@ def to_mixed_tflite(
     wanted = float_layers if isinstance(float_layers, int) else list(float_layers)
     data, errors = _mixed(model, representative_data, wanted, timeout)
     found = list(dict.fromkeys(error["layer"] for error in errors))
+    if len(found) <= (wanted if isinstance(wanted, int) else len(set(wanted) & set(found))):
+        raise ValueError(
+            f"`float_layers` must leave a layer in 8 bits: the file has {len(found)}. For floats "
+            f"throughout use to_tflite(model, 'float32'). Received: {float_layers!r}"
+        )
     if isinstance(wanted, int):
         return data, found[:wanted]
     unknown = [name for name in wanted if name not in found]
@@ -93,6 +98,7 @@ def _mixed(
         "quantization": "int8",
         "ends": "int8",
         "float_layers": float_layers,
-        "output": model.output_names[0],
+        "layers": [layer.name for layer in model.layers],
+        "outputs": list(model.output_names),
     }
     return convert_in_child(model, job, samples, timeout)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from kerasnas.hardware.flatbuffer import Subgraph, read_tflite
 
 # Operators whose second input is a kernel that magnitude pruning may thin out. Depthwise kernels
@@ -230,4 +232,7 @@ def _constant(graph: Subgraph, index: int, maker: dict[int, Operator]) -> Any:
     if index < 0 or graph.tensors[index].data is None:
         return None
     tensor = graph.tensors[index]
+    if tensor.dtype == "int4":  # Two to a byte.
+        packed = tensor.data.view("uint8")
+        return np.stack([packed & 15, packed >> 4], axis=-1).ravel()[: math.prod(tensor.shape)]
     return tensor.data.view(tensor.dtype) if tensor.dtype in _DTYPES else None

@@ -3,9 +3,19 @@
 It would not say which: it ends its process, or names an operator of its own.
 """
 
+import importlib.util
 from typing import Any
 
 _LOOPS = ("GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+
+
+def check_bits(quantization: str) -> None:
+    """Raises ImportError if a file of these bits needs a package that is not there."""
+    if quantization == "int4" and importlib.util.find_spec("ai_edge_quantizer") is None:
+        raise ImportError(
+            "quantization='int4' needs ai-edge-quantizer: pip install 'kerasnas[int4]', or use "
+            "'dynamic', whose weights are int8"
+        )
 
 
 def check_layers(model: Any, quantization: str) -> None:

@@ -217,10 +217,39 @@ def _up_sampling(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> i
     return graph.add("UpSampling2D", layer.name, inputs, shape, config=(layer.interpolation,))
 
 
-@cost_rule("Embedding", "LayerNormalization", "PReLU")
+@cost_rule("LayerNormalization")
+def _layer_normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    config = (float(layer.epsilon),)
+    return graph.add("LayerNormalization", layer.name, inputs, shape, _weights(layer), config)
+
+
+@cost_rule("Embedding", "PReLU")
 def _weighted(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     weights = _weights(call.operation)
     return graph.add(type(call.operation).__name__, call.operation.name, inputs, shape, weights)
+
+
+# Layers of Keras Applications, as the bridge rebuilds them.
+@cost_rule("LayerScale")
+def _layer_scale(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    weights = [(1, 1, shape[-1], 1)]
+    config = ((1, 1), "valid", (1, 1))
+    return graph.add("DepthwiseConv2D", call.operation.name, inputs, shape, weights, config)
+
+
+@cost_rule("StochasticDepth")
+def _stochastic_depth(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    return graph.add("Dropout", layer.name, inputs, shape, config=(layer.drop_path_rate,))
+
+
+@cost_rule("CustomScaleLayer")
+def _scaled_sum(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    name, config = f"{layer.name}_scale", (float(layer.scale), 0.0)
+    scaled = graph.add("Rescaling", name, inputs[1:], shape, config=config)
+    return graph.add("Add", layer.name, [inputs[0], scaled], shape)
 
 
 # What else than the shapes tells two layers apart.

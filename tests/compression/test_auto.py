@@ -63,6 +63,22 @@ def test_the_smallest_file_within_the_tolerance(model, data):
         assert record["pareto"] != beaten
 
 
+def test_what_cannot_be_trained_quantized_is_narrowed_all_the_same(rng):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 6, 2))
+    y = L.Conv2D(16, 3, activation="relu")(L.Conv2D(16, 3, activation="relu")(inputs))
+    y = L.LayerNormalization()(L.GlobalAveragePooling2D()(y))
+    model = keras.Model(inputs, L.Dense(1)(y))
+    model.compile("adam", "mse")
+    x = rng.normal(size=(64, 6, 6, 2)).astype("float32")
+    data = (x, x.mean((1, 2, 3)))
+    small = kn.compress(model, Auto(epochs=1), train_data=data, validation_data=data, tolerance=100)
+    assert small.origin.recipe[0].startswith("PruneStructured")
+    assert small.origin.recipe[-1] == "Quantize(method='ptq')"
+    (refused,) = [record for record in small.tried if record["value"] is None]
+    assert "cannot train" in refused["error"]
+
+
 def test_nothing_within_says_the_closest(model, data):
     budget = kn.Budget(flash="1KB")
     with pytest.raises(ToleranceError, match=r"None of \d recipes .* The closest, \[") as raised:

@@ -80,6 +80,19 @@ def test_shared_values_are_trained_on_quantized(rng):
         assert (shared == value) == (value == 0)
 
 
+def test_fewer_values_than_clusters_stay_as_they_are(rng):
+    model = compiled()
+    graph = read(model)
+    few = np.zeros((3, 3, 6, 8), "float32")
+    few[0, 0, :3, 0] = [0.5, -0.5, 0.25]
+    next(node for node in graph.nodes if node.layer.name == "conv").layer.weights[0] = few
+    x, y = rng.normal(size=(16, 6, 6, 2)), rng.normal(size=(16, 2))
+    training = Training(model, graph, [x], y, "mse", None, 0)
+    clustered = kn.Cluster(8, epochs=1).apply(build(graph), training)
+    assert len(np.unique(clustered.get_layer("conv").get_weights()[0])) >= 4
+    assert len(np.unique(clustered.get_layer("dense").get_weights()[0])) <= 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -49,6 +49,32 @@ def test_regression_learns_from_the_teachers_outputs(rng):
     np.testing.assert_allclose(np.asarray(guided(y, student)), expected[:, 0], rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "loss", ["BinaryCrossentropy", "CategoricalFocalCrossentropy", "CategoricalCrossentropy"]
+)
+def test_a_teacher_of_logits_is_best_followed_by_itself(loss, rng):
+    logits = rng.normal(size=(6, 3)).astype("float32")
+    own = getattr(tf_keras.losses, loss)(from_logits=True)
+    target = np.eye(3)[rng.integers(0, 3, 6)]
+    y, guided = Guidance([logits], 1.0, 1.0).join(tf_keras, target, own)
+    best = float(np.mean(guided(y, logits)))
+    for step in (-4.0, 0.5, 4.0):
+        assert float(np.mean(guided(y, logits * (1 + step)))) > best
+
+
+def test_a_teachers_inputs_go_by_name(rng):
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+    shared = L.Dense(1)
+    model = keras.Model([a, b], shared(L.Subtract()([a, b])))
+    teacher = keras.Model([b, a], shared(L.Subtract()([a, b])))
+    x, y = list(rng.normal(size=(2, 8, 3))), np.zeros((8, 1))
+    training = Training(model, read(model), x, y, "mse", None, 0)
+    step = kn.Distill(teacher)
+    step.check(training.graph)
+    step.apply(None, training)
+    np.testing.assert_allclose(training.guidance.outputs[0], model.predict(x, verbose=0), atol=1e-6)
+
+
 def test_outputs_without_a_loss_are_left_alone(rng):
     outputs = [rng.normal(size=(4, 2)), rng.normal(size=(4, 1))]
     y, losses = Guidance(outputs, 4.0, 0.5).join(tf_keras, [np.ones((4, 2)), None], ["mse", None])
@@ -91,6 +117,11 @@ def test_it_guides_the_steps_after_it(rng):
     assert narrow.report[1]["method"] == "teacher 'wide'"
     assert narrow.report[-1]["macs"] < 0.65 * plain.report[-1]["macs"]
     assert narrow.report[-1]["bytes"] < plain.report[-1]["bytes"]
+
+
+def test_a_teacher_that_has_no_inputs():
+    with pytest.raises(ValueError, match="must be a built Sequential or Functional model"):
+        kn.Distill(keras.Sequential([L.Dense(3)])).check(read(classifier()))
 
 
 def test_a_teacher_of_another_shape():

@@ -106,6 +106,23 @@ def test_zeros_in_a_pattern(rng):
     assert ((kernel.T.reshape(-1, 4) == 0).sum(axis=1) == 2).all()
 
 
+def test_a_rule_goes_before_the_pattern(rng):
+    legacy, training = dense(rng)
+    pruned = Prune(0, pattern=(2, 4), layers={"third": 0.25}, epochs=2).apply(legacy, training)
+    shares = {"second": 0.5, "third": 0.25}
+    for name, share in shares.items():
+        assert model_sparsity(pruned, {name}) == pytest.approx(share), name
+
+
+def test_a_pattern_of_one_dimensional_kernels_says_what_to_do():
+    x = keras.Input((8, 2))
+    y = L.Conv1D(4, 3, name="b")(L.Conv1D(4, 3, name="a")(x))
+    graph = read(keras.Model(x, L.Conv1D(2, 1, name="c")(y)))
+    with pytest.raises(ValueError, match=r"Quantize\('int8'\) only.*Received: b"):
+        Prune(pattern=(2, 4)).check(graph)
+    Prune(pattern=(2, 4)).check(canonical(graph))
+
+
 @pytest.mark.parametrize("pattern", [(4, 2), (0, 4), (2,), 0.5, (2.0, 4)])
 def test_a_pattern_that_is_none(pattern):
     with pytest.raises(ValueError, match=r"0 < m < n. Received: pattern="):

@@ -231,7 +231,9 @@ def call(model, **changed):
         ({"recipe": [Prune(), PruneStructured()]}, "PruneStructured after Prune would undo it"),
         ({"recipe": [Prune(), Distill(epochs=1)]}, "Distill after Prune would undo it"),
         ({"recipe": [Distill(epochs=1), PruneStructured()]}, "it trains the tf_keras rebuild"),
-        ({"recipe": [Prune(), Distill()]}, "Distill as the last step guides nothing"),
+        ({"recipe": [Prune(), Distill()]}, "Distill guides nothing"),
+        ({"recipe": [Distill(), Quantize("int8", method="ptq")]}, "Distill guides nothing"),
+        ({"train_data": (X, np.full(4, np.nan))}, "finite targets"),
         ({"train_data": X}, "`train_data` must be a tuple"),
         ({"train_data": (X, Y[:3])}, r"`train_data`.*same length.*\[4\] of x and \[3\] of y"),
         ({"validation_data": (X[:3], Y)}, "`validation_data`.*same length"),
@@ -286,6 +288,48 @@ def test_several_inputs_and_outputs_by_name():
     ordered = [floats[name] for name in model.output_names]
     got = result.predict([x[tensor.name] for tensor in model.inputs])
     assert [array.shape for array in got] == [array.shape for array in ordered]
+
+
+def test_float_model_and_file_are_scored_alike():
+    # A penalty of the weights is no part of what a file computes.
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1, kernel_regularizer="l2")])
+    model.compile("adam", keras.losses.MeanSquaredError(reduction="sum"))
+    data = (x, x[:, 0])
+    result = compress(model, [Quantize("float32")], train_data=data, validation_data=data)
+    first, last = result.report
+    assert first["metric"] == "loss"
+    assert first["direction"] == "min"
+    assert last["value"] == pytest.approx(first["value"], rel=1e-5)
+
+
+def test_outputs_by_keys_that_are_no_names_of_layers():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    outputs = {"u": L.Dense(1, name="a")(inputs), "v": L.Dense(1, name="b")(inputs)}
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", loss={"u": "mse", "v": "mae"}, metrics={"v": "mae"})
+    x = np.random.default_rng(0).normal(size=(32, 4))
+    data = (x, {"u": x[:, :1], "v": x[:, 1:2]})
+    result = compress(model, [Quantize(epochs=1)], train_data=data, validation_data=data)
+    assert result.report[-1]["metric"] == "v_mae"
+    with pytest.raises(ValueError, match=r"each of the outputs \['u', 'v'\]"):
+        compress(model, [Quantize()], train_data=(x, {"u": x[:, :1]}), validation_data=data)
+
+
+def test_what_the_converter_refuses_is_an_error_before_training(monkeypatch):
+    model = keras.Sequential([keras.Input((6, 4)), L.GRU(4), L.Dense(8), L.Dense(4), L.Dense(1)])
+    model.compile("adam", "mse")
+    monkeypatch.setattr("kerasnas.compression.training.Training.fit", None)
+    data = (np.zeros((8, 6, 4)), np.zeros((8, 1)))
+    with pytest.raises(ValueError, match="'gru"):
+        compress(
+            model,
+            [Prune(epochs=1), Quantize("int8", method="ptq")],
+            train_data=data,
+            validation_data=data,
+        )
 
 
 def test_other_backend_than_tensorflow():

@@ -53,13 +53,27 @@ def test_first_metric():
     assert first_metric({"loss": 1.0}) == "loss"
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "auc", "kind_accuracy", "f1_score", "r2_score"])
-def test_drop_of_what_should_be_large(metric):
-    assert drop(metric, 0.9, 0.8) == pytest.approx(0.1)
+METRICS = {
+    "max": ["accuracy", keras.metrics.AUC(name="error_auc"), keras.metrics.R2Score()],
+    "min": ["mae", keras.metrics.LogCoshError(), keras.metrics.MeanAbsoluteError(name="distance")],
+}
 
 
-@pytest.mark.parametrize(
-    "metric", ["loss", "mae", "size_mse", "mean_squared_error", "false_positives"]
-)
-def test_drop_of_what_should_be_small(metric):
-    assert drop(metric, 0.8, 0.9) == pytest.approx(0.1)
+@pytest.mark.parametrize("direction", METRICS)
+def test_direction_is_the_metrics_own(direction):
+    # Neither the name that a user gives nor that of an output says anything.
+    x = keras.Input((3,))
+    out = keras.layers.Dense(1, activation="sigmoid", name="error_type")(x)
+    model = keras.Model(x, {"error_type": out, "other": keras.layers.Dense(1, name="other")(x)})
+    model.compile(loss="mse", metrics={"error_type": METRICS[direction]})
+    scorer = Scorer(model)
+    logs = scorer.score([np.full((4, 1), 0.5)] * 2, [np.ones((4, 1))] * 2)
+    named = [n for n in logs if n.startswith("error_type_") and not n.endswith("_loss")]
+    assert len(named) == 3
+    assert [scorer.direction(name) for name in named] == [direction] * 3
+    assert scorer.direction("loss") == scorer.direction("other_loss") == "min"
+
+
+def test_drop():
+    assert drop("max", 0.9, 0.8) == pytest.approx(0.1)
+    assert drop("min", 0.9, 0.8) == pytest.approx(-0.1)

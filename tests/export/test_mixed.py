@@ -12,8 +12,8 @@ L = keras.layers
 def model():
     keras.utils.set_random_seed(0)
     x = keras.Input((8, 8, 2))
-    y = L.Conv2D(4, 3, activation="relu", name="first")(x)
-    y = L.Conv2D(4, 3, name="wide")(y)
+    y = L.Conv2D(4, 3, activation="relu", bias_initializer="normal", name="first")(x)
+    y = L.Conv2D(4, 3, bias_initializer="normal", name="wide")(y)
     y = L.GlobalAveragePooling2D(name="pool")(y)
     model = keras.Model(x, L.Dense(3, name="head")(y))
     # One channel a thousand times as large as the others leaves these no steps.
@@ -58,6 +58,24 @@ def test_named_layers_stay_in_floating_point(model, x):
     mixed, names = kn.export.to_mixed_tflite(model, x, 1)
     assert names == [kn.export.quantization_errors(model, x)[0]["layer"]]
     assert conversions(mixed) > 0
+
+
+def test_several_outputs_are_told_apart():
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6,))
+    y = L.Dense(8, activation="relu", name="body")(x)
+    model = keras.Model(x, [L.Dense(2, name="left")(y), L.Dense(3, name="right")(y)])
+    # Values on both sides of zero alike: the zero point of the input is zero.
+    data = np.random.default_rng(0).uniform(-1, 1, (64, 6)).astype("float32")
+    data = np.concatenate([data, -data])
+    errors = kn.export.quantization_errors(model, data)
+    assert {e["layer"] for e in errors} == {"body", "left", "right"}
+    mixed, names = kn.export.to_mixed_tflite(model, data, ["right"])
+    assert names == ["right"]
+    kernels = [op for op in operators(mixed) if op.name == "FULLY_CONNECTED"]
+    assert sum("float32" in op.dtypes for op in kernels) == 1
+    with pytest.raises(ValueError, match="must leave a layer in 8 bits: the file has 3"):
+        kn.export.to_mixed_tflite(model, data, 3)
 
 
 def test_in_a_recipe(x):

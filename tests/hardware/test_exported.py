@@ -7,6 +7,7 @@ import keras_tuner
 import numpy as np
 import pytest
 from keras import layers, ops
+from keras.src.applications import convnext, inception_resnet_v2
 
 import kerasnas as kn
 from kerasnas.hardware import cost_rule
@@ -132,6 +133,20 @@ def attention() -> keras.Model:
     return keras.Model(inputs, [x, layers.ReLU()(x)])
 
 
+def applications() -> keras.Model:
+    """Layers of Keras Applications' own."""
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(8, 2, strides=2)(inputs)
+    y = layers.DepthwiseConv2D(3, padding="same")(x)
+    y = layers.Dense(32)(layers.LayerNormalization(epsilon=1e-6)(y))
+    y = layers.Dense(8)(layers.Activation("gelu")(y))
+    y = convnext.StochasticDepth(0.1)(convnext.LayerScale(0.1, 8)(y))
+    x = layers.Add()([x, y])
+    x = inception_resnet_v2.CustomScaleLayer(0.2)([x, layers.Conv2D(8, 1)(x)])
+    x = layers.GlobalAveragePooling2D()(layers.Activation("relu")(x))
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
 # Of files of a few KB, names and constants that happen to be equal are a larger part.
 FLASH = {heads: 0.08, attention: 0.08, operations: 0.12}
 MODELS = (heads, attention, pretrained_style, images, sequences, merges, vectors, operations)
@@ -193,7 +208,12 @@ def test_a_searched_network_on_sequences(dtype, rng):
         normalization=["batch"],
         skip=["add"],
     )
-    compare(space.build(keras_tuner.HyperParameters()), dtype, rng)
+    # Names of reshapes, which stand between one-dimensional layers, are long.
+    compare(space.build(keras_tuner.HyperParameters()), dtype, rng, flash=0.1)
+
+
+def test_layers_of_keras_applications(rng):
+    compare(applications(), "float32", rng, flash=0.1)
 
 
 def test_normalizations_over_channels(rng):

@@ -16,6 +16,8 @@ _MERGES = {
     "Multiply": "MUL",
     "Subtract": "SUB",
 }
+# tf_keras normalizes by its batch normalization from here on, and by single operations below.
+_FUSED_EPSILON = 1.001e-5
 # Two reshapes that end in one of these become one after it.
 _ELEMENTWISE = {"ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"}
 _POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
@@ -163,6 +165,8 @@ def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
 @lowers("LayerNormalization")
 def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     shape, channels = node.shape, node.shape[-1]
+    if cast("float", node.config[0]) < _FUSED_EPSILON:
+        return _plain_layer_normalization(to, node, reads[0])
     rows = math.prod(shape[:-1])
     x = to.reshape(reads[0], (channels, 1, 1) if rows == 1 else (rows, channels, 1))
     if rows > 1:
@@ -182,6 +186,22 @@ def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     for kind, _ in zip(("MUL", "ADD"), node.weights, strict=False):
         x = to.operator(kind, [x], shape, [Constant((channels,), "weight")])
     return x
+
+
+def _plain_layer_normalization(to: Lowering, node: Node, x: int) -> int:
+    one, values = (*node.shape[:-1], 1), node.shape[-1]
+    mean = to.operator("MEAN", [x], one, [operand(1)])
+    square = to.operator("SQUARED_DIFFERENCE", [x, mean], node.shape)
+    scale = to.operator("MEAN", [square], one, [operand(1)])
+    scale = to.operator("ADD", [scale], one, [_number()])
+    scale = to.operator("RSQRT", [scale], one)
+    weights = [Constant((values,), "weight") for _ in node.weights]
+    if weights:
+        scale = to.operator("MUL", [scale], node.shape, weights[:1])
+    scaled = to.operator("MUL", [x, scale], node.shape)
+    shift = to.operator("MUL", [mean, scale], node.shape)
+    shift = to.operator("SUB", [shift], node.shape, weights[1:])
+    return to.operator("ADD", [scaled, shift], node.shape)
 
 
 @lowers("GroupNormalization")
