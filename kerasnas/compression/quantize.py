@@ -12,7 +12,7 @@ from kerasnas.compression.training import Training
 from kerasnas.export import to_mixed_tflite, to_tflite
 from kerasnas.export.conversion import Quantization
 from kerasnas.export.model_file import float_operators
-from kerasnas.export.refusals import check_bits, check_layers
+from kerasnas.export.refusals import LIMITED, check_bits, check_layers
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ class Quantize:
         """Names every layer that cannot be trained quantized, or converted to these bits."""
         if not self.trains:
             check_bits(self.bits)
-            check_layers(build(graph), self.bits)
+            if any(node.layer.kind in LIMITED for node in graph.nodes):
+                check_layers(build(graph), self.bits)
             return
         problems: list[str] = []
         for node in graph.nodes:

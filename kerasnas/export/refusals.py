@@ -6,6 +6,11 @@ It would not say which: it ends its process, or names an operator of its own.
 import importlib.util
 from typing import Any
 
+# Layers, and those that may hold one, that some bits have no form of.
+LIMITED = (
+    *("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LayerNormalization"),
+    *("LSTM", "RNN", "SimpleRNN", "TimeDistributed"),
+)
 _LOOPS = ("GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
 
