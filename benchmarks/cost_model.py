@@ -227,6 +227,7 @@ def profiler_macs(model: keras.Model) -> int:
 
     visit(tf.compat.v1.profiler.profile(graph, options=options, cmd="op"))
     kinds = ("Conv2D", "Conv2DBackpropInput", "DepthwiseConv2dNative", "MatMul")
+    # It does not enter the function in which Keras runs grouped convolutions, as in ConvNeXt.
     return sum(found.get(kind, 0) for kind in kinds) // 2
 
 
