@@ -21,6 +21,11 @@ class Dataset:
     x: list[np.ndarray]
     y: Any
 
+    @property
+    def fed(self) -> Any:
+        """The inputs as tf_keras and the interpreter take them: one array, or a list of several."""
+        return self.x if len(self.x) > 1 else self.x[0]
+
 
 def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
     """Checks a tuple `(x, y)` against a model.

@@ -116,15 +116,14 @@ class _Work:
         # Test data is for the first and the last model only, unless there is nothing else.
         label = next(iter(self.sets))
         data = self.sets[label]
-        x = data.x if len(data.x) > 1 else data.x[0]
-        predicted = self.network.legacy.predict(x, verbose=0)
+        predicted = self.network.legacy.predict(data.fed, verbose=0)
         return {label: self.scorer.score(predicted, data.y)}
 
     def file_scores(self, tflite: bytes) -> dict[str, dict[str, float]]:
         interpreter = Interpreter(tflite)
         scores = {}
         for label, data in self.sets.items():
-            predicted = interpreter.predict(data.x if len(data.x) > 1 else data.x[0])
+            predicted = interpreter.predict(data.fed)
             scores[label] = self.scorer.score(predicted, data.y)
         return scores
 

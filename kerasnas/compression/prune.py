@@ -113,18 +113,19 @@ class Prune:
                     f"`Prune(layers=...)` must name layers of '{graph.name}' with a kernel: "
                     f"{', '.join(kernels)}. Received: {pattern!r}"
                 )
+        sparsities = self._sparsities(graph)
+        patterned = sparsities.keys() - self._ruled(graph).keys()
         flat = [
             node.layer.name
             for node in graph.nodes
-            if node.layer.kind in ("Conv1D", "SeparableConv1D")
-            and node.layer.name in self._sparsities(graph).keys() - self._ruled(graph).keys()
+            if node.layer.kind in ("Conv1D", "SeparableConv1D") and node.layer.name in patterned
         ]
         if self.pattern is not None and flat:
             raise ValueError(
                 "`Prune(pattern=...)` takes one-dimensional convolutions before Quantize('int8') "
                 f"only, or with a sparsity of their own in `layers`. Received: {', '.join(flat)}"
             )
-        if not self._sparsities(graph):
+        if not sparsities:
             carried = ", ".join(f"'{name}'" for name in sorted(graph.carried))
             raise ValueError(
                 f"`Prune` finds nothing to prune in '{graph.name}': no convolution or Dense layer "

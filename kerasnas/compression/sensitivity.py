@@ -34,17 +34,17 @@ def sensitivity(
     graph = canonical(read(model))
     legacy = build(graph)
     scorer = Scorer(model)
-    x = data.x if len(data.x) > 1 else data.x[0]
+    touched = prunable(graph)
 
     def score() -> dict[str, float]:
-        return scorer.score(legacy.predict(x, verbose=0), data.y)
+        return scorer.score(legacy.predict(data.fed, verbose=0), data.y)
 
     before = score()
     metric = first_metric(before)
     direction = scorer.direction(metric)
     found: dict[str, dict[float, float]] = {}
     for layer in legacy.layers:
-        if layer.name not in prunable(graph):
+        if layer.name not in touched:
             continue
         weights = layer.get_weights()
         place = KERNELS[type(layer).__name__]

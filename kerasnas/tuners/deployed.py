@@ -164,7 +164,7 @@ class Deployed:
         from kerasnas.export import Interpreter
 
         data = dataset("validation_data", self.validation[:2], model)
-        predicted = Interpreter(tflite).predict(data.x if len(data.x) > 1 else data.x[0])
+        predicted = Interpreter(tflite).predict(data.fed)
         return Scorer(model).score(predicted, data.y, self.validation[2])
 
     def __call__(
