@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--samples", type=int, default=None, help="of training, the first ones")
     parser.add_argument("--float-epochs", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=20, help="of each step that trains")
+    parser.add_argument("--epochs", type=int, default=20, help="of a recipe, all steps together")
     options = parser.parse_args()
     # Not at the top: Python 3.14 has a module of this file's name, which jax tries to import, and
     # finds this file.

@@ -1,6 +1,7 @@
 """The part `recipes` of compression.py: what each recipe costs in accuracy, and what it saves."""
 
 import argparse
+import dataclasses
 import math
 import os
 import pathlib
@@ -47,8 +48,8 @@ def layerwise(shape: tuple[int, ...], classes: int) -> keras.Model:
     return kn.LayerwiseHyperModel(
         shape,
         classes,
-        stages=((16,), (24,), (48,)),
-        strides=(2, 2, 1),
+        stages=((16,), (24,), (80,)),
+        strides=(2, 2, 2),
         blocks=(1, 2),
         operations=("conv3x3", "sepconv3x3", "mbconv3x3_e3"),
         normalization=("batch",),
@@ -56,11 +57,20 @@ def layerwise(shape: tuple[int, ...], classes: int) -> keras.Model:
     ).build(hp)
 
 
+class Cells(kn.CellHyperModel):
+    """NAS-Bench-201's cells on half the resolution."""
+
+    def stem(self, hp: keras_tuner.HyperParameters, x: keras.KerasTensor) -> keras.KerasTensor:
+        """A convolution with stride 2."""
+        width = hp.Fixed("filters", 12)
+        return self.choose(hp, "stem", ["conv3x3"], filters=width, strides=2, activation="none")(x)
+
+
 def cell(shape: tuple[int, ...], classes: int) -> keras.Model:
     """A network of the cell-level space."""
     hp = keras_tuner.HyperParameters()
     hp.values.update(CELL)
-    return kn.CellHyperModel(shape, classes, filters=8).build(hp)
+    return Cells(shape, classes, filters=12).build(hp)
 
 
 def sequence(shape: tuple[int, ...], classes: int) -> keras.Model:
@@ -103,22 +113,30 @@ DATA = {"fashion_mnist": fashion_mnist, "har": har, "digits": digits}
 NETWORKS = {"layerwise": layerwise, "cell": cell, "sequence": sequence}
 
 
-def recipes(epochs: int) -> dict[str, list[Step]]:
-    """The recipes that are compared, by name."""
-    training = {"epochs": epochs, "batch_size": 128}
-    quantize = kn.Quantize("int8", **training)
-    prune = kn.Prune(0.8, **training)
-    narrow = kn.PruneStructured(0.5, **training)
-    return {
-        "int8 post-training": [kn.Quantize("int8", method="ptq")],
-        "int8": [quantize],
-        "prune, int8": [prune, quantize],
-        "distill, prune, int8": [kn.Distill(), prune, quantize],
-        "cluster, int8": [kn.Cluster(16, **training), quantize],
-        "prune, cluster, int8": [prune, kn.Cluster(16, **training), quantize],
-        "channels, int8": [narrow, quantize],
-        "channels, prune, int8": [narrow, kn.Prune(0.5, **training), quantize],
-    }
+RECIPES: dict[str, list[Step]] = {
+    "int8 post-training": [kn.Quantize("int8", method="ptq")],
+    "int8": [kn.Quantize("int8")],
+    "prune, int8": [kn.Prune(0.8), kn.Quantize("int8")],
+    "distill, prune, int8": [kn.Distill(), kn.Prune(0.8), kn.Quantize("int8")],
+    "cluster, int8": [kn.Cluster(16), kn.Quantize("int8")],
+    "prune, cluster, int8": [kn.Prune(0.8), kn.Cluster(8), kn.Quantize("int8")],
+    "channels, int8": [kn.PruneStructured(0.5), kn.Quantize("int8")],
+    "distill, channels, int8": [kn.Distill(), kn.PruneStructured(0.5), kn.Quantize("int8")],
+    "channels, prune, int8": [kn.PruneStructured(0.5), kn.Prune(0.5), kn.Quantize("int8")],
+}
+
+
+def within(recipe: Sequence[Step], epochs: int) -> list[Step]:
+    """A recipe whose steps share the epochs: those that prune have twice as many as others."""
+    shares = [
+        2 if step.name.startswith("prune") else 1 if step.trained_epochs else 0 for step in recipe
+    ]
+    return [
+        dataclasses.replace(step, epochs=round(epochs * share / sum(shares)), batch_size=128)
+        if share
+        else step
+        for step, share in zip(recipe, shares, strict=True)
+    ]
 
 
 def plain(model: keras.Model, x: np.ndarray) -> bytes:
@@ -175,9 +193,10 @@ def main(options: argparse.Namespace) -> Iterator[Sequence[str]]:
         model = trained(options, split, seed)
         results["float"].append(measured(kn.export.to_tflite(model), test))
         results["TensorFlow's int8"].append(measured(plain(model, split[0][0]), test))
-        for name, steps in recipes(options.epochs).items():
+        for name, recipe in RECIPES.items():
             if options.names and name not in options.names:
                 continue
+            steps = within(recipe, options.epochs)
             small = kn.compress(
                 model, steps, train_data=split[0], validation_data=validation, seed=seed
             )

@@ -23,27 +23,47 @@ import numpy as np
 
 from kerasnas.compression.bridge.activations import given
 from kerasnas.compression.bridge.canonical import RANGE_PASSING
-from kerasnas.compression.bridge.graph import LayerSpec
+from kerasnas.compression.bridge.graph import Graph, LayerSpec
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
 _TRANSFORMED = ("BatchNormalization", "InputLayer")
 # How much of a range of activations stays at each step.
 _RANGE_DECAY = 0.99
+# What is always 0 has a range, too.
+_NARROWEST = 1e-3
 _ACTIVATIONS = (
     *("gelu", "hard_silu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh"),
 )
 
 
-def unsupported(spec: LayerSpec) -> str | None:
-    """Why quantization-aware training cannot take a layer of a canonical graph.
+def untrained(graph: Graph) -> dict[str, str]:
+    """The layers of a network whose ranges quantization-aware training cannot learn.
 
     Args:
-        spec: The layer.
+        graph: The network, in canonical form.
 
     Returns:
-        The reason, or None if it can.
+        The reason for each, by the name of the layer.
     """
+    found: dict[str, str] = {}
+    for node in graph.nodes:
+        spec = node.layer
+        reason = _reason(spec)
+        if spec.kind == "InputLayer" and "float" not in spec.config["dtype"]:
+            reason = f"it takes {spec.config['dtype']}; only float inputs can be rounded"
+        axis = spec.config.get("axis", -1)
+        if spec.kind == "BatchNormalization" and axis not in (-1, len(node.output.shape) - 1):
+            reason = f"it normalizes axis {axis}; only the last one has an 8-bit form"
+        if spec.kind != "InputLayer" and graph.calls(spec) > 1:
+            reason = "it is shared by several places of the network"
+        if reason:
+            found[spec.name] = reason
+    return found
+
+
+def _reason(spec: LayerSpec) -> str | None:
+    """Why quantization-aware training cannot take a layer, or None if it can."""
     import tf_keras
 
     kind, config = spec.kind, spec.config
@@ -135,13 +155,14 @@ def _classes() -> dict[str, Any]:
         def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
             low, high, seen = weights["min_var"], weights["max_var"], weights["seen"]
             if training:
-                first = seen < 0.5
-                low.assign(tf.where(first, tf.minimum(tf.reduce_min(inputs), 0.0), low))
-                high.assign(tf.where(first, tf.maximum(tf.reduce_max(inputs), 0.0), high))
-                seen.assign(1.0)
-            return quant_ops.MovingAvgQuantize(
-                inputs, low, high, ema_decay=_RANGE_DECAY, is_training=training
-            )
+                least, most = tf.reduce_min(inputs), tf.reduce_max(inputs)
+                # Zeros alone say nothing; a range without width would be no scale at all.
+                says = tf.logical_or(least < 0, most > 0)
+                step = tf.where(seen < 0.5, 1.0, 1 - _RANGE_DECAY) * tf.cast(says, tf.float32)
+                low.assign_add(step * (tf.minimum(least, 0.0) - low))
+                high.assign_add(step * (tf.maximum(most, 0.0) - high))
+                seen.assign(tf.maximum(seen, tf.cast(says, tf.float32)))
+            return quant_ops.MovingAvgQuantize(inputs, low, high, is_training=False)
 
     class SharedRange:
         """The range of several tensors, which grows with all of them."""
@@ -160,6 +181,7 @@ def _classes() -> dict[str, Any]:
         def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
             if self.shared.variables is None:
                 self.shared.variables = super().build(tensor_shape, name, layer)
+                self.shared.variables["max_var"].assign(_NARROWEST)
             return self.shared.variables
 
     class FirstBatchConfig(api.QuantizeConfig):

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 from kerasnas.compression.bridge.build import build
 from kerasnas.compression.bridge.graph import Graph
-from kerasnas.compression.quantization_scheme import scheme, unsupported
+from kerasnas.compression.quantization_scheme import scheme, untrained
 from kerasnas.compression.step import check_number
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
@@ -26,7 +26,9 @@ class Quantize:
             needs the extra `[int4]`) or `"float32"`.
         method: `"qat"` trains with the rounding in place, and keeps zeros that pruning made;
             `"ptq"` rounds after training. int8 takes either, "qat" unless told; the others are
-            post-training.
+            post-training. A network with layers that cannot be trained so, such as recurrent and
+            attention layers, learns with the rounding of the others in place, and its ranges are
+            measured after training; the report names those layers.
         float_layers: For int8 after training: how many of the layers that 8 bits suit worst stay
             in floating point, or their names. The file then runs on phones, and on microcontrollers
             that compute in floats.
@@ -115,48 +117,52 @@ class Quantize:
         return self.trains
 
     def check(self, graph: Graph) -> None:
-        """Names every layer that cannot be trained quantized, or converted to these bits."""
-        if not self.trains:
+        """Names every layer that cannot be converted to these bits, or be trained in them."""
+        kept = untrained(graph) if self.trains else {}
+        if self.trains:
+            # TFMOT cannot read the calls of layers without a counterpart.
+            called = {name: kept[name] for name in graph.carried}
+            trainable = any(n.layer.weights and n.layer.name not in kept for n in graph.nodes)
+            if called or not trainable:
+                names = "\n".join(f"  '{n}': {reason}" for n, reason in (called or kept).items())
+                raise ValueError(
+                    f"`Quantize('int8')` cannot train '{graph.name}' quantization-aware. Use "
+                    f"Quantize('int8', method='ptq'), or replace these layers:\n{names}"
+                )
+        if kept or not self.trains:
             check_bits(self.bits)
             if any(node.layer.kind in LIMITED for node in graph.nodes):
                 check_layers(build(graph), self.bits)
-            return
-        problems: list[str] = []
-        for node in graph.nodes:
-            spec = node.layer
-            reason = unsupported(spec)
-            if spec.kind == "InputLayer" and "float" not in spec.config["dtype"]:
-                reason = f"it takes {spec.config['dtype']}; only float inputs can be rounded"
-            if spec.kind != "InputLayer" and graph.calls(spec) > 1:
-                reason = "it is shared by several places of the network"
-            problem = f"  '{spec.name}' ({spec.kind}): {reason}"
-            if reason and problem not in problems:
-                problems.append(problem)
-        if problems:
-            raise ValueError(
-                f"`Quantize('int8')` cannot train '{graph.name}' quantization-aware. Use "
-                "Quantize('int8', method='ptq'), or leave these layers out:\n" + "\n".join(problems)
-            )
 
     def apply(self, model: Any, training: Training) -> Any:
         """Trains quantization-aware with TFMOT, or leaves the model as it is."""
         if not self.trains:
             return model
-        keras_api = import_tfmot().quantization.keras
+        tfmot = import_tfmot()
         import tf_keras
+
+        keras_api: Any = tfmot.quantization.keras
+        kept = untrained(training.graph)
+
+        def annotated(layer: Any) -> Any:
+            return layer if layer.name in kept else keras_api.quantize_annotate_layer(layer)
 
         # Layers that TFMOT adds are numbered, and their names are in the file: count from zero.
         tf_keras.backend.reset_uids()
         with keras_api.quantize_scope():
-            annotated = keras_api.quantize_annotate_model(model)
-            quantized = keras_api.quantize_apply(annotated, scheme(training.clustered))
+            marked = tf_keras.models.clone_model(model, clone_function=annotated)
+            quantized = keras_api.quantize_apply(marked, scheme(training.clustered))
         training.fit(quantized, self.epochs, self.batch_size, self.learning_rate)
-        return quantized
+        if not kept:
+            return quantized
+        training.note = f"ranges measured after training for {', '.join(kept)}"
+        return _unwrapped(quantized, model)
 
     def export(self, model: Any, training: Training) -> bytes:
         """Exports in the bits asked for."""
         several = len(training.x) > 1
-        samples = None if self.trains else training.x if several else training.x[0]
+        ranged = self.trains and not untrained(training.graph)
+        samples = None if ranged else training.x if several else training.x[0]
         if self.float_layers:
             data, names = to_mixed_tflite(model, samples, self.float_layers)
             training.note = f"float: {', '.join(names)}"
@@ -169,3 +175,25 @@ class Quantize:
                 "Try Quantize('int8', method='ptq')."
             )
         return data
+
+
+def _unwrapped(quantized: Any, model: Any) -> Any:
+    """Takes what a quantization-aware model has learnt back into the model that it was made of."""
+    wrapper = import_tfmot().quantization.keras.QuantizeWrapper
+    known = {layer.name: layer for layer in model.layers}
+    for trained in quantized.layers:
+        inner = trained.layer if isinstance(trained, wrapper) else trained
+        layer = known.get(inner.name)
+        if layer is None:  # TFMOT's own, for an input
+            continue
+        if inner is trained:
+            layer.set_weights(trained.get_weights())
+            continue
+        # The variables that are rounded have left the layer for the wrapper, in the same order.
+        for mine, learnt in zip(layer.trainable_weights, trained.trainable_weights, strict=False):
+            mine.assign(learnt)
+        for mine, learnt in zip(
+            layer.non_trainable_weights, inner.non_trainable_weights, strict=True
+        ):
+            mine.assign(learnt)
+    return model

@@ -176,10 +176,14 @@ def test_cell_of_nas_bench_201():
     assert found[-2:] == ["DepthwiseConv2D", "ReLU"]
 
 
-def test_normalization_of_another_axis_is_refused():
-    model = one(L.BatchNormalization(axis=1))
-    with pytest.raises(ValueError, match=r"normalizes axis 1; only the last.*ptq"):
-        canonical(read(model))
+def test_normalization_of_another_axis_stays():
+    assert kinds(rewritten(one(L.BatchNormalization(axis=1)))) == ["BatchNormalization"]
+
+
+def test_rescaling_of_integers_stays():
+    x = keras.Input(IMAGE, dtype="uint8")
+    legacy = build(canonical(read(keras.Model(x, L.Rescaling(0.5)(L.Rescaling(2.0)(x))))))
+    assert kinds(legacy) == ["Rescaling", "DepthwiseConv2D"]
 
 
 LINE = (9, 4)

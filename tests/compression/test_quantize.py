@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from kerasnas.compression import Quantize, compress
+from kerasnas.compression import Prune, Quantize, compress
 from kerasnas.compression.bridge import build, canonical, read
 from kerasnas.compression.quantization_scheme import scheme
 from kerasnas.compression.training import Training
@@ -284,23 +284,115 @@ def test_wrong_argument(arguments, message):
         Quantize(**arguments)
 
 
-def test_all_layers_that_cannot_be_trained_quantized_are_named():
+def recurrent(x):
+    y = L.Conv1D(6, 3, padding="same", activation="relu")(x)
+    return L.Bidirectional(L.LSTM(4), name="kept")(y)
+
+
+def attention(x):
+    y = L.Dense(6)(x)
+    y = L.Add()([y, L.MultiHeadAttention(2, 4, name="kept")(y, y)])
+    return L.Flatten()(y)
+
+
+def normalized(x):
+    return L.Flatten()(L.LayerNormalization(name="kept")(L.Dense(6)(x)))
+
+
+def shared(x):
+    twice = L.Dense(4, activation="relu", name="kept")
+    return L.Flatten()(twice(L.Dense(4)(twice(x))))
+
+
+def across(x):
+    return L.Flatten()(L.BatchNormalization(axis=1, name="kept")(L.Dense(4)(x)))
+
+
+@pytest.mark.parametrize(
+    "body", [recurrent, attention, normalized, shared, across], ids=lambda b: b.__name__
+)
+def test_layers_that_cannot_be_trained_quantized_get_their_ranges_afterwards(body):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(96, 8, 4)).astype("float32")
+    y = np.stack([x[:, :, 0].mean(1), x[:, :, 1].max(1)], 1)
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 4))
+    hidden = L.Dense(8, activation="relu", name="hidden")(body(inputs))
+    model = keras.Model(inputs, L.Dense(2)(hidden))
+    model.compile(keras.optimizers.Adam(1e-2), "mse", metrics=["mae"])
+    model.fit(x, y, epochs=8, verbose=0)
+    step = Quantize("int8", epochs=3, learning_rate=1e-3)
+    small = compress(model, [step], train_data=(x, y), validation_data=(x, y))
+    last = small.report[-1]
+    assert last["method"] == "quantization-aware; ranges measured after training for kept"
+    assert not float_operators(small.tflite)
+    assert last["conversions"] == 0
+    # It is trained: the layers themselves, and those around them.
+    after = compress(
+        model, [Quantize("int8", method="ptq")], train_data=(x, y), validation_data=(x, y)
+    )
+    assert last["value"] < after.report[-1]["value"]
+
+
+def test_what_training_quantized_taught_is_in_the_file_of_a_network_with_other_layers():
+    """Zeros and statistics of BatchNormalization come back out of TFMOT's wrappers."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(96, 8, 4)).astype("float32")
+    inputs = keras.Input((8, 4))
+    y = L.Conv1D(8, 3, padding="same", use_bias=False)(inputs)
+    y = L.ReLU()(L.BatchNormalization(momentum=0.5)(y))
+    y = L.LSTM(4)(L.Conv1D(8, 3, padding="same", name="pruned")(y))
+    model = keras.Model(inputs, L.Dense(1)(y))
+    model.compile("adam", "mse", metrics=["mae"])
+    steps = [Prune(0.75, epochs=2), Quantize("int8", epochs=2)]
+    small = compress(model, steps, train_data=(x, x[:, 0, :1]), validation_data=(x, x[:, 0, :1]))
+    before, last = small.report[-2:]
+    assert "lstm" in last["method"]
+    assert abs(last["value"] - before["value"]) < 0.2 * before["value"]
+    assert last["sparsity"] > 0.3
+
+
+def test_layers_without_a_counterpart_cannot_be_trained_quantized():
     x = keras.Input((6, 4))
-    y = L.LSTM(4, name="memory", return_sequences=True)(x)
-    y = L.Dense(4, name="twice")(L.Activation("elu", name="bent")(y))
-    y = L.LayerNormalization(name="layer")(L.PReLU(name="slope")(y))
-    y = L.ReLU(max_value=4, name="cut")(y)
+    y = L.RMSNormalization(name="root")(L.Dense(4, name="hidden")(x))
     with pytest.raises(ValueError, match="method='ptq'") as error:
-        Quantize("int8").check(canonical(read(keras.Model(x, y))))
-    for name in ("memory", "bent", "layer", "slope", "cut"):
-        assert f"'{name}'" in str(error.value)
-    assert "'twice'" not in str(error.value)
+        Quantize("int8").check(canonical(read(keras.Model(x, L.Dense(2)(y)))))
+    assert "'root'" in str(error.value)
+    assert "'hidden'" not in str(error.value)
 
 
-def test_shared_layers_and_integer_inputs_are_refused():
-    x = keras.Input(IMAGE, dtype="int32", name="pixels")
-    conv = L.Conv2D(4, 3, padding="same", name="shared")
-    graph = canonical(read(keras.Model(x, conv(conv(L.Rescaling(1 / 255)(x))))))
-    with pytest.raises(ValueError, match=r"'pixels'.*int32[^$]*'shared'.*is shared"):
+def test_images_of_integers_are_rescaled_before_training_quantized():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (64, 8, 8, 3), dtype="uint8")
+    y = (x[..., 0].mean((1, 2)) / 255)[:, None]
+    inputs = keras.Input((8, 8, 3), dtype="uint8", name="pixels")
+    hidden = L.Conv2D(4, 3, activation="relu")(L.Rescaling(1 / 255, name="scale")(inputs))
+    model = keras.Model(inputs, L.Dense(1)(L.GlobalAveragePooling2D()(hidden)))
+    model.compile("adam", "mse", metrics=["mae"])
+    step = Quantize("int8", epochs=2)
+    small = compress(model, [step], train_data=(x, y), validation_data=(x, y))
+    assert small.report[-1]["method"].endswith("for pixels, scale")
+    assert abs(small.report[-1]["value"] - small.report[0]["value"]) < 0.1
+
+
+def test_layers_that_nothing_passes_are_trained_quantized(samples):
+    never = keras.initializers.Constant(-100)
+    x = keras.Input(IMAGE)
+    dead = L.Conv2D(4, 3, padding="same", activation="relu", bias_initializer=never)(x)
+    joined = L.Concatenate()([L.ReLU(name="joined")(L.Conv2D(4, 1)(dead)), dead])
+    none = L.Concatenate()([L.MaxPooling2D(1)(dead), L.MaxPooling2D(1)(dead)])
+    y = L.Conv2D(2, 1, bias_initializer=keras.initializers.Constant(0.5))
+    y = L.Add()([y(L.Concatenate()([joined, none])), L.Conv2D(2, 1)(x)])
+    model = keras.Model(x, y)
+    model.compile("adam", "mse", metrics=["mae"])
+    data = (samples, model.predict(samples, verbose=0))
+    small = compress(model, [CALIBRATE], train_data=data, validation_data=data)
+    assert small.report[-1]["value"] < 0.02 * np.abs(data[1]).max()
+
+
+def test_a_network_with_nothing_to_train_quantized_is_refused():
+    x = keras.Input((6,), dtype="int32", name="words")
+    graph = canonical(read(keras.Model(x, L.LSTM(2, name="memory")(L.Embedding(9, 4)(x)))))
+    with pytest.raises(ValueError, match=r"'words'.*int32[^$]*'memory'"):
         Quantize("int8").check(graph)
     Quantize("int8", method="ptq").check(graph)

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from kerasnas.export import Interpreter, to_tflite
@@ -50,3 +51,22 @@ def test_cells_of_a_finer_scale_get_the_finest_that_kernels_take():
 
 def test_it_keeps_the_size(classifier_file):
     assert touch_up(classifier_file) == classifier_file
+
+
+def test_layers_that_nothing_passes():
+    """A ReLU that is always 0, and what reads it: a kernel with a bias, a sum, a pooling."""
+    never = keras.initializers.Constant(-100)
+    x = keras.Input((8, 8, 3))
+    dead = L.Conv2D(4, 3, padding="same", activation="relu", bias_initializer=never)(x)
+    pooled = L.MaxPooling2D()(dead)
+    biased = L.Conv2D(4, 1, bias_initializer=keras.initializers.Constant(0.3))(pooled)
+    alive = L.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
+    y = L.Add()([biased, alive, pooled])
+    y = L.Concatenate()([L.GlobalAveragePooling2D()(part) for part in (y, pooled)])
+    model = keras.Model(x, L.Dense(3)(y))
+    samples = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
+    with pytest.raises(ValueError, match="0 on all samples"):
+        to_tflite(model, "int16x8", samples)
+    data = to_tflite(model, "int8", samples)
+    want = model.predict(samples, verbose=0)
+    assert np.abs(Interpreter(data).predict(samples) - want).max() < 0.02 * np.abs(want).max()

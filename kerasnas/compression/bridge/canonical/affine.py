@@ -24,7 +24,7 @@ def fold_batch_normalization(graph: Graph) -> None:
         if maker is None or not alone_between(graph, maker, node):
             continue
         spec = maker.layer
-        if spec.kind not in FOLDED_HERE:
+        if spec.kind not in FOLDED_HERE or not _on_channels(node):
             continue
         scale, offset = _affine(node)
         kernel, *bias = spec.weights
@@ -45,7 +45,8 @@ def affine_to_depthwise(graph: Graph) -> None:
     for node in list(graph.nodes):
         spec = node.layer
         if id(spec) not in rewritten:
-            if spec.kind not in ("BatchNormalization", "Normalization", "Rescaling"):
+            is_affine = spec.kind in ("BatchNormalization", "Normalization", "Rescaling")
+            if not is_affine or not _on_channels(node):
                 continue
             maker = makers.get(id(node.inputs[0]))
             if (
@@ -59,18 +60,21 @@ def affine_to_depthwise(graph: Graph) -> None:
         _call_on_images(graph, node, rewritten[id(spec)])
 
 
+def _on_channels(node: Node) -> bool:
+    """Whether a layer takes floats, with a scale and an offset for each channel or for all."""
+    if "float" not in node.inputs[0].dtype:
+        return False
+    last = len(node.output.shape) - 1
+    axes = (-1, last, (-1,), (last,), [-1], [last], (), None)
+    return node.layer.kind == "Rescaling" or node.layer.config["axis"] in axes
+
+
 def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
     """What an affine layer does to each channel, as scale and offset."""
     spec = node.layer
     channels = node.output.shape[-1]
-    last = len(node.output.shape) - 1
     if spec.kind == "Rescaling":
         scale, offset = spec.config["scale"], spec.config.get("offset", 0.0)
-    elif spec.config["axis"] not in (-1, last, (-1,), (last,), [-1], [last], (), None):
-        raise ValueError(
-            f"'{spec.name}' ({spec.kind}) normalizes axis {spec.config['axis']}; only the last "
-            "axis can be trained quantized. Use Quantize('int8', method='ptq')."
-        )
     elif spec.kind == "Normalization":
         deviation = np.maximum(np.sqrt(spec.config["variance"]), keras.config.epsilon())
         scale, offset = 1 / deviation, -np.array(spec.config["mean"]) / deviation
