@@ -2,13 +2,13 @@
 
 import math
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kerasnas.compression.scoring import Scorer, drop
 from kerasnas.export import Interpreter, Metadata, Origin, write
+from kerasnas.utils.files import write_atomic
 
 _COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
 
@@ -62,19 +62,8 @@ class Compressed:
         Returns:
             The path.
         """
-        target = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(self.tflite)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        return target
+        write_atomic(path, self.tflite, sync=True)
+        return Path(path)
 
     def export(
         self,

@@ -1,7 +1,8 @@
 """Runs the steps of a recipe one after the other, and measures what each leaves."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -26,7 +27,7 @@ def run(
     seed: int,
     verbose: int,
 ) -> tuple[bytes, list[dict[str, Any]], keras.Model, Scorer]:
-    """Applies steps that fit each other to a model.
+    """Applies steps that fit each other to a model, and reports on each.
 
     Args:
         model: Compiled and trained Keras 3 model. It is not changed.
@@ -42,10 +43,36 @@ def run(
     Raises:
         ValueError: If a step cannot do the model: before any work.
     """
-    network = _Network(model, any(step.rewrites for step in steps))
+    work = _Work(sets, Scorer(model), verbose)
+    data, made_from = transform(model, steps, training_set, seed, work.record)
+    return data, work.report, made_from, work.scorer
+
+
+def transform(
+    model: keras.Model,
+    steps: Sequence[Step],
+    training_set: Dataset,
+    seed: int,
+    seen: "Callable[[Stage], None] | None" = None,
+) -> tuple[bytes, keras.Model]:
+    """Applies steps that fit each other to a model.
+
+    Args:
+        model: Compiled and trained Keras 3 model. It is not changed.
+        steps: Steps in order.
+        training_set: What they train with.
+        seed: Of all training.
+        seen: Called with the model as it comes and after each step.
+
+    Returns:
+        Tuple of the file and the Keras 3 model that it was made from.
+
+    Raises:
+        ValueError: If a step cannot do the model: before any work.
+    """
+    network = Network(model, any(step.rewrites for step in steps))
     for step in steps:
         step.check(model if isinstance(step, KerasStep) else network.graph)
-    work = _Work(network, sets, Scorer(model), verbose)
     training = Training(
         model,
         network.graph,
@@ -55,27 +82,32 @@ def run(
         legacy_loss_weights(model),
         seed,
     )
-    data = to_tflite(network.legacy)
-    carried = ", ".join(sorted(network.graph.carried))
-    how = f"trained; called as they are: {carried}" if carried else "trained"
-    work.record("float", how, 0, data, work.float_scores())
+    if seen is not None:
+        carried = ", ".join(sorted(network.graph.carried))
+        how = f"trained; called as they are: {carried}" if carried else "trained"
+        seen(Stage("float", how, 0, to_tflite(network.legacy), network, False))
+    data = b""
     for index, step in enumerate(steps):
         training.seed, training.note = seed + index, ""
         if isinstance(step, KerasStep):
             network.replace(step.apply_to_keras(network.model, training))
             training.graph = network.graph
-            data = to_tflite(network.legacy)
         else:
             network.legacy = step.apply(network.legacy, training)
-            data = step.export(network.legacy, training)
         last = index == len(steps) - 1
-        scores = work.file_scores(data) if last else work.model_scores()
-        how = f"{step.how}; {training.note}" if training.note else step.how
-        work.record(step.name, how, step.trained_epochs, data, scores, last)
-    return data, work.report, network.model, work.scorer
+        if not last and seen is None:
+            continue
+        if isinstance(step, KerasStep):
+            data = to_tflite(network.legacy)
+        else:
+            data = step.export(network.legacy, training)
+        if seen is not None:
+            how = f"{step.how}; {training.note}" if training.note else step.how
+            seen(Stage(step.name, how, step.trained_epochs, data, network, last))
+    return data, network.model
 
 
-class _Network:
+class Network:
     """A model and its tf_keras rebuild, which the steps of a recipe change.
 
     Args:
@@ -96,57 +128,46 @@ class _Network:
         verify(model, graph, self.legacy)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A network after a step.
+
+    Args:
+        step: Name of the step.
+        method: How it was done, in words.
+        epochs: Passes over the training data.
+        tflite: The file of it.
+        network: The network, which later steps change.
+        last: Whether it is the result.
+    """
+
+    step: str
+    method: str
+    epochs: int
+    tflite: bytes
+    network: Network
+    last: bool
+
+
 class _Work:
     """Measures the stages of one `compress` and keeps their records."""
 
-    def __init__(
-        self, network: _Network, sets: dict[str, Dataset], scorer: Scorer, verbose: int
-    ) -> None:
-        self.network, self.sets, self.scorer, self.verbose = network, sets, scorer, verbose
+    def __init__(self, sets: dict[str, Dataset], scorer: Scorer, verbose: int) -> None:
+        self.sets, self.scorer, self.verbose = sets, scorer, verbose
         self.report: list[dict[str, Any]] = []
 
-    def float_scores(self) -> dict[str, dict[str, float]]:
-        scores = {}
-        for label, data in self.sets.items():
-            predicted = keras.tree.flatten(self.network.model.predict(data.given_x, verbose=0))
-            scores[label] = self.scorer.score(predicted, data.y)
-        return scores
-
-    def model_scores(self) -> dict[str, dict[str, float]]:
-        # Test data is for the first and the last model only, unless there is nothing else.
-        label = next(iter(self.sets))
-        data = self.sets[label]
-        predicted = self.network.legacy.predict(data.fed, verbose=0)
-        return {label: self.scorer.score(predicted, data.y)}
-
-    def file_scores(self, tflite: bytes) -> dict[str, dict[str, float]]:
-        interpreter = Interpreter(tflite)
-        scores = {}
-        for label, data in self.sets.items():
-            predicted = interpreter.predict(data.fed)
-            scores[label] = self.scorer.score(predicted, data.y)
-        return scores
-
-    def record(
-        self,
-        step: str,
-        method: str,
-        epochs: int,
-        tflite: bytes,
-        scores: dict[str, dict[str, float]],
-        last: bool = False,
-    ) -> None:
+    def record(self, stage: Stage) -> None:
+        scores = self._scores(stage)
         label = next(iter(scores))
         metric = self.report[0]["metric"] if self.report else first_metric(scores[label])
-        network = self.network
-        kernels = prunable(network.graph)
-        zeros = kernel_sparsity(tflite) if last else model_sparsity(network.legacy, kernels)
+        tflite, legacy = stage.tflite, stage.network.legacy
+        kernels = prunable(stage.network.graph)
         macs, ram = _costs(tflite)
         self.report.append(
             {
-                "step": step,
-                "method": method,
-                "epochs": epochs,
+                "step": stage.step,
+                "method": stage.method,
+                "epochs": stage.epochs,
                 "metric": metric,
                 "direction": self.scorer.direction(metric),
                 "value": scores[label][metric],
@@ -154,7 +175,9 @@ class _Work:
                 "test_value": scores.get("test", {}).get(metric),
                 "bytes": len(tflite),
                 "compressed_bytes": len(zlib.compress(tflite, 9)),
-                "sparsity": zeros,
+                "sparsity": (
+                    kernel_sparsity(tflite) if stage.last else model_sparsity(legacy, kernels)
+                ),
                 "conversions": conversions(tflite),
                 "macs": macs,
                 "ram_bytes": ram,
@@ -162,6 +185,26 @@ class _Work:
         )
         if self.verbose:
             print("  ".join(report_row(self.report[-1])), flush=True)
+
+    def _scores(self, stage: Stage) -> dict[str, dict[str, float]]:
+        """By label of the data: the model's as it came, the file's at the end."""
+        if stage.last:
+            interpreter = Interpreter(stage.tflite)
+            predicted = {label: interpreter.predict(data.fed) for label, data in self.sets.items()}
+        elif not self.report:
+            model = stage.network.model
+            predicted = {
+                label: keras.tree.flatten(model.predict(data.given_x, verbose=0))
+                for label, data in self.sets.items()
+            }
+        else:
+            # Test data is for the first and the last model only, unless there is nothing else.
+            label, data = next(iter(self.sets.items()))
+            predicted = {label: stage.network.legacy.predict(data.fed, verbose=0)}
+        return {
+            label: self.scorer.score(outputs, self.sets[label].y)
+            for label, outputs in predicted.items()
+        }
 
 
 def _costs(tflite: bytes) -> tuple[int | None, int | None]:

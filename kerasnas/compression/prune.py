@@ -2,6 +2,7 @@
 
 import fnmatch
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -81,7 +82,9 @@ class Prune:
         for name, sparsity in (self.layers or {}).items():
             check_number("Prune", f"layers[{name!r}]", sparsity, float, 0, 1)
         if self.pattern is not None:
-            whole = isinstance(self.pattern, tuple) and all(type(n) is int for n in self.pattern)
+            whole = isinstance(self.pattern, tuple) and all(
+                isinstance(n, numbers.Integral) for n in self.pattern
+            )
             if not whole or len(self.pattern) != 2 or not 0 < self.pattern[0] < self.pattern[1]:
                 raise ValueError(
                     "`Prune(pattern=...)` must be a tuple (m, n) of whole numbers with 0 < m < n. "
@@ -211,8 +214,8 @@ def prunable(graph: Graph) -> set[str]:
         graph: The network.
 
     Returns:
-        All convolutions and Dense layers that are neither the first on a path from an input nor
-        the last on a path to an output.
+        Convolutions of one and two dimensions and Dense layers that are neither the first on a path
+        from an input nor the last on a path to an output.
     """
     return _not_last(graph) & _not_first(graph)
 

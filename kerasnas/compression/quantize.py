@@ -160,9 +160,8 @@ class Quantize:
 
     def export(self, model: Any, training: Training) -> bytes:
         """Exports in the bits asked for."""
-        several = len(training.x) > 1
         ranged = self.trains and not untrained(training.graph)
-        samples = None if ranged else training.x if several else training.x[0]
+        samples = None if ranged else training.fed
         if self.float_layers:
             data, names = to_mixed_tflite(model, samples, self.float_layers)
             training.note = f"float: {', '.join(names)}"

@@ -1,5 +1,6 @@
 """`compress`: runs a recipe of steps on a trained model and reports what each did."""
 
+import numbers
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -41,6 +42,8 @@ def compress(
 
     Args:
         model: Compiled and trained Keras 3 model, Sequential or Functional. It is not changed.
+            Metrics and losses of your own must be registered with
+            `keras.saving.register_keras_serializable`.
         recipe: Steps in order, such as `[Prune(0.5), Quantize("int8")]`; or "auto" or an `Auto`,
             which tries recipes and takes the smallest file within `tolerance`.
         train_data: Tuple `(x, y)` of arrays for fine-tuning and calibration; `x` may be a list or
@@ -178,7 +181,9 @@ def _check_model(model: Any) -> None:
 
 
 def _check_limits(tolerance: Any, budget: Any) -> None:
-    if tolerance is not None and not (isinstance(tolerance, int | float) and tolerance >= 0):
+    if tolerance is not None and not (
+        isinstance(tolerance, numbers.Real) and float(tolerance) >= 0
+    ):
         raise ValueError(f"`tolerance` must be 0 or more, or None. Received: {tolerance!r}")
     if budget is not None and not isinstance(budget, Budget):
         raise ValueError(f"`budget` must be a kn.Budget or None. Received: {budget!r}")

@@ -37,10 +37,12 @@ class Scorer:
         ends = [
             keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in model.outputs
         ]
-        # Metrics may be given by output name, which is that of the layer that makes the output.
+        # Metrics may be given by output name, which is that of the layer that makes the output. One
+        # layer may make several.
+        names = output_names(model)
         named = [
-            keras.layers.Identity(name=name)(end)
-            for name, end in zip(output_names(model), ends, strict=True)
+            keras.layers.Identity(name=f"{name}_{place}" if name in names[:place] else name)(end)
+            for place, (name, end) in enumerate(zip(names, ends, strict=True))
         ]
         outputs: Any = named[0]
         if not isinstance(model, keras.Sequential):

@@ -1,9 +1,11 @@
 """What a step of a compression recipe is."""
 
 import dataclasses
+import numbers
 from typing import Any, Protocol, runtime_checkable
 
 import keras
+import numpy as np
 
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.training import Training
@@ -77,7 +79,7 @@ def check_number(
     Raises:
         ValueError: If the value is of another kind or out of range.
     """
-    is_number = isinstance(value, int if kind is int else int | float)
+    is_number = isinstance(value, numbers.Integral if kind is int else numbers.Real)
     if isinstance(value, bool) or not is_number or not low <= value < below:
         upper = "" if below == float("inf") else f" and below {below}"
         raise ValueError(
@@ -93,7 +95,7 @@ def step_text(step: Any) -> str:
         step: A dataclass.
     """
     given = [
-        f"{field.name}={value!r}"
+        f"{field.name}={value.item() if isinstance(value, np.generic) else value!r}"
         for field in dataclasses.fields(step)
         if field.repr and (value := getattr(step, field.name)) != field.default
     ]

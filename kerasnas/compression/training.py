@@ -1,8 +1,6 @@
 """What fine-tuning needs, for every step that trains: data, loss and a seed."""
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.data import output_names
 from kerasnas.compression.guidance import Guidance
+from kerasnas.utils.session import kept_random_state
 
 
 @dataclass
@@ -43,6 +42,11 @@ class Training:
     guidance: Guidance | None = None
 
     @property
+    def fed(self) -> Any:
+        """The inputs as tf_keras takes them: one array, or a list of several."""
+        return self.x if len(self.x) > 1 else self.x[0]
+
+    @property
     def samples(self) -> int:
         """Number of training samples."""
         return len(self.x[0])
@@ -69,38 +73,21 @@ class Training:
         y, loss = self.y, self.loss
         if self.guidance is not None:
             y, loss = self.guidance.join(tf_keras, y, loss)
-        with seeded(self.seed):
+        with kept_random_state():
+            tf_keras.utils.set_random_seed(self.seed)
             model.compile(
                 optimizer=tf_keras.optimizers.Adam(learning_rate),
                 loss=loss,
                 loss_weights=self.loss_weights,
             )
             model.fit(
-                self.x[0] if len(self.x) == 1 else self.x,
+                self.fed,
                 y,
                 epochs=epochs,
                 batch_size=batch_size,
                 callbacks=list(callbacks),
                 verbose=0,
             )
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seeds Python, numpy and TensorFlow, and puts the first two back afterwards.
-
-    Args:
-        seed: The seed.
-    """
-    import tf_keras
-
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    tf_keras.utils.set_random_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 def legacy_loss(model: keras.Model) -> Any:

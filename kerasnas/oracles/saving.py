@@ -13,7 +13,8 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import recovery
-from kerasnas.oracles.journal import Journal, write_atomic
+from kerasnas.oracles.journal import Journal
+from kerasnas.utils.files import write_atomic
 
 _FORMAT = 1
 

@@ -20,9 +20,7 @@ from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.hypermodel import NotSketchable
-from kerasnas.oracles.journal import write_atomic
 from kerasnas.oracles.objectives import is_cost, members
-from kerasnas.oracles.session import kept_random_state, seeded
 from kerasnas.tuners import arguments, deployed, inputs, run_file
 from kerasnas.tuners.answers import Answers
 from kerasnas.tuners.arrays import train_and_validation
@@ -31,6 +29,8 @@ from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, re
 from kerasnas.tuners.space import discover
 from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
 from kerasnas.tuners.warm_start import WarmStart, first_settings
+from kerasnas.utils.files import write_atomic
+from kerasnas.utils.session import kept_random_state, seeded
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
 _BEFORE_EPOCHS = 3  # Arguments of `fit` that come before its `epochs`.

@@ -136,18 +136,14 @@ class Deployed:
         Returns:
             The `.tflite` file.
         """
-        from kerasnas.compression import compress
+        from kerasnas.compression.data import dataset
+        from kerasnas.compression.pipeline import transform
         from kerasnas.export import to_tflite
 
         if recipe is None:
             return to_tflite(model, "int8", self.train[0])
-        return compress(
-            model,
-            recipe,
-            train_data=self.train,
-            validation_data=self.validation[:2],
-            seed=self.seed,
-        ).tflite
+        # Nobody reads a report here, so no stage but the last is converted and scored.
+        return transform(model, recipe, dataset("x", self.train, model), self.seed)[0]
 
     def measure(self, model: keras.Model, tflite: bytes) -> dict[str, float]:
         """Score a file with the loss and metrics of the model that it was made from.

@@ -16,7 +16,7 @@ from kerasnas.hardware.profile import Profile, profile_graph
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.hypermodels.settled import Settled
-from kerasnas.oracles.session import clear_session
+from kerasnas.utils.session import clear_session
 
 
 class LatencyError(keras_tuner.errors.FatalValueError):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles.objectives import float_name
-from kerasnas.oracles.session import clear_session, kept_random_state
 from kerasnas.tuners import deployed
 from kerasnas.tuners.trial import TrialRunner, describe
+from kerasnas.utils.session import clear_session, kept_random_state
 
 if TYPE_CHECKING:
     from kerasnas.compression import Compressed

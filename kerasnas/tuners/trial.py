@@ -24,13 +24,13 @@ from keras_tuner.src.engine import tuner_utils
 from kerasnas.hardware.budget import LIMITS
 from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.oracles.admission import describe as describe_violations
-from kerasnas.oracles.journal import write_atomic
 from kerasnas.oracles.objectives import COSTS, is_cost, members
-from kerasnas.oracles.session import clear_session, kept_random_state, seeded
 from kerasnas.tuners import deployed
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.reporting import Reporter
+from kerasnas.utils.files import write_atomic
+from kerasnas.utils.session import clear_session, kept_random_state, seeded
 
 _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")

@@ -18,6 +18,7 @@ from kerasnas.compression import (
     ToleranceError,
     compress,
 )
+from kerasnas.compression.step import step_text
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.export.model_file import kernel_sparsity
 from kerasnas.hardware import profile, profile_tflite
@@ -362,3 +363,15 @@ print(round(small.report[-1]["sparsity"], 2))
 
 def test_file_is_the_one_of_the_float_model_before_any_step(model, compressed):
     assert compressed.report[0]["bytes"] == pytest.approx(len(to_tflite(model)), rel=0.02)
+
+
+def test_numbers_may_be_numpys():
+    steps = [
+        Prune(np.float32(0.5), pattern=(np.int64(2), np.int64(4)), epochs=np.int64(1)),
+        PruneStructured(np.float32(0.5)),
+        Quantize("int8", epochs=np.int32(2)),
+    ]
+    assert step_text(steps[2]) == "Quantize(epochs=2)"
+    assert step_text(steps[1]) == "PruneStructured()"
+    with pytest.raises(ValueError, match="epochs"):
+        Prune(epochs=np.float64(2))

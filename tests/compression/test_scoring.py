@@ -30,6 +30,16 @@ def test_scores_as_the_model_itself(several):
     assert got == pytest.approx(want, rel=1e-4)
 
 
+def test_one_layer_may_make_several_outputs():
+    a, b, dense = keras.Input((4,)), keras.Input((4,)), L.Dense(1, name="size")
+    model = keras.Model([a, b], [dense(a), dense(b)])
+    model.compile(loss="mse", metrics=[["mae"], ["mae"]])
+    targets = [np.zeros((2, 1)), np.zeros((2, 1))]
+    found = Scorer(model).score([np.ones((2, 1)), np.full((2, 1), 2.0)], targets)
+    assert found["size_mae"] == 1
+    assert found["size_1_mae"] == 2
+
+
 def test_scores_heed_weights():
     model = keras.Sequential([keras.Input((2,)), L.Dense(1)])
     model.compile(loss="mse", weighted_metrics=["mae"])

@@ -1,23 +1,11 @@
-import random
-
 import keras
 import numpy as np
 import pytest
 import tf_keras
 
-from kerasnas.compression.training import legacy_loss, legacy_loss_weights, seeded
+from kerasnas.compression.training import legacy_loss, legacy_loss_weights
 
 L = keras.layers
-
-
-def test_seeded_puts_the_generators_back():
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with seeded(3):
-        first = random.random(), np.random.rand()  # noqa: NPY002
-    assert random.getstate() == python
-    assert np.array_equal(np.random.get_state()[1], numpy[1])  # noqa: NPY002
-    with seeded(3):
-        assert first == (random.random(), np.random.rand())  # noqa: NPY002
 
 
 @pytest.mark.parametrize(

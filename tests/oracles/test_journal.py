@@ -1,5 +1,4 @@
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -61,21 +60,3 @@ except OSError:
     env = {**os.environ, "KERAS_BACKEND": "numpy"}
     subprocess.run([sys.executable, "-c", script, tmp_path / "j"], check=True, env=env)
     assert journal.read(tmp_path / "j") == ([{"n": 0}, {"n": 1}], [])
-
-
-def test_a_replaced_file_is_old_or_new(tmp_path, monkeypatch):
-    path = tmp_path / "state"
-    journal.write_atomic(path, "old")
-
-    def broken(*paths):
-        raise OSError("no rename today")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", broken)
-        with pytest.raises(OSError, match="no rename today"):
-            journal.write_atomic(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-    journal.write_atomic(path, b"new", sync=True)
-    assert path.read_text() == "new"
-    assert list(pathlib.Path(tmp_path).iterdir()) == [path]

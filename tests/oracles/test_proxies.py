@@ -13,7 +13,7 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.oracles import proxies
-from kerasnas.oracles.session import seeded
+from kerasnas.utils.session import seeded
 
 DATA_FREE = ("params", "macs", "synflow")
 

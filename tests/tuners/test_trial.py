@@ -1,6 +1,5 @@
 """One trial: its seed, its callbacks, its checkpoint, and what a promoted one starts from."""
 
-import contextlib
 import gc
 import random
 import weakref
@@ -12,7 +11,7 @@ import pytest
 
 from kerasnas.oracles.evolution import EvolutionOracle
 from kerasnas.tuners import Tuner
-from kerasnas.tuners.trial import check_model, seeded
+from kerasnas.tuners.trial import check_model
 
 
 def tuner_of(build, tmp_path, *, max_trials=1, name="run", **kwargs):
@@ -59,14 +58,6 @@ def test_the_random_state_of_python_and_numpy_is_left_as_it_was(build, fit, tmp_
     np.random.rand()  # noqa: NPY002
     tuner_of(Draws(), tmp_path, name="again").search(**fit)
     assert drawn[1:] == first
-
-
-def test_seeded_puts_the_state_back_after_an_error():
-    state = random.getstate()
-    with contextlib.suppress(KeyError), seeded("a"):
-        random.random()
-        raise KeyError
-    assert random.getstate() == state
 
 
 @pytest.mark.parametrize("callbacks", [None, [], keras.callbacks.EarlyStopping("val_loss")])

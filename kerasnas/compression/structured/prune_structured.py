@@ -1,6 +1,7 @@
 """Removes whole channels from a Keras 3 model, and fine-tunes what is left."""
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from kerasnas.compression.structured.importance import Criterion, importance
 from kerasnas.compression.structured.rebuild import compile_like, rebuild
 from kerasnas.compression.structured.trace import trace
 from kerasnas.compression.training import Training, ordered_loss
-from kerasnas.oracles.session import seeded
+from kerasnas.utils.session import seeded
 
 
 def prune_channels(
@@ -149,7 +150,7 @@ def _removed(model: keras.Model, keep: float, criterion: Criterion) -> keras.Mod
 
 
 def _check(owner: str, keep: Any, criterion: Any) -> None:
-    if isinstance(keep, bool) or not isinstance(keep, int | float) or not 0 < keep < 1:
+    if isinstance(keep, bool) or not isinstance(keep, numbers.Real) or not 0 < float(keep) < 1:
         raise ValueError(
             f"`{owner}(keep=...)` must be a number above 0 and below 1. Received: keep={keep!r}"
         )
