@@ -1,6 +1,6 @@
 """Recipe search: from mild to strong, as far as the metric allows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,7 +74,8 @@ class RecipeSearch:
         model: Compiled and trained Keras 3 model.
         tolerance: Largest drop allowed of the first metric.
         budget: Limits that the file must keep, or None.
-        given: The other arguments of `compress`.
+        validation_data: Tuple `(x, y)` on which layers are tried for what they bear.
+        attempt: Compresses the model by a list of steps.
     """
 
     def __init__(
@@ -83,9 +84,11 @@ class RecipeSearch:
         model: keras.Model,
         tolerance: float,
         budget: Budget | None,
-        given: dict[str, Any],
+        validation_data: tuple[Any, Any],
+        attempt: Callable[[Sequence[Step]], Compressed],
     ) -> None:
-        self._auto, self._model, self._given = auto, model, given
+        self._auto, self._model, self._attempt = auto, model, attempt
+        self._validation_data = validation_data
         self._tolerance, self._budget = tolerance, budget
         self._results: list[tuple[dict[str, Any], Compressed]] = []
         self._refused: list[dict[str, Any]] = []
@@ -146,7 +149,7 @@ class RecipeSearch:
         for record, result in self._results:
             if base and record["recipe"][0] == step_text(base[0]):
                 model = result.origin.model
-        data = dataset("validation_data", self._given["validation_data"], model)
+        data = dataset("validation_data", self._validation_data, model)
         measured = sensitivity(model, data)
         before: dict[str, float] = {}
         for risk in _RISKED:
@@ -157,11 +160,9 @@ class RecipeSearch:
 
     def _good_enough(self, steps: Sequence[Step]) -> bool | None:
         """Whether a recipe is within the tolerance; None if a step refuses the network."""
-        from kerasnas.compression.recipe import compress
-
         recipe = list(map(step_text, steps))
         try:
-            result = compress(self._model, steps, **self._given)
+            result = self._attempt(steps)
         except (ValueError, RuntimeError, TimeoutError) as error:
             if not self._results:
                 raise  # What quantization alone refuses is not the recipe's fault.

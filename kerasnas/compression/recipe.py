@@ -1,5 +1,6 @@
 """`compress`: runs a recipe of steps on a trained model and reports what each did."""
 
+import functools
 import numbers
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -83,16 +84,18 @@ def compress(
                 "`validation_data` is needed to search for a recipe: what is chosen by its test "
                 "metric has none left. Received: None"
             )
-        given = {
-            "train_data": train_data,
-            "validation_data": validation_data,
-            "test_data": test_data,
-            "seed": seed,
-            "verbose": verbose,
-        }
+        attempt = functools.partial(
+            compress,
+            model,
+            train_data=train_data,
+            validation_data=validation_data,
+            test_data=test_data,
+            seed=seed,
+            verbose=verbose,
+        )
         auto = recipe if isinstance(recipe, Auto) else Auto()
         limit = 0.01 if tolerance is None else tolerance
-        return RecipeSearch(auto, model, limit, budget, given).run()
+        return RecipeSearch(auto, model, limit, budget, validation_data, attempt).run()
     steps = checked_recipe(recipe)
     training_set = dataset("train_data", train_data, model)
     sets = {
