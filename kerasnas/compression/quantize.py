@@ -169,9 +169,10 @@ class Quantize:
         data = to_tflite(model, self.bits, samples)
         islands = float_operators(data) if self.bits in ("int8", "int16x8") else []
         if islands:
+            way_out = "method='ptq'" if self.trains else "bits='dynamic'"
             raise RuntimeError(
-                f"The converter left operators in float: {', '.join(islands)}. "
-                "Try Quantize('int8', method='ptq')."
+                f"The converter left operators in float: {', '.join(islands)}. Try "
+                f"Quantize({way_out}), or replace the layers that need them."
             )
         return data
 

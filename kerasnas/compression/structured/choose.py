@@ -1,6 +1,7 @@
 """Which channels go, so that a share of the multiply-accumulates is left."""
 
 import bisect
+import contextlib
 import math
 
 import numpy as np
@@ -34,8 +35,11 @@ def choose(trace: Trace, scores: np.ndarray, keep: float) -> np.ndarray:
     """
     order = _removable_in_order(trace, scores / np.sqrt(np.maximum(_macs_by_label(trace), 1)))
     makers = [weight for weight in trace.weights.values() if weight.makes_channels]
-    total = profile(trace.model).macs
-    fixed = total - _macs(makers, np.zeros(trace.labels, bool))
+    total = known = _macs(makers, np.zeros(trace.labels, bool))
+    # Where a layer has no cost rule, the share is of what is known.
+    with contextlib.suppress(ValueError):
+        total = profile(trace.model).macs
+    fixed = total - known
 
     def left(labels: list[int]) -> float:
         return (fixed + _macs(makers, _marked(trace, labels))) / total
