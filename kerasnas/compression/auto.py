@@ -12,7 +12,7 @@ from kerasnas.compression.data import dataset
 from kerasnas.compression.prune import Prune
 from kerasnas.compression.quantize import Quantize
 from kerasnas.compression.sensitivity import bearable, sensitivity
-from kerasnas.compression.step import Step, check_number, step_text
+from kerasnas.compression.step import Step, check_number, step_text, unbox
 from kerasnas.compression.structured import PruneStructured
 from kerasnas.hardware import Budget, profile_tflite
 
@@ -57,6 +57,7 @@ class Auto:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
+        unbox(self)
         if self.size not in ("bytes", "compressed_bytes"):
             raise ValueError(
                 "`Auto(size=...)` must be 'bytes' or 'compressed_bytes'. "

@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.prune import KERNELS, model_sparsity, prunable
-from kerasnas.compression.step import check_number
+from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.export import to_tflite
@@ -59,6 +59,7 @@ class Cluster:
     rewrites = False
 
     def __post_init__(self) -> None:
+        unbox(self)
         check_number("Cluster", "clusters", self.clusters, int, 2)
         check_number("Cluster", "epochs", self.epochs, int, 1)
         check_number("Cluster", "batch_size", self.batch_size, int, 1)

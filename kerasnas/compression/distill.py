@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.guidance import Guidance
-from kerasnas.compression.step import check_number
+from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.training import Training
 from kerasnas.export import to_tflite
 
@@ -58,6 +58,7 @@ class Distill:
     rewrites = False
 
     def __post_init__(self) -> None:
+        unbox(self)
         if self.teacher is not None and not isinstance(self.teacher, keras.Model):
             raise ValueError(
                 "`Distill(teacher=...)` must be a Keras 3 model. "

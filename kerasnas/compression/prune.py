@@ -2,13 +2,12 @@
 
 import fnmatch
 import math
-import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from kerasnas.compression.bridge.graph import Graph
-from kerasnas.compression.step import check_number
+from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.export import to_tflite
@@ -75,6 +74,7 @@ class Prune:
     rewrites = False
 
     def __post_init__(self) -> None:
+        unbox(self)
         check_number("Prune", "sparsity", self.sparsity, float, 0, 1)
         check_number("Prune", "epochs", self.epochs, int, 1)
         check_number("Prune", "batch_size", self.batch_size, int, 1)
@@ -82,9 +82,7 @@ class Prune:
         for name, sparsity in (self.layers or {}).items():
             check_number("Prune", f"layers[{name!r}]", sparsity, float, 0, 1)
         if self.pattern is not None:
-            whole = isinstance(self.pattern, tuple) and all(
-                isinstance(n, numbers.Integral) for n in self.pattern
-            )
+            whole = isinstance(self.pattern, tuple) and all(type(n) is int for n in self.pattern)
             if not whole or len(self.pattern) != 2 or not 0 < self.pattern[0] < self.pattern[1]:
                 raise ValueError(
                     "`Prune(pattern=...)` must be a tuple (m, n) of whole numbers with 0 < m < n. "

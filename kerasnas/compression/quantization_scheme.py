@@ -16,6 +16,7 @@
 Private names were read in TFMOT 0.8.1.
 """
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from kerasnas.compression.bridge.activations import given
 from kerasnas.compression.bridge.canonical import RANGE_PASSING
+from kerasnas.compression.bridge.canonical.edits import integers
 from kerasnas.compression.bridge.graph import Graph, LayerSpec
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
@@ -47,9 +49,12 @@ def untrained(graph: Graph) -> dict[str, str]:
         The reason for each, by the name of the layer.
     """
     found: dict[str, str] = {}
+    whole = integers(graph)
     for node in graph.nodes:
         spec = node.layer
         reason = _reason(spec)
+        if any(id(tensor) in whole for tensor in node.inputs):
+            reason = "it takes integers"
         if spec.kind == "InputLayer" and "float" not in spec.config["dtype"]:
             reason = f"it takes {spec.config['dtype']}; only float inputs can be rounded"
         axis = spec.config.get("axis", -1)
@@ -94,13 +99,14 @@ def _source(tensor: Any) -> str:
     return layer.name
 
 
-def scheme(clustered: set[str]) -> Any:
+def scheme(clustered: Collection[str], kept: Collection[str] = ()) -> Any:
     """The scheme, for `tfmot.quantization.keras.quantize_apply`.
 
     Args:
         clustered: Names of the layers whose weights share values.
+        kept: Names of the layers that stay in float.
     """
-    return _classes()["Scheme"](clustered)
+    return _classes()["Scheme"](clustered, kept)
 
 
 @cache
@@ -129,11 +135,16 @@ def _classes() -> dict[str, Any]:
     default: Any = api.default_8bit
 
     class Registry(default.Default8BitQuantizeRegistry):
-        def __init__(self) -> None:
+        def __init__(self, kept: Collection[str] = ()) -> None:
             super().__init__()
+            self.kept = kept
             for kind in _MERGES:
                 layer_class = getattr(tf_keras.layers, kind)
                 self._layer_quantize_map[layer_class] = configs.Default8BitOutputQuantizeConfig()
+
+        def supports(self, layer: Any) -> bool:
+            # TFMOT asks this of what an annotated layer reads, to round that too.
+            return layer.name not in self.kept and super().supports(layer)
 
         def get_quantize_config(self, layer: Any) -> Any:
             is_activation = isinstance(layer, layers.Activation)
@@ -214,7 +225,7 @@ def _classes() -> dict[str, Any]:
             return {"config": self.config}
 
     class Layout(default.Default8BitQuantizeLayoutTransform):
-        def __init__(self, clustered: set[str]) -> None:
+        def __init__(self, clustered: Collection[str]) -> None:
             self.clustered = clustered
 
         def apply(self, model: Any, layer_quantize_map: Any) -> Any:
@@ -237,14 +248,14 @@ def _classes() -> dict[str, Any]:
             return model, layer_quantize_map
 
     class Scheme(default.Default8BitQuantizeScheme):
-        def __init__(self, clustered: set[str]) -> None:
-            self.clustered = clustered
+        def __init__(self, clustered: Collection[str], kept: Collection[str]) -> None:
+            self.clustered, self.kept = clustered, kept
 
         def get_layout_transformer(self) -> Any:
             return Layout(self.clustered)
 
         def get_quantize_registry(self) -> Any:
-            return Registry()
+            return Registry(self.kept)
 
     class KeepPattern(api.quantizers.Quantizer):
         """Another quantizer of weights, with zeros kept zero and shared values kept shared."""

@@ -1,12 +1,14 @@
 """Quantization: fewer bits for weights and activations."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from kerasnas.compression.bridge.build import build
 from kerasnas.compression.bridge.graph import Graph
+from kerasnas.compression.prune import KERNELS, model_sparsity
 from kerasnas.compression.quantization_scheme import scheme, untrained
-from kerasnas.compression.step import check_number
+from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.export import to_mixed_tflite, to_tflite
@@ -60,6 +62,7 @@ class Quantize:
     final = True
 
     def __post_init__(self) -> None:
+        unbox(self)
         if self.bits not in get_args(Quantization):
             raise ValueError(
                 f"`Quantize(bits=...)` must be one of {get_args(Quantization)}. "
@@ -120,8 +123,11 @@ class Quantize:
         """Names every layer that cannot be converted to these bits, or be trained in them."""
         kept = untrained(graph) if self.trains else {}
         if self.trains:
-            # TFMOT cannot read the calls of layers without a counterpart.
+            # TFMOT cannot read the calls of layers without a counterpart, and hands no mask on.
             called = {name: kept[name] for name in graph.carried}
+            for node in graph.nodes:
+                if node.layer.kind == "Masking" or node.layer.config.get("mask_zero"):
+                    called[node.layer.name] = "it makes a mask"
             trainable = any(n.layer.weights and n.layer.name not in kept for n in graph.nodes)
             if called or not trainable:
                 names = "\n".join(f"  '{n}': {reason}" for n, reason in (called or kept).items())
@@ -151,7 +157,8 @@ class Quantize:
         tf_keras.backend.reset_uids()
         with keras_api.quantize_scope():
             marked = tf_keras.models.clone_model(model, clone_function=annotated)
-            quantized = keras_api.quantize_apply(marked, scheme(training.clustered))
+            quantized = keras_api.quantize_apply(marked, scheme(training.clustered, kept))
+        _freeze(quantized, kept, training.clustered)
         training.fit(quantized, self.epochs, self.batch_size, self.learning_rate)
         if not kept:
             return quantized
@@ -177,6 +184,19 @@ class Quantize:
         return data
 
 
+def _freeze(quantized: Any, kept: Collection[str], clustered: set[str]) -> None:
+    """Leaves alone what training would undo: zeros and shared values in float, frozen layers."""
+    wrapper = import_tfmot().quantization.keras.QuantizeWrapper
+    for layer in quantized.layers:
+        if isinstance(layer, wrapper):
+            if not layer.trainable:  # TFMOT trains its kernel all the same.
+                layer._non_trainable_weights += layer._trainable_weights
+                layer._trainable_weights = []
+        elif layer.name in kept and type(layer).__name__ in KERNELS:
+            pruned = model_sparsity(quantized, {layer.name}) > 0
+            layer.trainable = layer.trainable and not pruned and layer.name not in clustered
+
+
 def _unwrapped(quantized: Any, model: Any) -> Any:
     """Takes what a quantization-aware model has learnt back into the model that it was made of."""
     wrapper = import_tfmot().quantization.keras.QuantizeWrapper
@@ -184,7 +204,7 @@ def _unwrapped(quantized: Any, model: Any) -> Any:
     for trained in quantized.layers:
         inner = trained.layer if isinstance(trained, wrapper) else trained
         layer = known.get(inner.name)
-        if layer is None:  # TFMOT's own, for an input
+        if layer is None or not layer.trainable:  # TFMOT's own, for an input; or frozen
             continue
         if inner is trained:
             layer.set_weights(trained.get_weights())

@@ -2,6 +2,7 @@
 
 import functools
 import numbers
+import operator
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -76,6 +77,7 @@ def compress(
     print(small.summary())
     ```
     """
+    seed = operator.index(seed)  # tf_keras takes no integer of numpy's.
     _check_model(model)
     _check_limits(tolerance, budget)
     if recipe == "auto" or isinstance(recipe, Auto):

@@ -1,5 +1,6 @@
 """The metrics of a Keras 3 model, measured on predictions that something else made."""
 
+import itertools
 from typing import Any, Literal
 
 import keras
@@ -37,12 +38,10 @@ class Scorer:
         ends = [
             keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in model.outputs
         ]
-        # Metrics may be given by output name, which is that of the layer that makes the output. One
-        # layer may make several.
-        names = output_names(model)
+        # Metrics may be given by output name, which is that of the layer that makes the output.
         named = [
-            keras.layers.Identity(name=f"{name}_{place}" if name in names[:place] else name)(end)
-            for place, (name, end) in enumerate(zip(names, ends, strict=True))
+            keras.layers.Identity(name=name)(end)
+            for name, end in zip(_distinct(output_names(model)), ends, strict=True)
         ]
         outputs: Any = named[0]
         if not isinstance(model, keras.Sequential):
@@ -104,6 +103,15 @@ class Scorer:
                     return "max" if known == "up" else "min"
                 return _guess(metric.name)
         return _guess(name)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names with a number where one layer makes several outputs."""
+    found: list[str] = []
+    for name in names:
+        free = (f"{name}_{n}" for n in itertools.count(1) if f"{name}_{n}" not in (*names, *found))
+        found.append(next(free) if name in found else name)
+    return found
 
 
 def _flat(metrics: list[Any]) -> list[Any]:

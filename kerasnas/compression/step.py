@@ -1,7 +1,6 @@
 """What a step of a compression recipe is."""
 
 import dataclasses
-import numbers
 from typing import Any, Protocol, runtime_checkable
 
 import keras
@@ -63,6 +62,24 @@ class KerasStep(_Reported, Protocol):
 Step = BridgedStep | KerasStep
 
 
+def unbox(step: Any) -> None:
+    """Puts Python's numbers in the place of numpy's, which TFMOT and a recipe's text do not take.
+
+    Args:
+        step: A frozen dataclass.
+    """
+    for field in dataclasses.fields(step):
+        object.__setattr__(step, field.name, _unboxed(getattr(step, field.name)))
+
+
+def _unboxed(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple):
+        return tuple(map(_unboxed, value))
+    return {key: _unboxed(v) for key, v in value.items()} if isinstance(value, dict) else value
+
+
 def check_number(
     step: str, argument: str, value: Any, kind: type, low: float, below: float = float("inf")
 ) -> None:
@@ -79,7 +96,7 @@ def check_number(
     Raises:
         ValueError: If the value is of another kind or out of range.
     """
-    is_number = isinstance(value, numbers.Integral if kind is int else numbers.Real)
+    is_number = isinstance(value, int if kind is int else int | float)
     if isinstance(value, bool) or not is_number or not low <= value < below:
         upper = "" if below == float("inf") else f" and below {below}"
         raise ValueError(
@@ -95,7 +112,7 @@ def step_text(step: Any) -> str:
         step: A dataclass.
     """
     given = [
-        f"{field.name}={value.item() if isinstance(value, np.generic) else value!r}"
+        f"{field.name}={value!r}"
         for field in dataclasses.fields(step)
         if field.repr and (value := getattr(step, field.name)) != field.default
     ]

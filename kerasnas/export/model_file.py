@@ -130,15 +130,15 @@ def float_operators(data: bytes) -> list[str]:
         data: Bytes of a `.tflite` file.
 
     Returns:
-        List of names in execution order; empty for a file that is int8 throughout. The CAST of an
-        integer input and the QUANTIZE after it do not count.
+        List of names in execution order; empty for a file that is int8 throughout. The CAST of
+        integers and the QUANTIZE after it do not count.
 
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
     graph = read_tflite(data)[0]
     computing = [op for op in _operators(graph) if {"float32", "float16"} & set(op.dtypes)]
-    casts = [op for op in computing if op.name == "CAST" and op.inputs[0] in graph.inputs]
+    casts = [op for op in computing if op.name == "CAST" and "int" in op.dtypes[0]]
     made = {tensor for op in casts for tensor in op.outputs}
     into = [op for op in computing if op.name == "QUANTIZE" and op.inputs[0] in made]
     return [op.name for op in computing if op not in casts + into]

@@ -9,13 +9,13 @@ import numpy as np
 _SMALLEST_CELL_SCALE = 2.0**-15
 _CELL_STATE = 19
 _OURS = re.compile(r"(input|output)_\d{3}")
-# What the converter gives a tensor that was 0 on all samples, 2e-6 / 255, and what it gets here:
-# with a kernel's, it makes a factor that runtimes take, and it leaves biases their precision.
+# What the converter gives a tensor that was 0 on all samples: 2e-6 / 255.
 _SCALE_OF_NOTHING = 8e-9
-_SCALE_INSTEAD = 2.0**-10
-# Operators whose biases count in the scale of their input: where that and the biases stand.
-_BIASED = {"CONV_2D": (0, 2), "DEPTHWISE_CONV_2D": (0, 2), "FULLY_CONNECTED": (0, 2)}
-_BIASED["TRANSPOSE_CONV"] = (2, 3)
+# LiteRT takes a product of scales that is so many times that of the output.
+_LARGEST_FACTOR = 128
+# Where the activations, the kernel and the biases of an operator stand.
+_KERNELS = {"CONV_2D": (0, 1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTED": (0, 1, 2)}
+_KERNELS["TRANSPOSE_CONV"] = (2, 1, 3)
 
 
 def touch_up(data: bytes) -> bytes:
@@ -47,7 +47,7 @@ def touch_up(data: bytes) -> bytes:
         in_order = sorted(named, key=lambda tensor: tensor.Name())
         if all(_OURS.fullmatch(tensor.Name().decode()) for tensor in named):
             getattr(graph, f"{end}AsNumpy")()[:] = [tensor.TensorIndex() for tensor in in_order]
-    _revive(schema, model)
+    _Dead(schema, model).revive()
     lstm = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
     for position in range(graph.OperatorsLength()):
         operator = graph.Operators(position)
@@ -60,35 +60,85 @@ def touch_up(data: bytes) -> bytes:
     return bytes(changed)
 
 
-def _revive(schema: Any, model: Any) -> None:
-    """Gives 8-bit tensors that were always 0 a scale that runtimes take."""
-    graph = model.Subgraphs(0)
-    factors: dict[int, float] = {}
-    for index in range(graph.TensorsLength()):
-        tensor = graph.Tensors(index)
-        if tensor.Quantization() is None or not tensor.Quantization().ScaleLength():
-            continue
-        scale = tensor.Quantization().ScaleAsNumpy()
-        if not np.isfinite(scale).all():
-            raise ValueError(
-                f"What the layer of '{tensor.Name().decode()}' reads is 0 on all samples; the "
-                "TensorFlow Lite converter has no int16x8 form of it. Use quantization='int8'."
+class _Dead:
+    """The 8-bit tensors of a file that are 0, or next to it, on all samples."""
+
+    def __init__(self, schema: Any, model: Any) -> None:
+        self._model, self._graph, self._type = model, model.Subgraphs(0), schema.TensorType
+        names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+        self._operators = []
+        for position in range(self._graph.OperatorsLength()):
+            operator = self._graph.Operators(position)
+            kind = names[model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()]
+            inputs = [operator.Inputs(i) for i in range(operator.InputsLength())]
+            self._operators.append((kind, inputs, operator.Outputs(0)))
+
+    def revive(self) -> None:
+        """Gives all of them one scale that runtimes take."""
+        dead, coarsest = self._find()
+        factors: dict[int, float] = {}
+        for index in dead:
+            scale = self._scale(index)
+            factors[index] = coarsest / scale[0]
+            scale[:] = coarsest
+        scaled: dict[int, float] = {}
+        for kind, inputs, output in self._operators:
+            if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM" and inputs[0] in factors:
+                raise ValueError(
+                    f"What the LSTM of '{self._name(output)}' reads is 0 on all "
+                    "samples; the TensorFlow Lite converter has no int8 form of it. Use "
+                    "quantization='float16' or 'dynamic', or train the layers before it anew."
+                )
+            read, _, bias = _KERNELS.get(kind, (0, 0, len(inputs)))
+            if bias >= len(inputs) or inputs[bias] < 0 or inputs[read] not in factors:
+                continue
+            # Tensors may be read twice, and equal biases share their values.
+            factor, buffer = factors[inputs[read]], self._graph.Tensors(inputs[bias]).Buffer()
+            if inputs[bias] not in scaled:
+                scale = self._scale(inputs[bias])
+                scale *= np.float32(factor)
+            if buffer not in scaled.values():
+                values = self._model.Buffers(buffer).DataAsNumpy().view("int32")
+                values[:] = np.round(values / factor)
+            scaled[inputs[bias]] = buffer
+
+    def _find(self) -> tuple[list[int], float]:
+        """The tensors, and the scale that the coarsest of the kernels that write them asks for."""
+        scales: dict[int, float] = {}
+        for index in range(self._graph.TensorsLength()):
+            tensor, scale = self._graph.Tensors(index), self._scale(index)
+            if not np.isfinite(scale).all():
+                raise ValueError(
+                    f"What the layer of '{self._name(index)}' reads is 0 on all samples; the "
+                    "TensorFlow Lite converter has no int16x8 form of it. Use quantization='int8'."
+                )
+            computed = not self._model.Buffers(tensor.Buffer()).DataLength()
+            if tensor.Type() == self._type.INT8 and computed and len(scale) == 1:
+                scales[index] = float(scale[0])
+        dead = {scale for scale in scales.values() if scale < _SCALE_OF_NOTHING}
+        coarsest = 2.0**-10  # leaves biases their precision
+        for kind, inputs, output in self._operators:
+            if (
+                kind not in _KERNELS
+                or output not in scales
+                or scales.get(inputs[_KERNELS[kind][0]], 0) in dead
+            ):
+                continue
+            read, kernel, _ = _KERNELS[kind]
+            product = scales.get(inputs[read], 0.0) * float(
+                self._scale(inputs[kernel]).max(initial=0)
             )
-        computed = not model.Buffers(tensor.Buffer()).DataLength()
-        if tensor.Type() == schema.TensorType.INT8 and computed and scale[0] < _SCALE_OF_NOTHING:
-            factors[index] = _SCALE_INSTEAD / scale[0]
-            scale[:] = _SCALE_INSTEAD
-    places = {getattr(schema.BuiltinOperator, kind): at for kind, at in _BIASED.items()}
-    for position in range(graph.OperatorsLength()):
-        operator = graph.Operators(position)
-        kind = model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
-        if kind not in places or operator.InputsLength() <= places[kind][1]:
-            continue
-        read, bias = (operator.Inputs(at) for at in places[kind])
-        if read not in factors or bias < 0:
-            continue
-        tensor = graph.Tensors(bias)
-        scale = tensor.Quantization().ScaleAsNumpy()
-        scale *= np.float32(factors[read])
-        values = model.Buffers(tensor.Buffer()).DataAsNumpy().view("int32")
-        values[:] = np.round(values / factors[read])
+            if scales[output] in dead or product > 2 * _LARGEST_FACTOR * scales[output]:
+                dead.add(scales[output])
+                coarsest = max(coarsest, product / _LARGEST_FACTOR)
+        # What hands a tensor on without computing has its scale to the bit.
+        return [index for index, scale in scales.items() if scale in dead], coarsest
+
+    def _scale(self, index: int) -> np.ndarray:
+        quantization = self._graph.Tensors(index).Quantization()
+        if quantization is None or not quantization.ScaleLength():
+            return np.empty(0, "float32")
+        return quantization.ScaleAsNumpy()
+
+    def _name(self, index: int) -> str:
+        return self._graph.Tensors(index).Name().decode()

@@ -3,12 +3,13 @@ import numpy as np
 import pytest
 import tf_keras
 
-from kerasnas.compression import Prune, Quantize, compress
+from kerasnas.compression import Cluster, Prune, Quantize, compress
 from kerasnas.compression.bridge import build, canonical, read
 from kerasnas.compression.quantization_scheme import scheme
 from kerasnas.compression.training import Training
 from kerasnas.export import Interpreter
 from kerasnas.export.model_file import float_operators, operators
+from kerasnas.hardware.flatbuffer import read_tflite
 
 L = keras.layers
 IMAGE = (8, 8, 4)
@@ -359,6 +360,83 @@ def test_layers_without_a_counterpart_cannot_be_trained_quantized():
         Quantize("int8").check(canonical(read(keras.Model(x, L.Dense(2)(y)))))
     assert "'root'" in str(error.value)
     assert "'hidden'" not in str(error.value)
+
+
+@pytest.mark.parametrize("step", [Prune(0.75, epochs=2), Cluster(4, epochs=2)])
+def test_zeros_and_shared_values_of_layers_in_float_stay(step):
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(96, 8)).astype("float32")
+    inputs, twice = keras.Input((8,)), L.Dense(16, activation="relu", name="shared")
+    model = keras.Model(inputs, L.Dense(2)(twice(twice(L.Dense(16)(inputs)))))
+    model.compile("adam", "mse", metrics=["mae"])
+    data = (x, x[:, :2])
+    quantize = Quantize("int8", epochs=20, learning_rate=1e-3)
+    small = compress(model, [step, quantize], train_data=data, validation_data=data)
+    kernels = [
+        tensor.data.view("int8")
+        for tensor in read_tflite(small.tflite)[0].tensors
+        if tensor.data is not None and tensor.shape == (16, 16)
+    ]
+    assert kernels
+    for kernel in kernels:
+        if isinstance(step, Prune):
+            assert (kernel == 0).mean() >= 0.75
+        else:
+            assert all(len(np.unique(row)) <= 4 for row in kernel.reshape(16, 16))
+
+
+@pytest.mark.parametrize("recurrent", [True, False])
+def test_frozen_layers_are_not_trained(recurrent):
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(64, 8, 4)).astype("float32")
+    inputs, frozen = keras.Input((8, 4)), L.Conv1D(6, 1, activation="relu", name="frozen")
+    y = frozen(inputs)
+    frozen.trainable = False
+    y = L.LSTM(4)(y) if recurrent else L.Flatten()(y)
+    model = keras.Model(inputs, L.Dense(2)(y))
+    model.compile("adam", "mse", metrics=["mae"])
+    data = (x, x[:, 0, :2])
+    step = Quantize("int8", epochs=10, learning_rate=1e-2)
+    small = compress(model, [step], train_data=data, validation_data=data)
+    assert small.report[-1]["value"] < small.report[0]["value"]
+    (kernel,) = [
+        tensor
+        for tensor in read_tflite(small.tflite)[0].tensors
+        if tensor.data is not None and tensor.shape == (6, 1, 1, 4)
+    ]
+    values = kernel.data.view("int8").reshape(6, 4)
+    want = frozen.get_weights()[0][0].T
+    want = np.round(127 * want / np.abs(want).max(axis=1, keepdims=True))
+    assert np.abs(values - want).max() <= 1
+
+
+def test_layers_that_make_masks_are_refused():
+    x = keras.Input((8,), dtype="int32")
+    y = L.Dense(6, name="hidden")(L.Embedding(10, 6, mask_zero=True, name="words")(x))
+    with pytest.raises(ValueError, match=r"ptq[^$]*'words': it makes a mask"):
+        Quantize("int8").check(canonical(read(keras.Model(x, L.LSTM(5)(y)))))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        L.Reshape((8, 8, 1)),
+        L.Flatten(),
+        L.Cropping1D(1),
+        lambda x: L.Concatenate()([x, L.Reshape((8, 8))(x)]),
+    ],
+)
+@pytest.mark.parametrize("method", ["qat", "ptq"])
+def test_integers_that_are_moved_before_they_are_rescaled(first, method):
+    x = np.random.default_rng(0).integers(0, 256, (64, 8, 8)).astype("uint8")
+    inputs = keras.Input((8, 8), dtype="uint8")
+    hidden = L.Dense(4, activation="relu")(L.Rescaling(1 / 255)(first(inputs)))
+    model = keras.Model(inputs, L.Dense(1)(L.Flatten()(hidden)))
+    model.compile("adam", "mse", metrics=["mae"])
+    data = (x, model.predict(x, verbose=0))
+    step = Quantize("int8", method=method, epochs=1, learning_rate=1e-7)
+    small = compress(model, [step], train_data=data, validation_data=data)
+    assert small.report[-1]["value"] < 0.02 * np.abs(data[1]).max()
 
 
 def test_images_of_integers_are_rescaled_before_training_quantized():

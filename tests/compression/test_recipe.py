@@ -367,11 +367,16 @@ def test_file_is_the_one_of_the_float_model_before_any_step(model, compressed):
 
 def test_numbers_may_be_numpys():
     steps = [
-        Prune(np.float32(0.5), pattern=(np.int64(2), np.int64(4)), epochs=np.int64(1)),
-        PruneStructured(np.float32(0.5)),
+        Prune(np.float64(0.25), pattern=(np.int64(2), np.int64(4)), layers={"a": np.float32(0.5)}),
+        PruneStructured(np.float32(0.25)),
+        Cluster(np.int64(8)),
         Quantize("int8", epochs=np.int32(2)),
     ]
-    assert step_text(steps[2]) == "Quantize(epochs=2)"
-    assert step_text(steps[1]) == "PruneStructured()"
+    assert [step_text(step) for step in steps] == [
+        "Prune(sparsity=0.25, pattern=(2, 4), layers={'a': 0.5})",
+        "PruneStructured(keep=0.25)",
+        "Cluster(clusters=8)",
+        "Quantize(epochs=2)",
+    ]
     with pytest.raises(ValueError, match="epochs"):
         Prune(epochs=np.float64(2))

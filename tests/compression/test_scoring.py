@@ -32,12 +32,11 @@ def test_scores_as_the_model_itself(several):
 
 def test_one_layer_may_make_several_outputs():
     a, b, dense = keras.Input((4,)), keras.Input((4,)), L.Dense(1, name="size")
-    model = keras.Model([a, b], [dense(a), dense(b)])
-    model.compile(loss="mse", metrics=[["mae"], ["mae"]])
-    targets = [np.zeros((2, 1)), np.zeros((2, 1))]
-    found = Scorer(model).score([np.ones((2, 1)), np.full((2, 1), 2.0)], targets)
-    assert found["size_mae"] == 1
-    assert found["size_1_mae"] == 2
+    model = keras.Model([a, b], [dense(a), dense(b), L.Dense(1, name="size_1")(a)])
+    model.compile(loss="mse", metrics=[["mae"], ["mae"], ["mae"]])
+    predictions = [np.full((2, 1), value) for value in (1.0, 2.0, 3.0)]
+    found = Scorer(model).score(predictions, [np.zeros((2, 1))] * 3)
+    assert [found[f"{name}_mae"] for name in ("size", "size_2", "size_1")] == [1, 2, 3]
 
 
 def test_scores_heed_weights():

@@ -70,3 +70,54 @@ def test_layers_that_nothing_passes():
     data = to_tflite(model, "int8", samples)
     want = model.predict(samples, verbose=0)
     assert np.abs(Interpreter(data).predict(samples) - want).max() < 0.02 * np.abs(want).max()
+
+
+def worst(model, samples):
+    """The largest difference of the int8 file's outputs, and the largest output."""
+    want = keras.tree.flatten(model.predict(samples, verbose=0))
+    have = keras.tree.flatten(Interpreter(to_tflite(model, "int8", samples)).predict(samples))
+    differences = [np.abs(w - h).max() for w, h in zip(want, have, strict=True)]
+    return max(differences), max(np.abs(w).max() for w in want)
+
+
+def constant(value):
+    return keras.initializers.Constant(value)
+
+
+def test_biases_after_dead_layers_that_share_their_values(rng):
+    """The converter makes all of them 2**30, in one buffer, whatever they are."""
+    x = keras.Input((6,))
+    dead = [L.Dense(8, activation="relu", bias_initializer=constant(-1e3))(x) for _ in "ab"]
+    ends = [
+        L.Dense(1, bias_initializer=constant(bias))(y)
+        for bias, y in zip((0.7, 2.0), dead, strict=True)
+    ]
+    difference, most = worst(keras.Model(x, ends), rng.normal(size=(48, 6)))
+    assert difference < 0.01 * most
+
+
+@pytest.mark.parametrize("most", [1e-4, 1e-5, 1e-6, 1e-7])
+def test_layers_that_hardly_anything_passes(rng, most):
+    keras.utils.set_random_seed(0)
+    samples = rng.normal(size=(48, 6)).astype("float32")
+    x, dense = keras.Input((6,)), L.Dense(8, activation="relu")
+    model = keras.Model(x, L.Dense(3, bias_initializer=constant(0.2))(dense(x)))
+    kernel, _ = dense.get_weights()
+    dense.set_weights([kernel, (most - samples @ kernel).min(0)])
+    difference, output = worst(model, samples)
+    assert difference < 0.05 * output
+
+
+def test_dead_layers_that_read_large_numbers(rng):
+    x = keras.Input((6,))
+    y = L.Dense(8, activation="relu", bias_initializer=constant(-3e5))(x)
+    model = keras.Model(x, L.Dense(3, bias_initializer=constant(0.2))(y))
+    difference, most = worst(model, 3e4 * rng.normal(size=(48, 6)))
+    assert difference < 0.01 * most
+
+
+def test_an_lstm_that_reads_a_dead_layer_is_refused(rng):
+    x = keras.Input((8, 4))
+    y = L.Dense(4, activation="relu", bias_initializer=constant(-100))(x)
+    with pytest.raises(ValueError, match="0 on all samples"):
+        to_tflite(keras.Model(x, L.LSTM(4)(y)), "int8", rng.normal(size=(48, 8, 4)))

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import keras
 
 from kerasnas.compression.data import output_names
-from kerasnas.compression.step import check_number
+from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.structured.choose import choose
 from kerasnas.compression.structured.importance import Criterion, importance
 from kerasnas.compression.structured.rebuild import compile_like, rebuild
@@ -103,6 +103,7 @@ class PruneStructured:
     rewrites = False
 
     def __post_init__(self) -> None:
+        unbox(self)
         _check("PruneStructured", self.keep, self.criterion)
         check_number("PruneStructured", "epochs", self.epochs, int, 1)
         check_number("PruneStructured", "batch_size", self.batch_size, int, 1)

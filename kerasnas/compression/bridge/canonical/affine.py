@@ -5,7 +5,13 @@ import math
 import keras
 import numpy as np
 
-from kerasnas.compression.bridge.canonical.edits import alone_between, append, new_layer, remove
+from kerasnas.compression.bridge.canonical.edits import (
+    alone_between,
+    append,
+    integers,
+    new_layer,
+    remove,
+)
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
 
 # A BatchNormalization after one of these is folded into it by the converter.
@@ -41,12 +47,15 @@ def fold_batch_normalization(graph: Graph) -> None:
 def affine_to_depthwise(graph: Graph) -> None:
     """Makes a 1x1 DepthwiseConv2D of each affine layer that nothing folds."""
     makers = {id(node.output): node for node in graph.nodes}
+    whole = integers(graph)
+    # A convolution takes no integers, nor does the layer in its other places.
+    kept = {id(node.layer) for node in graph.nodes if any(id(x) in whole for x in node.inputs)}
     rewritten: dict[int, LayerSpec] = {}
     for node in list(graph.nodes):
         spec = node.layer
         if id(spec) not in rewritten:
             is_affine = spec.kind in ("BatchNormalization", "Normalization", "Rescaling")
-            if not is_affine or not _on_channels(node):
+            if not is_affine or id(spec) in kept or not _on_channels(node):
                 continue
             maker = makers.get(id(node.inputs[0]))
             if (
@@ -61,9 +70,7 @@ def affine_to_depthwise(graph: Graph) -> None:
 
 
 def _on_channels(node: Node) -> bool:
-    """Whether a layer takes floats, with a scale and an offset for each channel or for all."""
-    if "float" not in node.inputs[0].dtype:
-        return False
+    """Whether a layer has a scale and an offset for each channel, or for all."""
     last = len(node.output.shape) - 1
     axes = (-1, last, (-1,), (last,), [-1], [last], (), None)
     return node.layer.kind == "Rescaling" or node.layer.config["axis"] in axes

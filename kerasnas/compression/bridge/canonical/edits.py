@@ -10,6 +10,23 @@ RANGE_PASSING = (
     *("Reshape", "SpatialDropout2D", "ZeroPadding2D"),
 )
 
+# Layers that give integers where they are given integers.
+_INTEGER_PASSING = (
+    *("Add", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "UpSampling2D"),
+    *RANGE_PASSING,
+)
+
+
+def integers(graph: Graph) -> set[int]:
+    """Ids of the tensors that hold integers: inputs, and what only moves or merges those."""
+    found: set[int] = set()
+    for node in graph.nodes:
+        kind, config = node.layer.kind, node.layer.config
+        given = kind == "InputLayer" and "float" not in config["dtype"]
+        if given or (kind in _INTEGER_PASSING and all(id(x) in found for x in node.inputs)):
+            found.add(id(node.output))
+    return found
+
 
 def remove(graph: Graph, node: Node) -> None:
     """Takes out a node that hands its first input on."""

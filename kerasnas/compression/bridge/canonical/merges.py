@@ -2,7 +2,12 @@
 
 import keras
 
-from kerasnas.compression.bridge.canonical.edits import RANGE_PASSING, append, new_layer
+from kerasnas.compression.bridge.canonical.edits import (
+    RANGE_PASSING,
+    append,
+    integers,
+    new_layer,
+)
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
 
 _MERGES_OF_MANY = ("Add", "Maximum", "Minimum", "Multiply")
@@ -28,8 +33,11 @@ def detach_inputs(graph: Graph) -> None:
     makers = {
         id(tensor): node for node in graph.nodes for tensor in (node.output, *node.further_outputs)
     }
+    whole = integers(graph)
     for node in list(graph.nodes):
         if node.layer.kind not in ("Concatenate", "Maximum", "Minimum"):
+            continue
+        if id(node.output) in whole:
             continue
         for number, tensor in enumerate(node.inputs):
             maker = makers[id(tensor)]
