@@ -147,6 +147,19 @@ def test_embedding_keeps_its_largest():
     assert 2 <= table.shape[1] < 20
 
 
+def test_each_layer_keeps_its_share_while_that_is_enough():
+    model = compiled()
+    for layer in model.layers:  # One layer looks useless.
+        if isinstance(layer, L.BatchNormalization):
+            layer.gamma.assign(ops.ones_like(layer.gamma) * (layer.gamma.shape[0] != 6))
+    pruned = prune_channels(model, 0.5)
+    convolutions = [layer for layer in model.layers if isinstance(layer, L.Conv2D)]
+    assert convolutions
+    for layer in convolutions:
+        assert pruned.get_layer(layer.name).filters >= 0.5 * layer.filters
+    assert kn.profile(pruned).macs <= 0.5 * kn.profile(model).macs
+
+
 def test_no_layer_loses_all_its_channels():
     model = compiled()
     for layer in model.layers:

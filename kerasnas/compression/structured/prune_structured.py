@@ -30,12 +30,11 @@ def prune_channels(
     Args:
         model: Built Sequential or Functional Keras 3 model, on any backend. It is not changed.
         keep: Share of the multiply-accumulates to be left, between 0 and 1, of those of layers
-            whose cost is known. Channels go until the share is reached; at least a tenth of a
-            layer's stay.
+            whose cost is known. Channels go until the share is reached. Each layer keeps this share
+            of its channels, or, where more must go, at least a tenth.
         criterion: `"batch_norm"` scores a channel by the absolute scale of its BatchNormalization,
             and one that has none as "l1" does: by the mean absolute weight of the filters that
-            make it. Scores are relative to the mean of their layer and to the square root of the
-            multiply-accumulates that the channel takes.
+            make it. Scores are relative to the mean of their layer.
 
     Returns:
         A new Functional model with the same layer names and, if `model` is compiled, the same loss
