@@ -130,10 +130,13 @@ class Quantize:
                     called[node.layer.name] = "it makes a mask"
             trainable = any(n.layer.weights and n.layer.name not in kept for n in graph.nodes)
             if called or not trainable:
-                names = "\n".join(f"  '{n}': {reason}" for n, reason in (called or kept).items())
+                kinds = {node.layer.name: node.layer.kind for node in graph.nodes}
+                problems = "\n".join(
+                    f"  '{name}' ({kinds[name]}): {why}" for name, why in (called or kept).items()
+                )
                 raise ValueError(
                     f"`Quantize('int8')` cannot train '{graph.name}' quantization-aware. Use "
-                    f"Quantize('int8', method='ptq'), or replace these layers:\n{names}"
+                    f"Quantize('int8', method='ptq'), or replace these layers:\n{problems}"
                 )
         if kept or not self.trains:
             check_bits(self.bits)

@@ -413,7 +413,7 @@ def test_frozen_layers_are_not_trained(recurrent):
 def test_layers_that_make_masks_are_refused():
     x = keras.Input((8,), dtype="int32")
     y = L.Dense(6, name="hidden")(L.Embedding(10, 6, mask_zero=True, name="words")(x))
-    with pytest.raises(ValueError, match=r"ptq[^$]*'words': it makes a mask"):
+    with pytest.raises(ValueError, match=r"ptq[^$]*'words' \(Embedding\): it makes a mask"):
         Quantize("int8").check(canonical(read(keras.Model(x, L.LSTM(5)(y)))))
 
 
