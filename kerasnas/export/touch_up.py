@@ -81,7 +81,7 @@ class _Dead:
             scale = self._scale(index)
             factors[index] = coarsest / scale[0]
             scale[:] = coarsest
-        scaled: dict[int, float] = {}
+        done: set[tuple[str, int]] = set()
         for kind, inputs, output in self._operators:
             if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM" and inputs[0] in factors:
                 raise ValueError(
@@ -94,13 +94,13 @@ class _Dead:
                 continue
             # Tensors may be read twice, and equal biases share their values.
             factor, buffer = factors[inputs[read]], self._graph.Tensors(inputs[bias]).Buffer()
-            if inputs[bias] not in scaled:
+            if ("tensor", inputs[bias]) not in done:
                 scale = self._scale(inputs[bias])
                 scale *= np.float32(factor)
-            if buffer not in scaled.values():
+            if ("buffer", buffer) not in done:
                 values = self._model.Buffers(buffer).DataAsNumpy().view("int32")
                 values[:] = np.round(values / factor)
-            scaled[inputs[bias]] = buffer
+            done |= {("tensor", inputs[bias]), ("buffer", buffer)}
 
     def _find(self) -> tuple[list[int], float]:
         """The tensors, and the scale that the coarsest of the kernels that write them asks for."""
@@ -118,16 +118,13 @@ class _Dead:
         dead = {scale for scale in scales.values() if scale < _SCALE_OF_NOTHING}
         coarsest = 2.0**-10  # leaves biases their precision
         for kind, inputs, output in self._operators:
-            if (
-                kind not in _KERNELS
-                or output not in scales
-                or scales.get(inputs[_KERNELS[kind][0]], 0) in dead
-            ):
+            if kind not in _KERNELS or output not in scales:
                 continue
             read, kernel, _ = _KERNELS[kind]
-            product = scales.get(inputs[read], 0.0) * float(
-                self._scale(inputs[kernel]).max(initial=0)
-            )
+            read_scale = scales.get(inputs[read], 0.0)
+            if read_scale in dead:
+                continue
+            product = read_scale * float(self._scale(inputs[kernel]).max(initial=0))
             if scales[output] in dead or product > 2 * _LARGEST_FACTOR * scales[output]:
                 dead.add(scales[output])
                 coarsest = max(coarsest, product / _LARGEST_FACTOR)
