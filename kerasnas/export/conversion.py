@@ -104,9 +104,9 @@ def to_tflite(
             "training inputs. Received: None"
         )
     if is_keras_3:
-        from kerasnas.compression.bridge import to_tf_keras
+        from kerasnas.compression.bridge import rebuild
 
-        model = to_tf_keras(model)
+        model = rebuild(model)
     job = {"quantization": quantization, "ends": inputs or integer[0]}
     data, _ = convert_in_child(
         model, job, samples if quantization in _CALIBRATED else None, timeout

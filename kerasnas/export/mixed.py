@@ -91,9 +91,9 @@ def _mixed(
 ) -> tuple[bytes, list[dict[str, Any]]]:
     samples = representative_samples(model, representative_data)
     if isinstance(model, keras.Model):
-        from kerasnas.compression.bridge import to_tf_keras
+        from kerasnas.compression.bridge import rebuild
 
-        model = to_tf_keras(model)
+        model = rebuild(model)
     job = {
         "quantization": "int8",
         "ends": "int8",

@@ -67,7 +67,7 @@ def given() -> dict[str, Callable[[Any], Any]]:
         "hard_shrink": lambda x: tf.where(tf.abs(x) > 0.5, x, tf.zeros_like(x)),
         "hard_sigmoid": lambda x: tf.nn.relu6(x + 3.0) * (1 / 6),
         # The form that the converter makes one HARD_SWISH of.
-        "hard_silu": lambda x: x * (tf.nn.relu6(x + 3.0) * (1 / 6)),
+        "hard_silu": lambda x: x * (tf.nn.relu6(x + 3.0) / 6.0),
         "hard_tanh": lambda x: tf.clip_by_value(x, -1.0, 1.0),
         "log_sigmoid": lambda x: -tf.nn.softplus(-x),
         "soft_shrink": soft_shrink,
