@@ -56,7 +56,7 @@ class Cluster:
     name = "cluster"
     how = "weight clustering"
     final = False
-    rewrites = False
+    rewrite = None
 
     def __post_init__(self) -> None:
         unbox(self)

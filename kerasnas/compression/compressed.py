@@ -8,6 +8,7 @@ from typing import Any
 
 from kerasnas.compression.scoring import Scorer, drop
 from kerasnas.export import Interpreter, Metadata, Origin, write
+from kerasnas.utils.arrays import listed
 from kerasnas.utils.files import write_atomic
 
 _COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
@@ -33,12 +34,13 @@ class Compressed:
     Args:
         tflite: Bytes of the file.
         report: One dict for the float model and one for each step: `step`, `method`, `epochs`,
-            `metric` (its name), `direction` ("min" or "max"), `value`, `data` ("validation" or
-            "test"), `test_value` (None without test data), `bytes` of the `.tflite` at that
-            stage, `compressed_bytes` (zlib, level 9), `sparsity` of the kernels that pruning
-            touches, `conversions` (operators that convert between integers and floats or between
-            scales), `macs` and `ram_bytes` of that file (None where its operators are not known).
-            The value of the last step is measured on the file, by the interpreter.
+            `metric` (its name), `direction` ("min", "max", or None if unknown), `value`, `data`
+            ("validation" or "test"), `test_value` (None without test data), `bytes` of the
+            `.tflite` at that stage, `compressed_bytes` (zlib, level 9), `sparsity` of its kernels
+            (without first and last ones unless these were pruned), `conversions` (operators that
+            convert between integers and floats or between scales), `macs` and `ram_bytes` of that
+            file (None where its operators are not known). The value of the last step is measured
+            on the file, by the interpreter.
         scorer: The metrics of the model it was made from.
         origin: That model, the recipe, the seed and fingerprints of the data.
         tried: For a recipe that was searched for, one dict for each that was tried: `recipe`,
@@ -95,8 +97,17 @@ class Compressed:
         )
 
     def predict(self, x: Any) -> Any:
-        """Runs the file in the interpreter; see `kerasnas.export.Interpreter.predict`."""
-        return Interpreter(self.tflite).predict(x)
+        """Runs the file in the interpreter.
+
+        Args:
+            x: Array of shape (samples, ...); a list, or a dict by name, for several inputs.
+
+        Returns:
+            As `kerasnas.export.Interpreter.predict`.
+        """
+        inputs = self.origin.model.inputs
+        arrays = listed("x", x, [len(t.shape) for t in inputs], [t.name for t in inputs])
+        return Interpreter(self.tflite).predict(arrays)
 
     def evaluate(self, x: Any, y: Any) -> dict[str, float]:
         """Scores the file, run by the interpreter.
@@ -146,7 +157,10 @@ def lost_metric(report: list[dict[str, Any]]) -> float:
 
     Returns:
         Positive if it became worse; infinity if it is not a number.
+
+    Raises:
+        ValueError: If nothing tells whether the metric is to be large or small.
     """
     first, last = report[0], report[-1]
-    lost = drop(last["direction"], first["value"], last["value"])
+    lost = drop(last["metric"], last["direction"], first["value"], last["value"])
     return lost if math.isfinite(last["value"]) else math.inf

@@ -6,6 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.export.refusals import check_shapes
+from kerasnas.utils.arrays import in_batches, in_memory, listed
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -27,6 +30,27 @@ class Dataset:
         return self.x if len(self.x) > 1 else self.x[0]
 
 
+def pair(argument: str, given: Any) -> Any:
+    """Reads a data set of batches into memory; what is no data set is handed on.
+
+    Args:
+        argument: Name of the argument, for the message.
+        given: What the user gave.
+
+    Returns:
+        Tuple `(x, y)` of arrays, or what was given.
+
+    Raises:
+        ValueError: If it cannot be read again, never ends or holds weights.
+    """
+    if not in_batches(given):
+        return given
+    x, y, weights = in_memory(argument, (given, None, None))
+    if weights is not None:
+        raise ValueError(f"`{argument}` must hold x and y. Received: weights of samples, too")
+    return x, y
+
+
 def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
     """Checks a tuple `(x, y)` against a model.
 
@@ -42,8 +66,14 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
         ValueError: If it is not a pair, or shapes or lengths do not fit.
     """
     if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ValueError(f"`{argument}` must be a tuple (x, y) of arrays. Received: {type(given)}")
+        found = f"{len(given)} values" if isinstance(given, tuple | list) else type(given)
+        raise ValueError(
+            f"`{argument}` must be a tuple (x, y) of arrays, without weights. Received: {found}"
+        )
+    check_shapes(model)
     given_x, y = given
+    if isinstance(y, list) and len(model.outputs) == 1:
+        y = np.asarray(y)
     x = _inputs(argument, given_x, model)
     for index, (array, tensor) in enumerate(zip(x, model.inputs, strict=True)):
         expected = tensor.shape[1:]
@@ -59,6 +89,9 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
     targets = [np.asarray(array) for array in keras.tree.flatten(y)]
     if not targets:
         raise ValueError(f"`{argument}` must hold targets. Received: y={y!r}")
+    if any(array.dtype.kind not in "fiub" for array in targets):
+        kinds = [str(array.dtype) for array in targets]
+        raise ValueError(f"`{argument}` must hold numbers in y. Received: dtypes {kinds}")
     if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in targets):
         raise ValueError(f"`{argument}` must hold finite targets. Received: NaN or infinity in y")
     lengths = [array.shape[0] if array.ndim else 0 for array in (*x, *targets)]
@@ -97,25 +130,13 @@ def output_names(model: keras.Model) -> list[str]:
 
 
 def _inputs(argument: str, given: Any, model: keras.Model) -> list[np.ndarray]:
-    if isinstance(given, dict):
-        names = [tensor.name for tensor in model.inputs]
-        if set(given) != set(names):
-            raise ValueError(
-                f"`{argument}` must hold x with the keys {names}. Received: {list(given)}"
-            )
-        given = [given[name] for name in names]
-    several = len(model.inputs) > 1
-    arrays = list(given) if several and isinstance(given, list | tuple) else [given]
-    if len(arrays) != len(model.inputs):
-        raise ValueError(
-            f"`{argument}` must hold x as a list of {len(model.inputs)} arrays. "
-            f"Received: {len(arrays)}"
-        )
-    checked = [np.asarray(array) for array in arrays]
-    for array in checked:
+    ranks = [len(tensor.shape) for tensor in model.inputs]
+    names = [tensor.name for tensor in model.inputs]
+    arrays = listed(f"{argument}[0]", given, ranks, names)
+    for array in arrays:
         if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
             raise ValueError(
                 f"`{argument}` must hold finite numbers in x. Received: dtype {array.dtype}"
                 + (" with NaN or infinity" if array.dtype.kind == "f" else "")
             )
-    return checked
+    return arrays

@@ -55,7 +55,7 @@ class Distill:
 
     name = "distill"
     final = False
-    rewrites = False
+    rewrite = None
 
     def __post_init__(self) -> None:
         unbox(self)
@@ -82,6 +82,11 @@ class Distill:
 
     def check(self, graph: Graph) -> None:
         """Refuses a teacher with other inputs or outputs."""
+        if any(len(tensor.shape) < 2 for tensor in graph.outputs):
+            raise ValueError(
+                "`Distill` takes outputs with a dimension beside that of the samples: leave out "
+                f"the Reshape that drops it. Received: '{graph.name}'"
+            )
         if self.teacher is None:
             return
         if not self.teacher.built or not hasattr(self.teacher, "inputs"):
@@ -112,6 +117,8 @@ class Distill:
         outputs = keras.tree.flatten(teacher.predict(x, verbose=0))
         heard = [np.asarray(output) for output in outputs]
         training.guidance = Guidance(heard, self.temperature, self.mix)
+        if self.teacher is not None:
+            training.guidance.check(training.loss)
         if self.epochs:
             training.fit(model, self.epochs, self.batch_size, self.learning_rate)
         return model

@@ -9,6 +9,7 @@ import numpy as np
 
 # Losses over a distribution of classes, which a temperature can soften.
 _OVER_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,30 @@ class Guidance:
     temperature: float
     mix: float
 
+    def check(self, loss: Any) -> None:
+        """Refuses a teacher that gives logits where the loss takes probabilities, or the reverse.
+
+        Args:
+            loss: As in `join`.
+
+        Raises:
+            ValueError: If it does.
+        """
+        for output, one in zip(self.outputs, self._each(loss), strict=True):
+            name, logits = _name(one), _takes_logits(one)
+            within = output.min() >= 0 and output.max() <= 1 + _ROUNDING
+            if name not in (*_OVER_CLASSES, "binary_crossentropy") or within != logits:
+                continue
+            kinds = ("probabilities", "logits")
+            raise ValueError(
+                f"`Distill(teacher=...)` must give {kinds[logits]}, as the loss {name} takes. "
+                f"Received: outputs between {output.min():.3g} and {output.max():.3g}, which look "
+                f"like {kinds[not logits]}"
+            )
+
+    def _each(self, loss: Any) -> list[Any]:
+        return loss if isinstance(loss, list) else [loss] * len(self.outputs)
+
     def join(self, library: ModuleType, y: Any, loss: Any) -> tuple[Any, Any]:
         """Puts the teacher's outputs beside the targets, and makes a loss that reads both.
 
@@ -41,7 +66,7 @@ class Guidance:
         """
         several = len(self.outputs) > 1
         targets = y if several else [y]
-        losses = loss if isinstance(loss, list) else [loss] * len(self.outputs)
+        losses = self._each(loss)
         joined = [
             (target, None) if one is None else self._join(library, output, target, one)
             for output, target, one in zip(self.outputs, targets, losses, strict=True)
@@ -55,7 +80,7 @@ class Guidance:
     ) -> tuple[np.ndarray, Callable[[Any, Any], Any]]:
         own: Any = library.losses.get(loss)
         values, mix, temperature = teacher.shape[-1], self.mix, self.temperature
-        logits = bool(getattr(own, "_fn_kwargs", {}).get("from_logits", False))
+        logits = _takes_logits(own)
         softens = _name(own) in _OVER_CLASSES
         goal = teacher
         if softens:
@@ -83,6 +108,10 @@ class Guidance:
 
 def _name(loss: Any) -> str:
     return getattr(getattr(loss, "fn", loss), "__name__", "")
+
+
+def _takes_logits(loss: Any) -> bool:
+    return bool(getattr(loss, "_fn_kwargs", {}).get("from_logits", False))
 
 
 def _softened(outputs: np.ndarray, temperature: float, logits: bool) -> np.ndarray:

@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 
-from kerasnas.compression.bridge import build, canonical, read, verify
-from kerasnas.compression.compressed import report_row
+from kerasnas.compression.bridge import build, read, verify
+from kerasnas.compression.bridge.graph import Graph
+from kerasnas.compression.compressed import lost_metric, report_row
 from kerasnas.compression.data import Dataset
-from kerasnas.compression.prune import model_sparsity, prunable
+from kerasnas.compression.prune import prunable
 from kerasnas.compression.scoring import Scorer, first_metric
 from kerasnas.compression.step import KerasStep, Step
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
@@ -24,6 +25,7 @@ def run(
     steps: Sequence[Step],
     training_set: Dataset,
     sets: dict[str, Dataset],
+    judged: bool,
     seed: int,
     verbose: int,
 ) -> tuple[bytes, list[dict[str, Any]], keras.Model, Scorer]:
@@ -34,6 +36,7 @@ def run(
         steps: Steps in order.
         training_set: What they train with.
         sets: The data on which results are measured, by label, the first for every step.
+        judged: Whether a drop of the metric must be known for one.
         seed: Of all training.
         verbose: 1 prints a line when a step is done.
 
@@ -41,9 +44,9 @@ def run(
         Tuple of the file, its report, the Keras 3 model that it was made from, and its scorer.
 
     Raises:
-        ValueError: If a step cannot do the model: before any work.
+        ValueError: If a step cannot do the model, or the metric cannot be judged: before any work.
     """
-    work = _Work(sets, Scorer(model), verbose)
+    work = _Work(sets, Scorer(model), judged, verbose)
     data, made_from = transform(model, steps, training_set, seed, work.record)
     return data, work.report, made_from, work.scorer
 
@@ -70,7 +73,7 @@ def transform(
     Raises:
         ValueError: If a step cannot do the model: before any work.
     """
-    network = Network(model, any(step.rewrites for step in steps))
+    network = Network(model, next((step.rewrite for step in steps if step.rewrite), None))
     for step in steps:
         step.check(model if isinstance(step, KerasStep) else network.graph)
     training = Training(
@@ -85,7 +88,7 @@ def transform(
     if seen is not None:
         carried = ", ".join(sorted(network.graph.carried))
         how = f"trained; called as they are: {carried}" if carried else "trained"
-        seen(Stage("float", how, 0, to_tflite(network.legacy), network, False))
+        seen(Stage("float", how, 0, to_tflite(network.legacy), network, False, False))
     data = b""
     for index, step in enumerate(steps):
         training.seed, training.note = seed + index, ""
@@ -103,7 +106,8 @@ def transform(
             data = step.export(network.legacy, training)
         if seen is not None:
             how = f"{step.how}; {training.note}" if training.note else step.how
-            seen(Stage(step.name, how, step.trained_epochs, data, network, last))
+            ends = not training.pruned <= prunable(network.graph)
+            seen(Stage(step.name, how, step.trained_epochs, data, network, ends, last))
     return data, network.model
 
 
@@ -112,18 +116,18 @@ class Network:
 
     Args:
         model: The Keras 3 model.
-        rewrites: Whether the rebuild is in canonical form.
+        rewrite: Brings what is read from a model into the form that the steps need.
     """
 
-    def __init__(self, model: keras.Model, rewrites: bool) -> None:
-        self._rewrites = rewrites
+    def __init__(self, model: keras.Model, rewrite: Callable[[Graph], Graph] | None) -> None:
+        self._rewrite = rewrite
         self.replace(model)
 
     def replace(self, model: keras.Model) -> None:
         """Bridges another model."""
         self.model = model
         graph = read(model)
-        self.graph = canonical(read(model)) if self._rewrites else graph
+        self.graph = self._rewrite(read(model)) if self._rewrite else graph
         self.legacy = build(self.graph)
         verify(model, graph, self.legacy)
 
@@ -138,6 +142,7 @@ class Stage:
         epochs: Passes over the training data.
         tflite: The file of it.
         network: The network, which later steps change.
+        ends: Whether first or last layers were pruned, too.
         last: Whether it is the result.
     """
 
@@ -146,22 +151,24 @@ class Stage:
     epochs: int
     tflite: bytes
     network: Network
+    ends: bool
     last: bool
 
 
 class _Work:
     """Measures the stages of one `compress` and keeps their records."""
 
-    def __init__(self, sets: dict[str, Dataset], scorer: Scorer, verbose: int) -> None:
-        self.sets, self.scorer, self.verbose = sets, scorer, verbose
+    def __init__(
+        self, sets: dict[str, Dataset], scorer: Scorer, judged: bool, verbose: int
+    ) -> None:
+        self.sets, self.scorer, self.judged, self.verbose = sets, scorer, judged, verbose
         self.report: list[dict[str, Any]] = []
 
     def record(self, stage: Stage) -> None:
         scores = self._scores(stage)
         label = next(iter(scores))
         metric = self.report[0]["metric"] if self.report else first_metric(scores[label])
-        tflite, legacy = stage.tflite, stage.network.legacy
-        kernels = prunable(stage.network.graph)
+        tflite = stage.tflite
         macs, ram = _costs(tflite)
         self.report.append(
             {
@@ -175,14 +182,14 @@ class _Work:
                 "test_value": scores.get("test", {}).get(metric),
                 "bytes": len(tflite),
                 "compressed_bytes": len(zlib.compress(tflite, 9)),
-                "sparsity": (
-                    kernel_sparsity(tflite) if stage.last else model_sparsity(legacy, kernels)
-                ),
+                "sparsity": kernel_sparsity(tflite, stage.ends),
                 "conversions": conversions(tflite),
                 "macs": macs,
                 "ram_bytes": ram,
             }
         )
+        if self.judged and stage.step == "float":
+            lost_metric(self.report)
         if self.verbose:
             print("  ".join(report_row(self.report[-1])), flush=True)
 

@@ -31,9 +31,9 @@ class Prune:
     """Sets a share of each kernel to zero, the smallest first, and fine-tunes the rest.
 
     The zeros make the file smaller when it is compressed, such as for a download; they make
-    neither the file itself smaller nor inference faster. The first layer on each path from an input
-    and the last on each to an output stay whole unless `layers` names them, and so do depthwise
-    kernels.
+    neither the file itself smaller nor inference faster. The first layer on each path from an
+    input, the last on each to an output, and frozen layers stay whole unless `layers` names them,
+    and so do depthwise kernels.
 
     Args:
         sparsity: Share of zeros in each pruned kernel, at least 0 and below 1.
@@ -71,7 +71,7 @@ class Prune:
 
     name = "prune"
     final = False
-    rewrites = False
+    rewrite = None
 
     def __post_init__(self) -> None:
         unbox(self)
@@ -130,8 +130,8 @@ class Prune:
             carried = ", ".join(f"'{name}'" for name in sorted(graph.carried))
             raise ValueError(
                 f"`Prune` finds nothing to prune in '{graph.name}': no convolution or Dense layer "
-                "is between the first and the last one. Name layers in `layers`, or leave the step "
-                "out."
+                "that can be trained is between the first and the last one. Name layers in "
+                "`layers`, or leave the step out."
                 + (f" Without tf_keras counterpart, called as they are: {carried}." * bool(carried))
             )
 
@@ -143,6 +143,7 @@ class Prune:
         steps = self.epochs * math.ceil(training.samples / self.batch_size)
         sparsities = self._sparsities(training.graph)
         ruled = self._ruled(training.graph)
+        training.pruned.update(sparsities)
 
         def wrapped(layer: Any) -> Any:
             if layer.name not in sparsities:
@@ -212,10 +213,11 @@ def prunable(graph: Graph) -> set[str]:
         graph: The network.
 
     Returns:
-        Convolutions of one and two dimensions and Dense layers that are neither the first on a path
-        from an input nor the last on a path to an output.
+        Convolutions of one and two dimensions and Dense layers that can be trained and are neither
+        the first on a path from an input nor the last on a path to an output.
     """
-    return _not_last(graph) & _not_first(graph)
+    frozen = {n.layer.name for n in graph.nodes if not n.layer.config.get("trainable", True)}
+    return _not_last(graph) & _not_first(graph) - frozen
 
 
 def _not_first(graph: Graph) -> set[str]:

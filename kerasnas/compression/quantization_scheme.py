@@ -1,4 +1,4 @@
-"""The 8-bit scheme of quantization-aware training: TFMOT's own, with seven gaps closed.
+"""The 8-bit scheme of quantization-aware training: TFMOT's own, with eight gaps closed.
 
 - Multiply, Subtract, Average, Maximum and Minimum are quantized; TFMOT refuses them.
 - The activation hard_silu, which is one operator of 8 bits, is quantized; TFMOT refuses it.
@@ -8,6 +8,8 @@
   them share. TFMOT has that for two kinds of layers, and clustering for one whole model.
 - The ranges of activations begin with the first batch. In TFMOT they begin with -6 to 6 and move
   by a thousandth a step, so that a short training ends with the ranges it began with.
+- The range of an output of the network is that of all its values. A mean over batches cuts off the
+  extremes, which what a regression predicts cannot spare.
 - The inputs of a Concatenate stay in their order. TFMOT's transform of it takes them in the order
   in which the model lists its layers, which silently swaps channels.
 - All that goes into a Concatenate, Maximum or Minimum has one range. These operators have one
@@ -294,8 +296,8 @@ def _classes() -> dict[str, Any]:
     )
 
     def share_ranges(model: Any, layer_quantize_map: Any) -> None:
-        """Gives all that goes into a merge of one scale the range of what comes out of it."""
-        groups: dict[str, SharedRange] = {}
+        """Gives an output a range that grows, and all that goes into a merge of one scale one."""
+        groups = {_source(tensor): SharedRange() for tensor in model.outputs}
         for layer in model.layers:
             if not isinstance(layer, (layers.Concatenate, layers.Maximum, layers.Minimum)):
                 continue

@@ -1,10 +1,11 @@
 """Quantization: fewer bits for weights and activations."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from kerasnas.compression.bridge.build import build
+from kerasnas.compression.bridge.canonical import canonical, measurable
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.prune import KERNELS, model_sparsity
 from kerasnas.compression.quantization_scheme import scheme, untrained
@@ -115,9 +116,11 @@ class Quantize:
         return self.epochs if self.trains else 0
 
     @property
-    def rewrites(self) -> bool:
-        """Whether the network must be in canonical form."""
-        return self.trains
+    def rewrite(self) -> Callable[[Graph], Graph] | None:
+        """What brings the network into the form in which these bits suit it."""
+        if self.trains:
+            return canonical
+        return measurable if self.bits in ("int8", "int16x8") else None
 
     def check(self, graph: Graph) -> None:
         """Names every layer that cannot be converted to these bits, or be trained in them."""
@@ -179,10 +182,12 @@ class Quantize:
         data = to_tflite(model, self.bits, samples)
         islands = float_operators(data) if self.bits in ("int8", "int16x8") else []
         if islands:
-            way_out = "method='ptq'" if self.trains else "bits='dynamic'"
+            indexed = not {"GATHER", "CAST"}.isdisjoint(islands)
             raise RuntimeError(
                 f"The converter left operators in float: {', '.join(islands)}. Try "
-                f"Quantize({way_out}), or replace the layers that need them."
+                "Quantize('dynamic'), or replace the layers that need them"
+                + ("; inputs of indices need keras.Input(dtype='int32')" * indexed)
+                + "."
             )
         return data
 

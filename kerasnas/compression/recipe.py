@@ -10,7 +10,7 @@ import keras
 
 from kerasnas.compression.auto import Auto, RecipeSearch
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
-from kerasnas.compression.data import dataset
+from kerasnas.compression.data import dataset, pair
 from kerasnas.compression.distill import Distill
 from kerasnas.compression.pipeline import run
 from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
@@ -32,9 +32,9 @@ def compress(
     model: keras.Model,
     recipe: Sequence[Step] | Auto | Literal["auto"],
     *,
-    train_data: tuple[Any, Any],
-    validation_data: tuple[Any, Any] | None = None,
-    test_data: tuple[Any, Any] | None = None,
+    train_data: Any,
+    validation_data: Any = None,
+    test_data: Any = None,
     tolerance: float | None = None,
     budget: Budget | None = None,
     seed: int = 0,
@@ -48,11 +48,12 @@ def compress(
             `keras.saving.register_keras_serializable`.
         recipe: Steps in order, such as `[Prune(0.5), Quantize("int8")]`; or "auto" or an `Auto`,
             which tries recipes and takes the smallest file within `tolerance`.
-        train_data: Tuple `(x, y)` of arrays for fine-tuning and calibration; `x` may be a list or
-            dict for several inputs.
-        validation_data: Tuple `(x, y)` on which the metric of each step is measured.
-        test_data: Tuple `(x, y)` on which the first and the last model are measured too. At least
-            one of the two is needed.
+        train_data: Tuple `(x, y)` of arrays for fine-tuning and calibration, `x` a list or dict for
+            several inputs; or batches of such tuples, as a `tf.data.Dataset` or a
+            `keras.utils.PyDataset`, which are read into memory.
+        validation_data: The data on which the metric of each step is measured, likewise.
+        test_data: The data on which the first and the last model are measured too, likewise. At
+            least one of the two is needed.
         tolerance: Largest drop allowed of the first metric, absolute, from the float model to the
             file; for "auto" 0.01 unless given.
         budget: Limits that the file must keep.
@@ -80,6 +81,9 @@ def compress(
     seed = operator.index(seed)  # tf_keras takes no integer of numpy's.
     _check_model(model)
     _check_limits(tolerance, budget)
+    train_data = pair("train_data", train_data)
+    validation_data = pair("validation_data", validation_data)
+    test_data = pair("test_data", test_data)
     if recipe == "auto" or isinstance(recipe, Auto):
         if validation_data is None:
             raise ValueError(
@@ -110,7 +114,8 @@ def compress(
             "`validation_data` or `test_data` is needed: a metric on training data says nothing. "
             "Received: None for both"
         )
-    data, report, made_from, scorer = run(model, steps, training_set, sets, seed, verbose)
+    judged = tolerance is not None
+    data, report, made_from, scorer = run(model, steps, training_set, sets, judged, seed, verbose)
     samples = {"train": train_data, "validation": validation_data, "test": test_data}
     hashes = {label: data_hash(*pair) for label, pair in samples.items() if pair is not None}
     origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)
@@ -195,8 +200,7 @@ def _check_limits(tolerance: Any, budget: Any) -> None:
 
 
 def _check_result(compressed: Compressed, tolerance: float | None, budget: Budget | None) -> None:
-    lost = lost_metric(compressed.report)
-    if tolerance is not None and not lost <= tolerance:
+    if tolerance is not None and not lost_metric(compressed.report) <= tolerance:
         first, last = compressed.report[0], compressed.report[-1]
         raise ToleranceError(
             f"{last['metric']} on {last['data']} data went from {first['value']:.4f} to "

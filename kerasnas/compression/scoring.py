@@ -8,18 +8,18 @@ import numpy as np
 
 from kerasnas.compression.data import output_names
 
-# Metrics that are better when smaller, by a part of their name, where Keras does not say.
+Direction = Literal["min", "max"]
+# Metrics that are better when smaller, and larger, by a part of their name.
 _SMALLER_IS_BETTER = (
-    "loss",
-    "error",
-    "crossentropy",
-    "divergence",
-    "hinge",
-    "logcosh",
-    "poisson",
-    "false_",
+    *("loss", "error", "crossentropy", "divergence", "hinge", "logcosh", "poisson", "false_"),
+    *("perplexity", "distance", "deviation"),
 )
 _SMALLER_SHORT = ("mse", "mae", "mape", "msle", "rmse", "kld", "bce", "cce")
+_LARGER_IS_BETTER = (
+    *("accuracy", "precision", "recall", "sensitivity", "specificity", "similarity", "score"),
+    *("true_", "dice", "fbeta"),
+)
+_LARGER_SHORT = ("acc", "auc", "iou", "f1", "r2", "psnr", "ssim")
 
 
 class Scorer:
@@ -75,23 +75,26 @@ class Scorer:
             sample_weight: Weights of the samples, likewise.
 
         Returns:
-            Dict from "loss" and the names of the metrics to values.
+            Dict from "loss" and the names of the metrics to values, in the order in which the model
+            is compiled with them. Of a metric of several values, such as F1Score, it is their mean.
         """
         several = isinstance(predictions, list | tuple)
         arrays = [np.asarray(array) for array in (predictions if several else [predictions])]
-        logs = self._passing.evaluate(
-            arrays, y, batch_size=256, verbose=0, sample_weight=sample_weight, return_dict=True
-        )
-        return {name: float(value) for name, value in logs.items()}
+        self._passing.evaluate(arrays, y, batch_size=256, verbose=0, sample_weight=sample_weight)
+        # What `evaluate` itself returns is sorted by name.
+        logs = self._passing.get_metrics_result()
+        return {
+            name: float(np.mean(keras.ops.convert_to_numpy(value))) for name, value in logs.items()
+        }
 
-    def direction(self, name: str) -> Literal["min", "max"]:
+    def direction(self, name: str) -> Direction | None:
         """Which way a metric points.
 
         Args:
             name: As in what `score` returns.
 
         Returns:
-            "min" if smaller is better.
+            "min" if smaller is better, "max", or None where neither Keras nor its name tells.
         """
         if name == "loss" or name.endswith("_loss"):
             return "min"
@@ -118,10 +121,13 @@ def _flat(metrics: list[Any]) -> list[Any]:
     return [inner for metric in metrics for inner in getattr(metric, "metrics", [metric])]
 
 
-def _guess(name: str) -> Literal["min", "max"]:
+def _guess(name: str) -> Direction | None:
     last = name.lower().rsplit("_", 1)[-1]
-    smaller = last in _SMALLER_SHORT or any(part in name.lower() for part in _SMALLER_IS_BETTER)
-    return "min" if smaller else "max"
+    if last in _SMALLER_SHORT or any(part in name.lower() for part in _SMALLER_IS_BETTER):
+        return "min"
+    if last in _LARGER_SHORT or any(part in name.lower() for part in _LARGER_IS_BETTER):
+        return "max"
+    return None
 
 
 def first_metric(logs: dict[str, float]) -> str:
@@ -130,15 +136,25 @@ def first_metric(logs: dict[str, float]) -> str:
     return metrics[0] if metrics else "loss"
 
 
-def drop(direction: str, before: float, after: float) -> float:
+def drop(name: str, direction: str | None, before: float, after: float) -> float:
     """How much worse a metric has become.
 
     Args:
+        name: Of the metric, for the message.
         direction: "min" if smaller is better, or "max".
         before: Value before.
         after: Value after.
 
     Returns:
         Positive if it became worse.
+
+    Raises:
+        ValueError: If the direction is not known.
     """
+    if direction is None:
+        raise ValueError(
+            f"Whether '{name}' is to be large or small is not known, so no drop of it can be "
+            "judged. Compile the model with another metric first, or set `_direction` of its class "
+            "to 'up' or 'down', as Keras's own metrics do"
+        )
     return after - before if direction == "min" else before - after

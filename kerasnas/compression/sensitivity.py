@@ -53,7 +53,7 @@ def sensitivity(
             changed = list(weights)
             changed[place] = _thinned(weights[place], share)
             layer.set_weights(changed)
-            found[layer.name][share] = drop(direction, before[metric], score()[metric])
+            found[layer.name][share] = drop(metric, direction, before[metric], score()[metric])
         layer.set_weights(weights)
     return found
 

@@ -1,6 +1,7 @@
 """What a step of a compression recipe is."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import keras
@@ -30,8 +31,8 @@ class _Reported(Protocol):
         """Whether nothing can follow it in a recipe."""
 
     @property
-    def rewrites(self) -> bool:
-        """Whether it needs the network in canonical form."""
+    def rewrite(self) -> Callable[[Graph], Graph] | None:
+        """What brings the network into the form that it needs, if it needs any."""
 
 
 @runtime_checkable

@@ -25,6 +25,7 @@ class Training:
         loss: Loss that tf_keras understands.
         loss_weights: Weights of several losses, or None.
         seed: Seed of the step that is being done.
+        pruned: Names of the layers that were given zeros.
         clustered: Names of the layers whose weights share values.
         note: What the step that is being done adds to its method in the report.
         guidance: The teacher of this and all later steps, or None.
@@ -37,6 +38,7 @@ class Training:
     loss: Any
     loss_weights: Any
     seed: int
+    pruned: set[str] = field(default_factory=set)
     clustered: set[str] = field(default_factory=set)
     note: str = ""
     guidance: Guidance | None = None

@@ -16,9 +16,10 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from kerasnas.export.refusals import check_bits, check_layers
+from kerasnas.export.refusals import check_bits, check_layers, check_shapes
 from kerasnas.export.silence import silence
 from kerasnas.export.touch_up import touch_up
+from kerasnas.utils.arrays import in_batches, in_memory, listed
 
 Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8", "int4"]
 # Those that measure the ranges of activations, and what their inputs and outputs may be.
@@ -52,9 +53,9 @@ def to_tflite(
             (weights of dense and convolution layers in 4 bits, activations float: for phones;
             needs `pip install 'kerasnas[int4]'`).
         representative_data: Array, or list of arrays for several inputs, of typical inputs with
-            shape (samples, ...); for several inputs of a Keras 3 model also a dict by name. Needed
-            for int8 and int16x8, from which the ranges of activations are measured, unless `model`
-            was trained quantization-aware. At most 512 samples, evenly spaced, are used.
+            shape (samples, ...); a dict by name; or batches of them, as a `tf.data.Dataset`.
+            Needed for int8 and int16x8, from which the ranges of activations are measured, unless
+            `model` was trained quantization-aware. At most 512 samples, evenly spaced, are used.
         timeout: Seconds after which the conversion is given up.
         inputs: What inputs and outputs are: `"int8"` with int8, `"int16"` with int16x8, or
             `"float32"`, for which the file rounds and unrounds them itself. None is the integer
@@ -92,6 +93,7 @@ def to_tflite(
     check_bits(quantization)
     if not (hasattr(model, "inputs") and hasattr(model, "outputs")):
         raise ValueError(f"`model` must be a Keras model. Received: {type(model)}")
+    check_shapes(model)
     is_keras_3 = isinstance(model, keras.Model)
     samples = None
     if representative_data is not None:
@@ -104,9 +106,9 @@ def to_tflite(
             "training inputs. Received: None"
         )
     if is_keras_3:
-        from kerasnas.compression.bridge import rebuild
+        from kerasnas.compression.bridge import measurable, rebuild
 
-        model = rebuild(model)
+        model = rebuild(model, measurable if quantization in _CALIBRATED else None)
     job = {"quantization": quantization, "ends": inputs or integer[0]}
     data, _ = convert_in_child(
         model, job, samples if quantization in _CALIBRATED else None, timeout
@@ -162,23 +164,13 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
     Raises:
         ValueError: If the data does not fit.
     """
-    if isinstance(data, dict):
-        names = [tensor.name for tensor in model.inputs]
-        if set(data) != set(names):
-            raise ValueError(
-                f"`representative_data` must have the keys {names}. Received: {list(data)}"
-            )
-        data = [data[name] for name in names]
-    several = isinstance(data, list | tuple) and len(model.inputs) > 1
-    arrays = list(data) if several else [data]
-    if len(arrays) != len(model.inputs):
-        raise ValueError(
-            f"`representative_data` must be a list of {len(model.inputs)} arrays, one for each "
-            f"input of the model. Received: {len(arrays)}"
-        )
+    if in_batches(data):
+        data = in_memory("representative_data", (data, None, None), enough=_MOST_SAMPLES)[0]
+    ranks = [len(tensor.shape) for tensor in model.inputs]
+    names = [tensor.name for tensor in model.inputs]
+    arrays = listed("representative_data", data, ranks, names)
     checked: list[np.ndarray] = []
     for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
-        array = np.asarray(array)
         where = f"`representative_data` for input {index}"
         expected = tuple(tensor.shape)[1:]
         fits = array.ndim == len(expected) + 1 and all(

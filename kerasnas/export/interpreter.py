@@ -7,6 +7,7 @@ import numpy as np
 from kerasnas.export.model_file import operators
 from kerasnas.export.runner import LiteRT, run
 from kerasnas.export.silence import silence
+from kerasnas.utils.arrays import listed
 
 
 class Interpreter:
@@ -79,12 +80,7 @@ def checked_inputs(x: Any, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
     Raises:
         ValueError: If the number of arrays, their lengths or their shapes do not fit.
     """
-    several = len(shapes) > 1
-    if several and not isinstance(x, list | tuple):
-        raise ValueError(f"`x` must be a list of {len(shapes)} arrays. Received: {type(x)}")
-    arrays = [np.asarray(array) for array in (x if several else [x])]
-    if len(arrays) != len(shapes):
-        raise ValueError(f"`x` must be a list of {len(shapes)} arrays. Received: {len(arrays)}")
+    arrays = listed("x", x, [len(shape) for shape in shapes])
     for index, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         if array.shape[1:] != shape[1:] or array.ndim == 0:
             raise ValueError(

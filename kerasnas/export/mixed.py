@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from kerasnas.export.conversion import convert_in_child, representative_samples
+from kerasnas.export.refusals import check_shapes
 
 
 def quantization_errors(
@@ -89,11 +90,12 @@ def to_mixed_tflite(
 def _mixed(
     model: Any, representative_data: Any, float_layers: Any, timeout: float
 ) -> tuple[bytes, list[dict[str, Any]]]:
+    check_shapes(model)
     samples = representative_samples(model, representative_data)
     if isinstance(model, keras.Model):
-        from kerasnas.compression.bridge import rebuild
+        from kerasnas.compression.bridge import measurable, rebuild
 
-        model = rebuild(model)
+        model = rebuild(model, measurable)
     job = {
         "quantization": "int8",
         "ends": "int8",

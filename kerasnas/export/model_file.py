@@ -165,15 +165,13 @@ def conversions(data: bytes) -> int:
     )
 
 
-def kernel_sparsity(data: bytes) -> float:
-    """The share of zeros in the kernels that pruning touches.
-
-    Those are the kernels of convolutions and fully connected operators, except of the first one on
-    each path from an input and of the last one on each path to an output, which `Prune` leaves
-    whole.
+def kernel_sparsity(data: bytes, ends: bool = False) -> float:
+    """The share of zeros in the kernels of convolutions and fully connected operators.
 
     Args:
         data: Bytes of a `.tflite` file, of float32, float16 or int8 weights.
+        ends: Whether the first kernel on each path from an input and the last one on each path to
+            an output count, which `Prune` leaves whole unless it is told otherwise.
 
     Returns:
         Float between 0 and 1; 0 if there are no such kernels.
@@ -189,7 +187,7 @@ def kernel_sparsity(data: bytes) -> float:
     zeros = total = 0
     for op in found:
         between = not after.isdisjoint(op.inputs) and not before.isdisjoint(op.outputs)
-        if op.name in _KERNEL_OPERATORS and between and len(op.inputs) > 1:
+        if op.name in _KERNEL_OPERATORS and (between or ends) and len(op.inputs) > 1:
             values = _constant(graph, op.inputs[1], maker)
             if values is not None:
                 zeros += int((values == 0).sum())

@@ -1,5 +1,6 @@
-"""What every package needs: Keras's global state around one model, and files written whole.
+"""What every package needs: Keras's global state around one model, whole files, inputs.
 
 - `session`: numbers of layers, and the random generators.
 - `files`: atomic replacement.
+- `arrays`: inputs as one array for each.
 """

@@ -98,6 +98,29 @@ def test_a_student_comes_closer_to_its_teacher(rng):
     assert agree.mean() > 0.9
 
 
+@pytest.mark.parametrize("logits", [True, False])
+def test_a_teacher_of_logits_for_probabilities_is_refused(logits, rng):
+    x = rng.normal(size=(64, 4)).astype("float32")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    student = classifier(activation="linear" if logits else "softmax", loss=loss)
+    teacher = classifier("teacher", activation="softmax" if logits else "linear")
+    data = (x, np.zeros(64, int))
+    with pytest.raises(ValueError, match="must give logits" if logits else "give probabilities"):
+        kn.compress(
+            student,
+            [kn.Distill(teacher), kn.Prune(0.5, epochs=1)],
+            train_data=data,
+            validation_data=data,
+        )
+
+
+def test_outputs_without_a_dimension_are_refused():
+    x = keras.Input((4,))
+    y = L.Reshape(())(L.Dense(1)(L.Dense(4)(x)))
+    with pytest.raises(ValueError, match="leave out the Reshape"):
+        kn.Distill().check(read(keras.Model(x, y)))
+
+
 def test_it_guides_the_steps_after_it(rng):
     x = rng.normal(size=(256, 4)).astype("float32")
     y = (x[:, 0] > 0).astype(int)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.compression import Prune
+from kerasnas.compression import Prune, compress
 from kerasnas.compression.bridge import build, canonical, read
 from kerasnas.compression.prune import model_sparsity, prunable
 from kerasnas.compression.training import Training
@@ -155,3 +155,22 @@ def test_sparsity_out_of_range(sparsity):
 def test_wrong_argument(arguments, message):
     with pytest.raises(ValueError, match=message):
         Prune(**arguments)
+
+
+def test_frozen_layers_stay_whole_unless_named():
+    layers = [L.Dense(8, name=name) for name in ("a", "frozen", "b", "c")]
+    layers[1].trainable = False
+    graph = read(keras.Sequential([keras.Input((8,)), *layers]))
+    assert prunable(graph) == {"b"}
+    Prune(layers={"frozen": 0.5}).check(graph)
+
+
+def test_zeros_of_first_and_last_layers_are_reported(rng):
+    model = keras.Sequential(
+        [keras.Input((8,)), *(L.Dense(8, activation="relu", name=n) for n in "abc")]
+    )
+    model.compile("adam", "mse")
+    data = rng.normal(size=(64, 8)), rng.normal(size=(64, 8))
+    step = Prune(0, layers={"[ac]": 0.75}, epochs=2)
+    small = compress(model, [step], train_data=data, validation_data=data)
+    assert small.report[-1]["sparsity"] == pytest.approx(0.5, abs=0.02)

@@ -474,3 +474,41 @@ def test_a_network_with_nothing_to_train_quantized_is_refused():
     with pytest.raises(ValueError, match=r"'words'.*int32[^$]*'memory'"):
         Quantize("int8").check(graph)
     Quantize("int8", method="ptq").check(graph)
+
+
+def test_the_extremes_of_an_output_are_not_cut_off(rng):
+    x = rng.uniform(-1, 1, size=(320, 6)).astype("float32")
+    y = 50 * x[:, 0] ** 9
+    model = keras.Sequential([keras.Input((6,)), L.Dense(8, activation="relu"), L.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.03), "mse")
+    model.fit(x, y, epochs=20, verbose=0)
+    small = compress(model, [Quantize("int8", epochs=2)], train_data=(x, y), validation_data=(x, y))
+    want, got = model.predict(x, verbose=0), small.predict(x)
+    assert got.max() > 0.95 * want.max()
+    assert got.min() < 0.95 * want.min()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("step", [Quantize("int8", method="ptq"), Quantize("int16x8")])
+def test_normalization_of_small_and_large_inputs(scale, step, rng):
+    x = rng.normal(size=(256, 6)).astype("float32") * np.array([1, 1, 1, 2, 2, 0.5], "float32")
+    x = (x * scale).astype("float32")
+    normalization = L.Normalization()
+    normalization.adapt(x)
+    y = np.asarray(normalization(x)).sum(axis=1)
+    model = keras.Sequential(
+        [keras.Input((6,)), normalization, L.Dense(8, activation="relu"), L.Dense(1)]
+    )
+    model.compile(keras.optimizers.Adam(0.02), "mse", metrics=["mae"])
+    model.fit(x, y, epochs=20, verbose=0)
+    small = compress(model, [step], train_data=(x, y), validation_data=(x, y))
+    assert small.report[-1]["value"] < small.report[0]["value"] + 0.1
+
+
+def test_what_scales_inputs_is_not_trained():
+    inputs = keras.Input((4, 4, 2))
+    y = L.Conv2D(3, 3)(L.Rescaling(1 / 255, name="scale")(inputs))
+    model = keras.Model(inputs, L.Dense(1)(L.Flatten()(y)))
+    graph = canonical(read(model))
+    scale = next(node.layer for node in graph.nodes if node.layer.name == "scale")
+    assert (scale.kind, scale.config["trainable"]) == ("DepthwiseConv2D", False)

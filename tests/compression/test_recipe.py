@@ -19,6 +19,7 @@ from kerasnas.compression import (
     compress,
 )
 from kerasnas.compression.step import step_text
+from kerasnas.compression.training import Training
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.export.model_file import kernel_sparsity
 from kerasnas.hardware import profile, profile_tflite
@@ -380,3 +381,98 @@ def test_numbers_may_be_numpys():
     ]
     with pytest.raises(ValueError, match="epochs"):
         Prune(epochs=np.float64(2))
+
+
+def small_model(inputs, head=None, **compiled):
+    y = inputs if head is None else head(inputs)
+    y = L.Dense(1)(L.Dense(8, activation="relu")(y))
+    model = keras.Model(inputs, y)
+    model.compile("adam", **(compiled or {"loss": "mse"}))
+    return model
+
+
+def test_one_input_by_name_or_in_a_list(rng):
+    x, y = rng.normal(size=(32, 4)).astype("float32"), rng.normal(size=(32,))
+    model = small_model(keras.Input((4,), name="feats"))
+    files = [
+        compress(
+            model,
+            [Quantize("int8", method="ptq")],
+            train_data=(given, y),
+            validation_data=(given, list(y)),
+        )
+        for given in (x, {"feats": x}, [x])
+    ]
+    assert files[0].tflite == files[1].tflite == files[2].tflite
+    np.testing.assert_array_equal(files[0].predict({"feats": x}), files[0].predict(x))
+
+
+def test_batches_do_as_arrays_do(rng):
+    import tensorflow as tf
+
+    x, y = rng.normal(size=(32, 4)).astype("float32"), rng.normal(size=(32,)).astype("float32")
+    model = small_model(keras.Input((4,)))
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
+    of_arrays, of_batches = (
+        compress(model, [Quantize("int8", epochs=1)], train_data=data, validation_data=data)
+        for data in ((x, y), batches)
+    )
+    assert of_arrays.tflite == of_batches.tflite
+    assert of_arrays.report == of_batches.report
+    after = [Quantize("int8", method="ptq")]
+    after = compress(model, after, train_data=batches, validation_data=batches).tflite
+    assert to_tflite(model, "int8", batches.map(lambda x, y: x)) == after
+    with pytest.raises(ValueError, match="Received: weights of samples, too"):
+        compress(model, "auto", train_data=batches.map(lambda x, y: (x, y, y)))
+
+
+@pytest.mark.parametrize("shape", [(None, 4), (None, None, 3)])
+def test_inputs_of_no_fixed_shape_are_refused(shape, rng):
+    pool = L.GlobalAveragePooling1D() if len(shape) == 2 else L.GlobalAveragePooling2D()
+    model = small_model(keras.Input(shape), pool)
+    x = rng.normal(size=(8, *(8 if n is None else n for n in shape)))
+    with pytest.raises(ValueError, match=r"inputs of fixed shape.*Build it again"):
+        compress(model, [Prune(0.5)], train_data=(x, np.zeros(8)), validation_data=(x, np.zeros(8)))
+    with pytest.raises(ValueError, match="inputs of fixed shape"):
+        to_tflite(model)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((np.zeros((4, 4)), np.array(list("abcd"))), "numbers in y. Received: dtypes"),
+        ((np.zeros((4, 4)), np.zeros(4), np.ones(4)), "without weights. Received: 3 values"),
+        ((np.zeros((4, 4)), [0, 1, 2]), r"lengths \[4\] of x and \[3\] of y"),
+        (([np.zeros((4, 4))] * 2, np.zeros(4)), r"x of shape .*Received: shape \(2, 4, 4\)"),
+    ],
+)
+def test_wrong_data_is_named(data, message):
+    with pytest.raises(ValueError, match=message):
+        compress(
+            small_model(keras.Input((4,))), [Prune(0.5)], train_data=data, validation_data=data
+        )
+
+
+@keras.saving.register_keras_serializable("kerasnas_tests")
+def strangeness(y_true, y_pred):
+    return keras.ops.mean(y_true - y_pred)
+
+
+def test_a_tolerance_of_a_metric_that_may_be_either_way(rng, monkeypatch):
+    model = small_model(keras.Input((4,)), loss="mse", metrics=[strangeness])
+    data = rng.normal(size=(32, 4)), rng.normal(size=(32,))
+    steps, sets = [Quantize("int8", method="ptq")], {"train_data": data, "validation_data": data}
+    assert compress(model, steps, **sets).report[-1]["direction"] is None
+    with pytest.raises(ValueError, match=r"'strangeness' is to be large or small is not known"):
+        compress(model, "auto", **sets)
+    monkeypatch.setattr(Training, "fit", None)
+    with pytest.raises(ValueError, match=r"'strangeness' is to be large or small is not known"):
+        compress(model, [Quantize("int8")], **sets, tolerance=0.1)
+
+
+def test_penalties_on_activations(rng):
+    dense = L.Dense(8, activation="relu", activity_regularizer="l2")
+    model = small_model(keras.Input((4,)), dense)
+    data = rng.normal(size=(32, 4)), rng.normal(size=(32,))
+    small = compress(model, [Quantize("int8", epochs=1)], train_data=data, validation_data=data)
+    assert small.report[-1]["method"] == "quantization-aware"

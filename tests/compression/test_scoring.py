@@ -83,6 +83,43 @@ def test_direction_is_the_metrics_own(direction):
     assert scorer.direction("loss") == scorer.direction("other_loss") == "min"
 
 
+def test_the_first_metric_is_the_one_compiled_first():
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1, activation="sigmoid")])
+    model.compile(loss="binary_crossentropy", metrics=[keras.metrics.Recall(), "accuracy"])
+    found = Scorer(model).score(np.zeros((2, 1)), np.ones((2, 1)))
+    assert first_metric(found) == "recall"
+
+
+def test_the_first_metric_of_several_outputs():
+    x = keras.Input((4,))
+    model = keras.Model(x, {"b": L.Dense(1, name="b")(x), "a": L.Dense(1, name="a")(x)})
+    model.compile(loss="mse", metrics={"b": ["mse", "mae"], "a": ["mae"]})
+    predictions = [np.zeros((2, 1))] * 2
+    names = list(Scorer(model).score(predictions, predictions))
+    first = {"a": "a_mae", "b": "b_mse"}[model.output_names[0]]
+    assert first_metric(dict.fromkeys(names, 0.0)) == first
+
+
+def test_a_metric_of_several_values_counts_by_its_mean():
+    model = keras.Sequential([keras.Input((4,)), L.Dense(2, activation="softmax")])
+    model.compile(loss="categorical_crossentropy", metrics=[keras.metrics.F1Score()])
+    found = Scorer(model).score(np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0]]))
+    assert found["f1_score"] == pytest.approx((2 / 3 + 0) / 2)
+
+
+@keras.saving.register_keras_serializable("kerasnas_tests")
+def oddness(y_true, y_pred):
+    return keras.ops.mean(y_true - y_pred)
+
+
+def test_a_direction_that_nothing_tells():
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
+    model.compile(loss="mse", metrics=[oddness])
+    scorer = Scorer(model)
+    scorer.score(np.zeros((2, 1)), np.zeros((2, 1)))
+    assert scorer.direction("oddness") is None
+
+
 def test_drop():
-    assert drop("max", 0.9, 0.8) == pytest.approx(0.1)
-    assert drop("min", 0.9, 0.8) == pytest.approx(-0.1)
+    assert drop("a", "max", 0.9, 0.8) == pytest.approx(0.1)
+    assert drop("a", "min", 0.9, 0.8) == pytest.approx(-0.1)

@@ -1,7 +1,7 @@
 """Keras 3 to tf_keras: what TensorFlow Model Optimization and the converter can take."""
 
 from kerasnas.compression.bridge.build import build, rebuild, to_tf_keras, verify
-from kerasnas.compression.bridge.canonical import canonical
+from kerasnas.compression.bridge.canonical import canonical, measurable
 from kerasnas.compression.bridge.graph import read
 
-__all__ = ["build", "canonical", "read", "rebuild", "to_tf_keras", "verify"]
+__all__ = ["build", "canonical", "measurable", "read", "rebuild", "to_tf_keras", "verify"]

@@ -1,5 +1,6 @@
 """From the graph to a tf_keras model, checked against the model it came from."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -48,11 +49,12 @@ def to_tf_keras(model: keras.Model) -> Any:
     return rebuilt
 
 
-def rebuild(model: keras.Model) -> Any:
+def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None) -> Any:
     """Rebuilds a Keras 3 model as TensorFlow Lite's converter likes it best.
 
     Args:
         model: Built Sequential or Functional Keras 3 model, on any backend.
+        rewrite: Changes layers, but not outputs.
 
     Returns:
         What `to_tf_keras` returns, but with fused batch normalization, for shorter names in files.
@@ -61,7 +63,7 @@ def rebuild(model: keras.Model) -> Any:
         ValueError: As `to_tf_keras`.
     """
     graph = read(model)
-    rebuilt = build(graph)
+    rebuilt = build(rewrite(read(model)) if rewrite else graph)
     verify(model, graph, rebuilt)
     return rebuilt
 

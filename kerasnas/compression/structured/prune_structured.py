@@ -99,7 +99,7 @@ class PruneStructured:
     name = "prune structured"
     how = "channel removal"
     final = False
-    rewrites = False
+    rewrite = None
 
     def __post_init__(self) -> None:
         unbox(self)

@@ -359,6 +359,17 @@ class Lowering:
             maker = self._maker.get(tensor)
         return tensor
 
+    def without_idle_reshape(self, tensor: int) -> int:
+        """What stands before a reshape that only adds or drops axes of length one, dropped here."""
+        maker = self._maker.get(tensor)
+        if maker is None or maker.kind != "RESHAPE" or self._readers[tensor] > 1:
+            return tensor
+        (source,) = maker.reads
+        if without_ones(self._shapes[source]) != without_ones(self._shapes[tensor]):
+            return tensor
+        self._steps.remove(maker)
+        return source
+
     def follows_kernel(self, tensor: int) -> bool:
         """Whether a kernel writes the tensor, and nothing else reads it."""
         return self._foldable(tensor, KERNEL_OPERATORS) is not None

@@ -28,7 +28,6 @@ _ACTIVATIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "elu": (("ELU",),),
     "exponential": (("EXP",),),
     "gelu": (("GELU",),),
-    "hard_sigmoid": (("ADD", "1"), ("RELU6",), ("MUL", "1")),
     "hard_silu": (("HARD_SWISH",),),
     "hard_swish": (("HARD_SWISH",),),
     "leaky_relu": (("LEAKY_RELU",),),
@@ -53,6 +52,7 @@ _ACTIVATIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 def _dense(to: Lowering, node: Node, reads: list[int]) -> int:
     biased = len(node.weights) > 1
     x = to.without_affine(reads[0], offsets=biased, channels=biased)
+    x = to.without_idle_reshape(x)
     return _convolve(to, node, x, node.shape)
 
 
@@ -150,6 +150,17 @@ def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("Normalization")
 def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+    last = len(node.shape)
+    if to.dtype == "int8" and node.config[0] in ("(-1,)", f"({last},)", "()"):
+        channels = node.shape[-1]
+        rest = node.shape[:-1] if last == 3 else (1, math.prod(node.shape[:-1]))
+        image = (*rest, channels)
+        constants = [
+            Constant((1, 1, channels, 1), "weight", channels),
+            Constant((channels,), "bias", channels),
+        ]
+        x = to.operator("DEPTHWISE_CONV_2D", [to.reshape(reads[0], image)], image, constants)
+        return to.reshape(x, node.shape)
     ones = (1,) * (len(node.shape) - 1)
     return to.affine(reads[0], ("SUB", "MUL"), node.shape[-1], (1, *ones))
 
@@ -246,10 +257,13 @@ def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
         return _selu(to, node, reads[0])
     if function == "softmax" and len(node.config) > 1:
         return _softmax(to, node, reads[0])
+    if function == "hard_sigmoid":
+        x = to.activation(to.affine(reads[0], ("ADD",), 1), "RELU6")
+        return to.affine(x, ("MUL",), 1)
     if function not in _ACTIVATIONS:
         raise ValueError(
             f"Activation {function!r} of layer {node.name!r} has no cost rule; use one of "
-            f"{', '.join(sorted([*_ACTIVATIONS, 'selu']))}"
+            f"{', '.join(sorted([*_ACTIVATIONS, 'hard_sigmoid', 'selu']))}"
         )
     x, steps = reads[0], _ACTIVATIONS[function]
     for kind, *other in steps:

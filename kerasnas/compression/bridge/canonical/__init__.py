@@ -1,4 +1,4 @@
-"""Rewrites that change a network's layers but not its outputs, for quantization-aware training.
+"""Rewrites that change a network's layers but not its outputs, for quantization.
 
 TensorFlow Model Optimization quantizes the layers it knows in the arrangements it knows, and
 refuses or leaves in float the rest. Each rewrite here turns one such case into a known one.
@@ -23,7 +23,7 @@ from kerasnas.compression.bridge.canonical.merges import (
 from kerasnas.compression.bridge.canonical.separable import split_separable
 from kerasnas.compression.bridge.graph import Graph
 
-__all__ = ["RANGE_PASSING", "canonical"]
+__all__ = ["RANGE_PASSING", "canonical", "measurable"]
 
 # Do nothing outside training, and quantization-aware training cannot wrap them.
 _DROPPED = ("GaussianDropout", "Identity")
@@ -38,7 +38,7 @@ def canonical(graph: Graph) -> Graph:
     many a chain of merges of two; an activation inside a layer becomes a layer of its own (except
     linear and relu), hard_sigmoid a ReLU6 between two Rescalings; a BatchNormalization after Dense
     or Conv2DTranspose is folded into it; one that follows nothing it could be folded into,
-    Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias.
+    Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias; penalties on activations go.
 
     Args:
         graph: Graph as read from a model. Its layers are changed in place.
@@ -57,4 +57,24 @@ def canonical(graph: Graph) -> Graph:
     fold_batch_normalization(graph)
     detach_inputs(graph)
     affine_to_depthwise(graph)
+    for node in graph.nodes:
+        # It would read an output that the layer no longer has when TFMOT has wrapped it.
+        node.layer.config.pop("activity_regularizer", None)
+    return graph
+
+
+def measurable(graph: Graph) -> Graph:
+    """Brings a graph into the form whose ranges the converter measures well.
+
+    Normalization becomes a 1x1 DepthwiseConv2D. As a subtraction and a multiplication it would have
+    one scale for the factors of all channels, and the difference would get the range of the
+    product, which the converter's interpreter writes in its place: small inputs would become zero.
+
+    Args:
+        graph: Graph as read from a model. Its layers are changed in place.
+
+    Returns:
+        The same graph.
+    """
+    affine_to_depthwise(graph, ("Normalization",))
     return graph

@@ -1,6 +1,7 @@
 """Affine layers folded into their neighbours, or as depthwise convolutions."""
 
 import math
+from collections.abc import Collection
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from kerasnas.compression.bridge.canonical.edits import (
 )
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
 
+AFFINE = ("BatchNormalization", "Normalization", "Rescaling")
 # A BatchNormalization after one of these is folded into it by the converter.
 FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D")
 # After one of these it must be folded here; the axis of the kernel that holds the outputs.
@@ -44,8 +46,8 @@ def fold_batch_normalization(graph: Graph) -> None:
         remove(graph, node)
 
 
-def affine_to_depthwise(graph: Graph) -> None:
-    """Makes a 1x1 DepthwiseConv2D of each affine layer that nothing folds."""
+def affine_to_depthwise(graph: Graph, kinds: Collection[str] = AFFINE) -> None:
+    """Makes a 1x1 DepthwiseConv2D of each affine layer of some kinds that nothing folds."""
     makers = {id(node.output): node for node in graph.nodes}
     whole = integers(graph)
     # A convolution takes no integers, nor does the layer in its other places.
@@ -54,8 +56,7 @@ def affine_to_depthwise(graph: Graph) -> None:
     for node in list(graph.nodes):
         spec = node.layer
         if id(spec) not in rewritten:
-            is_affine = spec.kind in ("BatchNormalization", "Normalization", "Rescaling")
-            if not is_affine or id(spec) in kept or not _on_channels(node):
+            if spec.kind not in kinds or id(spec) in kept or not _on_channels(node):
                 continue
             maker = makers.get(id(node.inputs[0]))
             if (
@@ -101,7 +102,9 @@ def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
 def _depthwise(node: Node) -> LayerSpec:
     scale, offset = _affine(node)
     weights = [scale.reshape(1, 1, -1, 1), offset]
-    config = {"kernel_size": 1, "trainable": node.layer.config.get("trainable", True)}
+    # A step of Adam is as large as the factor 1/255 of a Rescaling.
+    learns = node.layer.kind == "BatchNormalization" and node.layer.config.get("trainable", True)
+    config = {"kernel_size": 1, "trainable": learns}
     return LayerSpec(node.layer.name, "DepthwiseConv2D", config, weights)
 
 
