@@ -120,8 +120,6 @@ class Graph:
         Returns:
             How often a kernel's values are multiplied; 0 for a layer without a kernel.
         """
-        if node.kind == "Normalization":
-            return math.prod(node.shape)  # In integers a depthwise kernel does it.
         if node.kind in _KERNELS:
             return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
         if node.kind in _TRANSPOSED:

@@ -1,5 +1,6 @@
 """What is predicted of a file, against the file that the exporter writes."""
 
+import math
 import sys
 
 import keras
@@ -76,7 +77,6 @@ def merges() -> keras.Model:
 
 def vectors() -> keras.Model:
     x = inputs = keras.Input((6,))
-    x = layers.Normalization(mean=np.arange(6.0), variance=np.arange(1.0, 7))(x)
     x = layers.ReLU()(layers.BatchNormalization()(layers.Dense(8)(x)))
     x = layers.RepeatVector(3)(x)
     x = layers.Permute((2, 1))(x)
@@ -152,11 +152,16 @@ FLASH = {heads: 0.08, attention: 0.08, operations: 0.12}
 MODELS = (heads, attention, pretrained_style, images, sequences, merges, vectors, operations)
 
 
-def compare(model: keras.Model, dtype: str, rng: np.random.Generator, flash: float = 0.05) -> None:
+def fill(model: keras.Model, rng: np.random.Generator) -> None:
+    """Biases of zero would not be in the file."""
     for layer in model.layers:
         layer.set_weights(
             [rng.uniform(0.2, 1, w.shape) if w.ndim else w for w in layer.get_weights()]
         )
+
+
+def compare(model: keras.Model, dtype: str, rng: np.random.Generator, flash: float = 0.05) -> None:
+    fill(model, rng)
     data = rng.random((8, *model.input_shape[1:]), dtype=np.float32)
     file = kn.export.to_tflite(model, dtype, representative_data=data)
     operators = read_tflite(file)[0].operators
@@ -219,6 +224,27 @@ def test_layers_of_keras_applications(rng):
 def test_normalizations_over_channels(rng):
     # Constants that happen to be equal are stored once, and these are many and small.
     compare(normalizations(), "float32", rng, flash=0.1)
+
+
+@pytest.mark.parametrize("shape", [(3,), (16, 3), (8, 8, 3)])
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_a_normalization(shape, dtype, rng):
+    """In integers it is a kernel, whose work is the file's and not the network's."""
+    x = inputs = keras.Input(shape)
+    x = layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 3.0])(x)
+    x = (layers.Dense, layers.Conv1D, layers.Conv2D)[len(shape) - 1](
+        *(8, 3)[: len(shape)], activation="relu"
+    )(x)
+    model = keras.Model(inputs, layers.Dense(40)(layers.Flatten()(x)))
+    fill(model, rng)
+    file = kn.export.to_tflite(model, dtype, rng.random((8, *shape), dtype=np.float32))
+    profile, real = kn.profile(model, dtype), kn.hardware.profile_tflite(file)
+    kinds = [operator.kind for operator in lower(keras_graph(model), dtype).operators]
+    assert kinds == [operator.kind for operator in read_tflite(file)[0].operators]
+    assert real.macs - profile.macs == (math.prod(shape) if dtype == "int8" else 0)
+    assert profile.arena_head == real.arena_head
+    assert profile.ram_bytes == pytest.approx(real.ram_bytes, rel=0.05)
+    assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=0.05)
 
 
 def test_an_embedding(rng):
