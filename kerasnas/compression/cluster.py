@@ -79,9 +79,9 @@ class Cluster:
         """Refuses a network in which nothing can be clustered."""
         if not self._layers(graph):
             raise ValueError(
-                f"`Cluster` finds no kernel of more than {self.clusters} weights between the first "
-                f"and the last layer of '{graph.name}'. Leave the step out, or ask for fewer "
-                "clusters."
+                f"`Cluster` finds no kernel of more than {self.clusters} weights that can be "
+                f"trained between the first and the last layer of '{graph.name}'. Leave the step "
+                "out, or ask for fewer clusters."
             )
 
     def apply(self, model: Any, training: Training) -> Any:
@@ -109,7 +109,17 @@ class Cluster:
             )
 
         sharing = tf_keras.models.clone_model(model, clone_function=wrapped)
+        # What is not wrapped would lose its zeros, or the few values that it has.
+        held = [
+            layer
+            for layer in sharing.layers
+            if layer.trainable and layer.name in names | training.pruned
+        ]
+        for layer in held:
+            layer.trainable = False
         training.fit(sharing, self.epochs, self.batch_size, self.learning_rate)
+        for layer in held:
+            layer.trainable = True
         training.clustered |= names
         return clustering.strip_clustering(sharing)
 

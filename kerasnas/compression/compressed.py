@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kerasnas.compression.data import output_names
 from kerasnas.compression.scoring import Scorer, drop
 from kerasnas.export import Interpreter, Metadata, Origin, write
 from kerasnas.utils.arrays import listed
@@ -105,9 +106,10 @@ class Compressed:
         Returns:
             As `kerasnas.export.Interpreter.predict`.
         """
-        inputs = self.origin.model.inputs
-        arrays = listed("x", x, [len(t.shape) for t in inputs], [t.name for t in inputs])
-        return Interpreter(self.tflite).predict(arrays)
+        if isinstance(x, dict):
+            inputs = self.origin.model.inputs
+            x = listed("x", x, [len(t.shape) for t in inputs], [t.name for t in inputs])
+        return Interpreter(self.tflite).predict(x)
 
     def evaluate(self, x: Any, y: Any) -> dict[str, float]:
         """Scores the file, run by the interpreter.
@@ -119,6 +121,9 @@ class Compressed:
         Returns:
             Dict from "loss" and the names of the model's metrics to values.
         """
+        if isinstance(y, dict):
+            ordered = [y[name] for name in output_names(self.origin.model)]
+            y = ordered if len(ordered) > 1 else ordered[0]
         return self.scorer.score(self.predict(x), y)
 
     def summary(self) -> str:

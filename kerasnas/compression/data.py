@@ -72,9 +72,11 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
         )
     check_shapes(model)
     given_x, y = given
-    if isinstance(y, list) and len(model.outputs) == 1:
-        y = np.asarray(y)
     x = _inputs(argument, given_x, model)
+    if isinstance(y, list) and len(model.outputs) == 1:
+        # The list may be the array, or hold it.
+        alone = len(y) == 1 and np.ndim(y[0]) > 0 and len(y[0]) == len(x[0])
+        y = np.asarray(y[0] if alone else y)
     for index, (array, tensor) in enumerate(zip(x, model.inputs, strict=True)):
         expected = tensor.shape[1:]
         fits = array.ndim == len(expected) + 1 and all(
@@ -86,6 +88,8 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
                 f"`{argument}` must hold x of shape {('samples', *expected)} for input {index}. "
                 f"Received: shape {array.shape}"
             )
+    if y is None:
+        raise ValueError(f"`{argument}` must hold targets. Received: x alone")
     targets = [np.asarray(array) for array in keras.tree.flatten(y)]
     if not targets:
         raise ValueError(f"`{argument}` must hold targets. Received: y={y!r}")

@@ -9,6 +9,10 @@ import numpy as np
 
 # Losses over a distribution of classes, which a temperature can soften.
 _OVER_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
+_OF_PROBABILITIES = (
+    *_OVER_CLASSES,
+    *("categorical_focal_crossentropy", "binary_crossentropy", "binary_focal_crossentropy"),
+)
 _ROUNDING = 1e-3
 
 
@@ -41,7 +45,10 @@ class Guidance:
         for output, one in zip(self.outputs, self._each(loss), strict=True):
             name, logits = _name(one), _takes_logits(one)
             within = output.min() >= 0 and output.max() <= 1 + _ROUNDING
-            if name not in (*_OVER_CLASSES, "binary_crossentropy") or within != logits:
+            # Logits may be small, but not by chance sum to one everywhere.
+            ones = np.allclose(output.sum(axis=-1), 1, atol=_ROUNDING)
+            fits = not (within and ones) if logits else within
+            if fits or name not in _OF_PROBABILITIES:
                 continue
             kinds = ("probabilities", "logits")
             raise ValueError(

@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from kerasnas.compression.bridge import build, read, verify
+from kerasnas.compression.bridge import build, read, verify, without_penalties
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.compressed import lost_metric, report_row
 from kerasnas.compression.data import Dataset
-from kerasnas.compression.prune import prunable
+from kerasnas.compression.prune import inner
 from kerasnas.compression.scoring import Scorer, first_metric
 from kerasnas.compression.step import KerasStep, Step
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
@@ -106,7 +106,7 @@ def transform(
             data = step.export(network.legacy, training)
         if seen is not None:
             how = f"{step.how}; {training.note}" if training.note else step.how
-            ends = not training.pruned <= prunable(network.graph)
+            ends = not training.pruned <= inner(network.graph)
             seen(Stage(step.name, how, step.trained_epochs, data, network, ends, last))
     return data, network.model
 
@@ -127,7 +127,7 @@ class Network:
         """Bridges another model."""
         self.model = model
         graph = read(model)
-        self.graph = self._rewrite(read(model)) if self._rewrite else graph
+        self.graph = without_penalties(self._rewrite(read(model)) if self._rewrite else graph)
         self.legacy = build(self.graph)
         verify(model, graph, self.legacy)
 

@@ -213,11 +213,23 @@ def prunable(graph: Graph) -> set[str]:
         graph: The network.
 
     Returns:
-        Convolutions of one and two dimensions and Dense layers that can be trained and are neither
-        the first on a path from an input nor the last on a path to an output.
+        Those of `inner` that can be trained.
     """
     frozen = {n.layer.name for n in graph.nodes if not n.layer.config.get("trainable", True)}
-    return _not_last(graph) & _not_first(graph) - frozen
+    return inner(graph) - frozen
+
+
+def inner(graph: Graph) -> set[str]:
+    """Names of the layers with a kernel that are not at the ends.
+
+    Args:
+        graph: The network.
+
+    Returns:
+        Convolutions of one and two dimensions and Dense layers that are neither the first on a path
+        from an input nor the last on a path to an output.
+    """
+    return _not_last(graph) & _not_first(graph)
 
 
 def _not_first(graph: Graph) -> set[str]:

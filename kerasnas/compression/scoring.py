@@ -1,6 +1,7 @@
 """The metrics of a Keras 3 model, measured on predictions that something else made."""
 
 import itertools
+import re
 from typing import Any, Literal
 
 import keras
@@ -12,9 +13,9 @@ Direction = Literal["min", "max"]
 # Metrics that are better when smaller, and larger, by a part of their name.
 _SMALLER_IS_BETTER = (
     *("loss", "error", "crossentropy", "divergence", "hinge", "logcosh", "poisson", "false_"),
-    *("perplexity", "distance", "deviation"),
+    *("perplexity", "distance", "deviation", "brier", "fid_", "inaccuracy", "rmse"),
 )
-_SMALLER_SHORT = ("mse", "mae", "mape", "msle", "rmse", "kld", "bce", "cce")
+_SMALLER_SHORT = ("mse", "mae", "mape", "msle", "kld", "bce", "cce")
 _LARGER_IS_BETTER = (
     *("accuracy", "precision", "recall", "sensitivity", "specificity", "similarity", "score"),
     *("true_", "dice", "fbeta"),
@@ -98,13 +99,17 @@ class Scorer:
         """
         if name == "loss" or name.endswith("_loss"):
             return "min"
-        for metric in _flat(self._passing.metrics):
-            if name == metric.name or name.endswith(f"_{metric.name}"):
-                # Private, as of Keras 3.15; its own metrics set it.
-                known = getattr(metric, "_direction", None)
-                if known in ("up", "down"):
-                    return "max" if known == "up" else "min"
-                return _guess(metric.name)
+        # Keras numbers metrics of the same name.
+        name = re.sub(r"_\d+$", "", name)
+        metrics = _flat(self._passing.metrics)
+        exact = [metric for metric in metrics if name == metric.name]
+        of_output = [metric for metric in metrics if name.endswith(f"_{metric.name}")]
+        for metric in exact or of_output:
+            # Private, as of Keras 3.15; its own metrics set it.
+            known = getattr(metric, "_direction", None)
+            if known in ("up", "down"):
+                return "max" if known == "up" else "min"
+            return _guess(metric.name)
         return _guess(name)
 
 

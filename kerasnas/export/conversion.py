@@ -165,7 +165,7 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
         ValueError: If the data does not fit.
     """
     if in_batches(data):
-        data = in_memory("representative_data", (data, None, None), enough=_MOST_SAMPLES)[0]
+        data = in_memory("representative_data", (data, None, None))[0]
     ranks = [len(tensor.shape) for tensor in model.inputs]
     names = [tensor.name for tensor in model.inputs]
     arrays = listed("representative_data", data, ranks, names)

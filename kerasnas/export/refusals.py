@@ -32,7 +32,7 @@ def check_shapes(model: Any) -> None:
     Raises:
         ValueError: If a dimension other than the batch is None.
     """
-    for tensor in model.inputs:
+    for tensor in getattr(model, "inputs", None) or []:
         if None in tuple(tensor.shape)[1:]:
             raise ValueError(
                 "`model` must have inputs of fixed shape, for which a device reserves memory. "

@@ -196,7 +196,7 @@ def _number(value: Any) -> float | tuple[float, ...]:
 @cost_rule("Normalization")
 def _normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
-    config = (repr(layer.axis), layer.invert)
+    config = (repr(layer.axis), layer.invert, "int" in str(call.inputs[0].dtype))
     return graph.add("Normalization", layer.name, inputs, shape, _weights(layer), config)
 
 

@@ -110,3 +110,14 @@ def test_wrong_arguments(arguments, message):
 def test_nothing_to_cluster():
     with pytest.raises(ValueError, match="no kernel of more than 9999 weights"):
         kn.Cluster(9999).check(read(compiled()))
+
+
+def test_zeros_of_layers_that_are_not_clustered_stay(rng):
+    model = keras.Sequential(
+        [keras.Input((8,)), *(L.Dense(8, activation="relu", name=name) for name in "abc")]
+    )
+    model.compile("adam", "mse")
+    data = rng.normal(size=(64, 8)), rng.normal(size=(64, 8))
+    steps = [kn.Prune(layers={"*": 0.75}, epochs=2), kn.Cluster(4, epochs=3)]
+    small = kn.compress(model, steps, train_data=data, validation_data=data)
+    assert [record["sparsity"] for record in small.report[1:]] == pytest.approx([0.75] * 2)

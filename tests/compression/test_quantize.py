@@ -512,3 +512,13 @@ def test_what_scales_inputs_is_not_trained():
     graph = canonical(read(model))
     scale = next(node.layer for node in graph.nodes if node.layer.name == "scale")
     assert (scale.kind, scale.config["trainable"]) == ("DepthwiseConv2D", False)
+
+
+@pytest.mark.parametrize("method", ["ptq", "qat"])
+def test_a_feature_that_never_changes_is_named(method, rng):
+    normalization = L.Normalization(mean=[0.0, 1.0, 2.0], variance=[1.0, 0.0, 2.0], name="scale")
+    model = keras.Sequential([keras.Input((3,)), normalization, L.Dense(4), L.Dense(1)])
+    model.compile("adam", "mse")
+    data = rng.normal(size=(16, 3)), np.zeros(16)
+    with pytest.raises(ValueError, match=r"'scale' .*never changes.*no variance in \[1\]"):
+        compress(model, [Quantize("int8", method)], train_data=data, validation_data=data)

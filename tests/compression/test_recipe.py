@@ -405,6 +405,11 @@ def test_one_input_by_name_or_in_a_list(rng):
     ]
     assert files[0].tflite == files[1].tflite == files[2].tflite
     np.testing.assert_array_equal(files[0].predict({"feats": x}), files[0].predict(x))
+    (name,) = model.output_names
+    assert files[0].evaluate({"feats": x}, {name: y}) == files[0].evaluate(x, y)
+    compress(model, [Prune(layers={"*": 0.5})], train_data=(x, [y]), validation_data=(x, [y]))
+    with pytest.raises(ValueError, match=r"must have shape \('samples', 4\)"):
+        files[0].predict(x[0])
 
 
 def test_batches_do_as_arrays_do(rng):
@@ -476,3 +481,6 @@ def test_penalties_on_activations(rng):
     data = rng.normal(size=(32, 4)), rng.normal(size=(32,))
     small = compress(model, [Quantize("int8", epochs=1)], train_data=data, validation_data=data)
     assert small.report[-1]["method"] == "quantization-aware"
+    model = small_model(keras.Input((4,)), lambda x: L.ActivityRegularization(0.1)(dense(x)))
+    for step in (Prune(0.5, layers={"*": 0.5}, epochs=1), Quantize("int8", epochs=1)):
+        compress(model, [step], train_data=data, validation_data=data)

@@ -107,6 +107,16 @@ def test_a_metric_of_several_values_counts_by_its_mean():
     assert found["f1_score"] == pytest.approx((2 / 3 + 0) / 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [("brier_score", "min"), ("rmse_score", "min"), ("inaccuracy", "min"), ("auc_1", "max")],
+)
+def test_directions_that_a_name_tells(name, direction):
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
+    model.compile(loss="mse")
+    assert Scorer(model).direction(name) == direction
+
+
 @keras.saving.register_keras_serializable("kerasnas_tests")
 def oddness(y_true, y_pred):
     return keras.ops.mean(y_true - y_pred)

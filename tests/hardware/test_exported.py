@@ -247,6 +247,12 @@ def test_a_normalization(shape, dtype, rng):
     assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=0.05)
 
 
+@pytest.mark.parametrize("shape", [(40, 1), (1, 1, 8), (1, 8)])
+def test_a_reshape_before_a_dense_layer(shape, rng):
+    inputs = keras.Input(shape)
+    compare(keras.Model(inputs, layers.Dense(30)(layers.Flatten()(inputs))), "int8", rng)
+
+
 def test_an_embedding(rng):
     model = keras.Sequential([keras.Input((5,), dtype="int32"), layers.Embedding(10, 4)])
     file = kn.export.to_tflite(model)

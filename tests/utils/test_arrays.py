@@ -57,6 +57,7 @@ def test_batches_are_read():
         (tf.data.Dataset.from_tensor_slices((X, Y)).batch(4).repeat(), "without end"),
         (Endless(), "without end"),
         ((batch for batch in [(X, Y)]), "can be read again. Received: a generator"),
+        (tf.data.Dataset.from_tensor_slices((X, Y)), "must hold batches"),
         (tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(4), "an empty data set"),
     ],
 )

@@ -360,12 +360,13 @@ class Lowering:
         return tensor
 
     def without_idle_reshape(self, tensor: int) -> int:
-        """What stands before a reshape that only adds or drops axes of length one, dropped here."""
+        """What stands before a reshape that only drops axes of length one, dropped here."""
         maker = self._maker.get(tensor)
         if maker is None or maker.kind != "RESHAPE" or self._readers[tensor] > 1:
             return tensor
         (source,) = maker.reads
-        if without_ones(self._shapes[source]) != without_ones(self._shapes[tensor]):
+        # Of a vector: the outputs of what has rows are reshaped in its place.
+        if self._shapes[source][-1:] != self._shapes[tensor]:
             return tensor
         self._steps.remove(maker)
         return source

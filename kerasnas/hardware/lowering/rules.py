@@ -150,8 +150,8 @@ def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("Normalization")
 def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    last = len(node.shape)
-    if to.dtype == "int8" and node.config[0] in ("(-1,)", f"({last},)", "()"):
+    last, (axis, _, integers) = len(node.shape), node.config
+    if last and to.dtype == "int8" and not integers and axis in ("(-1,)", f"({last},)", "()"):
         channels = node.shape[-1]
         rest = node.shape[:-1] if last == 3 else (1, math.prod(node.shape[:-1]))
         image = (*rest, channels)

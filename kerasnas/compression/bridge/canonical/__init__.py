@@ -23,7 +23,7 @@ from kerasnas.compression.bridge.canonical.merges import (
 from kerasnas.compression.bridge.canonical.separable import split_separable
 from kerasnas.compression.bridge.graph import Graph
 
-__all__ = ["RANGE_PASSING", "canonical", "measurable"]
+__all__ = ["RANGE_PASSING", "canonical", "measurable", "without_penalties"]
 
 # Do nothing outside training, and quantization-aware training cannot wrap them.
 _DROPPED = ("GaussianDropout", "Identity")
@@ -38,7 +38,7 @@ def canonical(graph: Graph) -> Graph:
     many a chain of merges of two; an activation inside a layer becomes a layer of its own (except
     linear and relu), hard_sigmoid a ReLU6 between two Rescalings; a BatchNormalization after Dense
     or Conv2DTranspose is folded into it; one that follows nothing it could be folded into,
-    Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias; penalties on activations go.
+    Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias.
 
     Args:
         graph: Graph as read from a model. Its layers are changed in place.
@@ -57,9 +57,6 @@ def canonical(graph: Graph) -> Graph:
     fold_batch_normalization(graph)
     detach_inputs(graph)
     affine_to_depthwise(graph)
-    for node in graph.nodes:
-        # It would read an output that the layer no longer has when TFMOT has wrapped it.
-        node.layer.config.pop("activity_regularizer", None)
     return graph
 
 
@@ -77,4 +74,19 @@ def measurable(graph: Graph) -> Graph:
         The same graph.
     """
     affine_to_depthwise(graph, ("Normalization",))
+    return graph
+
+
+def without_penalties(graph: Graph) -> Graph:
+    """Takes penalties on activations out, whose tensors are gone when TFMOT has wrapped a layer.
+
+    Args:
+        graph: Graph as read from a model. Its layers are changed in place.
+
+    Returns:
+        The same graph.
+    """
+    graph.remove_idle(lambda node: node.layer.kind == "ActivityRegularization")
+    for node in graph.nodes:
+        node.layer.config.pop("activity_regularizer", None)
     return graph

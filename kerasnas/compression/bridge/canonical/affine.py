@@ -74,6 +74,8 @@ def _on_channels(node: Node) -> bool:
     """Whether a layer has a scale and an offset for each channel, or for all."""
     last = len(node.output.shape) - 1
     axes = (-1, last, (-1,), (last,), [-1], [last], (), None)
+    if not node.output.shape[1:]:
+        return False
     return node.layer.kind == "Rescaling" or node.layer.config["axis"] in axes
 
 
@@ -84,7 +86,15 @@ def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
     if spec.kind == "Rescaling":
         scale, offset = spec.config["scale"], spec.config.get("offset", 0.0)
     elif spec.kind == "Normalization":
-        deviation = np.maximum(np.sqrt(spec.config["variance"]), keras.config.epsilon())
+        smallest = keras.config.epsilon()
+        deviation = np.maximum(np.sqrt(spec.config["variance"]), smallest)
+        still = np.flatnonzero(deviation <= smallest)
+        if len(still) and not spec.config.get("invert"):
+            raise ValueError(
+                f"Layer '{spec.name}' of class Normalization divides by {smallest:g} where a "
+                "feature never changes, which no 8 bits can hold. Leave the feature out, or give "
+                f"it a variance of 1. Received: no variance in {still.tolist()}"
+            )
         scale, offset = 1 / deviation, -np.array(spec.config["mean"]) / deviation
         if spec.config.get("invert"):
             scale, offset = deviation, np.array(spec.config["mean"])
