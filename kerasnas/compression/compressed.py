@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerasnas.compression.data import output_names
+from kerasnas.compression.data import in_order
 from kerasnas.compression.scoring import Scorer, drop
 from kerasnas.export import Interpreter, Metadata, Origin, write
 from kerasnas.utils.arrays import listed
@@ -121,10 +121,7 @@ class Compressed:
         Returns:
             Dict from "loss" and the names of the model's metrics to values.
         """
-        if isinstance(y, dict):
-            ordered = [y[name] for name in output_names(self.origin.model)]
-            y = ordered if len(ordered) > 1 else ordered[0]
-        return self.scorer.score(self.predict(x), y)
+        return self.scorer.score(self.predict(x), in_order("y", y, self.origin.model))
 
     def summary(self) -> str:
         """The report as a table of text."""

@@ -104,16 +104,31 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
             f"`{argument}` must hold x and y of the same length, at least 1. Received: lengths "
             f"{lengths[: len(x)]} of x and {lengths[len(x) :]} of y"
         )
-    ordered = y
-    if isinstance(y, dict):
-        names = output_names(model)
-        if set(y) != set(names):
-            raise ValueError(
-                f"`{argument}` must hold targets for each of the outputs {names}. "
-                f"Received: {list(y)}"
-            )
-        ordered = [np.asarray(y[name]) for name in names]
-    return Dataset(given_x, x, ordered)
+    return Dataset(given_x, x, in_order(argument, y, model))
+
+
+def in_order(argument: str, y: Any, model: keras.Model) -> Any:
+    """Sorts targets that are given by name.
+
+    Args:
+        argument: Name of the argument, for the message.
+        y: Targets.
+        model: Built Keras 3 model.
+
+    Returns:
+        A list in the order of `model.outputs` for a dict, or what was given.
+
+    Raises:
+        ValueError: If a dict has other names than the outputs.
+    """
+    if not isinstance(y, dict):
+        return y
+    names = output_names(model)
+    if set(y) != set(names):
+        raise ValueError(
+            f"`{argument}` must hold targets for each of the outputs {names}. Received: {list(y)}"
+        )
+    return [np.asarray(y[name]) for name in names]
 
 
 def output_names(model: keras.Model) -> list[str]:

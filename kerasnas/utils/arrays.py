@@ -97,9 +97,10 @@ def in_memory(
     for batch in itertools.islice(x, steps):
         unpacked = keras.utils.unpack_x_y_sample_weight(batch)
         batches.append(map_samples(keras.ops.convert_to_numpy, unpacked))
-        if any(array is not None and np.ndim(array) == 0 for array in keras.tree.flatten(batches)):
+        arrays = [array for array in keras.tree.flatten(batches[-1]) if array is not None]
+        if any(np.ndim(array) == 0 for array in arrays):
             raise ValueError(f"Argument `{argument}` must hold batches: use `batch(32)`")
-        count += len(keras.tree.flatten(batches[-1][0])[0])
+        count += len(arrays[0])
         if enough is not None and count >= enough:
             break
     if not batches:
