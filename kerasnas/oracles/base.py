@@ -24,6 +24,7 @@ from kerasnas.oracles.genome import Values
 from kerasnas.oracles.objectives import is_cost, members, of_file, resolve
 from kerasnas.oracles.proposal import Proposal, find
 from kerasnas.oracles.ranking import RankedOracle
+from kerasnas.utils.run_folder import check_name
 
 
 class Oracle(RankedOracle):
@@ -305,6 +306,11 @@ class Oracle(RankedOracle):
         """
         self._set_project_dir(os.fspath(directory), project_name)
         self._ensure_journal()
+
+    def _set_project_dir(self, directory: Any, project_name: Any) -> None:
+        # KerasTuner's tuner calls it before it deletes the folder, for `overwrite=True`.
+        check_name(project_name)
+        super()._set_project_dir(directory, project_name)
 
     # ------------------------------------------------------------------ one trial's life
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kerasnas.oracles import journal
+from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT
 
-JOURNAL = "journal.jsonl"
 ENDED = ("COMPLETED", "FAILED")
 
 
@@ -73,7 +73,7 @@ def recover(folder: str) -> Recovered:
     if unreadable:
         _warn(f"{path}, line {unreadable[0]}", "What the other files hold of it is kept.")
     found.journaled = Journaled(found.header is not None, len(found.space), len(found.enqueued))
-    snapshot, trouble = _load(os.path.join(folder, "oracle.json"))
+    snapshot, trouble = _load(os.path.join(folder, SNAPSHOT))
     if trouble:
         _warn(trouble, "The journal is used instead.")
     trial_paths = sorted(glob.glob(trial_file(glob.escape(folder), "*")))

@@ -15,6 +15,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnas.oracles import recovery
 from kerasnas.oracles.journal import Journal
 from kerasnas.utils.files import write_atomic
+from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT
 
 _FORMAT = 1
 
@@ -52,7 +53,7 @@ class SavedOracle(keras_tuner.Oracle):
             folder = self.folder
             found = recovery.recover(folder)
             self._check_header(found.header)
-            self._journal = Journal(os.path.join(folder, recovery.JOURNAL))
+            self._journal = Journal(os.path.join(folder, JOURNAL))
             self._restore_space(found.space)
             self._space_saved = found.journaled.space
             self.lineage.clear()
@@ -88,7 +89,7 @@ class SavedOracle(keras_tuner.Oracle):
     def snapshot(self) -> None:
         """Writes `oracle.json`, in KerasTuner's format, in one step."""
         with self._lock:
-            path = os.path.join(self.folder, "oracle.json")
+            path = os.path.join(self.folder, SNAPSHOT)
             write_atomic(path, json.dumps(self.get_state()))
             self._snapshot_size = len(self.end_order)
 
@@ -205,7 +206,7 @@ class SavedOracle(keras_tuner.Oracle):
     def _ensure_journal(self) -> None:
         if self._journal is not None:
             return
-        path = os.path.join(self.folder, recovery.JOURNAL)
+        path = os.path.join(self.folder, JOURNAL)
         if os.path.exists(path):
             # Killed before the tuner had saved anything, which then does not call reload.
             self.reload()

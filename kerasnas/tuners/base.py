@@ -7,7 +7,6 @@ import contextlib
 import gc
 import json
 import os
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, re
 from kerasnas.tuners.space import discover
 from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
 from kerasnas.tuners.warm_start import WarmStart, first_settings
+from kerasnas.utils import run_folder
 from kerasnas.utils.files import write_atomic
 from kerasnas.utils.session import kept_random_state, seeded
 
@@ -64,7 +64,8 @@ class Tuner(Answers):
         seed: Seed of the training, and of an oracle that is not passed; by default the oracle's.
         directory: Folder of the runs.
         project_name: Folder of this run in it. A run found there is resumed.
-        overwrite: Whether to delete a run found there; done when the search begins.
+        overwrite: Whether to delete a run found there; done when the search begins. Files beside
+            it that are not the run's are kept.
         executions_per_trial: How often a trial is trained; its score is the mean.
         optimizer: Takes the place of the hypermodel's, as in KerasTuner.
         loss: Takes the place of the hypermodel's.
@@ -75,7 +76,8 @@ class Tuner(Answers):
 
     Raises:
         TypeError: An argument of the wrong type, or a hypermodel that builds no Keras model.
-        ValueError: An argument out of range, or a run folder of another hypermodel or objective.
+        ValueError: An argument out of range, a run folder of another hypermodel or objective, or,
+            with `overwrite`, a folder that holds no run or is a symbolic link.
 
     Example:
 
@@ -122,7 +124,8 @@ class Tuner(Answers):
         self.budget = budget
         self._warm_start = arguments.check_warm_start(warm_start, made)
         self._name = arguments.name_of(hypermodel if hypermodel is not None else type(self))
-        self._overwrite = overwrite
+        # KerasTuner's workers share the folder: only the chief may delete it.
+        self._overwrite = overwrite and not self._is_worker()
         self._gate: Gate | None = None
         self._first_model: keras.Model | None = None
         self._saved = ""
@@ -130,6 +133,7 @@ class Tuner(Answers):
         # What building the space needs, before KerasTuner's constructor sets it.
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
         self.distribution_strategy = distribution_strategy
+        run_folder.check(directory or ".", project_name or "untitled_project", self._overwrite)
         # KerasTuner's constructor would reload, or delete the folder, before anything is checked;
         # without a file of the tuner it goes to `_populate_initial_space`, which decides.
         self._get_tuner_fname: Callable[[], str] = lambda: ""
@@ -157,7 +161,8 @@ class Tuner(Answers):
             if hasattr(self.oracle, "identity"):
                 self.oracle.identity = self._identity
             self._identity = {**self._identity, "objective": str(self.oracle.objective)}
-            if not self._overwrite and self._has_run():
+            folder = os.path.join(self.directory, self.project_name)
+            if not self._overwrite and run_folder.has_run(folder):
                 self.reload()
 
     def _find_space(self) -> tuple[list[str], str]:
@@ -182,12 +187,6 @@ class Tuner(Answers):
             network = str([getattr(self._first_model, end, None) for end in ends])
         self.oracle.update_space(hp)
         return sorted({repr(found) for found in hp.space if found.name in names}), network
-
-    def _has_run(self) -> bool:
-        folder = os.path.join(self.directory, self.project_name)
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        own = (f"{self.tuner_id}.json", "oracle.json", "journal.jsonl")
-        return any(name in own or name.startswith("trial_") for name in names)
 
     def reload(self) -> None:
         """Read the run in the project's folder.
@@ -236,7 +235,7 @@ class Tuner(Answers):
 
     def _clear_folder(self) -> None:
         if self._overwrite:
-            shutil.rmtree(os.path.join(self.directory, self.project_name), ignore_errors=True)
+            run_folder.delete_run(self.directory, self.project_name)
             self._overwrite = False
 
     def enqueue(self, values: dict[str, Any]) -> None:

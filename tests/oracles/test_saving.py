@@ -278,6 +278,24 @@ Tuner(oracle=oracle, hypermodel=build, directory=sys.argv[1], project_name="kill
     assert len(list((tmp_path / "killed").glob("trial_*"))) == 3
 
 
+def test_keras_tuner_deletes_nothing_outside_of_the_directory(tmp_path):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "thesis.txt").write_text("mine")
+    for name in ("../victim", str(victim), "."):
+        with pytest.raises(ValueError, match="project_name"):
+            PlainTuner(
+                oracle=RandomOracle(max_trials=3, seed=0),
+                hypermodel=identity,
+                directory=tmp_path / "runs",
+                project_name=name,
+                overwrite=True,
+            )
+        with pytest.raises(ValueError, match="project_name"):
+            RandomOracle(max_trials=3).open(tmp_path / "runs", name)
+    assert (victim / "thesis.txt").read_text() == "mine"
+
+
 def test_what_is_written_for_a_trial_does_not_grow(tmp_path, monkeypatch):
     """One line when it starts, one when it ends, one wait for the disk, its own file twice."""
     synced = []
