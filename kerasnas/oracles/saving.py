@@ -7,6 +7,8 @@ Every event is one line of `journal.jsonl`, which is the truth; `oracle.json` an
 import json
 import os
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras_tuner
@@ -14,10 +16,9 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import recovery
 from kerasnas.oracles.journal import Journal
+from kerasnas.utils import sealed
 from kerasnas.utils.files import write_atomic
-from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT
-
-_FORMAT = 1
+from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT, check_plain
 
 
 class SavedOracle(keras_tuner.Oracle):
@@ -47,32 +48,35 @@ class SavedOracle(keras_tuner.Oracle):
         A trial that was running is handed out again, first, with the same id and values.
 
         Raises:
-            ValueError: The folder is of a search with another objective, strategy or hypermodel.
+            ValueError: The folder is of a search with another objective, strategy or hypermodel, or
+                of a later version of kerasnas, or its files say what no search can have been.
         """
         with self._lock:
             folder = self.folder
+            check_plain(folder)
             found = recovery.recover(folder)
             self._check_header(found.header)
             self._journal = Journal(os.path.join(folder, JOURNAL))
-            self._restore_space(found.space)
-            self._space_saved = found.journaled.space
-            self.lineage.clear()
-            self._restore_trials(found)
-            queued, self._enqueued = self._enqueued, found.enqueued
-            self._enqueued_saved = found.journaled.enqueued
-            self._enqueued += [values for values in queued if values not in found.enqueued]
-            if found.state is not None:
-                self._take_position(found.state)
-            if found.header is not None:
-                self.seed = found.header["seed"]
-            if not found.journaled.header:
+            header_saved, self._space_saved, self._enqueued_saved = found.journaled
+            with self._believing():
+                self._restore_space(found.space)
+                self.lineage.clear()
+                self._restore_trials(found)
+                queued, self._enqueued = self._enqueued, found.enqueued
+                self._enqueued += [values for values in queued if values not in found.enqueued]
+                if found.state is not None:
+                    self._take_position(found.state)
+                if found.header is not None:
+                    self.seed = found.header["seed"]
+            if not header_saved:
                 self._append(self._header())
             self._save_space_and_queue()
             for trial_id in found.unjournaled:
                 trial = self.trials[trial_id]
                 self._append(self._created(trial, state=False))
                 if trial_id in self._ended:
-                    self._append({"event": "ended", **_record(trial)})
+                    place = self.end_order.index(trial_id)
+                    self._append({"event": "ended", **_record(trial), "at": place})
             for trial_id in found.stale:
                 self._save_trial(self.trials[trial_id])
             self._remember_all()
@@ -90,7 +94,7 @@ class SavedOracle(keras_tuner.Oracle):
         """Writes `oracle.json`, in KerasTuner's format, in one step."""
         with self._lock:
             path = os.path.join(self.folder, SNAPSHOT)
-            write_atomic(path, json.dumps(self.get_state()))
+            write_atomic(path, sealed.dumps(self.get_state()))
             self._snapshot_size = len(self.end_order)
 
     def get_state(self) -> dict[str, Any]:
@@ -148,6 +152,7 @@ class SavedOracle(keras_tuner.Oracle):
                 **_record(trial),
                 "runs": self._runs[trial.trial_id],
                 "keys": self._keys_of(trial),
+                "at": len(self.end_order),
             },
             sync=True,
         )
@@ -182,10 +187,11 @@ class SavedOracle(keras_tuner.Oracle):
         if len(space) > self._space_saved:
             new = keras_tuner.HyperParameters()
             new.merge(space[self._space_saved :])
-            self._append({"event": "space", "hyperparameters": new.get_config()["space"]})
+            configs = new.get_config()["space"]
+            self._append({"event": "space", "hyperparameters": configs, "at": self._space_saved})
             self._space_saved = len(space)
         for values in self._enqueued[self._enqueued_saved :]:
-            self._append({"event": "enqueued", "values": values})
+            self._append({"event": "enqueued", "values": values, "at": self._enqueued_saved})
             self._enqueued_saved += 1
 
     def _created(self, trial: Trial, state: bool = True) -> dict[str, Any]:
@@ -201,7 +207,7 @@ class SavedOracle(keras_tuner.Oracle):
     def _save_trial(self, trial: Trial) -> None:
         path = recovery.trial_file(self.folder, trial.trial_id)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(path, json.dumps(trial.get_state()))
+        write_atomic(path, sealed.dumps(trial.get_state()))
 
     def _ensure_journal(self) -> None:
         if self._journal is not None:
@@ -218,7 +224,6 @@ class SavedOracle(keras_tuner.Oracle):
     def _header(self) -> dict[str, Any]:
         return {
             "event": "header",
-            "format": _FORMAT,
             "oracle": type(self).__name__,
             "objective": [[objective.name, objective.direction] for objective in self.objectives],
             "settings": self.settings(),
@@ -230,7 +235,7 @@ class SavedOracle(keras_tuner.Oracle):
         if saved is None:
             return
         now = json.loads(json.dumps(self._header()))
-        for part in ("format", "oracle", "objective", "settings", "identity"):
+        for part in ("oracle", "objective", "settings", "identity"):
             # A plain tuner knows no identity; that is no contradiction.
             if part == "identity" and not (saved[part] and now[part]):
                 continue
@@ -240,6 +245,18 @@ class SavedOracle(keras_tuner.Oracle):
                     f"{reprlib.repr(saved[part])}. Pass overwrite=True to replace it, or another "
                     f"project_name. Received: {reprlib.repr(now[part])}"
                 )
+
+    @contextmanager
+    def _believing(self) -> Iterator[None]:
+        """Says of which folder it is that its files make no sense."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+            raise ValueError(
+                f"The run in {self.folder} cannot be read: its files are damaged, or no search has "
+                f"written them ({type(error).__name__}: {error}). Choose another `project_name`, "
+                "or pass `overwrite=True` to delete it"
+            ) from error
 
     def _restore_space(self, configs: list[dict[str, Any]]) -> None:
         here = self.hyperparameters

@@ -5,7 +5,6 @@ Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engin
 
 import contextlib
 import gc
-import json
 import os
 import time
 import warnings
@@ -19,6 +18,7 @@ from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.hypermodel import NotSketchable
+from kerasnas.oracles.events import check_ids
 from kerasnas.oracles.objectives import is_cost, members
 from kerasnas.tuners import arguments, deployed, inputs, run_file
 from kerasnas.tuners.answers import Answers
@@ -28,7 +28,7 @@ from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, re
 from kerasnas.tuners.space import discover
 from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
 from kerasnas.tuners.warm_start import WarmStart, first_settings
-from kerasnas.utils import run_folder
+from kerasnas.utils import run_folder, sealed
 from kerasnas.utils.files import write_atomic
 from kerasnas.utils.session import kept_random_state, seeded
 
@@ -195,6 +195,9 @@ class Tuner(Answers):
             ValueError: It belongs to another hypermodel or objective, or its oracle's file cannot
                 be read.
         """
+        ours = hasattr(self.oracle, "snapshot")
+        if not ours:
+            run_folder.check_plain(self.project_dir)
         state = run_file.read(TrialRunner._get_tuner_fname(self))
         identity = state.pop("identity", self._identity)
         if identity != self._identity:
@@ -203,16 +206,27 @@ class Tuner(Answers):
                 f"The run in {self.project_dir} is another search: {difference}. "
                 "Choose another `project_name`, or pass `overwrite=True` to delete it"
             )
+        if ours:
+            self.oracle.reload()
+        else:
+            self._reload_theirs()
+        if state:
+            self.set_state(state)
+
+    def _reload_theirs(self) -> None:
+        """Let an oracle of KerasTuner's read its files, and check the names that it has found."""
         try:
             self.oracle.reload()
-        except (json.JSONDecodeError, FileNotFoundError) as error:
+            check_ids(trial.trial_id for trial in self._trials())
+            check_ids(
+                trial.hyperparameters.values.get("tuner/trial_id", "0") for trial in self._trials()
+            )
+        except (LookupError, TypeError, AttributeError, ValueError, OSError, RuntimeError) as error:
             raise ValueError(
                 f"The oracle's files in {self.project_dir} cannot be read: {error}. Choose another "
                 "`project_name`, pass `overwrite=True`, or use an oracle of kerasnas.oracles, "
                 "which reads what is left"
             ) from error
-        if state:
-            self.set_state(state)
 
     def save(self) -> None:
         """Write the oracle's files and the tuner's own."""
@@ -228,7 +242,7 @@ class Tuner(Answers):
             self.oracle.save()
 
     def _save_tuner_file(self) -> None:
-        text = json.dumps({**self.get_state(), "identity": self._identity})
+        text = sealed.dumps({**self.get_state(), "identity": self._identity})
         if text != self._saved:
             write_atomic(self._get_tuner_fname(), text)
             self._saved = text

@@ -5,11 +5,13 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 
 # Both are written by KerasTuner's own runs, or by ours.
 JOURNAL, SNAPSHOT = "journal.jsonl", "oracle.json"
 # Names of trials are numbers; KerasTuner's before version 1.1 were 32 digits of a hash.
 _TRIAL = re.compile(r"trial_(\d+|[0-9a-f]{32})", re.ASCII)
+_FILES_OF_TRIAL = ("trial.json", "run.json", "build_config.json", "checkpoint.weights.h5")
 _TUNER = re.compile(r"(tuner\d+|chief)\.json", re.ASCII)
 
 
@@ -73,6 +75,31 @@ def has_run(folder: str | os.PathLike[str]) -> bool:
     return os.path.isdir(folder) and bool(_own(folder))
 
 
+def check_plain(folder: str | os.PathLike[str]) -> None:
+    """Refuses a run in which a symbolic link or a pipe stands for one of its files or folders.
+
+    Such a run would be read from, and written to, elsewhere.
+
+    Args:
+        folder: The folder of the run, which itself may be a link.
+
+    Raises:
+        ValueError: It has one.
+    """
+    for entry in _own(folder):
+        if entry.is_dir(follow_symlinks=False):
+            paths = [os.path.join(entry.path, name) for name in _FILES_OF_TRIAL]
+        else:
+            paths = [entry.path]
+        for path in paths:
+            if not _is_plain_or_missing(path):
+                raise ValueError(
+                    f"{path} is no plain file, as all of a run are, but a link, a pipe or the "
+                    "like: the run is not resumed. Replace it by the file that it stands for, or "
+                    "choose another `project_name`"
+                )
+
+
 def delete_run(directory: str | os.PathLike[str], project_name: str | os.PathLike[str]) -> None:
     """Deletes the run in a folder, and leaves what else is there.
 
@@ -100,6 +127,13 @@ def delete_run(directory: str | os.PathLike[str], project_name: str | os.PathLik
                 "yourself, or choose another `project_name`",
                 entry.path,
             ) from error
+
+
+def _is_plain_or_missing(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _own(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
