@@ -340,7 +340,8 @@ class Oracle(RankedOracle):
                     return self._start(tuner_id, trial_id, response["values"])
             except BaseException:
                 # What did not become a trial must leave no trace in what comes next.
-                self._take_position(before)
+                if trial_id not in self.trials:
+                    self._take_position(before)
                 raise
             if response["status"] == TrialStatus.STOPPED:
                 self.tuner_ids.discard(tuner_id)
@@ -427,12 +428,17 @@ class Oracle(RankedOracle):
             if own.status == TrialStatus.COMPLETED:
                 self._score(own)
             self._runs[own.trial_id] += 1
-            if own.status == TrialStatus.INVALID:
-                if self._runs[own.trial_id] <= self.max_retries_per_trial:
-                    self._save_retry(own)
-                    return
-                own.status = TrialStatus.FAILED
-            self._save_end(own)
+            try:
+                if own.status == TrialStatus.INVALID:
+                    if self._runs[own.trial_id] <= self.max_retries_per_trial:
+                        self._save_retry(own)
+                        return
+                    own.status = TrialStatus.FAILED
+                self._save_end(own)
+            except OSError:
+                # With no room for its result it has not been run.
+                self._runs[own.trial_id] -= own.trial_id not in self._ended
+                raise
             self._check_consecutive_failures()
 
     def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:

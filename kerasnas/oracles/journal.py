@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasnas.utils import sealed
+from kerasnas.utils.files import writing
 
 
 class Journal:
@@ -36,19 +37,23 @@ class Journal:
             event: What JSON can hold.
             sync: Whether to wait until it is on the disk; without, it survives the process but not
                 a power cut.
+
+        Raises:
+            kerasnas.utils.files.CannotWriteError: There is no room for it, or the disk fails.
         """
         line = (sealed.dumps(event) + "\n").encode()
-        descriptor = self._open()
-        try:
-            rest = line
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            if sync:
-                os.fsync(descriptor)
-        except BaseException:
-            # A full disk must not leave half a line that swallows the next event.
-            os.ftruncate(descriptor, self._end)
-            raise
+        with writing(self.path, len(line)):
+            descriptor = self._open()
+            try:
+                rest = line
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+                if sync:
+                    os.fsync(descriptor)
+            except BaseException:
+                # A full disk must not leave half a line that swallows the next event.
+                os.ftruncate(descriptor, self._end)
+                raise
         self._end += len(line)
 
     def close(self) -> None:

@@ -17,8 +17,8 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnas.oracles import recovery
 from kerasnas.oracles.journal import Journal
 from kerasnas.utils import sealed
-from kerasnas.utils.files import write_atomic
-from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT, check_plain
+from kerasnas.utils.files import write_atomic, writing
+from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT, tidy
 
 
 class SavedOracle(keras_tuner.Oracle):
@@ -53,7 +53,7 @@ class SavedOracle(keras_tuner.Oracle):
         """
         with self._lock:
             folder = self.folder
-            check_plain(folder)
+            tidy(folder)
             found = recovery.recover(folder)
             self._check_header(found.header)
             self._journal = Journal(os.path.join(folder, JOURNAL))
@@ -206,8 +206,10 @@ class SavedOracle(keras_tuner.Oracle):
 
     def _save_trial(self, trial: Trial) -> None:
         path = recovery.trial_file(self.folder, trial.trial_id)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(path, sealed.dumps(trial.get_state()))
+        text = sealed.dumps(trial.get_state())
+        with writing(path, len(text)):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_atomic(path, text)
 
     def _ensure_journal(self) -> None:
         if self._journal is not None:

@@ -29,7 +29,7 @@ from kerasnas.tuners.space import discover
 from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
 from kerasnas.tuners.warm_start import WarmStart, first_settings
 from kerasnas.utils import run_folder, sealed
-from kerasnas.utils.files import write_atomic
+from kerasnas.utils.files import CannotWriteError, write_atomic
 from kerasnas.utils.session import kept_random_state, seeded
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
@@ -204,7 +204,7 @@ class Tuner(Answers):
         """
         ours = hasattr(self.oracle, "snapshot")
         if not ours:
-            run_folder.check_plain(self.project_dir)
+            run_folder.tidy(self.project_dir)
         state = run_file.read(TrialRunner._get_tuner_fname(self))
         identity = state.pop("identity", self._identity)
         if identity != self._identity:
@@ -290,6 +290,8 @@ class Tuner(Answers):
             ValueError: Data of different lengths or none, an objective that training does not
                 report, or a budget that no proposal meets.
             RuntimeError: Not one trial was completed.
+            OSError: A file cannot be written, by the search or by the training: there is no room,
+                or the disk fails. The trial stays to be run.
         """
         verbose = arguments.verbosity(fit_kwargs)
         self._check_search(fit_args, fit_kwargs)
@@ -316,12 +318,22 @@ class Tuner(Answers):
                 if not trials:
                     self._start_warm(progress, fit_args, fit_kwargs)
                 failures, completed = self._run_trials(progress, deadline, fit_args, fit_kwargs)
-        except KeyboardInterrupt:
-            progress.say("Interrupted. Run it again to go on from here")
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                progress.say("Interrupted. Run it again to go on from here")
+            if isinstance(error, CannotWriteError):
+                progress.say(
+                    "Stopped: a file cannot be written. Make room and run it again to go on from "
+                    "here: no trial has failed for it"
+                )
+            # The journal has everything, and the error at hand says more than one of saving.
+            with contextlib.suppress(OSError):
+                self._save_oracle()
             raise
+        else:
+            self._save_oracle()
         finally:
             progress.close()
-            self._save_oracle()
         self.on_search_end()
         stop_reason = getattr(self.oracle, "stop_reason", None)
         if not completed and failures:

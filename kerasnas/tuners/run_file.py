@@ -1,4 +1,4 @@
-"""The tuner's own file in a run's folder: what the run is, and the state of a subclass."""
+"""The tuner's own files in a run's folder: what the run is, and what it noted of each trial."""
 
 import pathlib
 import warnings

@@ -7,6 +7,8 @@ import re
 import shutil
 import stat
 
+from kerasnas.utils.files import is_leftover, remove_leftovers
+
 # Both are written by KerasTuner's own runs, or by ours.
 JOURNAL, SNAPSHOT = "journal.jsonl", "oracle.json"
 # Names of trials are numbers; KerasTuner's before version 1.1 were 32 digits of a hash.
@@ -75,29 +77,31 @@ def has_run(folder: str | os.PathLike[str]) -> bool:
     return os.path.isdir(folder) and bool(_own(folder))
 
 
-def check_plain(folder: str | os.PathLike[str]) -> None:
-    """Refuses a run in which a symbolic link or a pipe stands for one of its files or folders.
-
-    Such a run would be read from, and written to, elsewhere.
+def tidy(folder: str | os.PathLike[str]) -> None:
+    """Makes a run fit to be resumed: temporary files of processes that have ended are removed.
 
     Args:
         folder: The folder of the run, which itself may be a link.
 
     Raises:
-        ValueError: It has one.
+        ValueError: A symbolic link, a pipe or the like stands for one of the run's files or
+            folders: it would be read from, and written to, elsewhere.
     """
+    paths = []
     for entry in _own(folder):
         if entry.is_dir(follow_symlinks=False):
-            paths = [os.path.join(entry.path, name) for name in _FILES_OF_TRIAL]
+            paths += [os.path.join(entry.path, name) for name in _FILES_OF_TRIAL]
+            remove_leftovers(entry.path)
         else:
-            paths = [entry.path]
-        for path in paths:
-            if not _is_plain_or_missing(path):
-                raise ValueError(
-                    f"{path} is no plain file, as all of a run are, but a link, a pipe or the "
-                    "like: the run is not resumed. Replace it by the file that it stands for, or "
-                    "choose another `project_name`"
-                )
+            paths.append(entry.path)
+    for path in paths:
+        if not _is_plain_or_missing(path):
+            raise ValueError(
+                f"{path} is no plain file, as all of a run are, but a link, a pipe or the like: "
+                "the run is not resumed. Replace it by the file that it stands for, or choose "
+                "another `project_name`"
+            )
+    remove_leftovers(folder)
 
 
 def delete_run(directory: str | os.PathLike[str], project_name: str | os.PathLike[str]) -> None:
@@ -147,6 +151,8 @@ def _is_own(entry: os.DirEntry[str]) -> bool:
     if entry.is_dir(follow_symlinks=False):
         return _TRIAL.fullmatch(entry.name) is not None
     if entry.name in (JOURNAL, SNAPSHOT) or _TUNER.fullmatch(entry.name):
+        return True
+    if is_leftover(entry.name):
         return True
     if entry.is_symlink() and _TRIAL.fullmatch(entry.name):
         return True
