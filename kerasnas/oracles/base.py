@@ -134,6 +134,8 @@ class Oracle(RankedOracle):
         # Ids of trials to be handed out again, and how often each trial was run.
         self._waiting: list[str] = []
         self._runs: dict[str, int] = collections.defaultdict(int)
+        self._starts: dict[str, int] = {}
+        self._uncleared: set[str] = set()
         self._enqueued: list[Values] = []
         self._enqueued_done = 0
         self._enqueued_saved = 0

@@ -13,7 +13,7 @@ _LONGEST_NAME = 20
 # Lists grow up to the place that an event names.
 _MOST = 10**7
 # Kinds of events that are about a trial.
-OF_TRIALS = {"created", "reported", "retried", "ended"}
+OF_TRIALS = {"created", "started", "cleared", "reported", "retried", "ended", "requeued"}
 _NONE = type(None)
 _TYPES: dict[str, Any] = {
     "seed": int,

@@ -24,8 +24,9 @@ class Recovered:
     Attributes:
         header: What identifies the search, or None where it cannot be read.
         space: Configurations of the hyperparameters, in order.
-        trials: By trial id, in the order of their starts: `status`, `values`, `lineage`, `runs`
-            and, of those that ended, `score`, `metrics`, `best_step`, `message`.
+        trials: By trial id, in the order of their starts: `status`, `values`, `lineage`, `runs`,
+            `starts` (after which no epoch was reached, and nothing else ended them) and, of those
+            that ended, `score`, `metrics`, `best_step`, `message`.
         ended: Ids in the order of their ends.
         enqueued: Settings that the user queued.
         state: The oracle's state as of the last trial that was created, or None.
@@ -143,10 +144,24 @@ def _apply_event(found: Recovered, event: dict[str, Any]) -> None:
         trial_id = event.pop("trial")
         if "state" in event:
             found.state, found.state_of = event.pop("state"), int(trial_id)
-        found.trials.setdefault(trial_id, _unknown()).update(event)
+        trial = found.trials.setdefault(trial_id, _unknown())
+        trial.update(event)
+        trial["starts"] = _starts(kind, trial["starts"])
+        if kind == "requeued":
+            trial.update(dict.fromkeys(_OUTCOME), status="RUNNING", requeued=True)
+            found.ended = [name for name in found.ended if name != trial_id]
         if kind == "ended" and trial_id not in found.ended:
             taken = at is not None and at < len(found.ended) and found.ended[at] is not None
             _put(found.ended, [trial_id], None if taken else at)
+
+
+def _starts(kind: str, before: int) -> int:
+    """How many starts count against a trial after an event."""
+    if kind == "started":
+        return before + 1
+    if kind == "cleared":
+        return max(before - 1, 0)
+    return 0 if kind in ("retried", "ended", "requeued") else before
 
 
 def _put(known: list[Any], new: list[Any], at: int | None) -> None:
@@ -207,8 +222,13 @@ def _apply_trial_file(found: Recovered, path: str, damaged: bool) -> None:
         if outcome != {name: content[name] for name in _OUTCOME} or known["values"] != values:
             found.stale.append(trial_id)
         return
-    if known is not None and known["values"] is not None and content["status"] not in ENDED:
-        return
+    if known is not None and known["values"] is not None:
+        if content["status"] not in ENDED:
+            return
+        if known["requeued"] and content["status"] == "FAILED":
+            # As it had failed before.
+            found.stale.append(trial_id)
+            return
     trial = found.trials.setdefault(trial_id, _unknown())
     trial["values"] = values
     for name in _OUTCOME[1:]:
@@ -226,7 +246,7 @@ def _trial_of(path: str) -> str:
 
 def _unknown() -> dict[str, Any]:
     record = dict.fromkeys(("values", "score", "metrics", "best_step", "message", "keys"))
-    return {**record, "status": "RUNNING", "lineage": {}, "runs": 0}
+    return {**record, "status": "RUNNING", "lineage": {}, "runs": 0, "starts": 0, "requeued": False}
 
 
 def _load(path: str, check: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any] | None, str]:

@@ -20,6 +20,9 @@ from kerasnas.utils import sealed
 from kerasnas.utils.files import write_atomic, writing
 from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT, tidy
 
+# A trial whose process ended so often before its first epoch was over has failed.
+_STARTS = 3
+
 
 class SavedOracle(keras_tuner.Oracle):
     """The saving half of `kerasnas.oracles.Oracle`, which is the class to derive from."""
@@ -36,6 +39,9 @@ class SavedOracle(keras_tuner.Oracle):
     # Names under which each trial counts as tried.
     _keys: dict[str, list[str]]
     _runs: dict[str, int]
+    # Starts that count against each trial, and the trials that this process has started.
+    _starts: dict[str, int]
+    _uncleared: set[str]
     _waiting: list[str]
     # How much of the space and of the queue is in the journal, and of the trials in oracle.json.
     _space_saved: int
@@ -83,6 +89,65 @@ class SavedOracle(keras_tuner.Oracle):
             self.stop_reason = None
             if self.completed:
                 self.snapshot()
+
+    def note_start(self, trial_id: str) -> None:
+        """Journals that a tuner begins to run a trial, in case that its process does not survive.
+
+        Args:
+            trial_id: A running trial.
+        """
+        with self._lock:
+            self._append({"event": "started", "trial": trial_id})
+            self._uncleared.add(trial_id)
+
+    def clear_start(self, trial_id: str) -> None:
+        """Journals that the last start of a trial does not count against it; only once a start.
+
+        Args:
+            trial_id: A trial of which an epoch is over, or that the search left by itself.
+        """
+        with self._lock:
+            if trial_id in self._uncleared:
+                self._append({"event": "cleared", "trial": trial_id})
+                self._uncleared.discard(trial_id)
+
+    def fail_crashed(self) -> list[Trial]:
+        """Fails the trials that have ended their processes too often to be tried again.
+
+        Returns:
+            The trials: those whose process has ended three times before their first epoch was over.
+        """
+        with self._lock:
+            crashed = [
+                self.trials[name] for name in self._waiting if self._starts.get(name, 0) >= _STARTS
+            ]
+            for trial in crashed:
+                trial.status = TrialStatus.FAILED
+                trial.message = (
+                    f"its process ended {self._starts[trial.trial_id]} times before its first "
+                    "epoch was over: a crash of the runtime, memory that ran out, or a kill. "
+                    "`retry_failed=True` runs it again"
+                )
+                self._runs[trial.trial_id] += 1
+                self._save_end(trial)
+            return crashed
+
+    def retry_failed(self) -> int:
+        """Queues all failed trials to be run again, with the same ids and values.
+
+        Returns:
+            How many there are.
+        """
+        with self._lock:
+            failed = [
+                name for name in self.end_order if self.trials[name].status == TrialStatus.FAILED
+            ]
+            for name in failed:
+                self._append({"event": "requeued", "trial": name})
+            if failed:
+                # What strategies have derived from the order of ends is derived anew.
+                self.reload()
+            return len(failed)
 
     def save(self) -> None:
         """Writes `oracle.json` when enough has happened; the journal has everything already."""
@@ -272,6 +337,8 @@ class SavedOracle(keras_tuner.Oracle):
         self.start_order, self.end_order = list(found.trials), found.ended
         self._ended = set(found.ended)
         self._waiting = []
+        self._starts = {name: record["starts"] for name, record in found.trials.items()}
+        self._uncleared = set()
         for trial_id, record in found.trials.items():
             trial = Trial(self._with_values(record["values"]), trial_id, record["status"])
             trial.score, trial.best_step = record["score"], record["best_step"] or 0

@@ -66,6 +66,8 @@ class Tuner(Answers):
         project_name: Folder of this run in it. A run found there is resumed.
         overwrite: Whether to delete a run found there; done when the search begins. Files beside
             it that are not the run's are kept.
+        retry_failed: Whether the next search first runs the failed trials of a resumed run again;
+            `search(..., retry_failed=True)` is the same.
         executions_per_trial: How often a trial is trained; its score is the mean.
         optimizer: Takes the place of the hypermodel's, as in KerasTuner.
         loss: Takes the place of the hypermodel's.
@@ -109,6 +111,7 @@ class Tuner(Answers):
         directory: str | os.PathLike[str] | None = None,
         project_name: str | None = None,
         overwrite: bool = False,
+        retry_failed: bool = False,
         executions_per_trial: int = 1,
         optimizer: Any = None,
         loss: Any = None,
@@ -124,12 +127,14 @@ class Tuner(Answers):
         arguments.check_oracle(made, executions_per_trial, hypermodel)
         arguments.check_budget(budget, made)
         inputs.check_positive("executions_per_trial", executions_per_trial)
+        arguments.check_retry_failed(retry_failed, made)
         self.max_time = inputs.parse_duration(max_time)
         self.budget = budget
         self._warm_start = arguments.check_warm_start(warm_start, made)
         self._name = arguments.name_of(hypermodel if hypermodel is not None else type(self))
         # KerasTuner's workers share the folder: only the chief may delete it.
         self._overwrite = overwrite and not self._is_worker()
+        self._retry_failed = retry_failed
         self._gate: Gate | None = None
         self._first_model: keras.Model | None = None
         self._saved = ""
@@ -284,7 +289,8 @@ class Tuner(Answers):
         Args:
             *fit_args: Positional arguments of `fit`, such as x and y.
             **fit_kwargs: Keyword arguments of `fit`. `verbose` is 0 for nothing, 1 for a line a
-                trial, 2 to have Keras's own lines too.
+                trial, 2 to have Keras's own lines too. `retry_failed=True` first runs the trials
+                again that have failed.
 
         Raises:
             ValueError: Data of different lengths or none, an objective that training does not
@@ -294,8 +300,14 @@ class Tuner(Answers):
                 or the disk fails. The trial stays to be run.
         """
         verbose = arguments.verbosity(fit_kwargs)
+        retry_failed = fit_kwargs.pop("retry_failed", self._retry_failed)
+        arguments.check_retry_failed(retry_failed, self.oracle)
         self._check_search(fit_args, fit_kwargs)
         self._clear_folder()
+        crashed = self.oracle.fail_crashed() if hasattr(self.oracle, "fail_crashed") else []
+        if retry_failed:
+            self.oracle.retry_failed()
+        self._retry_failed = False
         if distribute.is_chief_oracle():
             super().search(*fit_args, **fit_kwargs)
             return
@@ -309,6 +321,8 @@ class Tuner(Answers):
         chosen = getattr(self.oracle, "chosen", None)
         if chosen:
             progress.say(f"Strategy: {chosen}")
+        for trial in crashed:
+            progress.say(f"trial {trial.trial_id} has failed: {trial.message}")
         if done:
             progress.say(f"Resuming {self.project_dir}: {len(done)} trials are done")
         self.on_search_begin()
@@ -410,9 +424,10 @@ class Tuner(Answers):
             # would visit: 7 ms more a trial. Between two trials only such leftovers are frozen.
             gc.collect()
             gc.freeze()
-            self.on_trial_begin(trial)
-            self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
-            self.on_trial_end(trial)
+            with self._noted_start(trial):
+                self.on_trial_begin(trial)
+                self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+                self.on_trial_end(trial)
             ended = self.oracle.get_trial(trial.trial_id)
             outcome: dict[str, float] | str = reason(ended.message)
             if ended.status == "COMPLETED":
@@ -437,6 +452,20 @@ class Tuner(Answers):
                 getattr(self.oracle, "repaired", 0),
             )
         return failures, bool(self.get_best_trials(1))
+
+    @contextlib.contextmanager
+    def _noted_start(self, trial: Trial) -> Iterator[None]:
+        """Journal that a trial starts; an error that leaves it has not ended the process."""
+        if not hasattr(self.oracle, "note_start"):
+            yield
+            return
+        self.oracle.note_start(trial.trial_id)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.oracle.clear_start(trial.trial_id)
+            raise
 
     def _reached(self, trial: Trial) -> dict[str, float]:
         objectives = self._objectives()

@@ -128,10 +128,17 @@ class TrialRunner(keras_tuner.Tuner):
         return getattr(self.oracle, "objectives", [self.oracle.objective])
 
     def _reporters(self, trial: Trial) -> list[keras.callbacks.Callback]:
+        reporters: list[keras.callbacks.Callback] = []
         report = getattr(self.oracle, "report", None)
-        if report is None:
-            return []
-        return [Reporter(functools.partial(report, trial.trial_id), self._trained_objective())]
+        if report is not None:
+            partial = functools.partial(report, trial.trial_id)
+            reporters.append(Reporter(partial, self._trained_objective()))
+        clear = getattr(self.oracle, "clear_start", None)
+        if clear is not None:
+            # Last: an epoch is over when all other callbacks have survived its end.
+            over = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: clear(trial.trial_id))
+            reporters.append(over)
+        return reporters
 
     def _costs(self, trial: Trial) -> dict[str, float]:
         values = trial.hyperparameters.values.items()
