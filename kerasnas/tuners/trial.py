@@ -4,9 +4,9 @@ Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engin
 `engine/base_tuner.py`, `engine/tuner_utils.py`).
 """
 
+import contextlib
 import functools
 import gc
-import json
 import math
 import os
 import statistics
@@ -25,12 +25,13 @@ from kerasnas.hardware.budget import LIMITS
 from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.oracles.admission import describe as describe_violations
 from kerasnas.oracles.objectives import COSTS, is_cost, members
-from kerasnas.tuners import deployed
+from kerasnas.tuners import deployed, run_file
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
 from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.reporting import Reporter
-from kerasnas.utils.files import write_atomic
+from kerasnas.utils import sealed
+from kerasnas.utils.files import CannotWriteError, disk_error, write_atomic
 from kerasnas.utils.layers import every_layer
 from kerasnas.utils.session import clear_session, kept_random_state, seeded
 from kerasnas.utils.strided_pointwise import dangerous_transposed, subsample_first
@@ -70,6 +71,13 @@ class TrialRunner(keras_tuner.Tuner):
         scored = self._file_score(trial, args, kwargs)
         started = time.monotonic()
         results = []
+
+        def note() -> None:
+            record: dict[str, Any] = {"seconds": time.monotonic() - started, **costs}
+            record |= {"epochs": best.epochs, "checkpoint_sha256": best.sha256}
+            record["statistics_seconds"] = 0.0 if fresh is None else fresh.seconds
+            write_atomic(self._record_fname(trial.trial_id), sealed.dumps(record))
+
         try:
             for execution in range(self.executions_per_trial):
                 clear_session()
@@ -84,10 +92,12 @@ class TrialRunner(keras_tuner.Tuner):
                     best.write()
                     if scored is not None:
                         self._file_scores.append(scored(best.model))
-        finally:
-            record = {"seconds": time.monotonic() - started, "epochs": best.epochs, **costs}
-            record["statistics_seconds"] = 0.0 if fresh is None else fresh.seconds
-            write_atomic(self._record_fname(trial.trial_id), json.dumps(record))
+        except BaseException:
+            # It says more than that it cannot be noted.
+            with contextlib.suppress(CannotWriteError):
+                note()
+            raise
+        note()
         return results
 
     def _file_score(
@@ -120,10 +130,17 @@ class TrialRunner(keras_tuner.Tuner):
         return getattr(self.oracle, "objectives", [self.oracle.objective])
 
     def _reporters(self, trial: Trial) -> list[keras.callbacks.Callback]:
+        reporters: list[keras.callbacks.Callback] = []
         report = getattr(self.oracle, "report", None)
-        if report is None:
-            return []
-        return [Reporter(functools.partial(report, trial.trial_id), self._trained_objective())]
+        if report is not None:
+            partial = functools.partial(report, trial.trial_id)
+            reporters.append(Reporter(partial, self._trained_objective()))
+        clear = getattr(self.oracle, "clear_start", None)
+        if clear is not None:
+            # Last: an epoch is over when all other callbacks have survived its end.
+            over = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: clear(trial.trial_id))
+            reporters.append(over)
+        return reporters
 
     def _costs(self, trial: Trial) -> dict[str, float]:
         values = trial.hyperparameters.values.items()
@@ -164,9 +181,8 @@ class TrialRunner(keras_tuner.Tuner):
             if isinstance(callback, FreshStatistics):
                 callback.watch(model)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
-        write_atomic(
-            self._get_build_config_fname(trial.trial_id), json.dumps(model.get_build_config())
-        )
+        config = model.get_build_config() or {}
+        write_atomic(self._get_build_config_fname(trial.trial_id), sealed.dumps(config))
         tuner_utils.validate_trial_results(results, self._trained_objective(), "HyperModel.fit()")
         return results
 
@@ -224,6 +240,7 @@ class TrialRunner(keras_tuner.Tuner):
                 model,
                 self._get_checkpoint_fname(trial_id),
                 self._get_build_config_fname(trial_id),
+                run_file.read(self._record_fname(trial_id)).get("checkpoint_sha256"),
             )
 
     def load_model(self, trial: Trial) -> keras.Model:
@@ -285,9 +302,15 @@ class TrialRunner(keras_tuner.Tuner):
         try:
             self._run_and_update_trial(trial, *args, **kwargs)
             trial.status = "COMPLETED"
-        except keras_tuner.errors.FatalError:
+        except (keras_tuner.errors.FatalError, CannotWriteError):
             raise
         except Exception as error:
+            code = disk_error(error)
+            if code is not None:
+                # Another network would fare no better, and this one may be good.
+                path = getattr(error, "filename", None)
+                text = f"trial {trial.trial_id} was stopped by the disk: {describe(error)}"
+                raise CannotWriteError(code, text, path) from error
             final = isinstance(error, keras_tuner.errors.FailedTrialError)
             trial.status = "FAILED" if final else "INVALID"
             trial.message = f"{describe(error)}\n\n{traceback.format_exc()}"
