@@ -83,7 +83,7 @@ def test_micro_gives_what_litert_gives(classifier, classifier_file, images, clas
     found = verify(classifier_file, images, classes, classifier, target="micro")
     assert found.runtime == "micro"
     assert found.metrics["accuracy"] == pytest.approx(0.74, abs=0.05)
-    assert found.largest_runtime_difference[classifier.layers[-1].name] <= 1
+    assert found.largest_runtime_difference[classifier.layers[-1].name] < 1.01
 
 
 @needs_micro
@@ -143,7 +143,7 @@ def test_depth_to_space_on_micro():
     y = model.predict(x, verbose=0)
     found = verify(to_tflite(model, "int8", x), x, y, target="micro")
     assert found.metrics["mean_squared_error"] < 1e-3
-    assert found.largest_runtime_difference["output_000"] <= 1
+    assert found.largest_runtime_difference["output_000"] < 1.01
 
 
 @needs_micro
