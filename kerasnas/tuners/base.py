@@ -456,6 +456,8 @@ class Tuner(Answers):
             for objective in members(self.oracle.objective):
                 if not is_cost(objective.name):
                     inputs.check_objective(objective, model, fit)
+            for objective, _ in getattr(self.oracle, "limits", ()):
+                inputs.check_direction(objective, model)
             if files:
                 deployed.check_model(model)
         self._first_model = None
