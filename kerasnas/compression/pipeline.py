@@ -18,6 +18,7 @@ from kerasnas.compression.training import Training, legacy_loss, legacy_loss_wei
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.export.model_file import conversions, kernel_sparsity
 from kerasnas.hardware import profile_tflite
+from kerasnas.utils.arrays import packed
 
 
 def run(
@@ -201,7 +202,7 @@ class _Work:
         elif not self.report:
             model = stage.network.model
             predicted = {
-                label: keras.tree.flatten(model.predict(data.given_x, verbose=0))
+                label: keras.tree.flatten(model.predict(packed(data.x, model), verbose=0))
                 for label, data in self.sets.items()
             }
         else:

@@ -18,8 +18,8 @@ import numpy as np
 
 from kerasnas.export.refusals import check_bits, check_layers, check_shapes
 from kerasnas.export.silence import silence
-from kerasnas.export.touch_up import touch_up
-from kerasnas.utils.arrays import in_batches, in_memory, listed
+from kerasnas.export.touch_up import end_names, touch_up
+from kerasnas.utils.arrays import in_batches, in_memory, inputs_in_order
 
 Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8", "int4"]
 # Those that measure the ranges of activations, and what their inputs and outputs may be.
@@ -140,7 +140,9 @@ def convert_in_child(
         folder = Path(name)
         _write_job(folder, model, job)
         if samples is not None:
-            np.savez(folder / "samples.npz", *samples)
+            names = end_names("input", len(samples))
+            named: dict[str, Any] = dict(zip(names, samples, strict=True))
+            np.savez(folder / "samples.npz", **named)
         _run_child(folder, timeout)
         errors = folder / "errors.json"
         data = touch_up((folder / "model.tflite").read_bytes())
@@ -166,9 +168,7 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
     """
     if in_batches(data):
         data = in_memory("representative_data", (data, None, None))[0]
-    ranks = [len(tensor.shape) for tensor in model.inputs]
-    names = [tensor.name for tensor in model.inputs]
-    arrays = listed("representative_data", data, ranks, names)
+    arrays = inputs_in_order("representative_data", data, model)
     checked: list[np.ndarray] = []
     for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
         where = f"`representative_data` for input {index}"
@@ -203,18 +203,18 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
 def _write_job(folder: Path, model: Any, job: dict[str, Any]) -> None:
     import tensorflow as tf
 
-    several = len(model.inputs) > 1
-
     # The converter sorts inputs and outputs by these names. A SavedModel, not a frozen graph:
     # freezing inlines the LSTM function that the converter replaces by one fused operator.
     def inference(*inputs: Any) -> dict[str, Any]:
-        outputs = model(list(inputs) if several else inputs[0], training=False)
-        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
-        return {f"output_{index:03}": output for index, output in enumerate(outputs)}
+        outputs = tf.nest.flatten(
+            model(tf.nest.pack_sequence_as(model.input, inputs), training=False)
+        )
+        return dict(zip(end_names("output", len(outputs)), outputs, strict=True))
 
+    names = end_names("input", len(model.inputs))
     specs = [
-        tf.TensorSpec([1, *tensor.shape[1:]], tensor.dtype, name=f"input_{index:03}")
-        for index, tensor in enumerate(model.inputs)
+        tf.TensorSpec([1, *tensor.shape[1:]], tensor.dtype, name=name)
+        for name, tensor in zip(names, model.inputs, strict=True)
     ]
     module = tf.Module()
     module.kept = model.variables

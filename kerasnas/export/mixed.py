@@ -101,6 +101,6 @@ def _mixed(
         "ends": "int8",
         "float_layers": float_layers,
         "layers": [layer.name for layer in model.layers],
-        "outputs": list(model.output_names),
+        "outputs": [tensor.node.layer.name for tensor in model.outputs],
     }
     return convert_in_child(model, job, samples, timeout)

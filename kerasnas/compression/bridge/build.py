@@ -10,6 +10,7 @@ from kerasnas.compression.bridge.activations import for_tf_keras
 from kerasnas.compression.bridge.carried import carriers
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, read
 from kerasnas.compression.bridge.precision import in_float32
+from kerasnas.utils.arrays import packed
 
 # Of the largest absolute output. Rounding alone stays below 1e-5 in networks of 500 layers.
 TOLERANCE = 1e-4
@@ -147,10 +148,7 @@ def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
     """
     batch = random_inputs(graph, np.random.default_rng(0))
     source = in_float32(model)
-    # A Sequential has no `input`; it takes one tensor.
-    one = isinstance(source, keras.Sequential)
-    inputs = batch[0] if one else keras.tree.pack_sequence_as(source.input, batch)
-    wanted = keras.tree.flatten(source(inputs, training=False))
+    wanted = keras.tree.flatten(source(packed(batch, source), training=False))
     # Deep networks can make much of what another kernel rounds.
     fused = _fused(rebuilt)
     for layer in fused:
