@@ -128,7 +128,7 @@ class Distill:
 
     def export(self, model: Any, training: Training) -> bytes:
         """Exports in float."""
-        return to_tflite(model)
+        return to_tflite(model, representative_data=training.fed)
 
 
 def _matched(arrays: list[np.ndarray], names: list[str], wanted: list[str]) -> list[np.ndarray]:

@@ -86,11 +86,12 @@ def transform(
         legacy_loss_weights(model),
         seed,
     )
+    data = b""
     if seen is not None:
         carried = ", ".join(sorted(network.graph.carried))
         how = f"trained; called as they are: {carried}" if carried else "trained"
-        seen(Stage("float", how, 0, to_tflite(network.legacy), network, False, False))
-    data = b""
+        data = to_tflite(network.legacy, representative_data=training.fed)
+        seen(Stage("float", how, 0, data, network, False, False))
     for index, step in enumerate(steps):
         training.seed, training.note = seed + index, ""
         if isinstance(step, KerasStep):
@@ -102,7 +103,7 @@ def transform(
         if not last and seen is None:
             continue
         if isinstance(step, KerasStep):
-            data = to_tflite(network.legacy)
+            data = to_tflite(network.legacy, representative_data=training.fed)
         else:
             data = step.export(network.legacy, training)
         if seen is not None:
