@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kerasnas.compression.data import output_names
+from kerasnas.utils.arrays import is_nested
 from kerasnas.utils.compiled import fresh_metrics, given_loss_weights
 from kerasnas.utils.direction import Direction, direction
 
@@ -57,6 +58,8 @@ class Scorer:
         """
         several = isinstance(predictions, list | tuple)
         arrays = [np.asarray(array) for array in (predictions if several else [predictions])]
+        if isinstance(y, list) and is_nested(self._passing.output):
+            y = keras.tree.pack_sequence_as(self._passing.output, keras.tree.flatten(y))
         self._passing.evaluate(arrays, y, batch_size=256, verbose=0, sample_weight=sample_weight)
         # What `evaluate` itself returns is sorted by name.
         logs = self._passing.get_metrics_result()

@@ -1,13 +1,15 @@
 """Runs a `.tflite` file on the interpreter of a device: LiteRT, or TensorFlow Lite Micro.
 
 It needs numpy and the interpreter alone, so that a fresh process that runs it as a file, with a
-folder as its argument, starts in a fraction of a second. The folder holds `x.npz` and `job.json`:
+folder as its argument, starts in a fraction of a second; without one it reads folders from its
+standard input, as `Child` hands them over. The folder holds `x.npz` and `job.json`:
 `file`, the path of the file, `runtime`, "litert", "reference" (LiteRT with its reference kernels)
 or "micro", the number of `outputs`, and whether the file is `stateful`. `y.npz` is written into it,
 or `refused.txt` if the interpreter does not take the file.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -186,5 +188,21 @@ def main(folder: Path) -> None:
     np.savez(folder / "y.npz", *run(runtime, arrays))
 
 
+def serve() -> None:
+    """Does the jobs in folders whose names come from the standard input, one a line."""
+    # What interpreters print must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        folder = Path(line.rstrip("\n"))
+        try:
+            main(folder)
+            answer = "done"
+        except Exception as error:
+            (folder / "said.txt").write_text(str(error))
+            answer = "failed"
+        print(answer, file=answers, flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1])) if len(sys.argv) > 1 else serve()

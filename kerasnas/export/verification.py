@@ -15,6 +15,7 @@ from kerasnas.export.agreement import Output, apart, runtime_differences
 from kerasnas.export.fresh_process import run_file
 from kerasnas.export.interpreter import checked_inputs
 from kerasnas.export.model_file import ends, output_steps
+from kerasnas.utils.arrays import packed
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _of_model(model: Any, x: Any, y: Any) -> tuple[Any, Any, list[np.ndarray]]:
     if not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras 3 model, or None. Received: {type(model)}")
     checked = dataset("(x, y)", (x, y), model)
-    predictions = keras.tree.flatten(model.predict(checked.given_x, verbose=0))
+    predictions = keras.tree.flatten(model.predict(packed(checked.x, model), verbose=0))
     ordered = checked.x if len(checked.x) > 1 else checked.x[0]
     return ordered, checked.y, [np.asarray(array) for array in predictions]
 

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnas.compression.data import dataset
 from kerasnas.compression.scoring import Scorer, drop, first_metric
 
 L = keras.layers
@@ -146,3 +147,28 @@ def test_a_direction_that_nothing_tells():
 def test_drop():
     assert drop("a", "max", 0.9, 0.8) == pytest.approx(0.1)
     assert drop("a", "min", 0.9, 0.8) == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        lambda a, b, c: [a, b, c],
+        lambda a, b, c: {"q": a, "p": b, "r": c},
+        lambda a, b, c: {"z": a, "b": b, "m": c},
+        lambda a, b, c: {"z": [a, b], "m": c},
+    ],
+)
+def test_every_output_meets_its_own_target(structure):
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 5)).astype("float32")
+    entered = keras.Input((5,))
+    ends = [keras.layers.Dense(2, name=name)(entered) for name in ("z", "b", "m")]
+    # Targets of other sizes: a swapped pair gives another loss.
+    y = structure(*(rng.normal(size=(64, 2)).astype("float32") * s for s in (1, 10, 100)))
+    model = keras.Model(entered, structure(*ends))
+    model.compile(loss=structure("mse", "mae", "mse"), metrics=structure(["mae"], ["mse"], []))
+    found = dataset("data", (x, y), model)
+    predicted = keras.tree.flatten(model.predict(x, verbose=0))
+    want = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert Scorer(model).score(predicted, found.y) == pytest.approx(want, rel=1e-4)

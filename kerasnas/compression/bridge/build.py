@@ -11,6 +11,7 @@ from kerasnas.compression.bridge.carried import carriers
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, read
 from kerasnas.compression.bridge.precision import in_float32
 from kerasnas.compression.bridge.sizes import Shape, input_sizes
+from kerasnas.utils.arrays import packed
 
 # Of the largest absolute output. Rounding alone stays below 1e-5 in networks of 500 layers.
 TOLERANCE = 1e-4
@@ -177,11 +178,8 @@ def _outputs(source: keras.Model, graph: Graph) -> tuple[list[np.ndarray], list[
     error: Exception | None = None
     for shapes in input_sizes(source):
         batch = random_inputs(graph, shapes, np.random.default_rng(0))
-        # A Sequential has no `input`; it takes one tensor.
-        one = isinstance(source, keras.Sequential)
-        inputs = batch[0] if one else keras.tree.pack_sequence_as(source.input, batch)
         try:
-            return batch, keras.tree.flatten(source(inputs, training=False))
+            return batch, keras.tree.flatten(source(packed(batch, source), training=False))
         except Exception as raised:
             if shapes == [tuple(tensor.shape) for tensor in source.inputs]:
                 raise
