@@ -18,6 +18,7 @@ import numpy as np
 
 from kerasnas.export.refusals import check_bits, check_layers, check_shapes
 from kerasnas.export.silence import silence
+from kerasnas.export.tensor_names import name_after_layers
 from kerasnas.export.touch_up import touch_up
 from kerasnas.utils.arrays import in_batches, in_memory, listed
 
@@ -144,11 +145,21 @@ def convert_in_child(
         _run_child(folder, timeout)
         errors = folder / "errors.json"
         data = touch_up((folder / "model.tflite").read_bytes())
+        data = name_after_layers(data, _layer_names(model))
         return data, json.loads(errors.read_text()) if errors.exists() else []
 
 
 def _trained_quantized(model: Any) -> bool:
-    return any(type(layer).__name__.startswith("QuantizeWrapper") for layer in model.layers)
+    return any(_wrapped(layer) for layer in model.layers)
+
+
+def _wrapped(layer: Any) -> bool:
+    return type(layer).__name__.startswith("QuantizeWrapper")
+
+
+def _layer_names(model: Any) -> dict[str, str]:
+    """Names of the layers, without what quantization-aware training puts before them."""
+    return {layer.name: (layer.layer if _wrapped(layer) else layer).name for layer in model.layers}
 
 
 def representative_samples(model: Any, data: Any) -> list[np.ndarray]:

@@ -1,12 +1,12 @@
 """What the converter makes of each layer; compared with the files that the exporter writes."""
 
 import math
-from collections.abc import Callable
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers
-from kerasnas.hardware.lowering.program import KERNELS, Constant, operand, without_ones
+from kerasnas.hardware.lowering.operations import constants_of, padding
+from kerasnas.hardware.lowering.program import KERNELS, Constant, integers, number, operand
 
 _MERGES = {
     "Add": "ADD",
@@ -22,30 +22,6 @@ _FUSED_EPSILON = 1.001e-5
 _ELEMENTWISE = {"ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"}
 _POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
 _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
-# Operators of an activation. "x" reads the activation's own input beside what is there, a number
-# stands for a constant.
-_ACTIVATIONS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "elu": (("ELU",),),
-    "exponential": (("EXP",),),
-    "gelu": (("GELU",),),
-    "hard_silu": (("HARD_SWISH",),),
-    "hard_swish": (("HARD_SWISH",),),
-    "leaky_relu": (("LEAKY_RELU",),),
-    "linear": (),
-    "log_softmax": (("LOG_SOFTMAX",),),
-    "mish": (("EXP",), ("ADD", "1"), ("LOG",), ("TANH",), ("MUL", "x")),
-    "relu": (("RELU",),),
-    "relu6": (("RELU6",),),
-    # A relu that is cut at another height than 6.
-    "relu_cut": (("RELU",), ("MINIMUM", "1"), ("RELU",)),
-    "sigmoid": (("LOGISTIC",),),
-    "silu": (("LOGISTIC",), ("MUL", "x")),
-    "softmax": (("SOFTMAX",),),
-    "softplus": (("EXP",), ("ADD", "1"), ("LOG",)),
-    "softsign": (("ABS",), ("ADD", "1"), ("DIV", "x")),
-    "swish": (("LOGISTIC",), ("MUL", "x")),
-    "tanh": (("TANH",),),
-}
 
 
 @lowers("Dense")
@@ -102,7 +78,7 @@ def _lstm(to: Lowering, node: Node, reads: list[int]) -> int:
     x = reads[0]
     (steps, features), units = to.shape(x), node.weights[1][0]
     if "backwards" in node.config:
-        x = to.operator("REVERSE_V2", [x], to.shape(x), [operand(1)])
+        x = to.operator("REVERSE_V2", [x], to.shape(x), [integers(1)])
     # Input, forget, cell and output gate each have tensors of their own.
     kernels = [Constant((units, features), "weight")] * 4 + [Constant((units, units), "weight")] * 4
     biases = [Constant((units,), "bias", 0)] * 4
@@ -145,7 +121,8 @@ def _embedding(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("BatchNormalization")
 def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    return to.affine(reads[0], ("MUL", "ADD"), node.shape[-1])
+    each = Constant((node.shape[-1],), "weight")
+    return to.affine(reads[0], [("MUL", each), ("ADD", each)])
 
 
 @lowers("Normalization")
@@ -162,15 +139,22 @@ def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
         x = to.operator("DEPTHWISE_CONV_2D", [to.reshape(reads[0], image)], image, constants)
         return to.reshape(x, node.shape)
     ones = (1,) * (len(node.shape) - 1)
-    return to.affine(reads[0], ("SUB", "MUL"), node.shape[-1], (1, *ones))
+    each = Constant((1, *ones, node.shape[-1]), "weight")
+    return to.affine(reads[0], [("SUB", each), ("MUL", each)])
 
 
 @lowers("Rescaling")
 def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
     scale, offset = node.config
-    kinds = (("MUL", scale != 1), ("ADD", offset != 0))
-    values = node.shape[-1] if isinstance(scale, tuple) or isinstance(offset, tuple) else 1
-    return to.affine(reads[0], tuple(kind for kind, needed in kinds if needed), values)
+
+    def constant(value: object) -> Constant:
+        if isinstance(value, tuple):
+            return Constant((node.shape[-1],), "weight")
+        return number(cast("float", value))
+
+    steps = [("MUL", constant(scale))] if scale != 1 else []
+    steps += [("ADD", constant(offset))] if offset != 0 else []
+    return to.affine(reads[0], steps)
 
 
 @lowers("LayerNormalization")
@@ -250,74 +234,16 @@ def _unit_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     return to.operator("MUL", [x, norm], node.shape)
 
 
-@lowers("Activation")
-def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
-    function = str(node.config[0])
-    if function == "selu":
-        return _selu(to, node, reads[0])
-    if function == "softmax" and len(node.config) > 1:
-        return _softmax(to, node, reads[0])
-    if function == "hard_sigmoid":
-        x = to.activation(to.affine(reads[0], ("ADD",), 1), "RELU6")
-        return to.affine(x, ("MUL",), 1)
-    if function not in _ACTIVATIONS:
-        raise ValueError(
-            f"Activation {function!r} of layer {node.name!r} has no cost rule; use one of "
-            f"{', '.join(sorted([*_ACTIVATIONS, 'hard_sigmoid', 'selu']))}"
-        )
-    x, steps = reads[0], _ACTIVATIONS[function]
-    for kind, *other in steps:
-        alone = len(steps) == 1 and "SOFTMAX" not in kind
-        if not other and (alone or kind == "RELU"):
-            x = to.activation(x, kind)
-        elif not other:
-            x = to.operator(kind, [x], node.shape)
-        elif other == ["x"]:
-            x = to.operator(kind, [reads[0], x], node.shape)
-        else:
-            x = to.operator(kind, [x], node.shape, [_number()])
-    return x
-
-
-def _softmax(to: Lowering, node: Node, x: int) -> int:
-    """Along the last axis; along another one after a transposition, and back."""
-    shape, axis = node.shape, cast("int", node.config[1])
-    moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
-
-    def transposed(x: int, shape: Shape) -> int:
-        if without_ones(to.shape(x)) == without_ones(shape):
-            return to.reshape(x, shape)
-        return to.operator("TRANSPOSE", [x], shape, [operand(len(shape) + 1)])
-
-    x = to.operator("SOFTMAX", [transposed(x, moved)], moved)
-    return transposed(x, shape)
-
-
-def _selu(to: Lowering, node: Node, x: int) -> int:
-    above = to.operator("GREATER", [x], node.shape, [_number()])
-    straight = to.operator("MUL", [x], node.shape, [_number()])
-    bent = to.operator("EXP", [x], node.shape)
-    for kind in ("SUB", "MUL"):
-        bent = to.operator(kind, [bent], node.shape, [_number()])
-    return to.operator("SELECT", [above, straight, bent], node.shape)
-
-
 @lowers("PReLU")
 def _prelu(to: Lowering, node: Node, reads: list[int]) -> int:
-    x, slopes = reads[0], Constant(node.weights[0], "weight")
-    if not to.follows_kernel(x):
-        return to.operator("PRELU", [x], node.shape, [slopes])
-    # Once the relu of it is fused, what is left is no pattern that the converter knows.
-    below = to.operator("RELU", [to.operator("NEG", [x], node.shape)], node.shape)
-    below = to.operator("MUL", [below], node.shape, [slopes])
-    above = to.operator("RELU", [x], node.shape)
-    return to.operator("ADD", [above, below], node.shape)
+    return to.operator("PRELU", reads, node.shape, [Constant(node.weights[0], "weight")])
 
 
 @lowers(*_MERGES, "Average")
 def _merge(to: Lowering, node: Node, reads: list[int]) -> int:
     kind = _MERGES.get(node.kind, "ADD")
     constants = [Constant(w, "weight") for w in node.weights] if len(reads) == 1 else []
+    constants += constants_of(node)
     sources = to.before_reshapes(reads) if kind in _ELEMENTWISE else reads
     x = to.operator(
         kind, sources, to.shape(sources[0]) if sources != reads else node.shape, constants
@@ -342,8 +268,8 @@ def _pooling(kind: str) -> None:
 
     @lowers(f"Global{kind}Pooling1D", f"Global{kind}Pooling2D")
     def reduce(to: Lowering, node: Node, reads: list[int]) -> int:
-        axes = len(to.shape(reads[0])) - 1
-        return to.operator(reduction, reads, node.shape, [operand(axes)])
+        axes = integers(*range(1, len(to.shape(reads[0]))))
+        return to.operator(reduction, reads, node.shape, [axes])
 
 
 for _kind in _POOLS:
@@ -376,16 +302,32 @@ def _up_sampling_2d(to: Lowering, node: Node, reads: list[int]) -> int:
     return to.operator(kind, reads, node.shape, [operand(2)])
 
 
-def _moves(kind: str, operands: Callable[[int], list[Constant]]) -> Callable[..., int]:
-    def rule(to: Lowering, node: Node, reads: list[int]) -> int:
-        return to.operator(kind, reads, node.shape, operands(len(node.shape) + 1))
+@lowers("Permute")
+def _transpose(to: Lowering, node: Node, reads: list[int]) -> int:
+    axes = cast("Shape", node.config[0])
+    return to.operator("TRANSPOSE", reads, node.shape, [integers(0, *axes)])
 
-    return rule
+
+@lowers("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
+def _zeros(to: Lowering, node: Node, reads: list[int]) -> int:
+    sides = _sides(node)
+    if len(sides) < len(node.shape):
+        sides = (*sides, (0, 0))
+    return to.operator("PAD", reads, node.shape, [padding(sides)])
 
 
-lowers("Permute")(_moves("TRANSPOSE", lambda rank: [operand(rank)]))
-lowers("ZeroPadding1D", "ZeroPadding2D")(_moves("PAD", lambda rank: [operand(2 * rank)]))
-lowers("Cropping1D", "Cropping2D")(_moves("STRIDED_SLICE", lambda rank: [operand(rank)] * 3))
+@lowers("Cropping1D", "Cropping2D", "Cropping3D")
+def _cropping(to: Lowering, node: Node, reads: list[int]) -> int:
+    before, after = zip((0, 0), *_sides(node), (0, 0), strict=True)
+    ends = (-size for size in after)
+    constants = [integers(*before), integers(*ends), integers(*[1] * len(before))]
+    return to.operator("STRIDED_SLICE", reads, node.shape, constants)
+
+
+def _sides(node: Node) -> tuple[Shape, ...]:
+    """What is added or cut before and after each axis."""
+    given = cast("tuple[Shape, ...]", node.config[0])
+    return given if isinstance(given[0], tuple) else (cast("Shape", given),)
 
 
 def _number() -> Constant:
