@@ -72,6 +72,9 @@ class Tuner(Answers):
         max_model_size: Largest number of parameters of a built model.
         distribution_strategy: A `tf.distribute.Strategy` for every trial.
         tuner_id: Name of this tuner among several that share an oracle.
+        fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
+            up to 2,048 training samples before a validation, where an epoch has too few steps to
+            settle them: without that, scores of short trainings are noise.
 
     Raises:
         TypeError: An argument of the wrong type, or a hypermodel that builds no Keras model.
@@ -111,6 +114,7 @@ class Tuner(Answers):
         max_model_size: int | None = None,
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
+        fresh_statistics: bool = True,
     ) -> None:
         if hypermodel is not None or type(self).run_trial is TrialRunner.run_trial:
             arguments.check_hypermodel(hypermodel)
@@ -127,6 +131,9 @@ class Tuner(Answers):
         self._first_model: keras.Model | None = None
         self._saved = ""
         self._file_scores = []
+        self._fresh_statistics = fresh_statistics
+        self._said: set[str] = set()
+        self._progress: Progress | None = None
         # What building the space needs, before KerasTuner's constructor sets it.
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
         self.distribution_strategy = distribution_strategy
@@ -283,7 +290,7 @@ class Tuner(Answers):
         trials = self._trials()
         done = [trial for trial in trials if trial.status in ("COMPLETED", "FAILED")]
         total = self.oracle.max_trials
-        progress = Progress(verbose, total, len(done), deadline)
+        self._progress = progress = Progress(verbose, total, len(done), deadline)
         chosen = getattr(self.oracle, "chosen", None)
         if chosen:
             progress.say(f"Strategy: {chosen}")
@@ -335,6 +342,11 @@ class Tuner(Answers):
             )
         for values in settings:
             self.oracle.enqueue(values)
+
+    def _say_once(self, text: str) -> None:
+        if self._progress is not None and text not in self._said:
+            self._said.add(text)
+            self._progress.say(text)
 
     def _trains_itself(self) -> bool:
         """Whether what the arguments of `search` mean is the user's own business."""

@@ -40,6 +40,7 @@ def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) ->
         "epochs": record.get("epochs"),
         "best_step": trial.best_step,
         "duration": record.get("seconds"),
+        "statistics_duration": record.get("statistics_seconds"),
         "parents": list(lineage.get("parents", [])),
         "operator": lineage.get("operator"),
         "message": reason(trial.message) if trial.message else None,

@@ -27,6 +27,7 @@ from kerasnas.oracles.admission import describe as describe_violations
 from kerasnas.oracles.objectives import COSTS, is_cost, members
 from kerasnas.tuners import deployed
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
+from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.reporting import Reporter
 from kerasnas.utils.files import write_atomic
@@ -42,6 +43,8 @@ class TrialRunner(keras_tuner.Tuner):
     _gate: Gate | None
     _seed: int
     _file_scores: list[dict[str, float]]  # Of the running trial, one for each execution.
+    _fresh_statistics: bool
+    _say_once: Callable[[str], None]
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         """Build and fit a trial's model, once for each execution.
@@ -60,6 +63,7 @@ class TrialRunner(keras_tuner.Tuner):
             kwargs["initial_epoch"] = values["tuner/initial_epoch"]
         callbacks = kwargs.pop("callbacks", None)
         best = BestEpoch(self._trained_objective(), self._get_checkpoint_fname(trial.trial_id))
+        fresh = FreshStatistics(self._say_once) if self._fresh_statistics else None
         costs = self._costs(trial)
         scored = self._file_score(trial, args, kwargs)
         started = time.monotonic()
@@ -72,13 +76,15 @@ class TrialRunner(keras_tuner.Tuner):
                     copies = self._trial_callbacks(callbacks, trial, execution)
                     # After the best epoch is kept, and before another callback ends the training.
                     watchers = [best, *self._reporters(trial)]
-                    fit_kwargs = {**kwargs, "callbacks": [*copies, *watchers]}
+                    first = [fresh] if fresh is not None else []
+                    fit_kwargs = {**kwargs, "callbacks": [*first, *copies, *watchers]}
                     results.append(self._build_and_fit_model(trial, *args, **fit_kwargs))
                     best.write()
                     if scored is not None:
                         self._file_scores.append(scored(best.model))
         finally:
             record = {"seconds": time.monotonic() - started, "epochs": best.epochs, **costs}
+            record["statistics_seconds"] = 0.0 if fresh is None else fresh.seconds
             write_atomic(self._record_fname(trial.trial_id), json.dumps(record))
         return results
 
@@ -152,6 +158,9 @@ class TrialRunner(keras_tuner.Tuner):
         if "verbose" not in kwargs and len(args) <= _BEFORE_VERBOSE:
             # A default, not an argument: a `fit` of the user's own may pass `verbose` itself.
             model.fit = functools.partial(model.fit, verbose=0)
+        for callback in kwargs["callbacks"]:
+            if isinstance(callback, FreshStatistics):
+                callback.watch(model)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
         write_atomic(
             self._get_build_config_fname(trial.trial_id), json.dumps(model.get_build_config())
