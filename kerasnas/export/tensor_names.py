@@ -6,7 +6,6 @@ small file, and half of one that was trained quantization-aware.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import flatbuffers
@@ -16,7 +15,7 @@ import numpy as np
 _END = re.compile(r"(serving_default|StatefulPartitionedCall)")
 
 
-def name_after_layers(data: bytes, layers: Mapping[str, str]) -> bytes:
+def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
     """Names every tensor but the file's inputs and outputs after a layer.
 
     What the first operator of a layer writes is called like the layer, and its other tensors
@@ -42,7 +41,7 @@ def name_after_layers(data: bytes, layers: Mapping[str, str]) -> bytes:
         constants: dict[int, str] = {}
         # What comes before the first that is known belongs to it.
         known = (one for name in names if (one := _layer(name, layers)))
-        layer = running.get(number) or next(known, "")
+        layer = running.get(number) or next(known, next(reversed(layers.values()), ""))
         for operator in graph.operators:
             outputs = [index for index in operator.outputs if index >= 0]
             inputs = [index for index in operator.inputs if index >= 0 and index not in written]
@@ -68,13 +67,15 @@ def name_after_layers(data: bytes, layers: Mapping[str, str]) -> bytes:
     return _packed(model)
 
 
-def _layer(name: str, layers: Mapping[str, str]) -> str | None:
+def _layer(name: str, layers: dict[str, str]) -> str | None:
     """The layer that a tensor stems from, by the converter's name of it."""
     # Of an operator that others are fused into, the last name is its own.
     for part in reversed(name.split(";")):
-        known = [layers[scope] for scope in part.split("/") if scope in layers]
+        # The first scope is the model's; behind that of the layer are those of its operations.
+        model, *scopes = part.split("/")
+        known = [layers[scope] for scope in (*scopes, model) if scope in layers]
         if known and "ReadVariableOp" not in part:
-            return known[-1]
+            return known[0]
     return None
 
 

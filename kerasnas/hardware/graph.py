@@ -29,7 +29,7 @@ class Node:
     Args:
         kind: Class name of the Keras layer; "Activation" for every activation, and "Part" for one
             of the outputs of a node of several.
-        name: Name of the layer.
+        name: Name of the layer, and behind a slash that of its part, where it is several nodes.
         inputs: Positions in the graph of the nodes that it reads.
         shape: Shape of its output, without the batch.
         weights: Shapes of its weights, in Keras's order.
@@ -127,8 +127,9 @@ class Graph:
             return math.prod(self.input_shapes(node)[0][:-1]) * math.prod(node.weights[0])
         if node.kind == "Dense":
             return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
-        if node.kind == "Matmul":
-            return math.prod(node.shape) * self.input_shapes(node)[0][-1]
+        if node.kind in ("AttentionScores", "Matmul"):
+            transposed = node.config[:1] == (True,) and node.kind == "Matmul"
+            return math.prod(node.shape) * self.input_shapes(node)[0][-2 if transposed else -1]
         if node.kind in _RECURRENT:
             steps = self.input_shapes(node)[0][0]
             return steps * sum(math.prod(kernel) for kernel in node.weights[:2])
@@ -196,7 +197,8 @@ class Graph:
     def _variable(self, node: Node) -> str:
         """What TensorFlow calls the first variable of a layer."""
         operation = _READING.get(node.kind, "")
-        return f"{self.name}_{node.name}{operation}_readvariableop_resource".lower()
+        layer = node.name.replace("/", "_")
+        return f"{self.name}_{layer}{operation}_readvariableop_resource".lower()
 
     def fingerprint(self) -> str:
         """Names the network, whatever its layers are called.

@@ -190,7 +190,9 @@ def _work(graph: Graph, program: Program) -> dict[str, Work]:
 
 
 def _macs(graph: Graph, operator: Operator) -> int:
-    return graph.macs(graph.nodes[operator.node]) if operator.kind in _MULTIPLYING else 0
+    if operator.kind not in _MULTIPLYING:
+        return 0
+    return graph.macs(graph.nodes[operator.node]) if operator.macs is None else operator.macs
 
 
 def _params(graph: Graph, order: Sequence[int]) -> dict[int, int]:

@@ -74,6 +74,7 @@ def _windows(layer: Any) -> tuple[object, ...]:
 
 @cost_rule("Dense")
 def _dense(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    inputs = as_floats(graph, call, inputs)
     index = graph.add("Dense", call.operation.name, inputs, shape, weights_of(call.operation))
     return activated(graph, call.operation, index)
 
@@ -190,6 +191,30 @@ def _up_sampling(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> i
     return graph.add("UpSampling2D", layer.name, inputs, shape, config=(layer.interpolation,))
 
 
+@cost_rule("Resizing")
+def _resizing(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    if layer.interpolation not in ("nearest", "bilinear") or layer.antialias:
+        what = f"interpolation={layer.interpolation!r}, antialias={layer.antialias}"
+        raise refusal(layer, what, "use 'nearest' or 'bilinear' without antialiasing")
+    if layer.pad_to_aspect_ratio:
+        raise refusal(layer, "pad_to_aspect_ratio=True", "use crop_to_aspect_ratio")
+    height, width, channels = call.inputs[0].shape[1:]
+    if layer.crop_to_aspect_ratio:
+        high = min(height, int(width * shape[0] / shape[1]))
+        wide = min(width, int(height * shape[1] / shape[0]))
+        inputs = [graph.add("CenterCrop", f"{layer.name}/crop", inputs, (high, wide, channels))]
+    return graph.add("UpSampling2D", layer.name, inputs, shape, config=(layer.interpolation,))
+
+
+@cost_rule("CenterCrop")
+def _center_crop(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    source = call.inputs[0].shape[1:]
+    if any(want > have for want, have in zip(shape, source, strict=True)):
+        raise refusal(call.operation, f"a size beyond its input's, {source}", "use Resizing")
+    return graph.add("CenterCrop", call.operation.name, inputs, shape)
+
+
 @cost_rule("LayerNormalization")
 def _layer_normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
@@ -197,7 +222,16 @@ def _layer_normalization(graph: Graph, call: Call, inputs: list[int], shape: Sha
     return graph.add("LayerNormalization", layer.name, inputs, shape, weights_of(layer), config)
 
 
-@cost_rule("Embedding", "PReLU")
+@cost_rule("Embedding")
+def _embedding(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    if "float" in str(call.inputs[0].dtype):
+        source = graph.nodes[inputs[0]].shape
+        inputs = [graph.add("Cast", f"{layer.name}/cast", inputs, source, config=("int32",))]
+    return graph.add("Embedding", layer.name, inputs, shape, weights_of(layer))
+
+
+@cost_rule("PReLU")
 def _weighted(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     weights = weights_of(call.operation)
     return graph.add(type(call.operation).__name__, call.operation.name, inputs, shape, weights)
@@ -232,6 +266,7 @@ _SETTINGS = {
     "Dropout": ("rate",),
     "GroupNormalization": ("groups",),
     "Permute": ("dims",),
+    "Masking": ("mask_value",),
     "UnitNormalization": ("axis",),
     "ZeroPadding1D": ("padding",),
     "ZeroPadding2D": ("padding",),

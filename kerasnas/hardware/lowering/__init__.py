@@ -1,6 +1,6 @@
 """From the layers of a network to the operators of its `.tflite` file."""
 
-from kerasnas.hardware.lowering import activations, operations, rules
+from kerasnas.hardware.lowering import activations, attention, operations, rules
 from kerasnas.hardware.lowering.lowering import lower
 from kerasnas.hardware.lowering.program import KERNEL_OPERATORS, Constant, Operator, Program
 
@@ -10,6 +10,7 @@ __all__ = [
     "Operator",
     "Program",
     "activations",
+    "attention",
     "lower",
     "operations",
     "rules",

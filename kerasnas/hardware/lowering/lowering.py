@@ -29,9 +29,14 @@ _MOVING = {"RESHAPE", "TRANSPOSE"}
 _REDUCING = {"MEAN", "REDUCE_MAX"}
 # Kernels that the int8 converter leaves in floating point.
 _FLOAT_ONLY = {"CEIL", "COS", "ELU", "FLOOR", "NEG", "POW", "ROUND", "SIGN", "SIN", "SQUARE"}
+_FLOAT_READING = {*_FLOAT_ONLY, "NOT_EQUAL"}
+# Kernels that read what they are given.
+_ANY_FORM = {"CAST"}
 # Kernels whose inputs must have the scale of their output, and those that always write another.
 _ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM"}
 _FIXED_SCALE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
+# Kernels that write integers where they read integers.
+_INTEGER_PASSING = {"CONCATENATION", "RESHAPE"}
 # Kernels that write truth values.
 _LOGICAL = {"EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOGICAL_AND", "LOGICAL_NOT"}
 _LOGICAL |= {"LOGICAL_OR", "NOT_EQUAL", "REDUCE_ANY"}
@@ -84,6 +89,7 @@ class _Step:
     activation: str | None = None
     further: tuple[int, ...] = ()
     transposed: tuple[bool, bool] = (False, False)
+    macs: int | None = None
 
 
 class Lowering:
@@ -102,6 +108,7 @@ class Lowering:
         self._widths: list[int] = []
         self._unscaled: set[int] = set()
         self._parts: dict[int, list[int]] = {}
+        self._reshapes: dict[tuple[int, Shape], _Step] = {}
         self._conversions: dict[tuple[int, str], int] = {}
         self._states: list[int] = []
         self._intermediates = 0
@@ -150,6 +157,7 @@ class Lowering:
         shape: Shape,
         constants: Sequence[Constant] = (),
         transposed: tuple[bool, bool] = (False, False),
+        macs: int | None = None,
     ) -> int:
         """Append an operator.
 
@@ -159,19 +167,23 @@ class Lowering:
             shape: Shape of what it writes, without the batch.
             constants: Its constant operands.
             transposed: Of a product of two, whether they are read transposed.
+            macs: Its multiply-accumulates, where the layer is several kernels.
 
         Returns:
             The tensor that it writes.
         """
-        if self.dtype == "int8" and kind != "CAST":
-            convert = self._float if kind in _FLOAT_ONLY else self._integer
+        if self.dtype == "int8" and kind not in _ANY_FORM:
+            convert = self._float if kind in _FLOAT_READING else self._integer
             reads = [convert(x) for x in reads]
             if kind in _ONE_SCALE:
                 reads = [self._requantized(x) for x in reads]
         width = 1 if kind in _LOGICAL else 4 if kind in {*_FLOAT_ONLY, "CAST"} else self._width
         out = self._append(kind, list(reads), shape, tuple(constants), width)
-        self._maker[out].transposed = transposed
-        if kind in _LOGICAL:
+        self._maker[out].transposed, self._maker[out].macs = transposed, macs
+        moved = kind in _INTEGER_PASSING and set(reads) <= self._unscaled
+        if moved:
+            self._widths[out] = self._widths[reads[0]]
+        if moved or kind in _LOGICAL:
             self._unscaled.add(out)
         return out
 
@@ -220,6 +232,16 @@ class Lowering:
         """One of the outputs of an operator of several, by its first output."""
         return self._parts[first][number]
 
+    def in_floats(self, tensor: int) -> int:
+        """A tensor in floating point, which an int8 file computes where it is not."""
+        return self._float(tensor) if self.dtype == "int8" else tensor
+
+    def indices(self, tensor: int) -> int:
+        """Declare that a tensor holds integers of 32 bits."""
+        self._widths[tensor] = 4
+        self._unscaled.add(tensor)
+        return tensor
+
     def intermediates(self, number: int) -> None:
         """Declare tensors that only carry the scales of what a kernel computes inside."""
         self._intermediates += number
@@ -236,6 +258,11 @@ class Lowering:
         """Append a reshape; one after another becomes one, and one to the same shape none."""
         if self._shapes[tensor] == shape:
             return tensor
+        step = self._reshapes.get((tensor, shape))
+        if step in self._steps:  # The converter keeps one of two that do the same.
+            self._readers[tensor] -= 1
+            self._readers[step.writes] += 1
+            return step.writes
         maker = self._maker.get(tensor)
         same = without_ones(self._shapes[tensor]) == without_ones(shape)
         if (
@@ -257,7 +284,9 @@ class Lowering:
             tensor = source
             if self._shapes[tensor] == shape:
                 return tensor
-        return self.operator("RESHAPE", [tensor], shape, [integers(1, *shape)])
+        out = self.operator("RESHAPE", [tensor], shape, [integers(1, *shape)])
+        self._reshapes[tensor, shape] = self._maker[out]
+        return out
 
     def before_reshapes(self, tensors: list[int]) -> list[int]:
         """What stands before reshapes that nothing else reads, which are dropped.
@@ -549,9 +578,10 @@ class Lowering:
                     tuple(number[tensor] for tensor in step.reads),
                     number[step.writes],
                     _owned(step.constants, layers),
-                    layers[0].name,
+                    layers[0].name.split("/")[0],
                     tuple(number[tensor] for tensor in step.further),
                     step.transposed,
+                    step.macs,
                 )
             )
         return program

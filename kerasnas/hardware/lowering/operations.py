@@ -1,5 +1,6 @@
 """What the converter makes of operations of `keras.ops`."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import cast
 
@@ -31,12 +32,17 @@ _REDUCTIONS = {
 
 @lowers("Cast")
 def _cast(to: Lowering, node: Node, reads: list[int]) -> int:
+    if node.config:  # to integers
+        return to.indices(to.operator("CAST", [to.in_floats(reads[0])], node.shape))
     return to.operator("CAST", reads, node.shape)
 
 
 @lowers(*_BINARY)
 def _binary(to: Lowering, node: Node, reads: list[int]) -> int:
-    return to.operator(_BINARY[node.kind], reads, node.shape, constants_of(node))
+    constants = constants_of(node)
+    if node.kind == "NotEqual":  # an int8 file has no other form
+        constants = [dataclasses.replace(constant, role="float") for constant in constants]
+    return to.operator(_BINARY[node.kind], reads, node.shape, constants)
 
 
 def constants_of(node: Node) -> list[Constant]:

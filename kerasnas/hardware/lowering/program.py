@@ -55,6 +55,7 @@ class Operator:
         layer: Name of that layer, which its output and its constants have in the file.
         further: The other activations that it writes.
         transposed: Of a product of two, whether they are read transposed.
+        macs: Its multiply-accumulates, where the layer is several kernels; None for the layer's.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Operator:
     layer: str = ""
     further: tuple[int, ...] = ()
     transposed: tuple[bool, bool] = (False, False)
+    macs: int | None = None
 
     @property
     def outputs(self) -> tuple[int, ...]:

@@ -111,7 +111,8 @@ def _loop(to: Lowering, node: Node, reads: list[int]) -> int:
 def _last_step(to: Lowering, node: Node, x: int) -> int:
     if len(node.shape) > 1:
         return x
-    return to.operator("STRIDED_SLICE", [x], node.shape, [operand(3)] * 3)
+    constants = [integers(0, -1, 0), integers(0, 0, 0), integers(1, 1, 1)]
+    return to.operator("STRIDED_SLICE", [x], node.shape, constants)
 
 
 @lowers("Embedding")
@@ -166,9 +167,10 @@ def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     x = to.reshape(reads[0], (channels, 1, 1) if rows == 1 else (rows, channels, 1))
     if rows > 1:
         x = to.operator("TRANSPOSE", [x], (channels, 1, rows), [operand(4)])
-    mean = to.operator("MEAN", [x], (rows,), [operand(3)])
+    axes = integers(0, 1, 2)
+    mean = to.operator("MEAN", [x], (rows,), [axes])
     square = to.operator("SQUARED_DIFFERENCE", [x, mean], (channels, 1, rows))
-    scale = to.operator("MEAN", [square], (rows,), [operand(3)])
+    scale = to.operator("MEAN", [square], (rows,), [axes])
     scale = to.operator("ADD", [scale], (rows,), [_number()])
     scale = to.operator("RSQRT", [scale], (rows,))
     scaled = to.operator("MUL", [x, scale], (channels, 1, rows))
@@ -185,9 +187,10 @@ def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 def _plain_layer_normalization(to: Lowering, node: Node, x: int) -> int:
     one, values = (*node.shape[:-1], 1), node.shape[-1]
-    mean = to.operator("MEAN", [x], one, [operand(1)])
+    axes = integers(len(node.shape))
+    mean = to.operator("MEAN", [x], one, [axes])
     square = to.operator("SQUARED_DIFFERENCE", [x, mean], node.shape)
-    scale = to.operator("MEAN", [square], one, [operand(1)])
+    scale = to.operator("MEAN", [square], one, [axes])
     scale = to.operator("ADD", [scale], one, [_number()])
     scale = to.operator("RSQRT", [scale], one)
     weights = [Constant((values,), "weight") for _ in node.weights]
@@ -208,10 +211,11 @@ def _group_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     each = (*one[:-1], channels // groups)
     by_channel = Constant(each, "weight")
     x = to.reshape(reads[0], shape)
-    mean = to.operator("SUM", [x], one, [operand(3)])
+    axes = integers(*range(1, len(shape) - 1), len(shape))
+    mean = to.operator("SUM", [x], one, [axes])
     mean = to.operator("MUL", [mean], one, [Constant(one, "weight")])
     square = to.operator("SQUARE", [to.operator("SUB", [x, mean], shape)], shape)
-    scale = to.operator("SUM", [square], one, [operand(3)])
+    scale = to.operator("SUM", [square], one, [axes])
     scale = to.operator("MUL", [scale], one, [Constant(one, "weight")])
     scale = to.operator("RSQRT", [to.operator("ADD", [scale], one, [_number()])], one)
     scale = to.operator("MUL", [scale], each, [by_channel])
@@ -281,6 +285,32 @@ def _reshape(to: Lowering, node: Node, reads: list[int]) -> int:
     return to.reshape(reads[0], node.shape)
 
 
+@lowers("Steps")
+def _steps(to: Lowering, node: Node, reads: list[int]) -> int:
+    """The steps of a sequence as a batch, or back: a reshape though no size changes."""
+    extra = node.config == ("together",)
+    sizes = integers(*([1] if extra else []), *node.shape)
+    return to.operator("RESHAPE", reads, node.shape, [sizes])
+
+
+@lowers("CenterCrop")
+def _slice(to: Lowering, node: Node, reads: list[int]) -> int:
+    if to.shape(reads[0]) == node.shape:
+        return reads[0]
+    begin = [(have - want) // 2 for have, want in zip(to.shape(reads[0]), node.shape, strict=True)]
+    return to.operator("SLICE", reads, node.shape, [integers(0, *begin), integers(-1, *node.shape)])
+
+
+@lowers("Masking")
+def _masking(to: Lowering, node: Node, reads: list[int]) -> int:
+    one = (*node.shape[:-1], 1)
+    axis = Constant((), "operand", 0, ("integers", -1))
+    x = to.operator("NOT_EQUAL", reads, node.shape, [Constant((), "float")])
+    x = to.operator("REDUCE_ANY", [x], one, [axis])
+    x = to.operator("CAST", [x], one)
+    return to.operator("MUL", [reads[0], x], node.shape)
+
+
 @lowers("RepeatVector")
 def _repeat(to: Lowering, node: Node, reads: list[int]) -> int:
     x = to.reshape(reads[0], (1, node.shape[-1]))
@@ -289,17 +319,15 @@ def _repeat(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("UpSampling1D")
 def _up_sampling_1d(to: Lowering, node: Node, reads: list[int]) -> int:
-    steps = to.shape(reads[0])[0]
-    # Every time step becomes a tensor of its own.
-    parts = [Constant((0,), "operand", 1)] * (steps - 1)
-    x = to.operator("SPLIT", reads, to.shape(reads[0]), [operand(1), *parts])
-    return to.operator("CONCATENATION", [x], node.shape)
+    x = to.reshape(reads[0], (1, *to.shape(reads[0])))
+    x = to.operator("RESIZE_NEAREST_NEIGHBOR", [x], (1, *node.shape), [integers(1, node.shape[0])])
+    return to.reshape(x, node.shape)
 
 
 @lowers("UpSampling2D")
 def _up_sampling_2d(to: Lowering, node: Node, reads: list[int]) -> int:
     kind = "RESIZE_BILINEAR" if "bilinear" in node.config else "RESIZE_NEAREST_NEIGHBOR"
-    return to.operator(kind, reads, node.shape, [operand(2)])
+    return to.operator(kind, reads, node.shape, [integers(*node.shape[:2])])
 
 
 @lowers("Permute")
