@@ -39,7 +39,8 @@ def lifetimes(program: Program) -> list[Lifetime]:
     for step, operator in enumerate(program.operators):
         for read in operator.reads:
             last[read] = step
-        first[operator.writes] = last[operator.writes] = step
+        for written in operator.outputs:
+            first[written] = last[written] = step
     for output in program.outputs:
         last[output] = len(program.operators) - 1
     activations = [
@@ -191,11 +192,10 @@ def tail_bytes(program: Program) -> int:
     """
     tensors = len(program.activations) + len(program.constants())
     tensors += len(program.states) + program.intermediates
-    scales = 1 if program.dtype == "int8" else 0
     return persistent_bytes(
         [(tensors, _calls(program))],
-        inputs=[scales] * len(program.inputs),
-        outputs=[scales] * len(program.outputs),
+        inputs=[int(program.has_scale(index)) for index in program.inputs],
+        outputs=[int(program.has_scale(index)) for index in program.outputs],
         variables=program.states,
     )
 
@@ -205,7 +205,7 @@ def _calls(program: Program) -> list[Call]:
     constant = "int8" if quantized else "float32"
     activations = [
         Operand((1, *shape), constant, 1)
-        if quantized and program.widths[index] == 1
+        if program.has_scale(index)
         else Operand((1, *shape), "float32", 0)
         for index, shape in enumerate(program.activations)
     ]
@@ -216,7 +216,8 @@ def _calls(program: Program) -> list[Call]:
                 *(activations[read] for read in operator.reads),
                 *(Operand(c.shape, constant, quantized * c.scales) for c in operator.constants),
             ),
-            (activations[operator.writes],),
+            [activations[index] for index in operator.outputs],
+            operator.transposed,
         )
         for operator in program.operators
     ]

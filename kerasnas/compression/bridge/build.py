@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kerasnas.compression.bridge.activations import for_tf_keras
+from kerasnas.compression.bridge.canonical.lines import up_sampling_to_images
 from kerasnas.compression.bridge.carried import carriers
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, read
 from kerasnas.compression.bridge.precision import in_float32
@@ -55,7 +56,8 @@ def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None)
 
     Args:
         model: Built Sequential or Functional Keras 3 model, on any backend.
-        rewrite: Changes layers, but not outputs.
+        rewrite: Changes layers, but not outputs. What the converter has no good form of is
+            rewritten in any case.
 
     Returns:
         What `to_tf_keras` returns, but with fused batch normalization, for shorter names in files.
@@ -64,7 +66,9 @@ def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None)
         ValueError: As `to_tf_keras`.
     """
     graph = read(model)
-    rebuilt = build(rewrite(read(model)) if rewrite else graph)
+    rewritten = read(model)
+    up_sampling_to_images(rewritten)
+    rebuilt = build(rewrite(rewritten) if rewrite else rewritten)
     verify(model, graph, rebuilt)
     return rebuilt
 
