@@ -180,9 +180,7 @@ def test_normalization_of_another_axis_stays():
     assert kinds(rewritten(one(L.BatchNormalization(axis=1)))) == ["BatchNormalization"]
 
 
-@pytest.mark.parametrize(
-    ("dtype", "first"), [("int32", "Rescaling"), ("uint8", "DepthwiseConv2D")]
-)
+@pytest.mark.parametrize(("dtype", "first"), [("int32", "Rescaling"), ("uint8", "DepthwiseConv2D")])
 def test_rescaling_of_integers_stays_but_pixels_come_as_floats(dtype, first):
     x = keras.Input(IMAGE, dtype=dtype)
     legacy = build(canonical(read(keras.Model(x, L.Rescaling(0.5)(L.Rescaling(2.0)(x))))))
