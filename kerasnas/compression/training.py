@@ -11,7 +11,10 @@ from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.data import output_names
 from kerasnas.compression.guidance import Guidance
 from kerasnas.utils.arrays import is_nested
+from kerasnas.utils.layers import every_layer
+from kerasnas.utils.moving_statistics import settle
 from kerasnas.utils.session import kept_random_state
+from kerasnas.utils.strided_pointwise import subsampled_first
 
 
 @dataclass
@@ -83,14 +86,16 @@ class Training:
                 loss=loss,
                 loss_weights=self.loss_weights,
             )
-            model.fit(
-                self.fed,
-                y,
-                epochs=epochs,
-                batch_size=batch_size,
-                callbacks=list(callbacks),
-                verbose=0,
-            )
+            with subsampled_first(every_layer(model)):
+                model.fit(
+                    self.fed,
+                    y,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    callbacks=list(callbacks),
+                    verbose=0,
+                )
+            settle(model, self.fed, batch_size)
 
 
 def legacy_loss(model: keras.Model) -> Any:

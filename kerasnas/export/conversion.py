@@ -16,6 +16,7 @@ from kerasnas.export.fidelity import check_file
 from kerasnas.export.origins import in_float, without_form
 from kerasnas.export.refusals import check_bits, check_layers, check_shapes
 from kerasnas.export.silence import silence
+from kerasnas.export.tensor_names import name_after_layers
 from kerasnas.export.touch_up import end_names, touch_up
 from kerasnas.utils.arrays import in_batches, in_memory, inputs_in_order
 
@@ -154,6 +155,7 @@ def convert_in_child(
         _run_child(folder, timeout, [layer.name for layer in model.layers])
         errors = folder / "errors.json"
         data = touch_up((folder / "model.tflite").read_bytes())
+        data = name_after_layers(data, _layer_names(model))
         return data, json.loads(errors.read_text()) if errors.exists() else []
 
 
@@ -167,13 +169,24 @@ def _as_read(array: np.ndarray, tensor: Any) -> np.ndarray:
 
 
 def _trained_quantized(model: Any) -> bool:
-    return any(type(layer).__name__.startswith("QuantizeWrapper") for layer in model.layers)
+    return any(_wrapped(layer) for layer in model.layers)
+
+
+def _wrapped(layer: Any) -> bool:
+    return type(layer).__name__.startswith("QuantizeWrapper")
+
+
+def _layer_names(model: Any) -> dict[str, str]:
+    """Names of the layers, without what quantization-aware training puts before them."""
+    return {layer.name: (layer.layer if _wrapped(layer) else layer).name for layer in model.layers}
 
 
 def _ranged(model: Any) -> bool:
     """Whether training has measured the ranges of all layers."""
-    own = ("InputLayer", "QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2")
-    return _trained_quantized(model) and all(type(layer).__name__ in own for layer in model.layers)
+    own = ("InputLayer", "QuantizeLayer")
+    return _trained_quantized(model) and all(
+        _wrapped(layer) or type(layer).__name__ in own for layer in model.layers
+    )
 
 
 def representative_samples(model: Any, data: Any) -> list[np.ndarray]:

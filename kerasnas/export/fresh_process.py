@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasnas.export.child import Child
-from kerasnas.export.model_file import ends
+from kerasnas.export.model_file import ends, keeps_state
 
 _CHILD = Path(__file__).with_name("runner.py")
 
@@ -47,8 +47,13 @@ def run_file(
             path.write_bytes(file)
         else:
             path = Path(file).absolute()
-        outputs = len(ends(path.read_bytes(), "output"))
-        job = {"file": str(path), "runtime": runtime, "outputs": outputs}
+        data = path.read_bytes()
+        job = {
+            "file": str(path),
+            "runtime": runtime,
+            "outputs": len(ends(data, "output")),
+            "stateful": keeps_state(data),
+        }
         (folder / "job.json").write_text(json.dumps(job))
         np.savez(folder / "x.npz", *arrays)
         how, said = _by(child, folder, timeout) if child else _alone(folder, timeout)

@@ -4,8 +4,8 @@ It needs numpy and the interpreter alone, so that a fresh process that runs it a
 folder as its argument, starts in a fraction of a second; without one it reads folders from its
 standard input, as `Child` hands them over. The folder holds `x.npz` and `job.json`:
 `file`, the path of the file, `runtime`, "litert", "reference" (LiteRT with its reference kernels)
-or "micro", and the number of `outputs`. `y.npz` is written into it, or `refused.txt` if the
-interpreter does not take the file.
+or "micro", the number of `outputs`, and whether the file is `stateful`. `y.npz` is written into it,
+or `refused.txt` if the interpreter does not take the file.
 """
 
 import json
@@ -56,14 +56,12 @@ class LiteRT:
     Args:
         data: Bytes of the file.
         reference: Whether to take the kernels that define results, and not the fast ones.
+        stateful: As `kerasnas.export.model_file.keeps_state` tells of the file.
     """
 
-    def __init__(self, data: bytes, reference: bool = False) -> None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-        self._interpreter = Interpreter(model_content=data, experimental_op_resolver_type=kernels)
-        self._interpreter.allocate_tensors()
+    def __init__(self, data: bytes, reference: bool = False, stateful: bool = False) -> None:
+        self._data, self._reference, self._stateful = data, reference, stateful
+        self._start()
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         self._input_indices = [tensor["index"] for tensor in inputs]
@@ -80,10 +78,21 @@ class LiteRT:
             for tensors in (inputs, outputs)
         )
 
+    def _start(self) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        kernels = OpResolverType.BUILTIN_REF if self._reference else OpResolverType.AUTO
+        self._interpreter = Interpreter(
+            model_content=self._data, experimental_op_resolver_type=kernels
+        )
+        self._interpreter.allocate_tensors()
+
     def invoke(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        """Runs one sample, as the file takes it and returns it."""
-        # What a recurrent layer remembers must not reach the next sample.
-        self._interpreter.reset_all_variables()
+        """Runs one sample, as the file takes it and returns it, from a fresh state."""
+        if self._stateful:
+            self._start()
+        else:
+            self._interpreter.reset_all_variables()
         for index, array in zip(self._input_indices, arrays, strict=True):
             self._interpreter.set_tensor(index, array)
         self._interpreter.invoke()
@@ -97,18 +106,26 @@ class Micro:
         data: Bytes of the file.
         inputs: Number of its inputs.
         outputs: Number of its outputs.
+        stateful: As `kerasnas.export.model_file.keeps_state` tells of the file.
     """
 
-    def __init__(self, data: bytes, inputs: int, outputs: int) -> None:
-        from tflite_micro import runtime
-
-        self._interpreter = runtime.Interpreter.from_bytes(data, arena_size=_ARENA)
+    def __init__(self, data: bytes, inputs: int, outputs: int, stateful: bool = False) -> None:
+        self._data, self._stateful = data, stateful
+        self._start()
         self.inputs = [_end(self._interpreter.get_input_details(i)) for i in range(inputs)]
         self.outputs = [_end(self._interpreter.get_output_details(i)) for i in range(outputs)]
 
+    def _start(self) -> None:
+        from tflite_micro import runtime
+
+        self._interpreter = runtime.Interpreter.from_bytes(self._data, arena_size=_ARENA)
+
     def invoke(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        """Runs one sample, as the file takes it and returns it."""
-        self._interpreter.reset()
+        """Runs one sample, as the file takes it and returns it, from a fresh state."""
+        if self._stateful:
+            self._start()
+        else:
+            self._interpreter.reset()
         for index, array in enumerate(arrays):
             self._interpreter.set_input(array, index)
         self._interpreter.invoke()
@@ -162,9 +179,9 @@ def main(folder: Path) -> None:
     runtime: LiteRT | Micro
     try:
         if job["runtime"] == "micro":
-            runtime = Micro(data, len(arrays), job["outputs"])
+            runtime = Micro(data, len(arrays), job["outputs"], job["stateful"])
         else:
-            runtime = LiteRT(data, reference=job["runtime"] == "reference")
+            runtime = LiteRT(data, job["runtime"] == "reference", job["stateful"])
     except (RuntimeError, ValueError) as error:
         (folder / "refused.txt").write_text(str(error))
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.layers import Tensor
-from kerasnas.hypermodels.operations import Operation, parse
+from kerasnas.hypermodels.operations import Operation, identity, parse
 from kerasnas.hypermodels.settled import Hyperparameters, decide, scope
 
 _SKIPS = ("none", "add", "concatenate")
@@ -47,7 +47,12 @@ class Block:
         return join([x, y], name=f"{self.name}_{self.skip}")
 
     def _match(self, x: Tensor, wanted: tuple[int, ...]) -> Tensor:
-        """Bring the input to where it can join the output: by a 1×1 convolution, as in ResNet."""
+        """Bring the input to where it can join the output, as ResNet does with a 1×1 convolution.
+
+        Its stride is a layer of its own: TensorFlow's gradient of a 1×1 convolution with strides
+        ends the process, or is wrong, for fewer than 16 channels and an odd batch
+        (https://github.com/uxlfoundation/oneDNN/issues/6035).
+        """
         shape = layers.shape_of(x)
         if len(wanted) == 1:
             if len(shape) > 1:
@@ -55,7 +60,8 @@ class Block:
             if self.skip == "add" and layers.shape_of(x) != wanted:
                 x = layers.dense(x, wanted[-1], name=f"{self.name}_skip_dense")
         elif shape[:-1] != wanted[:-1] or (self.skip == "add" and shape != wanted):
-            x = layers.conv(x, wanted[-1], 1, strides=self.strides, name=f"{self.name}_skip_conv")
+            x = identity(x, name=f"{self.name}_skip", strides=self.strides)
+            x = layers.conv(x, wanted[-1], 1, name=f"{self.name}_skip_conv")
         return x
 
 

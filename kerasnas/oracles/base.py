@@ -21,9 +21,10 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnas.oracles import genome
 from kerasnas.oracles.admission import Admission, describe, key_of
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.objectives import is_cost, members, of_file, resolve
+from kerasnas.oracles.objectives import direction, is_cost, members, of_file, resolve
 from kerasnas.oracles.proposal import Proposal, find
 from kerasnas.oracles.ranking import RankedOracle
+from kerasnas.utils.run_folder import check_name
 
 
 class Oracle(RankedOracle):
@@ -133,6 +134,8 @@ class Oracle(RankedOracle):
         # Ids of trials to be handed out again, and how often each trial was run.
         self._waiting: list[str] = []
         self._runs: dict[str, int] = collections.defaultdict(int)
+        self._starts: dict[str, int] = {}
+        self._uncleared: set[str] = set()
         self._enqueued: list[Values] = []
         self._enqueued_done = 0
         self._enqueued_saved = 0
@@ -306,6 +309,11 @@ class Oracle(RankedOracle):
         self._set_project_dir(os.fspath(directory), project_name)
         self._ensure_journal()
 
+    def _set_project_dir(self, directory: Any, project_name: Any) -> None:
+        # KerasTuner's tuner calls it before it deletes the folder, for `overwrite=True`.
+        check_name(project_name)
+        super()._set_project_dir(directory, project_name)
+
     # ------------------------------------------------------------------ one trial's life
 
     def create_trial(self, tuner_id: str) -> Trial:
@@ -334,7 +342,8 @@ class Oracle(RankedOracle):
                     return self._start(tuner_id, trial_id, response["values"])
             except BaseException:
                 # What did not become a trial must leave no trace in what comes next.
-                self._take_position(before)
+                if trial_id not in self.trials:
+                    self._take_position(before)
                 raise
             if response["status"] == TrialStatus.STOPPED:
                 self.tuner_ids.discard(tuner_id)
@@ -392,7 +401,7 @@ class Oracle(RankedOracle):
             directions = {objective.name: objective.direction for objective in self.objectives}
             for name, value in metrics.items():
                 if not trial.metrics.exists(name):
-                    trial.metrics.register(name, direction=directions.get(name))
+                    trial.metrics.register(name, directions.get(name) or direction(name))
                 trial.metrics.update(name, value, step=step)
             return trial
 
@@ -421,12 +430,17 @@ class Oracle(RankedOracle):
             if own.status == TrialStatus.COMPLETED:
                 self._score(own)
             self._runs[own.trial_id] += 1
-            if own.status == TrialStatus.INVALID:
-                if self._runs[own.trial_id] <= self.max_retries_per_trial:
-                    self._save_retry(own)
-                    return
-                own.status = TrialStatus.FAILED
-            self._save_end(own)
+            try:
+                if own.status == TrialStatus.INVALID:
+                    if self._runs[own.trial_id] <= self.max_retries_per_trial:
+                        self._save_retry(own)
+                        return
+                    own.status = TrialStatus.FAILED
+                self._save_end(own)
+            except OSError:
+                # With no room for its result it has not been run.
+                self._runs[own.trial_id] -= own.trial_id not in self._ended
+                raise
             self._check_consecutive_failures()
 
     def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:

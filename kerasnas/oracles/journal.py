@@ -1,13 +1,18 @@
-"""A journal that survives a kill at any instruction."""
+"""A journal that survives a kill at any instruction, and shows which of its lines were damaged."""
 
-import json
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
+
+from kerasnas.utils import sealed
+from kerasnas.utils.files import writing
 
 
 class Journal:
     """A file of JSON lines that only grows: one line an event, each written by one system call.
+
+    Each line is a record of `kerasnas.utils.sealed`, with its format and its checksum.
 
     Args:
         path: The file; it is created when the first event is appended.
@@ -32,19 +37,23 @@ class Journal:
             event: What JSON can hold.
             sync: Whether to wait until it is on the disk; without, it survives the process but not
                 a power cut.
+
+        Raises:
+            kerasnas.utils.files.CannotWriteError: There is no room for it, or the disk fails.
         """
-        line = (json.dumps(event, separators=(",", ":")) + "\n").encode()
-        descriptor = self._open()
-        try:
-            rest = line
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            if sync:
-                os.fsync(descriptor)
-        except BaseException:
-            # A full disk must not leave half a line that swallows the next event.
-            os.ftruncate(descriptor, self._end)
-            raise
+        line = (sealed.dumps(event) + "\n").encode()
+        with writing(self.path, len(line)):
+            descriptor = self._open()
+            try:
+                rest = line
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+                if sync:
+                    os.fsync(descriptor)
+            except BaseException:
+                # A full disk must not leave half a line that swallows the next event.
+                os.ftruncate(descriptor, self._end)
+                raise
         self._end += len(line)
 
     def close(self) -> None:
@@ -58,7 +67,9 @@ class Journal:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            # Through a symbolic link it would change a file that is none of the run's.
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+            self._descriptor = os.open(self.path, flags, 0o644)
             size = os.fstat(self._descriptor).st_size
             # A kill can leave the last line without its end; nothing may be glued to that.
             self._end = _end_of_last_line(self._descriptor, size)
@@ -67,15 +78,21 @@ class Journal:
         return self._descriptor
 
 
-def read(path: str | os.PathLike[str]) -> tuple[list[dict[str, Any]], list[int]]:
+def read(
+    path: str | os.PathLike[str], check: Callable[[dict[str, Any]], None] = lambda event: None
+) -> tuple[list[dict[str, Any]], list[int]]:
     """Reads the events of a journal, whatever state it is in.
 
     Args:
         path: The file; it need not exist.
+        check: Callable that raises a ValueError for an event that is none.
 
     Returns:
         The events, and the numbers of the lines that cannot be read. A last line without an end is
         an event that did not happen: it is left out and not counted.
+
+    Raises:
+        kerasnas.utils.sealed.NewerFormatError: A later version wrote it.
 
     Example:
 
@@ -87,17 +104,28 @@ def read(path: str | os.PathLike[str]) -> tuple[list[dict[str, Any]], list[int]]
         content = pathlib.Path(path).read_bytes()
     except FileNotFoundError:
         return [], []
+    *lines, rest = content.split(b"\n")
     events, unreadable = [], []
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
-            event = json.loads(line)
-        except ValueError:
-            event = None
-        if isinstance(event, dict):
+            event = sealed.loads(line)
+            check(event)
             events.append(event)
-        else:
+        except sealed.NewerFormatError:
+            raise
+        except ValueError:
             unreadable.append(number)
+    if _is_whole(rest[:-1]):
+        # Not a line that was never finished: its end was damaged.
+        unreadable.append(len(lines) + 1)
     return events, unreadable
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return bool(line) and bool(sealed.loads(line))
+    except ValueError:
+        return False
 
 
 def _end_of_last_line(descriptor: int, size: int) -> int:

@@ -19,7 +19,8 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnas.oracles import genome
 from kerasnas.oracles.base import Oracle
 from kerasnas.oracles.decision import Decision, plan_of
-from kerasnas.oracles.optuna_sampler import known_sampler, make_sampler, quiet, reseed
+from kerasnas.oracles.optuna_cmaes import PREFIXES, Replay, without_pickles
+from kerasnas.oracles.optuna_sampler import known_sampler, make_sampler, parts_of, quiet, reseed
 from kerasnas.oracles.optuna_space import Parameter, only, parameters_of
 from kerasnas.oracles.proposal import Proposal
 
@@ -28,9 +29,6 @@ from kerasnas.oracles.proposal import Proposal
 _ASKS = 50
 # Values of a running trial that its parameters repeat.
 _REPEATED = ":relative_params:"
-# CMA-ES keeps its distribution in the trials. Where other hyperparameters have become common to all
-# settings, it draws at random for ever, or breaks; without these it begins anew.
-_CMAES = ("cma:", "sepcma:", "cmawm:")
 
 
 class OptunaOracle(Oracle):
@@ -45,8 +43,10 @@ class OptunaOracle(Oracle):
     in Optuna. While a proposal is sought, it sees what was turned away as running, so that it looks
     elsewhere; after 50 asks for one trial, uniform samples follow.
 
-    CMA-ES searches only the numbers that every setting has, and draws the rest. Its resumed search
-    unpickles what the journal holds, as in Optuna: resume only folders that you trust.
+    CMA-ES searches only the numbers that every setting has, and draws the rest. Its distribution is
+    rebuilt from the trials: what Optuna pickles is neither written nor read. A sampler that is not
+    Optuna's own may unpickle what it noted in the journal: with one, resume only folders that you
+    trust.
 
     Args:
         objective: As in `kerasnas.oracles.Oracle`; a list where the sampler takes several.
@@ -91,9 +91,10 @@ class OptunaOracle(Oracle):
         self._parameters: dict[Decision, Parameter] = {}
         self._size = 0
         self._common: list[str] | None = None
-        # How many trials the study holds, and how many of them have ended there.
+        # How many trials the study holds, and the numbers of those that have ended there.
         self._added = 0
-        self._told = 0
+        self._told: list[int] = []
+        self._replay = Replay()
         # Attributes of the study that are in a lineage, and those that are not, before it is open.
         self._saved: dict[str, Any] = {}
         self._pending: dict[str, Any] = {}
@@ -173,7 +174,8 @@ class OptunaOracle(Oracle):
         self._storage = self._study._storage
         self._size = len(self.hyperparameters.space)
         self._parameters = parameters_of(self.hyperparameters)
-        self._added = self._told = 0
+        self._added, self._told = 0, []
+        self._replay = Replay()
         self._saved = {}
         for trial_id in self.start_order:
             self._saved.update(self._noted(trial_id).get("study", {}))
@@ -200,9 +202,10 @@ class OptunaOracle(Oracle):
         for trial_id in self.start_order[self._added :]:
             self._add(self.trials[trial_id])
             self._added += 1
-        for trial_id in self.end_order[self._told :]:
-            self._tell(self.start_order.index(trial_id), self.trials[trial_id])
-            self._told += 1
+        for trial_id in self.end_order[len(self._told) :]:
+            number = self.start_order.index(trial_id)
+            self._tell(number, self.trials[trial_id])
+            self._told.append(number)
 
     def _common_to_cmaes(self) -> list[str] | None:
         """The parameters that CMA-ES searches: the numbers that all settings have."""
@@ -218,10 +221,12 @@ class OptunaOracle(Oracle):
 
         values = genome.settle(self.hyperparameters, trial.hyperparameters.values)
         noted = self._noted(trial.trial_id)
-        attributes = noted.get("trial", {})
+        attributes = without_pickles(noted.get("trial", {}))
         if noted.get("common") != self._common:
+            # Where other hyperparameters have become common to all settings, CMA-ES would draw at
+            # random for ever, or break; without these it begins anew.
             attributes = {
-                name: value for name, value in attributes.items() if not name.startswith(_CMAES)
+                name: value for name, value in attributes.items() if not name.startswith(PREFIXES)
             }
         params, distributions = {}, {}
         for decision in genome.decisions_of(self.hyperparameters, values):
@@ -253,10 +258,21 @@ class OptunaOracle(Oracle):
 
     def _ask(self, rng: np.random.Generator) -> Any:
         """A new running trial of the study, of which nothing is suggested yet."""
+        import optuna
+
         sampler = copy.deepcopy(self._sampler)
         reseed(sampler, np.random.RandomState(int(rng.integers(2**32))))
+        for part in parts_of(sampler):
+            if isinstance(part, optuna.samplers.CmaEsSampler):
+                self._replay.lend(part, self._completed_there())
         self._study.sampler = sampler
         return self._study.ask()
+
+    def _completed_there(self) -> list[Any]:
+        """The study's completed trials, in the order of their ends."""
+        trials = self._study.get_trials(deepcopy=False)
+        ended = (trials[number] for number in self._told)
+        return [trial for trial in ended if trial.state.name == "COMPLETE"]
 
     def _attributes_of(self, trial: Any) -> dict[str, Any]:
         attributes = self._storage.get_trial(trial._trial_id).system_attrs

@@ -87,8 +87,22 @@ def make_sampler(known: Any, seed: int) -> Any:
         return getattr(optuna.samplers, known)(**kwargs)
 
 
-def reseed(thing: Any, seeds: np.random.RandomState, seen: set[int] | None = None) -> None:
+def reseed(sampler: Any, seeds: np.random.RandomState) -> None:
     """Seeds every generator of a sampler and of what it is made of."""
+    from optuna.samplers._lazy_random_state import LazyRandomState
+
+    for part in parts_of(sampler):
+        if isinstance(part, LazyRandomState):
+            part.rng.seed(seeds.randint(2**32, dtype=np.uint32))
+        elif isinstance(part, np.random.RandomState):
+            part.seed(seeds.randint(2**32, dtype=np.uint32))
+        elif isinstance(part, np.random.Generator):
+            kind = type(part.bit_generator)
+            part.bit_generator.state = kind(int(seeds.randint(2**32, dtype=np.uint32))).state
+
+
+def parts_of(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """A sampler, and what it is made of: samplers within it, and generators."""
     from optuna.samplers import BaseSampler
     from optuna.samplers._lazy_random_state import LazyRandomState
 
@@ -96,16 +110,12 @@ def reseed(thing: Any, seeds: np.random.RandomState, seen: set[int] | None = Non
     if id(thing) in seen:
         return
     seen.add(id(thing))
+    yield thing
     if isinstance(thing, LazyRandomState):
-        thing.rng.seed(seeds.randint(2**32, dtype=np.uint32))
-    elif isinstance(thing, np.random.RandomState):
-        thing.seed(seeds.randint(2**32, dtype=np.uint32))
-    elif isinstance(thing, np.random.Generator):
-        kind = type(thing.bit_generator)
-        thing.bit_generator.state = kind(int(seeds.randint(2**32, dtype=np.uint32))).state
-    elif isinstance(thing, BaseSampler) or type(thing).__module__.startswith("optuna."):
-        for part in getattr(thing, "__dict__", {}).values():
-            reseed(part, seeds, seen)
+        return
+    if isinstance(thing, BaseSampler) or type(thing).__module__.startswith("optuna."):
+        for part in list(getattr(thing, "__dict__", {}).values()):
+            yield from parts_of(part, seen)
 
 
 @contextlib.contextmanager

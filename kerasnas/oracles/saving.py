@@ -7,6 +7,8 @@ Every event is one line of `journal.jsonl`, which is the truth; `oracle.json` an
 import json
 import os
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras_tuner
@@ -14,9 +16,12 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import recovery
 from kerasnas.oracles.journal import Journal
-from kerasnas.utils.files import write_atomic
+from kerasnas.utils import sealed
+from kerasnas.utils.files import write_atomic, writing
+from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT, tidy
 
-_FORMAT = 1
+# A trial whose process ended so often before its first epoch was over has failed.
+_STARTS = 3
 
 
 class SavedOracle(keras_tuner.Oracle):
@@ -34,6 +39,9 @@ class SavedOracle(keras_tuner.Oracle):
     # Names under which each trial counts as tried.
     _keys: dict[str, list[str]]
     _runs: dict[str, int]
+    # Starts that count against each trial, and the trials that this process has started.
+    _starts: dict[str, int]
+    _uncleared: set[str]
     _waiting: list[str]
     # How much of the space and of the queue is in the journal, and of the trials in oracle.json.
     _space_saved: int
@@ -46,38 +54,100 @@ class SavedOracle(keras_tuner.Oracle):
         A trial that was running is handed out again, first, with the same id and values.
 
         Raises:
-            ValueError: The folder is of a search with another objective, strategy or hypermodel.
+            ValueError: The folder is of a search with another objective, strategy or hypermodel, or
+                of a later version of kerasnas, or its files say what no search can have been.
         """
         with self._lock:
             folder = self.folder
+            tidy(folder)
             found = recovery.recover(folder)
             self._check_header(found.header)
-            self._journal = Journal(os.path.join(folder, recovery.JOURNAL))
-            self._restore_space(found.space)
-            self._space_saved = found.journaled.space
-            self.lineage.clear()
-            self._restore_trials(found)
-            queued, self._enqueued = self._enqueued, found.enqueued
-            self._enqueued_saved = found.journaled.enqueued
-            self._enqueued += [values for values in queued if values not in found.enqueued]
-            if found.state is not None:
-                self._take_position(found.state)
-            if found.header is not None:
-                self.seed = found.header["seed"]
-            if not found.journaled.header:
+            self._journal = Journal(os.path.join(folder, JOURNAL))
+            header_saved, self._space_saved, self._enqueued_saved = found.journaled
+            with self._believing():
+                self._restore_space(found.space)
+                self.lineage.clear()
+                self._restore_trials(found)
+                queued, self._enqueued = self._enqueued, found.enqueued
+                self._enqueued += [values for values in queued if values not in found.enqueued]
+                if found.state is not None:
+                    self._take_position(found.state)
+                if found.header is not None:
+                    self.seed = found.header["seed"]
+            if not header_saved:
                 self._append(self._header())
             self._save_space_and_queue()
             for trial_id in found.unjournaled:
                 trial = self.trials[trial_id]
                 self._append(self._created(trial, state=False))
                 if trial_id in self._ended:
-                    self._append({"event": "ended", **_record(trial)})
+                    place = self.end_order.index(trial_id)
+                    self._append({"event": "ended", **_record(trial), "at": place})
             for trial_id in found.stale:
                 self._save_trial(self.trials[trial_id])
             self._remember_all()
             self.stop_reason = None
             if self.completed:
                 self.snapshot()
+
+    def note_start(self, trial_id: str) -> None:
+        """Journals that a tuner begins to run a trial, in case that its process does not survive.
+
+        Args:
+            trial_id: A running trial.
+        """
+        with self._lock:
+            self._append({"event": "started", "trial": trial_id})
+            self._uncleared.add(trial_id)
+
+    def clear_start(self, trial_id: str) -> None:
+        """Journals that the last start of a trial does not count against it; only once a start.
+
+        Args:
+            trial_id: A trial of which an epoch is over, or that the search left by itself.
+        """
+        with self._lock:
+            if trial_id in self._uncleared:
+                self._append({"event": "cleared", "trial": trial_id})
+                self._uncleared.discard(trial_id)
+
+    def fail_crashed(self) -> list[Trial]:
+        """Fails the trials that have ended their processes too often to be tried again.
+
+        Returns:
+            The trials: those whose process has ended three times before their first epoch was over.
+        """
+        with self._lock:
+            crashed = [
+                self.trials[name] for name in self._waiting if self._starts.get(name, 0) >= _STARTS
+            ]
+            for trial in crashed:
+                trial.status = TrialStatus.FAILED
+                trial.message = (
+                    f"its process ended {self._starts[trial.trial_id]} times before its first "
+                    "epoch was over: a crash of the runtime, memory that ran out, or a kill. "
+                    "`retry_failed=True` runs it again"
+                )
+                self._runs[trial.trial_id] += 1
+                self._save_end(trial)
+            return crashed
+
+    def retry_failed(self) -> int:
+        """Queues all failed trials to be run again, with the same ids and values.
+
+        Returns:
+            How many there are.
+        """
+        with self._lock:
+            failed = [
+                name for name in self.end_order if self.trials[name].status == TrialStatus.FAILED
+            ]
+            for name in failed:
+                self._append({"event": "requeued", "trial": name})
+            if failed:
+                # What strategies have derived from the order of ends is derived anew.
+                self.reload()
+            return len(failed)
 
     def save(self) -> None:
         """Writes `oracle.json` when enough has happened; the journal has everything already."""
@@ -88,8 +158,8 @@ class SavedOracle(keras_tuner.Oracle):
     def snapshot(self) -> None:
         """Writes `oracle.json`, in KerasTuner's format, in one step."""
         with self._lock:
-            path = os.path.join(self.folder, "oracle.json")
-            write_atomic(path, json.dumps(self.get_state()))
+            path = os.path.join(self.folder, SNAPSHOT)
+            write_atomic(path, sealed.dumps(self.get_state()))
             self._snapshot_size = len(self.end_order)
 
     def get_state(self) -> dict[str, Any]:
@@ -147,6 +217,7 @@ class SavedOracle(keras_tuner.Oracle):
                 **_record(trial),
                 "runs": self._runs[trial.trial_id],
                 "keys": self._keys_of(trial),
+                "at": len(self.end_order),
             },
             sync=True,
         )
@@ -181,10 +252,11 @@ class SavedOracle(keras_tuner.Oracle):
         if len(space) > self._space_saved:
             new = keras_tuner.HyperParameters()
             new.merge(space[self._space_saved :])
-            self._append({"event": "space", "hyperparameters": new.get_config()["space"]})
+            configs = new.get_config()["space"]
+            self._append({"event": "space", "hyperparameters": configs, "at": self._space_saved})
             self._space_saved = len(space)
         for values in self._enqueued[self._enqueued_saved :]:
-            self._append({"event": "enqueued", "values": values})
+            self._append({"event": "enqueued", "values": values, "at": self._enqueued_saved})
             self._enqueued_saved += 1
 
     def _created(self, trial: Trial, state: bool = True) -> dict[str, Any]:
@@ -199,13 +271,15 @@ class SavedOracle(keras_tuner.Oracle):
 
     def _save_trial(self, trial: Trial) -> None:
         path = recovery.trial_file(self.folder, trial.trial_id)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(path, json.dumps(trial.get_state()))
+        text = sealed.dumps(trial.get_state())
+        with writing(path, len(text)):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_atomic(path, text)
 
     def _ensure_journal(self) -> None:
         if self._journal is not None:
             return
-        path = os.path.join(self.folder, recovery.JOURNAL)
+        path = os.path.join(self.folder, JOURNAL)
         if os.path.exists(path):
             # Killed before the tuner had saved anything, which then does not call reload.
             self.reload()
@@ -217,7 +291,6 @@ class SavedOracle(keras_tuner.Oracle):
     def _header(self) -> dict[str, Any]:
         return {
             "event": "header",
-            "format": _FORMAT,
             "oracle": type(self).__name__,
             "objective": [[objective.name, objective.direction] for objective in self.objectives],
             "settings": self.settings(),
@@ -229,7 +302,7 @@ class SavedOracle(keras_tuner.Oracle):
         if saved is None:
             return
         now = json.loads(json.dumps(self._header()))
-        for part in ("format", "oracle", "objective", "settings", "identity"):
+        for part in ("oracle", "objective", "settings", "identity"):
             # A plain tuner knows no identity; that is no contradiction.
             if part == "identity" and not (saved[part] and now[part]):
                 continue
@@ -239,6 +312,18 @@ class SavedOracle(keras_tuner.Oracle):
                     f"{reprlib.repr(saved[part])}. Pass overwrite=True to replace it, or another "
                     f"project_name. Received: {reprlib.repr(now[part])}"
                 )
+
+    @contextmanager
+    def _believing(self) -> Iterator[None]:
+        """Says of which folder it is that its files make no sense."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+            raise ValueError(
+                f"The run in {self.folder} cannot be read: its files are damaged, or no search has "
+                f"written them ({type(error).__name__}: {error}). Choose another `project_name`, "
+                "or pass `overwrite=True` to delete it"
+            ) from error
 
     def _restore_space(self, configs: list[dict[str, Any]]) -> None:
         here = self.hyperparameters
@@ -252,6 +337,8 @@ class SavedOracle(keras_tuner.Oracle):
         self.start_order, self.end_order = list(found.trials), found.ended
         self._ended = set(found.ended)
         self._waiting = []
+        self._starts = {name: record["starts"] for name, record in found.trials.items()}
+        self._uncleared = set()
         for trial_id, record in found.trials.items():
             trial = Trial(self._with_values(record["values"]), trial_id, record["status"])
             trial.score, trial.best_step = record["score"], record["best_step"] or 0

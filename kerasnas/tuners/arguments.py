@@ -88,6 +88,15 @@ def check_oracle(oracle: keras_tuner.Oracle, executions_per_trial: Any, hypermod
         )
 
 
+def check_retry_failed(retry_failed: Any, oracle: keras_tuner.Oracle) -> None:
+    """Raise if failed trials are to be run again by an oracle that cannot."""
+    if retry_failed and not hasattr(oracle, "retry_failed"):
+        raise ValueError(
+            "Argument `retry_failed` needs an oracle of kerasnas.oracles. "
+            f"Received: retry_failed={retry_failed!r}, oracle of type {type(oracle).__name__}"
+        )
+
+
 def check_warm_start(warm_start: Any, oracle: keras_tuner.Oracle) -> WarmStart | list[Values]:
     """Read what is trained first: settings, or how to find them."""
     if warm_start is None:

@@ -5,9 +5,7 @@ Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engin
 
 import contextlib
 import gc
-import json
 import os
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +17,8 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.hardware.budget import Budget
-from kerasnas.hypermodels.hypermodel import NotSketchable
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
+from kerasnas.oracles.events import check_ids
 from kerasnas.oracles.objectives import is_cost, members
 from kerasnas.tuners import arguments, deployed, inputs, run_file
 from kerasnas.tuners.answers import Answers
@@ -29,7 +28,8 @@ from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, re
 from kerasnas.tuners.space import discover
 from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
 from kerasnas.tuners.warm_start import WarmStart, first_settings
-from kerasnas.utils.files import write_atomic
+from kerasnas.utils import run_folder, sealed
+from kerasnas.utils.files import CannotWriteError, write_atomic
 from kerasnas.utils.session import kept_random_state, seeded
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
@@ -64,7 +64,10 @@ class Tuner(Answers):
         seed: Seed of the training, and of an oracle that is not passed; by default the oracle's.
         directory: Folder of the runs.
         project_name: Folder of this run in it. A run found there is resumed.
-        overwrite: Whether to delete a run found there; done when the search begins.
+        overwrite: Whether to delete a run found there; done when the search begins. Files beside
+            it that are not the run's are kept.
+        retry_failed: Whether the next search first runs the failed trials of a resumed run again;
+            `search(..., retry_failed=True)` is the same.
         executions_per_trial: How often a trial is trained; its score is the mean.
         optimizer: Takes the place of the hypermodel's, as in KerasTuner.
         loss: Takes the place of the hypermodel's.
@@ -72,10 +75,14 @@ class Tuner(Answers):
         max_model_size: Largest number of parameters of a built model.
         distribution_strategy: A `tf.distribute.Strategy` for every trial.
         tuner_id: Name of this tuner among several that share an oracle.
+        fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
+            up to 2,048 training samples before a validation, where an epoch has too few steps to
+            settle them: without that, scores of short trainings are noise.
 
     Raises:
         TypeError: An argument of the wrong type, or a hypermodel that builds no Keras model.
-        ValueError: An argument out of range, or a run folder of another hypermodel or objective.
+        ValueError: An argument out of range, a run folder of another hypermodel or objective, or,
+            with `overwrite`, a folder that holds no run or is a symbolic link.
 
     Example:
 
@@ -104,6 +111,7 @@ class Tuner(Answers):
         directory: str | os.PathLike[str] | None = None,
         project_name: str | None = None,
         overwrite: bool = False,
+        retry_failed: bool = False,
         executions_per_trial: int = 1,
         optimizer: Any = None,
         loss: Any = None,
@@ -111,25 +119,35 @@ class Tuner(Answers):
         max_model_size: int | None = None,
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
+        fresh_statistics: bool = True,
     ) -> None:
         if hypermodel is not None or type(self).run_trial is TrialRunner.run_trial:
             arguments.check_hypermodel(hypermodel)
+        if loss is not None and isinstance(hypermodel, HyperModel):
+            hypermodel.check_loss(loss)
         made = arguments.choose_oracle(oracle, hypermodel, objective, max_trials, seed)
         arguments.check_oracle(made, executions_per_trial, hypermodel)
         arguments.check_budget(budget, made)
         inputs.check_positive("executions_per_trial", executions_per_trial)
+        arguments.check_retry_failed(retry_failed, made)
         self.max_time = inputs.parse_duration(max_time)
         self.budget = budget
         self._warm_start = arguments.check_warm_start(warm_start, made)
         self._name = arguments.name_of(hypermodel if hypermodel is not None else type(self))
-        self._overwrite = overwrite
+        # KerasTuner's workers share the folder: only the chief may delete it.
+        self._overwrite = overwrite and not self._is_worker()
+        self._retry_failed = retry_failed
         self._gate: Gate | None = None
         self._first_model: keras.Model | None = None
         self._saved = ""
         self._file_scores = []
+        self._fresh_statistics = fresh_statistics
+        self._said: set[str] = set()
+        self._progress: Progress | None = None
         # What building the space needs, before KerasTuner's constructor sets it.
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
         self.distribution_strategy = distribution_strategy
+        run_folder.check(directory or ".", project_name or "untitled_project", self._overwrite)
         # KerasTuner's constructor would reload, or delete the folder, before anything is checked;
         # without a file of the tuner it goes to `_populate_initial_space`, which decides.
         self._get_tuner_fname: Callable[[], str] = lambda: ""
@@ -157,7 +175,8 @@ class Tuner(Answers):
             if hasattr(self.oracle, "identity"):
                 self.oracle.identity = self._identity
             self._identity = {**self._identity, "objective": str(self.oracle.objective)}
-            if not self._overwrite and self._has_run():
+            folder = os.path.join(self.directory, self.project_name)
+            if not self._overwrite and run_folder.has_run(folder):
                 self.reload()
 
     def _find_space(self) -> tuple[list[str], str]:
@@ -183,12 +202,6 @@ class Tuner(Answers):
         self.oracle.update_space(hp)
         return sorted({repr(found) for found in hp.space if found.name in names}), network
 
-    def _has_run(self) -> bool:
-        folder = os.path.join(self.directory, self.project_name)
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        own = (f"{self.tuner_id}.json", "oracle.json", "journal.jsonl")
-        return any(name in own or name.startswith("trial_") for name in names)
-
     def reload(self) -> None:
         """Read the run in the project's folder.
 
@@ -196,6 +209,9 @@ class Tuner(Answers):
             ValueError: It belongs to another hypermodel or objective, or its oracle's file cannot
                 be read.
         """
+        ours = hasattr(self.oracle, "snapshot")
+        if not ours:
+            run_folder.tidy(self.project_dir)
         state = run_file.read(TrialRunner._get_tuner_fname(self))
         identity = state.pop("identity", self._identity)
         if identity != self._identity:
@@ -204,16 +220,27 @@ class Tuner(Answers):
                 f"The run in {self.project_dir} is another search: {difference}. "
                 "Choose another `project_name`, or pass `overwrite=True` to delete it"
             )
+        if ours:
+            self.oracle.reload()
+        else:
+            self._reload_theirs()
+        if state:
+            self.set_state(state)
+
+    def _reload_theirs(self) -> None:
+        """Let an oracle of KerasTuner's read its files, and check the names that it has found."""
         try:
             self.oracle.reload()
-        except (json.JSONDecodeError, FileNotFoundError) as error:
+            check_ids(trial.trial_id for trial in self._trials())
+            check_ids(
+                trial.hyperparameters.values.get("tuner/trial_id", "0") for trial in self._trials()
+            )
+        except (LookupError, TypeError, AttributeError, ValueError, OSError, RuntimeError) as error:
             raise ValueError(
                 f"The oracle's files in {self.project_dir} cannot be read: {error}. Choose another "
                 "`project_name`, pass `overwrite=True`, or use an oracle of kerasnas.oracles, "
                 "which reads what is left"
             ) from error
-        if state:
-            self.set_state(state)
 
     def save(self) -> None:
         """Write the oracle's files and the tuner's own."""
@@ -229,14 +256,14 @@ class Tuner(Answers):
             self.oracle.save()
 
     def _save_tuner_file(self) -> None:
-        text = json.dumps({**self.get_state(), "identity": self._identity})
+        text = sealed.dumps({**self.get_state(), "identity": self._identity})
         if text != self._saved:
             write_atomic(self._get_tuner_fname(), text)
             self._saved = text
 
     def _clear_folder(self) -> None:
         if self._overwrite:
-            shutil.rmtree(os.path.join(self.directory, self.project_name), ignore_errors=True)
+            run_folder.delete_run(self.directory, self.project_name)
             self._overwrite = False
 
     def enqueue(self, values: dict[str, Any]) -> None:
@@ -264,16 +291,25 @@ class Tuner(Answers):
         Args:
             *fit_args: Positional arguments of `fit`, such as x and y.
             **fit_kwargs: Keyword arguments of `fit`. `verbose` is 0 for nothing, 1 for a line a
-                trial, 2 to have Keras's own lines too.
+                trial, 2 to have Keras's own lines too. `retry_failed=True` first runs the trials
+                again that have failed.
 
         Raises:
             ValueError: Data of different lengths or none, an objective that training does not
                 report, or a budget that no proposal meets.
             RuntimeError: Not one trial was completed.
+            OSError: A file cannot be written, by the search or by the training: there is no room,
+                or the disk fails. The trial stays to be run.
         """
         verbose = arguments.verbosity(fit_kwargs)
+        retry_failed = fit_kwargs.pop("retry_failed", self._retry_failed)
+        arguments.check_retry_failed(retry_failed, self.oracle)
         self._check_search(fit_args, fit_kwargs)
         self._clear_folder()
+        crashed = self.oracle.fail_crashed() if hasattr(self.oracle, "fail_crashed") else []
+        if retry_failed:
+            self.oracle.retry_failed()
+        self._retry_failed = False
         if distribute.is_chief_oracle():
             super().search(*fit_args, **fit_kwargs)
             return
@@ -283,10 +319,12 @@ class Tuner(Answers):
         trials = self._trials()
         done = [trial for trial in trials if trial.status in ("COMPLETED", "FAILED")]
         total = self.oracle.max_trials
-        progress = Progress(verbose, total, len(done), deadline)
+        self._progress = progress = Progress(verbose, total, len(done), deadline)
         chosen = getattr(self.oracle, "chosen", None)
         if chosen:
             progress.say(f"Strategy: {chosen}")
+        for trial in crashed:
+            progress.say(f"trial {trial.trial_id} has failed: {trial.message}")
         if done:
             progress.say(f"Resuming {self.project_dir}: {len(done)} trials are done")
         self.on_search_begin()
@@ -296,12 +334,22 @@ class Tuner(Answers):
                 if not trials:
                     self._start_warm(progress, fit_args, fit_kwargs)
                 failures, completed = self._run_trials(progress, deadline, fit_args, fit_kwargs)
-        except KeyboardInterrupt:
-            progress.say("Interrupted. Run it again to go on from here")
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                progress.say("Interrupted. Run it again to go on from here")
+            if isinstance(error, CannotWriteError):
+                progress.say(
+                    "Stopped: a file cannot be written. Make room and run it again to go on from "
+                    "here: no trial has failed for it"
+                )
+            # The journal has everything, and the error at hand says more than one of saving.
+            with contextlib.suppress(OSError):
+                self._save_oracle()
             raise
+        else:
+            self._save_oracle()
         finally:
             progress.close()
-            self._save_oracle()
         self.on_search_end()
         stop_reason = getattr(self.oracle, "stop_reason", None)
         if not completed and failures:
@@ -335,6 +383,11 @@ class Tuner(Answers):
             )
         for values in settings:
             self.oracle.enqueue(values)
+
+    def _say_once(self, text: str) -> None:
+        if self._progress is not None and text not in self._said:
+            self._said.add(text)
+            self._progress.say(text)
 
     def _trains_itself(self) -> bool:
         """Whether what the arguments of `search` mean is the user's own business."""
@@ -373,9 +426,10 @@ class Tuner(Answers):
             # would visit: 7 ms more a trial. Between two trials only such leftovers are frozen.
             gc.collect()
             gc.freeze()
-            self.on_trial_begin(trial)
-            self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
-            self.on_trial_end(trial)
+            with self._noted_start(trial):
+                self.on_trial_begin(trial)
+                self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+                self.on_trial_end(trial)
             ended = self.oracle.get_trial(trial.trial_id)
             outcome: dict[str, float] | str = reason(ended.message)
             if ended.status == "COMPLETED":
@@ -400,6 +454,20 @@ class Tuner(Answers):
                 getattr(self.oracle, "repaired", 0),
             )
         return failures, bool(self.get_best_trials(1))
+
+    @contextlib.contextmanager
+    def _noted_start(self, trial: Trial) -> Iterator[None]:
+        """Journal that a trial starts; an error that leaves it has not ended the process."""
+        if not hasattr(self.oracle, "note_start"):
+            yield
+            return
+        self.oracle.note_start(trial.trial_id)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.oracle.clear_start(trial.trial_id)
+            raise
 
     def _reached(self, trial: Trial) -> dict[str, float]:
         objectives = self._objectives()
@@ -454,6 +522,8 @@ class Tuner(Answers):
             for objective in members(self.oracle.objective):
                 if not is_cost(objective.name):
                     inputs.check_objective(objective, model, fit)
+            for objective, _ in getattr(self.oracle, "limits", ()):
+                inputs.check_direction(objective, model)
             if files:
                 deployed.check_model(model)
         self._first_model = None

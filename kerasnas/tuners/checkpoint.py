@@ -1,15 +1,20 @@
 """The weights of a trial's best epoch: kept while it trains, written once, read back."""
 
-import json
+import hashlib
 import math
-import os
+import pathlib
 from typing import Any
 
+import h5py
 import keras
 import keras_tuner
 import numpy as np
 
+from kerasnas.utils import sealed
+from kerasnas.utils.files import check_room, replacing
+
 _SUFFIX = ".weights.h5"  # keras.Model.save_weights takes no other.
+_PER_ARRAY, _PER_FILE = 1024, 8192  # Bytes that HDF5 adds, a little more than measured.
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -25,6 +30,7 @@ class BestEpoch(keras.callbacks.Callback):
     Attributes:
         epochs: Number of epochs trained, in the last execution.
         params: Number of weights of the model.
+        sha256: Of the file written, in hexadecimal digits.
     """
 
     def __init__(self, objective: keras_tuner.Objective, path: str) -> None:
@@ -33,6 +39,7 @@ class BestEpoch(keras.callbacks.Callback):
         self.path = path
         self.epochs = 0
         self.params: int | None = None
+        self.sha256: str | None = None
         self._worst = -math.inf if objective.direction == "max" else math.inf
         self._best, self._written = self._worst, self._worst
         self._weights: list[np.ndarray] | None = None
@@ -76,10 +83,13 @@ class BestEpoch(keras.callbacks.Callback):
         if best != self._worst and not self.objective.better_than(best, self._written):
             return
         self._written = best
-        temporary = f"{self.path.removesuffix(_SUFFIX)}.tmp{_SUFFIX}"
-        self.model.save_weights(temporary)
+        size = sum(value.nbytes + _PER_ARRAY for value in weights) + _PER_FILE
         # The flush of the journal that ends the trial comes after: one flush a trial serves both.
-        os.replace(temporary, self.path)
+        with replacing(self.path, size, _SUFFIX) as temporary:
+            # HDF5 (1.14) would keep the file open, and try to write it again and again.
+            check_room(temporary, size)
+            self.model.save_weights(temporary)
+            self.sha256 = _sha256(temporary)
 
 
 def build_optimizer(model: keras.Model) -> None:
@@ -88,35 +98,62 @@ def build_optimizer(model: keras.Model) -> None:
         model.optimizer.build(model.trainable_variables)
 
 
-def load_weights(model: keras.Model, checkpoint: str, build_config: str) -> None:
+def load_weights(
+    model: keras.Model, checkpoint: str, build_config: str, sha256: str | None
+) -> None:
     """Give a model the weights and the optimizer's state of a trial's best epoch.
 
     Args:
         model: The model, built or not.
         checkpoint: Path of the weights.
         build_config: Path of the build config, read if the model is not built.
+        sha256: What `BestEpoch` noted of the file; None where nothing did.
 
     Raises:
-        ValueError: A file is missing, cannot be read or belongs to another architecture.
+        ValueError: A file is missing, damaged, cannot be read or belongs to another architecture.
     """
     path = build_config
     try:
         if not model.built:
-            with open(build_config, encoding="utf-8") as file:
-                model.build_from_config(json.load(file))
+            model.build_from_config(sealed.loads(pathlib.Path(build_config).read_bytes()))
             # Keras (3.15) builds the layers of a subclassed model, and forgets to say so of itself.
             model.built = True
         # Weights loaded before that would leave the moments and the step count at zero.
         build_optimizer(model)
         path = checkpoint
+        if sha256 not in (None, _sha256(checkpoint)):
+            raise ValueError("it is damaged: these are not the bytes that the trial has written")
+        _check_whole(checkpoint)
         model.load_weights(checkpoint)
     except FileNotFoundError as error:
         raise ValueError(
             f"The trial left no checkpoint at {path}: a `fit` of your own must pass on the "
             "callbacks that it is given"
         ) from error
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # HDF5 and Keras raise nearly all there are for a damaged file.
         raise ValueError(f"The checkpoint {path} cannot be read: {error}") from error
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_whole(path: str) -> None:
+    """Refuse an HDF5 file whose links or arrays lead to other files, which Keras would read."""
+
+    def check(name: str, found: Any) -> None:
+        if isinstance(found, h5py.Dataset):
+            inside = not found.external and not found.is_virtual
+        else:
+            links = [found.get(child, getlink=True) for child in found]
+            inside = all(isinstance(link, h5py.HardLink) for link in links)
+        if not inside:
+            raise ValueError(f"{name} leads out of it")
+
+    with h5py.File(path) as file:
+        check("/", file)
+        file.visititems(check)
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -1,6 +1,5 @@
 """One trial as a plain dict."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.pareto import running_hypervolume
+from kerasnas.tuners import run_file
 from kerasnas.tuners.progress import reason
 
 
@@ -22,7 +22,7 @@ def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) ->
     Returns:
         A dict; what is not known is None.
     """
-    record = _read(record_path)
+    record = run_file.read(record_path)
     lineage = lineage or {}
     return {
         "trial_id": trial.trial_id,
@@ -40,6 +40,7 @@ def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) ->
         "epochs": record.get("epochs"),
         "best_step": trial.best_step,
         "duration": record.get("seconds"),
+        "statistics_duration": record.get("statistics_seconds"),
         "parents": list(lineage.get("parents", [])),
         "operator": lineage.get("operator"),
         "message": reason(trial.message) if trial.message else None,
@@ -67,11 +68,3 @@ def add_trade_off(results: list[dict[str, Any]], oracle: Oracle) -> None:
         volume = volumes.get(result["trial_id"])
         result["pareto"] = result["trial_id"] in front
         result["hypervolume"] = None if volume is None else float(volume)
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return {}

@@ -1,8 +1,10 @@
-"""The tuner's own file in a run's folder: what the run is, and the state of a subclass."""
+"""The tuner's own files in a run's folder: what the run is, and what it noted of each trial."""
 
-import json
+import pathlib
 import warnings
 from typing import Any
+
+from kerasnas.utils import sealed
 
 _SHOWN = 3  # Entries of a list in an error.
 
@@ -17,10 +19,9 @@ def read(path: str) -> dict[str, Any]:
         What it holds.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            state = json.load(file)
-        if not isinstance(state, dict):
-            raise ValueError(f"expected an object, found {type(state).__name__}")
+        state = sealed.loads(pathlib.Path(path).read_bytes())
+        if not isinstance(state.get("identity", {}), dict):
+            raise ValueError("its identity is no object")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

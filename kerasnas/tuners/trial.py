@@ -4,9 +4,9 @@ Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engin
 `engine/base_tuner.py`, `engine/tuner_utils.py`).
 """
 
+import contextlib
 import functools
 import gc
-import json
 import math
 import os
 import statistics
@@ -25,12 +25,16 @@ from kerasnas.hardware.budget import LIMITS
 from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.oracles.admission import describe as describe_violations
 from kerasnas.oracles.objectives import COSTS, is_cost, members
-from kerasnas.tuners import deployed
+from kerasnas.tuners import deployed, run_file
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
+from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.reporting import Reporter
-from kerasnas.utils.files import write_atomic
+from kerasnas.utils import sealed
+from kerasnas.utils.files import CannotWriteError, disk_error, write_atomic
+from kerasnas.utils.layers import every_layer
 from kerasnas.utils.session import clear_session, kept_random_state, seeded
+from kerasnas.utils.strided_pointwise import dangerous_transposed, subsample_first
 
 _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
@@ -42,6 +46,8 @@ class TrialRunner(keras_tuner.Tuner):
     _gate: Gate | None
     _seed: int
     _file_scores: list[dict[str, float]]  # Of the running trial, one for each execution.
+    _fresh_statistics: bool
+    _say_once: Callable[[str], None]
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         """Build and fit a trial's model, once for each execution.
@@ -60,10 +66,18 @@ class TrialRunner(keras_tuner.Tuner):
             kwargs["initial_epoch"] = values["tuner/initial_epoch"]
         callbacks = kwargs.pop("callbacks", None)
         best = BestEpoch(self._trained_objective(), self._get_checkpoint_fname(trial.trial_id))
+        fresh = FreshStatistics(self._say_once) if self._fresh_statistics else None
         costs = self._costs(trial)
         scored = self._file_score(trial, args, kwargs)
         started = time.monotonic()
         results = []
+
+        def note() -> None:
+            record: dict[str, Any] = {"seconds": time.monotonic() - started, **costs}
+            record |= {"epochs": best.epochs, "checkpoint_sha256": best.sha256}
+            record["statistics_seconds"] = 0.0 if fresh is None else fresh.seconds
+            write_atomic(self._record_fname(trial.trial_id), sealed.dumps(record))
+
         try:
             for execution in range(self.executions_per_trial):
                 clear_session()
@@ -72,14 +86,18 @@ class TrialRunner(keras_tuner.Tuner):
                     copies = self._trial_callbacks(callbacks, trial, execution)
                     # After the best epoch is kept, and before another callback ends the training.
                     watchers = [best, *self._reporters(trial)]
-                    fit_kwargs = {**kwargs, "callbacks": [*copies, *watchers]}
+                    first = [fresh] if fresh is not None else []
+                    fit_kwargs = {**kwargs, "callbacks": [*first, *copies, *watchers]}
                     results.append(self._build_and_fit_model(trial, *args, **fit_kwargs))
                     best.write()
                     if scored is not None:
                         self._file_scores.append(scored(best.model))
-        finally:
-            record = {"seconds": time.monotonic() - started, "epochs": best.epochs, **costs}
-            write_atomic(self._record_fname(trial.trial_id), json.dumps(record))
+        except BaseException:
+            # It says more than that it cannot be noted.
+            with contextlib.suppress(CannotWriteError):
+                note()
+            raise
+        note()
         return results
 
     def _file_score(
@@ -112,10 +130,17 @@ class TrialRunner(keras_tuner.Tuner):
         return getattr(self.oracle, "objectives", [self.oracle.objective])
 
     def _reporters(self, trial: Trial) -> list[keras.callbacks.Callback]:
+        reporters: list[keras.callbacks.Callback] = []
         report = getattr(self.oracle, "report", None)
-        if report is None:
-            return []
-        return [Reporter(functools.partial(report, trial.trial_id), self._trained_objective())]
+        if report is not None:
+            partial = functools.partial(report, trial.trial_id)
+            reporters.append(Reporter(partial, self._trained_objective()))
+        clear = getattr(self.oracle, "clear_start", None)
+        if clear is not None:
+            # Last: an epoch is over when all other callbacks have survived its end.
+            over = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: clear(trial.trial_id))
+            reporters.append(over)
+        return reporters
 
     def _costs(self, trial: Trial) -> dict[str, float]:
         values = trial.hyperparameters.values.items()
@@ -152,10 +177,12 @@ class TrialRunner(keras_tuner.Tuner):
         if "verbose" not in kwargs and len(args) <= _BEFORE_VERBOSE:
             # A default, not an argument: a `fit` of the user's own may pass `verbose` itself.
             model.fit = functools.partial(model.fit, verbose=0)
+        for callback in kwargs["callbacks"]:
+            if isinstance(callback, FreshStatistics):
+                callback.watch(model)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
-        write_atomic(
-            self._get_build_config_fname(trial.trial_id), json.dumps(model.get_build_config())
-        )
+        config = model.get_build_config() or {}
+        write_atomic(self._get_build_config_fname(trial.trial_id), sealed.dumps(config))
         tuner_utils.validate_trial_results(results, self._trained_objective(), "HyperModel.fit()")
         return results
 
@@ -164,7 +191,23 @@ class TrialRunner(keras_tuner.Tuner):
             model = self.hypermodel.build(hp)
             check_model(model)
             self._override_compile_args(model)
+        self._avoid_native_crashes(model)
         return model
+
+    def _avoid_native_crashes(self, model: keras.Model) -> None:
+        layers = every_layer(model)
+        fault = (
+            "TensorFlow's gradient of a convolution with a kernel of 1, strides and fewer than 16 "
+            "channels can end the process, or be wrong, where a batch is odd (oneDNN issue 6035)"
+        )
+        if subsample_first(layers):
+            self._say_once(f"{fault}: such layers subsample their input first, which is the same")
+        transposed = dangerous_transposed(layers)
+        if transposed:
+            self._say_once(
+                f"{fault}. So can that of the transposed {transposed[0].name!r}: give it a larger "
+                "kernel, 16 filters or more, or batches of even numbers only"
+            )
 
     def _build_with_recipe(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Build a model, and read all that a trial of it will read."""
@@ -197,6 +240,7 @@ class TrialRunner(keras_tuner.Tuner):
                 model,
                 self._get_checkpoint_fname(trial_id),
                 self._get_build_config_fname(trial_id),
+                run_file.read(self._record_fname(trial_id)).get("checkpoint_sha256"),
             )
 
     def load_model(self, trial: Trial) -> keras.Model:
@@ -258,9 +302,15 @@ class TrialRunner(keras_tuner.Tuner):
         try:
             self._run_and_update_trial(trial, *args, **kwargs)
             trial.status = "COMPLETED"
-        except keras_tuner.errors.FatalError:
+        except (keras_tuner.errors.FatalError, CannotWriteError):
             raise
         except Exception as error:
+            code = disk_error(error)
+            if code is not None:
+                # Another network would fare no better, and this one may be good.
+                path = getattr(error, "filename", None)
+                text = f"trial {trial.trial_id} was stopped by the disk: {describe(error)}"
+                raise CannotWriteError(code, text, path) from error
             final = isinstance(error, keras_tuner.errors.FailedTrialError)
             trial.status = "FAILED" if final else "INVALID"
             trial.message = f"{describe(error)}\n\n{traceback.format_exc()}"

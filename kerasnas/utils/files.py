@@ -1,7 +1,27 @@
-"""Files that survive a kill at any instruction."""
+"""Files that survive a kill at any instruction, and errors that say what a full disk lacks."""
 
+import contextlib
+import errno
 import os
 import pathlib
+import re
+import shutil
+import socket
+import zlib
+from collections.abc import Iterator
+
+# What the disk, not the content, is to blame for.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+# As HDF5 writes it.
+_ERRNO = re.compile(r"\berrno = (\d+)")
+_CHAIN = 10  # Errors that were raised from one another, looked at for the disk's.
+# Another machine with the same folder has process ids of its own.
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+_TEMPORARY = re.compile(r".+?(?:\.([0-9a-f]{8}))?\.(\d+)\.tmp(\.weights\.h5)?", re.ASCII)
+
+
+class CannotWriteError(OSError):
+    """A file cannot be written, for want of space or because of the disk."""
 
 
 def write_atomic(path: str | os.PathLike[str], data: str | bytes, sync: bool = False) -> None:
@@ -12,22 +32,152 @@ def write_atomic(path: str | os.PathLike[str], data: str | bytes, sync: bool = F
         data: Its new content; text is written as UTF-8.
         sync: Whether the data is forced to the disk before the file is replaced.
 
+    Raises:
+        CannotWriteError: There is no room for it, or the disk fails.
+
     Example:
 
     ```python
     write_atomic("state.json", "{}")
     ```
     """
+    content = data.encode() if isinstance(data, str) else data
+    with replacing(path, len(content)) as temporary, open(temporary, "xb") as file:
+        file.write(content)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], size: int, ending: str = "") -> Iterator[str]:
+    """Gives a name to write a file to, which takes the place of another when all is written.
+
+    Args:
+        path: The file to be replaced.
+        size: How many bytes are about to be written.
+        ending: What the name must end in.
+
+    Yields:
+        The name, of a file that is not there.
+
+    Raises:
+        CannotWriteError: There is no room for it, or the disk fails.
+    """
     path = os.fspath(path)
     # The process id keeps two writers of one folder from sharing a temporary file.
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{path}.{_HOST}.{os.getpid()}.tmp{ending}"
     try:
-        with open(temporary, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with writing(path, size):
+            pathlib.Path(temporary).unlink(missing_ok=True)
+            yield temporary
+            os.replace(temporary, path)
     except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            # A library that could not close it would keep its space until the process ends.
+            os.truncate(temporary, 0)
+            os.unlink(temporary)
         raise
+
+
+def check_room(path: str, size: int) -> None:
+    """Raises an error of the disk where a file would have no room, before a library finds out.
+
+    Args:
+        path: A file that is not there.
+        size: How many bytes it will have, at most.
+
+    Raises:
+        OSError: There is no room, or the disk fails.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        with open(path, "xb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        # Not every file system can reserve space.
+        if disk_error(error) is not None:
+            raise
+    finally:
+        pathlib.Path(path).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str], size: int) -> Iterator[None]:
+    """Names the file and the space that it needs, in the error of what writes it.
+
+    Args:
+        path: The file.
+        size: How many bytes are about to be written.
+
+    Raises:
+        CannotWriteError: There is no room for it, or the disk fails.
+    """
+    try:
+        yield
+    except CannotWriteError:
+        raise
+    except Exception as error:
+        code = getattr(error, "errno", None) or disk_error(error)
+        if not isinstance(error, OSError) and code is None:
+            raise
+        cause = os.strerror(code) if code else str(error)
+        message = f"A file of {size:,} bytes cannot be written ({cause})"
+        with contextlib.suppress(OSError):
+            free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
+            message += f"; {free:,} bytes are free there"
+        raise CannotWriteError(code or errno.EIO, message, os.fspath(path)) from error
+
+
+def disk_error(error: BaseException) -> int | None:
+    """Gives the number of the disk's error behind an error, whatever library has wrapped it.
+
+    Args:
+        error: Any error.
+
+    Returns:
+        ENOSPC, EDQUOT, EFBIG, EROFS, EIO, or None where the disk is not to blame.
+    """
+    link: BaseException | None = error
+    for _ in range(_CHAIN):
+        if link is None:
+            return None
+        named = _ERRNO.search(str(link))
+        code = getattr(link, "errno", None) or (int(named[1]) if named else None)
+        for known in _OF_THE_DISK:
+            if code == known or os.strerror(known) in str(link):
+                return known
+        link = link.__cause__ or link.__context__
+    return None
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Removes temporary files of processes of this machine that have ended.
+
+    Args:
+        folder: Where `write_atomic` and `replacing` have written; not what is in folders there.
+    """
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
+    for name in names:
+        if is_leftover(name):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file has the name of a temporary one, of a process here that has ended."""
+    found = _TEMPORARY.fullmatch(name)
+    # Version 0.1.0 did not say on which machine.
+    return bool(found and found[1] in (None, _HOST) and not _lives(int(found[2])))
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -47,13 +47,26 @@ def test_scores_heed_weights():
     assert found == {"loss": 0.5, "mae": 1.0}
 
 
-def test_a_metric_that_cannot_be_made_again():
-    def own(y_true, y_pred):
-        return keras.ops.mean(y_true - y_pred)
+def test_a_function_of_the_user_is_what_is_scored():
+    """It need not be registered, and Keras's own function of its name does not take its place."""
+
+    def dice(y_true, y_pred):
+        return keras.ops.mean(y_true - y_pred) + 7
 
     model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
-    model.compile(loss="mse", metrics=[own])
-    with pytest.raises(ValueError, match="register_keras_serializable"):
+    model.compile(loss="mse", metrics=[dice, keras.metrics.MeanMetricWrapper(dice, name="again")])
+    found = Scorer(model).score(np.zeros((2, 1)), np.ones((2, 1)))
+    assert found == {"loss": 1.0, "dice": 8.0, "again": 8.0}
+
+
+def test_a_metric_that_cannot_be_made_again():
+    class Own(keras.metrics.Mean):
+        def __init__(self, weight):
+            super().__init__(name="own")
+
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
+    model.compile(loss="mse", metrics=[Own(3)])
+    with pytest.raises(ValueError, match=r"'own' cannot: give Own a `get_config`"):
         Scorer(model)
 
 

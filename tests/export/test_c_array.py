@@ -145,3 +145,17 @@ def test_no_name_ends_its_comment(tmp_path, classifier_file, name):
         (tmp_path / "main.cc").write_text('#include "net.h"\n')
         flags = ["-std=c++14", "-trigraphs", "-Wall", "-Werror", "-fsyntax-only"]
         subprocess.run(["g++", *flags, "main.cc"], cwd=tmp_path, check=True)
+
+
+def test_variables_that_the_model_keeps(streaming_files):
+    header = c_array(streaming_files["float32"])["model.h"]
+    assert "kResourceVariableCount = 2;" in header
+    assert "tflite::MicroResourceVariables::Create(allocator, kResourceVariableCount)" in header
+    assert "make a new interpreter" in header
+
+
+def test_operators_of_the_graphs_that_a_loop_runs_are_registered():
+    data = to_tflite(keras.Sequential([keras.Input((6, 4)), L.GRU(5)]))
+    registered = re.findall(r"resolver\.Add(\w+)\(\)", c_array(data)["model.h"])
+    assert {"While", "Less", "FullyConnected", "Logistic", "Tanh"} <= set(registered)
+    assert len(registered) == len(set(registered))

@@ -2,16 +2,19 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import warnings
 
 import keras_tuner
 import pytest
 
 from kerasnas.oracles import EvolutionOracle, GreedyOracle, HyperbandOracle, RandomOracle
 from kerasnas.testing import search
+from kerasnas.utils import sealed
 
 
 def evolution(folder, trials=24, **kwargs):
@@ -140,6 +143,77 @@ def test_a_line_of_the_journal_damaged(half_way, unbroken, number):
     assert search.rows(oracle) == expected
     rows = search.run(oracle, outcome)
     assert len({row.values for row in rows}) == len(rows) == 24
+
+
+def flip(path, draw):
+    """Flips one bit of a file and says what it was."""
+    content = bytearray(path.read_bytes())
+    bit = draw.randrange(8 * len(content))
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+    return f"bit {bit % 8} of byte {bit // 8}"
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "oracle.json", "trial_03/trial.json"])
+def test_a_flipped_bit_changes_nothing_and_is_told(half_way, unbroken, name, tmp_path):
+    """The other files hold everything: the search goes on as the unbroken one."""
+    draw = random.Random(0)
+    expected = finished(half_way, unbroken)
+    for number in range(60):
+        copy = tmp_path / str(number) / "search"
+        shutil.copytree(half_way, copy)
+        where = flip(copy / name, draw)
+        with pytest.warns(RuntimeWarning, match=name.rpartition("/")[2].replace(".", r"\.")):
+            oracle = evolution(copy.parent)
+        assert search.rows(oracle) == expected, where
+        if number % 6 == 0:
+            assert search.run(oracle, outcome) == unbroken[1], where
+        if name != "journal.jsonl":
+            # It was written anew.
+            assert sealed.loads((copy / name).read_bytes())
+        shutil.rmtree(copy)
+
+
+def test_a_run_of_version_0_1_0_goes_on_and_is_sealed_from_there_on(half_way, unbroken):
+    """Its lines and files had no checksum, its header a format of its own."""
+
+    def unseal(text):
+        record = sealed.loads(text)
+        record.pop("at", None)
+        return json.dumps({**record, **({"format": 1} if record.get("event") == "header" else {})})
+
+    journal = half_way / "journal.jsonl"
+    lines = journal.read_bytes().splitlines()
+    journal.write_text("".join(f"{unseal(line)}\n" for line in lines))
+    for path in [half_way / "oracle.json", *half_way.glob("trial_*/trial.json")]:
+        path.write_text(unseal(path.read_bytes()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        assert go_on(half_way) == unbroken[1]
+    new = journal.read_bytes().splitlines()[len(lines) :]
+    assert new
+    assert all(b'"checksum":' in line for line in new)
+
+
+def test_a_settings_queue_survives_a_lost_line(tmp_path):
+    """What is queued has a place, and the gap that a line leaves is filled from oracle.json."""
+    oracle = evolution(tmp_path)
+    queued = [{"depth": 1, "bias": bool(number % 2), "block_0": "pool"} for number in range(2)]
+    queued.append({"depth": 2, "block_0": "pool", "block_1": "pool"})
+    for values in queued:
+        oracle.enqueue(values)
+    search.run(oracle, trials=2)
+    oracle.snapshot()
+    journal = tmp_path / "search" / "journal.jsonl"
+    lines = journal.read_bytes().split(b"\n")
+    place = next(n for n, line in enumerate(lines) if b'"enqueued","values"' in line)
+    lines[place] = b"x"
+    journal.write_bytes(b"\n".join(lines))
+    for _ in range(2):
+        with pytest.warns(RuntimeWarning, match=r"journal\.jsonl"):
+            again = evolution(tmp_path)
+        assert again._enqueued == queued
+    assert queued[2].items() <= again.create_trial("me").hyperparameters.values.items()
 
 
 def test_keras_tuner_reads_the_snapshot(unbroken):
@@ -276,6 +350,24 @@ Tuner(oracle=oracle, hypermodel=build, directory=sys.argv[1], project_name="kill
 
     assert run("killed") == run("unbroken")
     assert len(list((tmp_path / "killed").glob("trial_*"))) == 3
+
+
+def test_keras_tuner_deletes_nothing_outside_of_the_directory(tmp_path):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "thesis.txt").write_text("mine")
+    for name in ("../victim", str(victim), "."):
+        with pytest.raises(ValueError, match="project_name"):
+            PlainTuner(
+                oracle=RandomOracle(max_trials=3, seed=0),
+                hypermodel=identity,
+                directory=tmp_path / "runs",
+                project_name=name,
+                overwrite=True,
+            )
+        with pytest.raises(ValueError, match="project_name"):
+            RandomOracle(max_trials=3).open(tmp_path / "runs", name)
+    assert (victim / "thesis.txt").read_text() == "mine"
 
 
 def test_what_is_written_for_a_trial_does_not_grow(tmp_path, monkeypatch):

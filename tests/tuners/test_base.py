@@ -368,6 +368,73 @@ def test_overwrite_deletes_the_old_run_when_the_search_begins(build, fit, tmp_pa
     assert len(list((tmp_path / "run").glob("trial_*"))) == 1
 
 
+def snapshot_of(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def random_search(build, tmp_path, **kwargs):
+    """The same with an oracle of KerasTuner's."""
+    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=1, seed=0)
+    return Tuner(build, oracle, directory=tmp_path, **kwargs)
+
+
+@pytest.mark.parametrize("tuner_of", [evolution, random_search])
+def test_overwrite_deletes_only_runs_of_this_directory(build, fit, tmp_path, tuner_of):
+    runs, victim = tmp_path / "runs", tmp_path / "victim"
+    victim.mkdir()
+    (victim / "thesis.txt").write_text("mine")
+    elsewhere = evolution(build, tmp_path, project_name="elsewhere", max_trials=1)
+    elsewhere.search(**fit)
+    runs.mkdir()
+    (runs / "link").symlink_to(tmp_path / "elsewhere")
+    (runs / "photos").mkdir()
+    (runs / "photos" / "me.jpg").write_text("mine")
+    before = snapshot_of(tmp_path)
+    for name, message in {
+        "../victim": "project_name",
+        str(victim): "project_name",
+        ".": "project_name",
+        "link": "symbolic link",
+        "photos": "holds files but no run",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            tuner_of(build, runs, project_name=name, overwrite=True)
+    assert snapshot_of(tmp_path) == before
+
+
+def test_overwrite_keeps_what_is_not_of_the_run(build, fit, tmp_path):
+    evolution(build, tmp_path).search(**fit)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    new = evolution(build, tmp_path, overwrite=True, max_trials=1)
+    new.search(**fit)
+    assert len(new.results()) == 1
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_overwrite_that_cannot_delete_ends_the_search(build, fit, tmp_path, monkeypatch):
+    evolution(build, tmp_path).search(**fit)
+    new = evolution(build, tmp_path, overwrite=True, max_trials=1)
+    link = tmp_path / "runs"
+
+    def busy(*args, **kwargs):
+        raise OSError(16, "busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.rmdir", busy)
+        with pytest.raises(OSError, match=r"The old run in .* cannot be deleted \(busy\)"):
+            new.search(**fit)
+    assert len(evolution(build, tmp_path).results()) == 3
+    new.search(**fit)
+    assert len(new.results()) == 1
+    # A link that appears after the tuner was made.
+    late = evolution(build, link, overwrite=True)
+    link.mkdir()
+    (link / "run").symlink_to(tmp_path / "run")
+    with pytest.raises(ValueError, match="symbolic link"):
+        late.search(**fit)
+    assert len(evolution(build, tmp_path).results()) == 1
+
+
 def test_a_tuner_file_that_cannot_be_read_is_named_and_the_trials_are_kept(build, fit, tmp_path):
     first = evolution(build, tmp_path)
     first.search(**fit)

@@ -1,0 +1,176 @@
+"""How well the score of a short training ranks networks.
+
+    python benchmarks/short_trainings.py [--data fashion_mnist] [--networks 20] [--seeds 3]
+
+Random networks of a layer-level space, below a million multiply-accumulates, are trained for EPOCHS
+epochs on up to 10,000 samples. Printed is Kendall's tau between the score of the first epochs of
+one seed and the mean score, after all epochs, of the other seeds: first with the moving statistics
+of batch normalization as Keras's defaults make them (momentum .99), then as the spaces of kerasnas
+make them (momentum .9), then taken anew from 512 and from 2,048 training samples. All four are
+read from the same weights: the statistics do not change a training.
+
+Under it: what successive halving over these curves finds, by the epochs of its first rung.
+
+Trainings are kept in --folder, one file each, and are not done again. Data sets but the digits of
+scikit-learn need KERASNAS_DATA.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import tempfile
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import keras_tuner
+import numpy as np
+from compression_recipes import Split, digits, fashion_mnist, har
+from scipy.stats import kendalltau
+from statistics_tracking import TwoAverages
+
+import kerasnas as kn
+from kerasnas.utils.moving_statistics import compute, unsettled
+
+EPOCHS = 12
+READ = (1, 2, 4, EPOCHS)
+ANEW = (512, 2048)
+WAYS = ("momentum .99", "momentum .9", *(f"anew, {samples:,}" for samples in ANEW))
+DATA: dict[str, Callable[[pathlib.Path], Split]] = {
+    "fashion_mnist": fashion_mnist,
+    "har": har,
+    "digits": lambda _: digits(pathlib.Path()),
+}
+
+
+class Reader(keras.callbacks.Callback):
+    """Scores every epoch with each kind of statistics.
+
+    Args:
+        x: Training inputs, of which the statistics are taken anew.
+        validation: Tuple (x, y).
+    """
+
+    def __init__(self, x: np.ndarray, validation: tuple[np.ndarray, np.ndarray]) -> None:
+        super().__init__()
+        self.x, self.validation = x, validation
+        self.scores: dict[str, list[float]] = {way: [] for way in WAYS}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Score; the averages go on afterwards from where they were."""
+        layers = unsettled(self.model, 0)
+        kept = [(variable, np.array(variable)) for variable in self.model.non_trainable_variables]
+        self._score("momentum .9")
+        if epoch + 1 in READ:
+            for layer in layers:
+                layer.use_slow()
+            self._score("momentum .99")
+            order = np.random.default_rng(0).permutation(len(self.x))
+            for samples, way in zip(ANEW, WAYS[2:], strict=True):
+                picked = self.x[order[:samples]]
+                batches = [picked[i : i + 64] for i in range(0, len(picked) - 63, 64)]
+                compute(self.model, layers, self._forward, batches)
+                self._score(way)
+        for variable, value in kept:
+            variable.assign(value)
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Trace the pass that takes statistics anew once."""
+        import tensorflow as tf
+
+        self._forward = tf.function(lambda batch: self.model(batch, training=True))
+        self._predict = tf.function(lambda batch: self.model(batch, training=False))
+
+    def _score(self, way: str) -> None:
+        x, y = self.validation
+        parts = [np.array(self._predict(x[i : i + 500])) for i in range(0, len(x), 500)]
+        self.scores[way].append(float((np.concatenate(parts).argmax(-1) == y).mean()))
+
+
+def networks(shape: tuple[int, ...], classes: int, count: int) -> list[dict[str, object]]:
+    """Values of different random networks below a million multiply-accumulates."""
+    oracle = kn.oracles.RandomOracle("val_accuracy", max_trials=count, seed=0)
+    space = kn.LayerwiseHyperModel(shape, classes)
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = kn.Tuner(space, oracle, budget=kn.Budget(macs="1M"), directory=folder)
+        trials = [tuner.oracle.create_trial(str(i)) for i in range(count)]
+    return [dict(trial.hyperparameters.values) for trial in trials]
+
+
+def train(
+    values: dict[str, object], split: Split, seed: int, samples: int
+) -> dict[str, list[float]]:
+    """Trains one network and gives its scores by the kind of statistics."""
+    (x, y), validation = split[0], split[1]
+    order = np.random.default_rng(0).permutation(len(x))[:samples]
+    x, y = x[order], y[order]
+    validation = validation[0][:5000], validation[1][:5000]
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    hp = keras_tuner.HyperParameters()
+    hp.values.update(values)
+    model = kn.LayerwiseHyperModel(x.shape[1:], int(y.max()) + 1).build(hp)
+    tracked = keras.models.clone_model(model, clone_function=TwoAverages.in_place_of)
+    tracked.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
+    reader = Reader(x, validation)
+    tracked.fit(x, y, batch_size=64, epochs=EPOCHS, verbose=0, callbacks=[reader])
+    return reader.scores
+
+
+def print_tables(data: str, found: list[list[dict[str, list[float]]]]) -> None:
+    """Prints what the trainings say, means and standard deviations over the seeds."""
+    last = np.array([[seed[WAYS[-1]][-1] for seed in runs] for runs in found])
+    seeds = last.shape[1]
+    others = [np.delete(last, seed, axis=1).mean(axis=1) for seed in range(seeds)]
+    agreement = [kendalltau(last[:, seed], others[seed])[0] for seed in range(seeds)]
+    print(
+        f"{data}: {len(found)} networks, {seeds} seeds, accuracy after {EPOCHS} epochs "
+        f"{last.mean():.3f} ({last.mean(axis=1).min():.3f} to {last.mean(axis=1).max():.3f}); "
+        f"seeds agree with each other at tau {np.mean(agreement):.2f}"
+    )
+    print(f"| tau with {EPOCHS} epochs of other seeds | " + " | ".join(map(str, READ[:-1])) + " |")
+    print("|---" * len(READ) + "|")
+    for way in WAYS:
+        cells = []
+        for place, epoch in enumerate(READ[:-1]):
+            at = epoch - 1 if way == "momentum .9" else place
+            scores = np.array([[seed[way][at] for seed in runs] for runs in found])
+            taus = [kendalltau(scores[:, seed], others[seed])[0] for seed in range(seeds)]
+            cells.append(f"{np.mean(taus):.2f} ± {np.std(taus):.2f} ({scores.mean():.3f})")
+        print(f"| {way} (mean accuracy) | " + " | ".join(cells) + " |")
+
+
+def main() -> None:
+    """Trains what is missing, and prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", choices=list(DATA), default="fashion_mnist")
+    parser.add_argument("--networks", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=10000)
+    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("runs/short_trainings"))
+    options = parser.parse_args()
+    split = DATA[options.data](pathlib.Path(os.environ.get("KERASNAS_DATA", "")))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    shape, classes = split[0][0].shape[1:], int(split[0][1].max()) + 1
+    found: list[list[dict[str, list[float]]]] = []
+    for number, values in enumerate(networks(shape, classes, options.networks)):
+        found.append([])
+        for seed in range(options.seeds):
+            path = options.folder / f"{options.data}_{options.samples}_{number}_{seed}.json"
+            if not path.exists():
+                started = time.monotonic()
+                scores = train(values, split, seed, options.samples)
+                path.write_text(json.dumps({"values": values, "scores": scores}))
+                print(
+                    f"# network {number}, seed {seed}: {time.monotonic() - started:.0f} s",
+                    flush=True,
+                )
+            found[-1].append(json.loads(path.read_text())["scores"])
+    print_tables(options.data, found)
+
+
+if __name__ == "__main__":
+    main()

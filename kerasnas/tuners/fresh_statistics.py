@@ -1,0 +1,138 @@
+"""Batch normalization's statistics in trainings that are too short to settle them."""
+
+import functools
+import inspect
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnas.utils.arrays import in_batches
+from kerasnas.utils.moving_statistics import (
+    SAMPLES,
+    compute,
+    drawn_batches,
+    rows,
+    training_pass,
+    unsettled,
+)
+
+_BATCH_SIZE = 32  # Keras's default.
+
+
+class FreshStatistics(keras.callbacks.Callback):
+    """Take the statistics that an epoch cannot settle anew before its validation.
+
+    They are computed from training samples, over which the model runs for training without a
+    gradient, so weights and the course of the training stay what they are. Where an epoch is not
+    validated, it happens at its end.
+
+    Args:
+        say: Is told once, in a line, when it happens or why it cannot.
+
+    Attributes:
+        seconds: What it has taken.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self.seconds = 0.0
+        self._say = say
+        self._fit: Mapping[str, Any] = {}
+        self._batches: list[Any] | None = None
+        self._training = False
+
+    def watch(self, model: keras.Model) -> None:
+        """Note what the model's `fit` is given: there is the training data.
+
+        Args:
+            model: The model, whose `fit` is replaced by one that also notes its arguments.
+        """
+        fit = model.fit
+
+        @functools.wraps(fit)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self._fit = inspect.signature(fit).bind_partial(*args, **kwargs).arguments
+            self._batches = None
+            return fit(*args, **kwargs)
+
+        model.fit = watched
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Prepare a pass through the model as it is now."""
+        self._forward = training_pass(self.model)
+        self._training = True
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start counting the steps."""
+        self._first_step = self._steps()
+        self._fresh = False
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Take the statistics anew, if it is the training that is validated."""
+        if self._training and not self._fresh:
+            self._take()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Take the statistics anew, if the epoch was not validated."""
+        if not self._fresh:
+            self._take()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Leave later calls of `evaluate` alone."""
+        self._training = False
+
+    def _steps(self) -> int:
+        optimizer = self.model.optimizer
+        return 0 if optimizer is None else int(np.array(optimizer.iterations))
+
+    def _take(self) -> None:
+        self._fresh = True
+        steps = self._steps() - self._first_step
+        layers = unsettled(self.model, steps)
+        if not layers:
+            return
+        started = time.monotonic()
+        try:
+            if self._batches is None:
+                self._batches = _batches(self._fit, steps)
+            compute(self.model, layers, self._forward, self._batches)
+        except Exception as error:
+            # The training itself may never call the model so.
+            self._say(
+                "Batch normalization: an epoch is too short for its moving statistics, and they "
+                f"cannot be taken anew ({str(error).strip().splitlines()[0]}): the scores of short "
+                "trainings are noise. A lower `momentum` helps, such as .9"
+            )
+        else:
+            self._say(
+                "Batch normalization: an epoch is too short for its moving statistics. They are "
+                f"taken anew from up to {SAMPLES:,} training samples before each validation; "
+                "fresh_statistics=False leaves them"
+            )
+        self.seconds += time.monotonic() - started
+
+
+def _batches(fit: Mapping[str, Any], steps: int) -> list[Any]:
+    """Inputs of about `SAMPLES` samples from all over an epoch.
+
+    Args:
+        fit: Arguments of `keras.Model.fit` by name.
+        steps: Batches in an epoch.
+
+    Raises:
+        ValueError: The data can be read only once.
+    """
+    x: Any = fit["x"]
+    if in_batches(x):
+        if iter(x) is x:
+            raise ValueError(f"a {type(x).__name__} can be read only once")
+        first = keras.utils.unpack_x_y_sample_weight(next(iter(x)))[0]
+        every = max(1, steps * rows(first) // SAMPLES)
+        taken = itertools.islice(x, 0, max(1, steps), every)
+        return [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in taken]
+    samples = int(rows(x) * (1.0 - float(fit.get("validation_split") or 0)))
+    return drawn_batches(x, samples, fit.get("batch_size") or _BATCH_SIZE)

@@ -1,0 +1,206 @@
+"""A trial that ends its own process is not run for ever; an interrupted one has not failed."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import keras_tuner
+import pytest
+
+from kerasnas.oracles import journal
+from kerasnas.tuners import ASHA, Evolution, Hyperband, Random, Tuner
+
+SCRIPT = pathlib.Path(__file__).with_name("crashing_search.py")
+ABORTED, KILLED = -6, -9
+REASON = "its process ended 3 times before its first epoch was over: a crash of the runtime"
+
+
+def live(directory, kind, *lives):
+    """What becomes of each life, and of the trials in the end."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, directory, kind, *lives],
+        capture_output=True,
+        text=True,
+        # The lightest backend: nothing is trained there.
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        check=True,
+    )
+    return *json.loads(done.stderr.splitlines()[-1]), done
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    _, trials, _ = live(tmp_path_factory.mktemp("unbroken"), "kerasnas", "finish")
+    assert [trial[1] for trial in trials] == ["COMPLETED"] * 3
+    return trials
+
+
+def test_a_trial_that_ends_its_process_three_times_has_failed(tmp_path, unbroken):
+    ends, trials, done = live(tmp_path, "kerasnas", "abort", "kill", "exit", "finish")
+    assert ends == [ABORTED, KILLED, 3, 0]
+    name, status, _, message = trials[1]
+    assert (name, status) == ("1", "FAILED")
+    assert message.startswith(REASON)
+    assert "retry_failed=True" in message
+    assert f"trial 1 has failed: {REASON}" in done.stdout
+    assert [trials[0], trials[2]] == [unbroken[0], unbroken[2]]
+    # It is run again when that is asked for, and can fail again.
+    ends, trials, _ = live(tmp_path, "kerasnas", "finish", "retry")
+    assert (ends, trials) == ([0, 0], unbroken)
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        ["abort", "abort", "epoch,abort", "epoch,kill", "epoch,kill"],
+        ["interrupt"] * 4,
+        ["kill", "kill", "fatal", "interrupt"],
+        ["abort", "abort"],
+    ],
+)
+def test_starts_that_do_not_count(tmp_path, unbroken, lives):
+    _, trials, _ = live(tmp_path, "kerasnas", *lives, "finish")
+    assert trials == unbroken
+
+
+@pytest.mark.parametrize("kind", ["ask", "keras_tuner"])
+def test_trials_asked_without_our_tuner_never_count(tmp_path, unbroken, kind):
+    ends, trials, _ = live(tmp_path, kind, *["abort"] * 4, "finish")
+    assert ends == [ABORTED] * 4 + [0]
+    assert [trial[1] for trial in trials] == ["COMPLETED"] * 3
+
+
+def events_of(folder, trial_id):
+    events, unreadable = journal.read(folder / "journal.jsonl")
+    assert not unreadable
+    return [event["event"] for event in events if event.get("trial") == trial_id]
+
+
+def evolution(build, tmp_path, **kwargs):
+    settings = {"max_trials": 2, "seed": 0, "population_size": 2, "project_name": "run"}
+    return Evolution(build, "val_loss", directory=tmp_path, **{**settings, **kwargs})
+
+
+class Raises(keras.callbacks.Callback):
+    """Raises at the end of an epoch, once."""
+
+    errors = []  # noqa: RUF012
+
+    def on_epoch_end(self, epoch, logs=None):
+        if Raises.errors:
+            raise Raises.errors.pop()
+
+
+def test_the_first_epoch_and_an_interrupt_clear_a_start(build, fit, tmp_path):
+    tuner = evolution(build, tmp_path, executions_per_trial=2)
+    Raises.errors.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        tuner.search(**fit, callbacks=[Raises()])
+    folder = tmp_path / "run"
+    assert events_of(folder, "0") == ["created", "started", "cleared"]
+    evolution(build, tmp_path, executions_per_trial=2).search(**fit, callbacks=[Raises()])
+    again = ["started", "cleared", "ended"]
+    assert events_of(folder, "0") == ["created", "started", "cleared", *again]
+    assert events_of(folder, "1") == ["created", *again]
+
+
+def crash(folder, trial_id, times):
+    """Journals what a process leaves that ends in the first epoch of a trial."""
+    book = journal.Journal(folder / "journal.jsonl")
+    for _ in range(times):
+        book.append({"event": "started", "trial": trial_id})
+    book.close()
+
+
+def test_looking_at_a_run_fails_nothing_and_searching_does(build, fit, tmp_path):
+    tuner = evolution(build, tmp_path, max_trials=1)
+    Raises.errors.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        tuner.search(**fit, callbacks=[Raises()])
+    crash(tmp_path / "run", "0", 3)
+    before = (tmp_path / "run" / "journal.jsonl").read_bytes()
+    resumed = evolution(build, tmp_path, max_trials=1)
+    assert [result["status"] for result in resumed.results()] == ["RUNNING"]
+    assert (tmp_path / "run" / "journal.jsonl").read_bytes() == before
+    with pytest.raises(RuntimeError, match=f"all 1 failed, the first with: {REASON}"):
+        resumed.search(**fit)
+    assert [result["message"][:30] for result in resumed.results()] == [REASON[:30]]
+    again = evolution(build, tmp_path, max_trials=1, retry_failed=True)
+    again.search(**fit)
+    assert [result["status"] for result in again.results()] == ["COMPLETED"]
+
+
+def score_of(tuner):
+    return [(r["trial_id"], r["status"], r["values"]) for r in tuner.results()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (Random, {"max_trials": 4}),
+        (Evolution, {"max_trials": 6, "population_size": 2}),
+        (Hyperband, {"max_epochs": 2, "factor": 2, "min_epochs": 1}),
+        (ASHA, {"max_epochs": 2, "factor": 2, "min_epochs": 1, "max_trials": 4}),
+    ],
+)
+def test_failed_trials_are_run_again_under_every_kind_of_search(
+    build, fit, tmp_path, kind, settings
+):
+    broken = True
+
+    class Sometimes(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            if broken and hp.get("act") == "tanh":
+                raise ValueError("not today")
+            return model.fit(*args, **kwargs)
+
+    def tuner_of():
+        return kind(Sometimes(), "val_loss", seed=0, directory=tmp_path, **settings)
+
+    data = {name: value for name, value in fit.items() if name != "epochs"}
+    data |= {} if "max_epochs" in settings else {"epochs": 1}
+    tuner = tuner_of()
+    tuner.search(**data)
+    before = score_of(tuner)
+    failed = [row for row in before if row[1] == "FAILED"]
+    assert failed
+    broken = False
+    for same in (tuner, tuner_of()):
+        same.search(**data)
+        assert score_of(same) == before  # Not without being asked.
+    again = tuner_of()
+    again.search(**data, retry_failed=True)
+    after = score_of(again)
+    assert {row[1] for row in after} == {"COMPLETED"}
+    # The same trials with the same values, and perhaps more than before.
+    assert [row[0::2] for row in after[: len(before)]] == [row[0::2] for row in before]
+    assert score_of(tuner_of()) == after
+    assert len({str(row[2]) for row in after}) == len(after)
+
+
+def test_retry_failed_needs_an_oracle_of_ours(build, fit, tmp_path):
+    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=1)
+    with pytest.raises(ValueError, match=r"retry_failed.*RandomSearchOracle"):
+        Tuner(build, oracle, directory=tmp_path, retry_failed=True)
+    with pytest.raises(ValueError, match=r"retry_failed.*RandomSearchOracle"):
+        Tuner(build, oracle, directory=tmp_path).search(**fit, retry_failed=True)
+
+
+def test_temporary_files_of_processes_that_ended_are_removed(build, fit, tmp_path):
+    evolution(build, tmp_path).search(**fit)
+    run = tmp_path / "run"
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    living = f"oracle.json.{os.getpid()}.tmp"
+    for name in (f"oracle.json.{ended.pid}.tmp", f"trial_1/run.json.{ended.pid}.tmp", living):
+        (run / name).write_text("half")
+    evolution(build, tmp_path)
+    assert [path.name for path in run.rglob("*.tmp")] == [living]
+    evolution(build, tmp_path, overwrite=True).search(**fit)
+    assert [path.name for path in run.rglob("*.tmp")] == [living]
