@@ -33,7 +33,7 @@ from scipy.stats import kendalltau
 from statistics_tracking import TwoAverages
 
 import kerasnas as kn
-from kerasnas.utils.moving_statistics import compute, normalizations
+from kerasnas.utils.moving_statistics import compute, unsettled
 
 EPOCHS = 12
 READ = (1, 2, 4, EPOCHS)
@@ -61,7 +61,7 @@ class Reader(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Score; the averages go on afterwards from where they were."""
-        layers = normalizations(self.model.layers)
+        layers = unsettled(self.model, 0)
         kept = [(variable, np.array(variable)) for variable in self.model.non_trainable_variables]
         self._score("momentum .9")
         if epoch + 1 in READ:

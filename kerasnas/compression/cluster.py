@@ -125,7 +125,7 @@ class Cluster:
 
     def export(self, model: Any, training: Training) -> bytes:
         """Exports in float."""
-        return to_tflite(model)
+        return to_tflite(model, representative_data=training.fed)
 
     def _shares(self, layer: Any) -> bool:
         """Whether a layer has so few values already, such as few weights that are not zero."""

@@ -9,7 +9,7 @@ from typing import Any
 from kerasnas.compression.data import in_order
 from kerasnas.compression.scoring import Scorer, drop
 from kerasnas.export import Interpreter, Metadata, Origin, write
-from kerasnas.utils.arrays import listed
+from kerasnas.utils.arrays import inputs_in_order
 from kerasnas.utils.files import write_atomic
 
 _COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
@@ -101,15 +101,14 @@ class Compressed:
         """Runs the file in the interpreter.
 
         Args:
-            x: Array of shape (samples, ...); a list, or a dict by name, for several inputs.
+            x: Array of shape (samples, ...); for several inputs a list, a dict by name, or what the
+                model itself takes.
 
         Returns:
             As `kerasnas.export.Interpreter.predict`.
         """
-        if isinstance(x, dict):
-            inputs = self.origin.model.inputs
-            x = listed("x", x, [len(t.shape) for t in inputs], [t.name for t in inputs])
-        return Interpreter(self.tflite).predict(x)
+        arrays = inputs_in_order("x", x, self.origin.model)
+        return Interpreter(self.tflite).predict(arrays if len(arrays) > 1 else arrays[0])
 
     def evaluate(self, x: Any, y: Any) -> dict[str, float]:
         """Scores the file, run by the interpreter.

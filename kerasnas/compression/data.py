@@ -1,5 +1,6 @@
 """Checks the arrays that a user hands to `compress`, before any work."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasnas.export.refusals import check_shapes
-from kerasnas.utils.arrays import in_batches, in_memory, listed
+from kerasnas.utils.arrays import by_tensor, in_batches, in_memory, inputs_in_order, is_nested
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,10 @@ class Dataset:
     """Inputs and targets.
 
     Args:
-        given_x: The inputs as they were given, for the Keras 3 model.
         x: One array for each input, in the order of `model.inputs`.
         y: The targets.
     """
 
-    given_x: Any
     x: list[np.ndarray]
     y: Any
 
@@ -71,8 +70,7 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
             f"`{argument}` must be a tuple (x, y) of arrays, without weights. Received: {found}"
         )
     check_shapes(model)
-    given_x, y = given
-    x = _inputs(argument, given_x, model)
+    x, y = _inputs(argument, given[0], model), given[1]
     if isinstance(y, list) and len(model.outputs) == 1:
         # The list may be the array, or hold it.
         alone = len(y) == 1 and np.ndim(y[0]) > 0 and len(y[0]) == len(x[0])
@@ -104,11 +102,11 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
             f"`{argument}` must hold x and y of the same length, at least 1. Received: lengths "
             f"{lengths[: len(x)]} of x and {lengths[len(x) :]} of y"
         )
-    return Dataset(given_x, x, in_order(argument, y, model))
+    return Dataset(x, in_order(argument, y, model))
 
 
 def in_order(argument: str, y: Any, model: keras.Model) -> Any:
-    """Sorts targets that are given by name.
+    """Sorts targets that are given by name, or in the structure of the model's outputs.
 
     Args:
         argument: Name of the argument, for the message.
@@ -116,11 +114,14 @@ def in_order(argument: str, y: Any, model: keras.Model) -> Any:
         model: Built Keras 3 model.
 
     Returns:
-        A list in the order of `model.outputs` for a dict, or what was given.
+        A list in the order of `model.outputs` for a dict or a nested list, or what was given.
 
     Raises:
         ValueError: If a dict has other names than the outputs.
     """
+    if not isinstance(model, keras.Sequential) and is_nested(model.output):
+        with contextlib.suppress(LookupError):
+            return by_tensor(model.output, y, model.outputs)
     if not isinstance(y, dict):
         return y
     names = output_names(model)
@@ -149,9 +150,7 @@ def output_names(model: keras.Model) -> list[str]:
 
 
 def _inputs(argument: str, given: Any, model: keras.Model) -> list[np.ndarray]:
-    ranks = [len(tensor.shape) for tensor in model.inputs]
-    names = [tensor.name for tensor in model.inputs]
-    arrays = listed(f"{argument}[0]", given, ranks, names)
+    arrays = inputs_in_order(f"{argument}[0]", given, model)
     for array in arrays:
         if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
             raise ValueError(

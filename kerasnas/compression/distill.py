@@ -7,10 +7,12 @@ import keras
 import numpy as np
 
 from kerasnas.compression.bridge.graph import Graph
+from kerasnas.compression.data import output_names
 from kerasnas.compression.guidance import Guidance
 from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.training import Training
 from kerasnas.export import to_tflite
+from kerasnas.utils.arrays import packed
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,17 @@ class Distill:
     def apply(self, model: Any, training: Training) -> Any:
         """Sets what later steps train towards, and trains if epochs are asked for."""
         teacher = training.model if self.teacher is None else self.teacher
-        # A Sequential has no `input`; it takes one tensor.
-        sequential = isinstance(teacher, keras.Sequential)
-        own = [tensor.name for tensor in training.model.inputs]
-        names = [tensor.name for tensor in teacher.inputs]
-        arrays = training.x
-        if set(names) == set(own):
-            arrays = [training.x[own.index(name)] for name in names]
-        x = arrays[0] if sequential else keras.tree.pack_sequence_as(teacher.input, arrays)
-        outputs = keras.tree.flatten(teacher.predict(x, verbose=0))
-        heard = [np.asarray(output) for output in outputs]
+        arrays = _matched(
+            training.x,
+            [tensor.name for tensor in training.model.inputs],
+            [tensor.name for tensor in teacher.inputs],
+        )
+        outputs = keras.tree.flatten(teacher.predict(packed(arrays, teacher), verbose=0))
+        heard = _matched(
+            [np.asarray(output) for output in outputs],
+            output_names(teacher),
+            output_names(training.model),
+        )
         training.guidance = Guidance(heard, self.temperature, self.mix)
         if self.teacher is not None:
             training.guidance.check(training.loss)
@@ -125,4 +128,11 @@ class Distill:
 
     def export(self, model: Any, training: Training) -> bytes:
         """Exports in float."""
-        return to_tflite(model)
+        return to_tflite(model, representative_data=training.fed)
+
+
+def _matched(arrays: list[np.ndarray], names: list[str], wanted: list[str]) -> list[np.ndarray]:
+    """Arrays by their names in another order; as they are where the names are others."""
+    if set(names) != set(wanted) or len(set(names)) < len(names):
+        return arrays
+    return [arrays[names.index(name)] for name in wanted]

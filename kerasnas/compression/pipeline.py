@@ -18,6 +18,7 @@ from kerasnas.compression.training import Training, legacy_loss, legacy_loss_wei
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.export.model_file import conversions, kernel_sparsity
 from kerasnas.hardware import profile_tflite
+from kerasnas.utils.arrays import packed
 
 
 def run(
@@ -85,11 +86,12 @@ def transform(
         legacy_loss_weights(model),
         seed,
     )
+    data = b""
     if seen is not None:
         carried = ", ".join(sorted(network.graph.carried))
         how = f"trained; called as they are: {carried}" if carried else "trained"
-        seen(Stage("float", how, 0, to_tflite(network.legacy), network, False, False))
-    data = b""
+        data = to_tflite(network.legacy, representative_data=training.fed)
+        seen(Stage("float", how, 0, data, network, False, False))
     for index, step in enumerate(steps):
         training.seed, training.note = seed + index, ""
         if isinstance(step, KerasStep):
@@ -101,7 +103,7 @@ def transform(
         if not last and seen is None:
             continue
         if isinstance(step, KerasStep):
-            data = to_tflite(network.legacy)
+            data = to_tflite(network.legacy, representative_data=training.fed)
         else:
             data = step.export(network.legacy, training)
         if seen is not None:
@@ -201,7 +203,7 @@ class _Work:
         elif not self.report:
             model = stage.network.model
             predicted = {
-                label: keras.tree.flatten(model.predict(data.given_x, verbose=0))
+                label: keras.tree.flatten(model.predict(packed(data.x, model), verbose=0))
                 for label, data in self.sets.items()
             }
         else:

@@ -162,7 +162,7 @@ class Prune:
 
     def export(self, model: Any, training: Training) -> bytes:
         """Exports in float."""
-        return to_tflite(model)
+        return to_tflite(model, representative_data=training.fed)
 
     def _sparsities(self, graph: Graph) -> dict[str, float]:
         """The layers to prune, and how far."""

@@ -173,13 +173,11 @@ class Quantize:
 
     def export(self, model: Any, training: Training) -> bytes:
         """Exports in the bits asked for."""
-        ranged = self.trains and not untrained(training.graph)
-        samples = None if ranged else training.fed
         if self.float_layers:
-            data, names = to_mixed_tflite(model, samples, self.float_layers)
+            data, names = to_mixed_tflite(model, training.fed, self.float_layers)
             training.note = f"float: {', '.join(names)}"
             return data
-        data = to_tflite(model, self.bits, samples)
+        data = to_tflite(model, self.bits, training.fed)
         islands = float_operators(data) if self.bits in ("int8", "int16x8") else []
         if islands:
             indexed = not {"GATHER", "CAST"}.isdisjoint(islands)

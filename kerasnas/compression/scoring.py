@@ -1,26 +1,15 @@
 """The metrics of a Keras 3 model, measured on predictions that something else made."""
 
 import itertools
-import re
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
 from kerasnas.compression.data import output_names
-
-Direction = Literal["min", "max"]
-# Metrics that are better when smaller, and larger, by a part of their name.
-_SMALLER_IS_BETTER = (
-    *("loss", "error", "crossentropy", "divergence", "hinge", "logcosh", "poisson", "false_"),
-    *("perplexity", "distance", "deviation", "brier", "fid_", "inaccuracy", "rmse"),
-)
-_SMALLER_SHORT = ("mse", "mae", "mape", "msle", "kld", "bce", "cce")
-_LARGER_IS_BETTER = (
-    *("accuracy", "precision", "recall", "sensitivity", "specificity", "similarity", "score"),
-    *("true_", "dice", "fbeta"),
-)
-_LARGER_SHORT = ("acc", "auc", "iou", "f1", "r2", "psnr", "ssim")
+from kerasnas.utils.arrays import is_nested
+from kerasnas.utils.compiled import fresh_metrics, given_loss_weights
+from kerasnas.utils.direction import Direction, direction
 
 
 class Scorer:
@@ -48,23 +37,11 @@ class Scorer:
         if not isinstance(model, keras.Sequential):
             outputs = keras.tree.pack_sequence_as(model.output, named)
         self._passing = keras.Model(ends, outputs)
-        try:
-            config = model.get_compile_config()
-            metrics, weighted_metrics = (
-                keras.saving.deserialize_keras_object(config[key])
-                for key in ("metrics", "weighted_metrics")
-            )
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                "The metrics that `model` is compiled with must be Keras's own, or be "
-                f"registered with `keras.saving.register_keras_serializable`. Received: {error}"
-            ) from error
         # The loss has no state to share, and the config of Huber (3.15.1) loses its delta.
         self._passing.compile(
             loss=model.loss,
-            loss_weights=config["loss_weights"],
-            metrics=metrics,
-            weighted_metrics=weighted_metrics,
+            loss_weights=given_loss_weights(model),
+            **fresh_metrics(model),
         )
 
     def score(self, predictions: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
@@ -81,6 +58,8 @@ class Scorer:
         """
         several = isinstance(predictions, list | tuple)
         arrays = [np.asarray(array) for array in (predictions if several else [predictions])]
+        if isinstance(y, list) and is_nested(self._passing.output):
+            y = keras.tree.pack_sequence_as(self._passing.output, keras.tree.flatten(y))
         self._passing.evaluate(arrays, y, batch_size=256, verbose=0, sample_weight=sample_weight)
         # What `evaluate` itself returns is sorted by name.
         logs = self._passing.get_metrics_result()
@@ -97,20 +76,7 @@ class Scorer:
         Returns:
             "min" if smaller is better, "max", or None where neither Keras nor its name tells.
         """
-        if name == "loss" or name.endswith("_loss"):
-            return "min"
-        # Keras numbers metrics of the same name.
-        name = re.sub(r"_\d+$", "", name)
-        metrics = _flat(self._passing.metrics)
-        exact = [metric for metric in metrics if name == metric.name]
-        of_output = [metric for metric in metrics if name.endswith(f"_{metric.name}")]
-        for metric in exact or of_output:
-            # Private, as of Keras 3.15; its own metrics set it.
-            known = getattr(metric, "_direction", None)
-            if known in ("up", "down"):
-                return "max" if known == "up" else "min"
-            return _guess(metric.name)
-        return _guess(name)
+        return direction(name, _flat(self._passing.metrics))
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -124,15 +90,6 @@ def _distinct(names: list[str]) -> list[str]:
 
 def _flat(metrics: list[Any]) -> list[Any]:
     return [inner for metric in metrics for inner in getattr(metric, "metrics", [metric])]
-
-
-def _guess(name: str) -> Direction | None:
-    last = name.lower().rsplit("_", 1)[-1]
-    if last in _SMALLER_SHORT or any(part in name.lower() for part in _SMALLER_IS_BETTER):
-        return "min"
-    if last in _LARGER_SHORT or any(part in name.lower() for part in _LARGER_IS_BETTER):
-        return "max"
-    return None
 
 
 def first_metric(logs: dict[str, float]) -> str:

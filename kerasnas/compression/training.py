@@ -10,7 +10,11 @@ import numpy as np
 from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.data import output_names
 from kerasnas.compression.guidance import Guidance
+from kerasnas.utils.arrays import is_nested
+from kerasnas.utils.layers import every_layer
+from kerasnas.utils.moving_statistics import settle
 from kerasnas.utils.session import kept_random_state
+from kerasnas.utils.strided_pointwise import subsampled_first
 
 
 @dataclass
@@ -82,14 +86,16 @@ class Training:
                 loss=loss,
                 loss_weights=self.loss_weights,
             )
-            model.fit(
-                self.fed,
-                y,
-                epochs=epochs,
-                batch_size=batch_size,
-                callbacks=list(callbacks),
-                verbose=0,
-            )
+            with subsampled_first(every_layer(model)):
+                model.fit(
+                    self.fed,
+                    y,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    callbacks=list(callbacks),
+                    verbose=0,
+                )
+            settle(model, self.fed, batch_size)
 
 
 def legacy_loss(model: keras.Model) -> Any:
@@ -113,6 +119,8 @@ def legacy_loss(model: keras.Model) -> Any:
 def ordered_loss(model: keras.Model) -> Any:
     """The loss of a compiled Keras 3 model: one, or a list in the order of outputs."""
     loss = model.loss
+    if isinstance(loss, dict | list) and is_nested(getattr(model, "output", None)):
+        return keras.tree.flatten(loss)  # Keras asks for the structure of the outputs.
     if isinstance(loss, dict):
         return [loss.get(name) for name in output_names(model)]
     return list(loss) if isinstance(loss, tuple) else loss

@@ -3,6 +3,7 @@
 from kerasnas.export.bundle import Origin, data_hash, write
 from kerasnas.export.c_array import c_array
 from kerasnas.export.conversion import to_tflite
+from kerasnas.export.fidelity import WrongFileError
 from kerasnas.export.interpreter import Interpreter
 from kerasnas.export.metadata import Metadata, TensorInfo, add_metadata, read_metadata
 from kerasnas.export.mixed import quantization_errors, to_mixed_tflite
@@ -15,6 +16,7 @@ __all__ = [
     "Origin",
     "TensorInfo",
     "Verification",
+    "WrongFileError",
     "add_metadata",
     "c_array",
     "compress_tables",

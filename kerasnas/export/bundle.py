@@ -16,7 +16,7 @@ import numpy as np
 from kerasnas._version import __version__
 from kerasnas.export.c_array import c_array
 from kerasnas.export.folder import MANIFEST, write_folder
-from kerasnas.export.metadata import Metadata, add_metadata
+from kerasnas.export.metadata import Metadata, TensorInfo, add_metadata
 from kerasnas.export.verification import verify
 
 _PACKAGES = (
@@ -93,7 +93,8 @@ def write(
         report: What each step did, as in `Compressed.report`.
         test_data: Tuple `(x, y)`. With it the file, as it lies on the disk, is verified in a fresh
             process before the folder gets its name, and the manifest says what it gave.
-        metadata: Written into `model.tflite`.
+        metadata: Written into `model.tflite`. Entries with the names of the model's own inputs or
+            outputs may come in any order.
         source: Whether to write `model.h` and `model.cc` for a microcontroller too. They hold the
             file without metadata.
 
@@ -115,7 +116,9 @@ def write(
 
     def fill(made: Path) -> None:
         tflite = made / "model.tflite"
-        tflite.write_bytes(data if metadata is None else add_metadata(data, metadata))
+        tflite.write_bytes(
+            data if metadata is None else add_metadata(data, _in_order(metadata, origin.model))
+        )
         origin.model.save(made / "model.keras")
         (made / "report.json").write_text(_json(report or []))
         for name, text in (c_array(data) if source else {}).items():
@@ -136,6 +139,22 @@ def write(
         (made / MANIFEST).write_text(_json(manifest))
 
     return write_folder(folder, fill)
+
+
+def _in_order(metadata: Metadata, model: keras.Model) -> Metadata:
+    """Metadata in the order of a model's inputs and outputs, where it has their names."""
+    from kerasnas.compression.data import output_names
+
+    def sorted_by(names: list[str], infos: tuple[TensorInfo, ...]) -> tuple[TensorInfo, ...]:
+        entries = {info.name: info for info in infos}
+        known = set(entries) == set(names) and len(names) == len(infos)
+        return tuple(entries[name] for name in names) if known else infos
+
+    return dataclasses.replace(
+        metadata,
+        inputs=sorted_by([tensor.name for tensor in model.inputs], metadata.inputs),
+        outputs=sorted_by(output_names(model), metadata.outputs),
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -3,8 +3,9 @@
 import importlib.util
 import re
 
-from kerasnas.export.model_file import Tensor, ends, operators
+from kerasnas.export.model_file import Tensor, ends
 from kerasnas.hardware import measure_arena, profile_tflite
+from kerasnas.hardware.flatbuffer import read_tflite
 
 # Methods of TensorFlow Lite Micro's MicroMutableOpResolver, without their "Add", for operators
 # that a converted Keras model may hold.
@@ -22,7 +23,7 @@ UnidirectionalSequenceLSTM VarHandle While ZerosLike
 """
 _METHOD_OF = {method.lower(): f"Add{method}" for method in _METHODS.split()}
 _METHOD_OF["tflmdecode"] = "AddDecode"
-_STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF", "VAR_HANDLE")
+_STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF")
 _BYTES_A_LINE = 16
 
 
@@ -30,7 +31,7 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
     """Writes a file as a C++ header and source, with what TensorFlow Lite Micro must be told.
 
     The header holds the size of the tensor arena, shape and quantization of each input and output,
-    and a function that registers the operators of the file.
+    the number of variables that it keeps, and a function that registers its operators.
 
     The arena is measured with TensorFlow Lite Micro on this host, or predicted if it is not
     installed (extra `micro`). A 32-bit controller needs less for the interpreter's own records;
@@ -56,7 +57,9 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
     """
     if not isinstance(name, str) or not re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII):
         raise ValueError(f"`name` must be a C identifier, such as 'model'. Received: {name!r}")
-    kinds = list(dict.fromkeys(op.name for op in operators(data)))
+    found = [op for graph in read_tflite(data) for op in graph.operators]
+    kinds = list(dict.fromkeys(op.kind for op in found))
+    resources = {op.resource for op in found if op.kind == "VAR_HANDLE"}
     unknown = [kind for kind in kinds if kind.replace("_", "").lower() not in _METHOD_OF]
     if unknown:
         raise ValueError(f"TensorFlow Lite Micro lacks operators of the file: {', '.join(unknown)}")
@@ -85,6 +88,14 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
         lines += [
             "",
             "// The model remembers: call the interpreter's Reset() before each new sequence.",
+        ]
+    if resources:
+        lines += [
+            "",
+            "// The model keeps variables: give the interpreter a",
+            "// tflite::MicroResourceVariables::Create(allocator, kResourceVariableCount). Reset()",
+            "// makes them zero; for their first values, make a new interpreter.",
+            f"constexpr int kResourceVariableCount = {len(resources)};",
         ]
     lines += [
         "",

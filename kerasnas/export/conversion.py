@@ -1,32 +1,26 @@
 """From a trained model to the bytes of a `.tflite` file."""
 
-import atexit
-import contextlib
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
 
+from kerasnas.export.child import Child
+from kerasnas.export.fidelity import check_file
 from kerasnas.export.refusals import check_bits, check_layers, check_shapes
 from kerasnas.export.silence import silence
-from kerasnas.export.touch_up import touch_up
-from kerasnas.utils.arrays import in_batches, in_memory, listed
+from kerasnas.export.tensor_names import name_after_layers
+from kerasnas.export.touch_up import end_names, touch_up
+from kerasnas.utils.arrays import in_batches, in_memory, inputs_in_order
 
 Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8", "int4"]
 # Those that measure the ranges of activations, and what their inputs and outputs may be.
 _CALIBRATED = {"int8": ("int8", "float32"), "int16x8": ("int16", "float32")}
 _CHILD = Path(__file__).with_name("conversion_child.py")
-# The converter leaks some megabytes a call.
-_MOST_JOBS = 20
 # Calibration runs the model on each sample; the ranges of activations settle long before this.
 _MOST_SAMPLES = 512
 _UNSUPPORTED = re.compile(r"not yet supported for op: '(\w+)'")
@@ -94,7 +88,7 @@ def to_tflite(
     if not (hasattr(model, "inputs") and hasattr(model, "outputs")):
         raise ValueError(f"`model` must be a Keras model. Received: {type(model)}")
     check_shapes(model)
-    is_keras_3 = isinstance(model, keras.Model)
+    is_keras_3, given = isinstance(model, keras.Model), model
     samples = None
     if representative_data is not None:
         samples = representative_samples(model, representative_data)
@@ -110,9 +104,9 @@ def to_tflite(
 
         model = rebuild(model, measurable if quantization in _CALIBRATED else None)
     job = {"quantization": quantization, "ends": inputs or integer[0]}
-    data, _ = convert_in_child(
-        model, job, samples if quantization in _CALIBRATED else None, timeout
-    )
+    calibrates = quantization in _CALIBRATED and not (quantization == "int8" and _ranged(model))
+    data, _ = convert_in_child(model, job, samples if calibrates else None, timeout)
+    check_file(data, quantization, given, model, samples, timeout)
     return data
 
 
@@ -140,15 +134,35 @@ def convert_in_child(
         folder = Path(name)
         _write_job(folder, model, job)
         if samples is not None:
-            np.savez(folder / "samples.npz", *samples)
+            names = end_names("input", len(samples))
+            named: dict[str, Any] = dict(zip(names, samples, strict=True))
+            np.savez(folder / "samples.npz", **named)
         _run_child(folder, timeout)
         errors = folder / "errors.json"
         data = touch_up((folder / "model.tflite").read_bytes())
+        data = name_after_layers(data, _layer_names(model))
         return data, json.loads(errors.read_text()) if errors.exists() else []
 
 
 def _trained_quantized(model: Any) -> bool:
-    return any(type(layer).__name__.startswith("QuantizeWrapper") for layer in model.layers)
+    return any(_wrapped(layer) for layer in model.layers)
+
+
+def _wrapped(layer: Any) -> bool:
+    return type(layer).__name__.startswith("QuantizeWrapper")
+
+
+def _layer_names(model: Any) -> dict[str, str]:
+    """Names of the layers, without what quantization-aware training puts before them."""
+    return {layer.name: (layer.layer if _wrapped(layer) else layer).name for layer in model.layers}
+
+
+def _ranged(model: Any) -> bool:
+    """Whether training has measured the ranges of all layers."""
+    own = ("InputLayer", "QuantizeLayer")
+    return _trained_quantized(model) and all(
+        _wrapped(layer) or type(layer).__name__ in own for layer in model.layers
+    )
 
 
 def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
@@ -166,9 +180,7 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
     """
     if in_batches(data):
         data = in_memory("representative_data", (data, None, None))[0]
-    ranks = [len(tensor.shape) for tensor in model.inputs]
-    names = [tensor.name for tensor in model.inputs]
-    arrays = listed("representative_data", data, ranks, names)
+    arrays = inputs_in_order("representative_data", data, model)
     checked: list[np.ndarray] = []
     for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
         where = f"`representative_data` for input {index}"
@@ -203,18 +215,18 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
 def _write_job(folder: Path, model: Any, job: dict[str, Any]) -> None:
     import tensorflow as tf
 
-    several = len(model.inputs) > 1
-
     # The converter sorts inputs and outputs by these names. A SavedModel, not a frozen graph:
     # freezing inlines the LSTM function that the converter replaces by one fused operator.
     def inference(*inputs: Any) -> dict[str, Any]:
-        outputs = model(list(inputs) if several else inputs[0], training=False)
-        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
-        return {f"output_{index:03}": output for index, output in enumerate(outputs)}
+        outputs = tf.nest.flatten(
+            model(tf.nest.pack_sequence_as(model.input, inputs), training=False)
+        )
+        return dict(zip(end_names("output", len(outputs)), outputs, strict=True))
 
+    names = end_names("input", len(model.inputs))
     specs = [
-        tf.TensorSpec([1, *tensor.shape[1:]], tensor.dtype, name=f"input_{index:03}")
-        for index, tensor in enumerate(model.inputs)
+        tf.TensorSpec([1, *tensor.shape[1:]], tensor.dtype, name=name)
+        for name, tensor in zip(names, model.inputs, strict=True)
     ]
     module = tf.Module()
     module.kept = model.variables
@@ -246,88 +258,7 @@ def _run_child(folder: Path, timeout: float) -> None:
         )
 
 
-class _Converter:
-    """A child process that converts one model after another, replaced when it ends or is late.
-
-    Importing TensorFlow takes longer than most conversions, so the child is kept.
-    """
-
-    def __init__(self) -> None:
-        self._child: subprocess.Popen[str] | None = None
-        self._jobs = 0
-        self._owner = os.getpid()
-        self._lock = threading.Lock()
-
-    def run(self, folder: Path, timeout: float) -> str:
-        """Converts the job in a folder.
-
-        Args:
-            folder: As `conversion_child.py` describes it.
-            timeout: Seconds.
-
-        Returns:
-            "done", "failed", "late", or how the child ended.
-        """
-        with self._lock:
-            child = self._ready()
-            answers: list[str] = []
-            reader = threading.Thread(
-                target=lambda: answers.append(child.stdout.readline() if child.stdout else ""),
-                daemon=True,
-            )
-            try:
-                if child.stdin:
-                    with contextlib.suppress(BrokenPipeError):  # It ended; so says the answer.
-                        child.stdin.write(f"{folder}\n")
-                        child.stdin.flush()
-                reader.start()
-                reader.join(timeout)
-                if answers and answers[0]:
-                    self._jobs += 1
-                    return answers[0].strip()
-                late = reader.is_alive()
-            except BaseException:
-                self.close()
-                raise
-            if late:
-                self.close()
-                return "late"
-            status = child.wait()
-            self.close()
-            if status < 0:
-                return f"crashed ({signal.Signals(-status).name})"
-            return f"failed (exit status {status})"
-
-    def close(self) -> None:
-        """Ends the child, if there is one."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
-                if pipe:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
-        self._child, self._jobs = None, 0
-
-    def _ready(self) -> "subprocess.Popen[str]":
-        if self._owner != os.getpid():  # A fork must not share the pipes.
-            self._child, self._owner = None, os.getpid()
-        if self._child is None or self._child.poll() is not None or self._jobs >= _MOST_JOBS:
-            self.close()
-            # -P keeps the script's folder out of sys.path; a converter needs no GPU.
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", str(_CHILD)],
-                env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-        return self._child
-
-
-_CONVERTER = _Converter()
-atexit.register(_CONVERTER.close)
+_CONVERTER = Child(_CHILD)
 
 
 def _last_lines(output: bytes) -> str:

@@ -7,7 +7,8 @@ it imports TensorFlow and nothing else of this package.
 It reads folders from its standard input, one a line, and answers each with a line. A folder holds
 `model` (a SavedModel whose one signature has a batch of one), `job.json` (`quantization`, and
 `ends`, the dtype of inputs and outputs) and, for activations rounded after training,
-`samples.npz`. `model.tflite` is written into it, and what the converter says to
+`samples.npz`, an array for each input by its name in the signature: the converter lists inputs in
+an order of its own. `model.tflite` is written into it, and what the converter says to
 `log.txt`. With `float_layers` in the job, a number or names, these layers stay in floating point,
 and `errors.json` says what rounding does to each; `layers` are the names of the model's layers,
 and `outputs` of those that write what leaves the model, whose tensors have no name of their own.
@@ -18,7 +19,6 @@ import io
 import itertools
 import json
 import os
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -50,11 +50,12 @@ def convert(folder: Path) -> None:
     converter.inference_output_type = tf.as_dtype(job["ends"])
     if (folder / "samples.npz").exists():
         with np.load(folder / "samples.npz") as file:
-            samples = [file[name] for name in file.files]
+            samples = dict(file)
+        count = len(next(iter(samples.values())))
 
-        def one_at_a_time() -> Iterator[list[Any]]:
-            for index in range(len(samples[0])):
-                yield [sample[index : index + 1] for sample in samples]
+        def one_at_a_time() -> Iterator[dict[str, Any]]:
+            for index in range(count):
+                yield {name: sample[index : index + 1] for name, sample in samples.items()}
 
         converter.representative_dataset = one_at_a_time
         converter.target_spec.supported_ops = [
@@ -82,11 +83,18 @@ def _mixed(converter: Any, job: dict[str, Any]) -> tuple[bytes, list[dict[str, A
 
     def rounded() -> Iterator[list[Any]]:
         # The debugger itself rounds only where a zero point is not 0 (TensorFlow 2.21).
-        records = [d["quantization"] for d in debugger._quant_interpreter.get_input_details()]
+        interpreter = debugger._quant_interpreter
+        name_of = {tensor: name for name, tensor in _signature(interpreter)["inputs"].items()}
+        ends = [
+            (name_of[detail["index"]], detail["dtype"], *detail["quantization"])
+            for detail in interpreter.get_input_details()
+        ]
         for arrays in itertools.islice(samples(), _DEBUGGED):
             yield [
-                np.clip(np.round(array / scale) + zero, -128, 127).astype("int8")
-                for array, (scale, zero) in zip(arrays, records, strict=True)
+                np.clip(np.round(arrays[name] / scale) + zero, -128, 127).astype(dtype)
+                if scale
+                else arrays[name].astype(dtype)
+                for name, dtype, scale, zero in ends
             ]
 
     debugger = tf.lite.experimental.QuantizationDebugger(
@@ -99,14 +107,19 @@ def _mixed(converter: Any, job: dict[str, Any]) -> tuple[bytes, list[dict[str, A
     debugger.layer_statistics_dump(table)
     details = debugger._quant_interpreter.get_tensor_details()
     names = {tensor["index"]: tensor["name"] for tensor in details}
+    written = [
+        tensor for _, tensor in sorted(_signature(debugger._quant_interpreter)["outputs"].items())
+    ]
+    leaving = dict(zip(written, job["outputs"], strict=True))
     errors = [
         {
-            "layer": _layer(names[int(row["tensor_idx"])], job),
+            "layer": leaving.get(tensor) or _layer(names[tensor], job),
             "operator": row["op_name"],
             "steps": float(row["mean_squared_error"]) ** 0.5 / float(row["scale"]),
             "tensor": row["tensor_name"],
         }
         for row in csv.DictReader(io.StringIO(table.getvalue()))
+        for tensor in [int(row["tensor_idx"])]
         if float(row["scale"])
     ]
     errors.sort(key=lambda error: -error["steps"])
@@ -115,18 +128,20 @@ def _mixed(converter: Any, job: dict[str, Any]) -> tuple[bytes, list[dict[str, A
     chosen = found[:chosen] if isinstance(chosen, int) else chosen
     kept = [error["tensor"] for error in errors if error["layer"] in chosen]
     # The debugger's table cuts the number off the name of an output.
-    kept += [name for name in names.values() if "/" not in name and _layer(name, job) in chosen]
+    kept += [names[tensor] for tensor, layer in leaving.items() if layer in chosen]
     if set(found) <= set(chosen):
         kept = []  # It fails where nothing is left to quantize; that is refused by who asked.
     debugger.options = options(fully_quantize=True, denylisted_nodes=kept)
     return debugger.get_nondebug_quantized_model(), errors
 
 
+def _signature(interpreter: Any) -> dict[str, dict[str, int]]:
+    """The tensors of inputs and outputs by their names."""
+    return interpreter._get_full_signature_list()["serving_default"]
+
+
 def _layer(tensor: str, job: dict[str, Any]) -> str:
     """The layer that an operator stems from, by the name of what it writes."""
-    output = re.match(r"StatefulPartitionedCall(?:_\d+)?:(\d)", tensor)
-    if output:
-        return str(job["outputs"][int(output[1])])
     # Of an operator that others are fused into, the last name is its own.
     for part in reversed(tensor.split(";")):
         known = [scope for scope in part.split("/") if scope in job["layers"]]

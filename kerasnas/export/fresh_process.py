@@ -10,21 +10,27 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasnas.export.model_file import ends
+from kerasnas.export.child import Child
+from kerasnas.export.model_file import ends, keeps_state
 
 _CHILD = Path(__file__).with_name("runner.py")
 
 
 def run_file(
-    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], runtime: str, timeout: float
+    file: str | os.PathLike[str] | bytes,
+    arrays: list[np.ndarray],
+    runtime: str,
+    timeout: float,
+    child: Child | None = None,
 ) -> list[np.ndarray]:
-    """Runs a file on samples in a process of its own, which reads it from the disk.
+    """Runs a file on samples in another process, which reads it from the disk.
 
     Args:
         file: Path of a `.tflite` file, or its bytes.
         arrays: One array of shape (samples, ...) for each input.
         runtime: "litert", "reference" (LiteRT with its reference kernels) or "micro".
         timeout: Seconds after which it is given up.
+        child: Where it runs; None for a process of its own.
 
     Returns:
         List with one array of shape (samples, ...) for each output, float for quantized ones.
@@ -41,35 +47,54 @@ def run_file(
             path.write_bytes(file)
         else:
             path = Path(file).absolute()
-        outputs = len(ends(path.read_bytes(), "output"))
-        job = {"file": str(path), "runtime": runtime, "outputs": outputs}
+        data = path.read_bytes()
+        job = {
+            "file": str(path),
+            "runtime": runtime,
+            "outputs": len(ends(data, "output")),
+            "stateful": keeps_state(data),
+        }
         (folder / "job.json").write_text(json.dumps(job))
         np.savez(folder / "x.npz", *arrays)
-        try:
-            # -P keeps the script's folder out of sys.path.
-            child = subprocess.run(
-                [sys.executable, "-P", str(_CHILD), str(folder)],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+        how, said = _by(child, folder, timeout) if child else _alone(folder, timeout)
+        if how == "late":
             raise TimeoutError(
                 f"The interpreter did not finish {len(arrays[0])} samples in `timeout`={timeout} "
                 "seconds; give it fewer, or more time"
-            ) from None
+            )
         if (folder / "refused.txt").exists():
             raise ValueError(
                 f"The interpreter ({runtime}) cannot run `file`: "
                 + (folder / "refused.txt").read_text()
             )
-        if child.returncode != 0:
-            status = child.returncode
-            how = f"crashed ({signal.Signals(-status).name})" if status < 0 else "failed"
-            said = child.stderr.decode(errors="replace").strip().splitlines()[-3:]
-            raise RuntimeError(
-                f"The interpreter ({runtime}) {how} on `file`. It said last: {' '.join(said)}"
-            )
+        if how != "done":
+            raise RuntimeError(f"The interpreter ({runtime}) {how} on `file`. It said last: {said}")
         with np.load(folder / "y.npz") as found:
             return [found[key] for key in found.files]
+
+
+def _alone(folder: Path, timeout: float) -> tuple[str, str]:
+    """Does a job in a fresh process: how that went, and what it said last."""
+    try:
+        # -P keeps the script's folder out of sys.path.
+        child = subprocess.run(
+            [sys.executable, "-P", str(_CHILD), str(folder)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "late", ""
+    status = child.returncode
+    said = " ".join(child.stderr.decode(errors="replace").strip().splitlines()[-3:])
+    if status < 0:
+        return f"crashed ({signal.Signals(-status).name})", said
+    return ("failed" if status else "done"), said
+
+
+def _by(child: Child, folder: Path, timeout: float) -> tuple[str, str]:
+    """Does a job in a process that is kept, likewise."""
+    how = child.run(folder, timeout)
+    said = folder / "said.txt"
+    return how, said.read_text() if said.exists() else ""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnas.export.model_file import operators
+from kerasnas.export.model_file import keeps_state
 from kerasnas.export.runner import LiteRT, run
 from kerasnas.export.silence import silence
 from kerasnas.utils.arrays import listed
@@ -15,7 +15,8 @@ class Interpreter:
 
     Inputs are quantized and outputs dequantized with the scales that are stored in the file, so
     that an int8 file is called like the float model it was made from. Each sample starts from a
-    fresh state, as in Keras: what a recurrent layer remembers is reset before it.
+    fresh state, as in Keras: what a recurrent layer or a variable of the file remembers is put
+    back before it to what it was at first.
 
     Args:
         data: Bytes of a `.tflite` file, converted for a batch of one.
@@ -32,10 +33,10 @@ class Interpreter:
     """
 
     def __init__(self, data: bytes) -> None:
-        operators(data)  # LiteRT can crash on bytes that only begin like a model
+        stateful = keeps_state(data)  # LiteRT can crash on bytes that only begin like a model
         try:
             with silence():
-                self._runtime = LiteRT(bytes(data))
+                self._runtime = LiteRT(bytes(data), stateful=stateful)
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"LiteRT cannot run `data`: {error}") from error
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasnas.export.conversion import convert_in_child, representative_samples
+from kerasnas.export.fidelity import check_file
 from kerasnas.export.refusals import check_shapes
 
 
@@ -40,7 +42,8 @@ def quantization_errors(
         print(error["layer"], error["operator"], error["steps"])
     ```
     """
-    return _mixed(model, representative_data, 0, timeout)[1]
+    samples = representative_samples(model, representative_data)
+    return _mixed(model, samples, 0, timeout)[1]
 
 
 def to_mixed_tflite(
@@ -70,28 +73,28 @@ def to_mixed_tflite(
             f"Received: {float_layers!r}"
         )
     wanted = float_layers if isinstance(float_layers, int) else list(float_layers)
-    data, errors = _mixed(model, representative_data, wanted, timeout)
+    samples = representative_samples(model, representative_data)
+    data, errors, rebuilt = _mixed(model, samples, wanted, timeout)
     found = list(dict.fromkeys(error["layer"] for error in errors))
     if len(found) <= (wanted if isinstance(wanted, int) else len(set(wanted) & set(found))):
         raise ValueError(
             f"`float_layers` must leave a layer in 8 bits: the file has {len(found)}. For floats "
             f"throughout use to_tflite(model, 'float32'). Received: {float_layers!r}"
         )
-    if isinstance(wanted, int):
-        return data, found[:wanted]
-    unknown = [name for name in wanted if name not in found]
+    unknown = [] if isinstance(wanted, int) else [name for name in wanted if name not in found]
     if unknown:
         raise ValueError(
             f"`float_layers` must name layers of the file: {', '.join(found)}. Received: {unknown}"
         )
-    return data, wanted
+    check_file(data, "int8", model, rebuilt, samples, timeout)
+    return data, found[:wanted] if isinstance(wanted, int) else wanted
 
 
 def _mixed(
-    model: Any, representative_data: Any, float_layers: Any, timeout: float
-) -> tuple[bytes, list[dict[str, Any]]]:
+    model: Any, samples: list[np.ndarray], float_layers: Any, timeout: float
+) -> tuple[bytes, list[dict[str, Any]], Any]:
+    """The file, the errors of its layers, and the tf_keras model that was converted."""
     check_shapes(model)
-    samples = representative_samples(model, representative_data)
     if isinstance(model, keras.Model):
         from kerasnas.compression.bridge import measurable, rebuild
 
@@ -101,6 +104,6 @@ def _mixed(
         "ends": "int8",
         "float_layers": float_layers,
         "layers": [layer.name for layer in model.layers],
-        "outputs": list(model.output_names),
+        "outputs": [tensor.node.layer.name for tensor in model.outputs],
     }
-    return convert_in_child(model, job, samples, timeout)
+    return *convert_in_child(model, job, samples, timeout), model

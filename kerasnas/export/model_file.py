@@ -12,6 +12,10 @@ from kerasnas.hardware.flatbuffer import Subgraph, read_tflite
 # Operators whose second input is a kernel that magnitude pruning may thin out. Depthwise kernels
 # are never pruned: they are few, and TFMOT leaves them alone.
 _KERNEL_OPERATORS = ("CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+# They remember from one inference to the next, and no reset gives back how they began:
+# LiteRT leaves variables as they are, TensorFlow Lite Micro makes them zero and not what they were
+# at first, and it does not empty its circular buffers.
+_NOT_RESET = ("VAR_HANDLE", "CIRCULAR_BUFFER")
 _DTYPES = ("float32", "float16", "int32", "uint8", "int64", "int8", "int16")
 
 
@@ -121,6 +125,23 @@ def output_steps(data: bytes) -> list[float]:
         if op.kind == "DEQUANTIZE" and op.inputs and op.outputs
     }
     return [_record(data, graph, source.get(index, index))[0] for index in graph.outputs]
+
+
+def keeps_state(data: bytes) -> bool:
+    """Whether a file remembers from one inference to the next what no interpreter can reset.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        True for files with resource variables or circular buffers, such as streaming models, which
+        only a new interpreter runs from their first state. False for what is reset, such as the
+        state of an LSTM.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    return any(op.kind in _NOT_RESET for graph in read_tflite(data) for op in graph.operators)
 
 
 def float_operators(data: bytes) -> list[str]:

@@ -1,13 +1,15 @@
 """Runs a `.tflite` file on the interpreter of a device: LiteRT, or TensorFlow Lite Micro.
 
 It needs numpy and the interpreter alone, so that a fresh process that runs it as a file, with a
-folder as its argument, starts in a fraction of a second. The folder holds `x.npz` and `job.json`:
+folder as its argument, starts in a fraction of a second; without one it reads folders from its
+standard input, as `Child` hands them over. The folder holds `x.npz` and `job.json`:
 `file`, the path of the file, `runtime`, "litert", "reference" (LiteRT with its reference kernels)
-or "micro", and the number of `outputs`. `y.npz` is written into it, or `refused.txt` if the
-interpreter does not take the file.
+or "micro", the number of `outputs`, and whether the file is `stateful`. `y.npz` is written into it,
+or `refused.txt` if the interpreter does not take the file.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,14 +56,12 @@ class LiteRT:
     Args:
         data: Bytes of the file.
         reference: Whether to take the kernels that define results, and not the fast ones.
+        stateful: As `kerasnas.export.model_file.keeps_state` tells of the file.
     """
 
-    def __init__(self, data: bytes, reference: bool = False) -> None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-        self._interpreter = Interpreter(model_content=data, experimental_op_resolver_type=kernels)
-        self._interpreter.allocate_tensors()
+    def __init__(self, data: bytes, reference: bool = False, stateful: bool = False) -> None:
+        self._data, self._reference, self._stateful = data, reference, stateful
+        self._start()
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         self._input_indices = [tensor["index"] for tensor in inputs]
@@ -78,10 +78,21 @@ class LiteRT:
             for tensors in (inputs, outputs)
         )
 
+    def _start(self) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        kernels = OpResolverType.BUILTIN_REF if self._reference else OpResolverType.AUTO
+        self._interpreter = Interpreter(
+            model_content=self._data, experimental_op_resolver_type=kernels
+        )
+        self._interpreter.allocate_tensors()
+
     def invoke(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        """Runs one sample, as the file takes it and returns it."""
-        # What a recurrent layer remembers must not reach the next sample.
-        self._interpreter.reset_all_variables()
+        """Runs one sample, as the file takes it and returns it, from a fresh state."""
+        if self._stateful:
+            self._start()
+        else:
+            self._interpreter.reset_all_variables()
         for index, array in zip(self._input_indices, arrays, strict=True):
             self._interpreter.set_tensor(index, array)
         self._interpreter.invoke()
@@ -95,18 +106,26 @@ class Micro:
         data: Bytes of the file.
         inputs: Number of its inputs.
         outputs: Number of its outputs.
+        stateful: As `kerasnas.export.model_file.keeps_state` tells of the file.
     """
 
-    def __init__(self, data: bytes, inputs: int, outputs: int) -> None:
-        from tflite_micro import runtime
-
-        self._interpreter = runtime.Interpreter.from_bytes(data, arena_size=_ARENA)
+    def __init__(self, data: bytes, inputs: int, outputs: int, stateful: bool = False) -> None:
+        self._data, self._stateful = data, stateful
+        self._start()
         self.inputs = [_end(self._interpreter.get_input_details(i)) for i in range(inputs)]
         self.outputs = [_end(self._interpreter.get_output_details(i)) for i in range(outputs)]
 
+    def _start(self) -> None:
+        from tflite_micro import runtime
+
+        self._interpreter = runtime.Interpreter.from_bytes(self._data, arena_size=_ARENA)
+
     def invoke(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        """Runs one sample, as the file takes it and returns it."""
-        self._interpreter.reset()
+        """Runs one sample, as the file takes it and returns it, from a fresh state."""
+        if self._stateful:
+            self._start()
+        else:
+            self._interpreter.reset()
         for index, array in enumerate(arrays):
             self._interpreter.set_input(array, index)
         self._interpreter.invoke()
@@ -160,14 +179,30 @@ def main(folder: Path) -> None:
     runtime: LiteRT | Micro
     try:
         if job["runtime"] == "micro":
-            runtime = Micro(data, len(arrays), job["outputs"])
+            runtime = Micro(data, len(arrays), job["outputs"], job["stateful"])
         else:
-            runtime = LiteRT(data, reference=job["runtime"] == "reference")
+            runtime = LiteRT(data, job["runtime"] == "reference", job["stateful"])
     except (RuntimeError, ValueError) as error:
         (folder / "refused.txt").write_text(str(error))
         return
     np.savez(folder / "y.npz", *run(runtime, arrays))
 
 
+def serve() -> None:
+    """Does the jobs in folders whose names come from the standard input, one a line."""
+    # What interpreters print must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        folder = Path(line.rstrip("\n"))
+        try:
+            main(folder)
+            answer = "done"
+        except Exception as error:
+            (folder / "said.txt").write_text(str(error))
+            answer = "failed"
+        print(answer, file=answers, flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1])) if len(sys.argv) > 1 else serve()

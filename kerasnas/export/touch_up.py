@@ -1,6 +1,5 @@
 """What the converter leaves to be put right in its file. No byte moves: the file keeps its size."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,6 @@ import numpy as np
 # The kernels look the hyperbolic tangent of the cell state up with at least 0 integer bits.
 _SMALLEST_CELL_SCALE = 2.0**-15
 _CELL_STATE = 19
-_OURS = re.compile(r"(input|output)_\d{3}")
 # What the converter gives a tensor that was 0 on all samples: 2e-6 / 255.
 _SCALE_OF_NOTHING = 8e-9
 # LiteRT takes a product of scales that is so many times that of the output.
@@ -16,6 +14,16 @@ _LARGEST_FACTOR = 128
 # Where the activations, the kernel and the biases of an operator stand.
 _KERNELS = {"CONV_2D": (0, 1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTED": (0, 1, 2)}
 _KERNELS["TRANSPOSE_CONV"] = (2, 1, 3)
+
+
+def end_names(end: str, count: int) -> list[str]:
+    """Names of the inputs or outputs of a file in its signature, whose order is alphabetical.
+
+    Args:
+        end: "input" or "output".
+        count: How many there are.
+    """
+    return [f"{end}_{index:0{max(3, len(str(count - 1)))}}" for index in range(count)]
 
 
 def touch_up(data: bytes) -> bytes:
@@ -42,11 +50,13 @@ def touch_up(data: bytes) -> bytes:
     changed = bytearray(data)
     model = schema.Model.GetRootAs(changed, 0)
     graph, signature = model.Subgraphs(0), model.SignatureDefs(0)
-    for end in ("Inputs", "Outputs"):
-        named = [getattr(signature, end)(i) for i in range(getattr(signature, f"{end}Length")())]
-        in_order = sorted(named, key=lambda tensor: tensor.Name())
-        if all(_OURS.fullmatch(tensor.Name().decode()) for tensor in named):
-            getattr(graph, f"{end}AsNumpy")()[:] = [tensor.TensorIndex() for tensor in in_order]
+    for end in ("input", "output"):
+        tensors = getattr(signature, f"{end.capitalize()}s")
+        count = getattr(signature, f"{end.capitalize()}sLength")()
+        named = {tensors(i).Name().decode(): tensors(i).TensorIndex() for i in range(count)}
+        wanted = end_names(end, count)
+        if set(wanted) == set(named):
+            getattr(graph, f"{end.capitalize()}sAsNumpy")()[:] = [named[name] for name in wanted]
     _Dead(schema, model).revive()
     lstm = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
     for position in range(graph.OperatorsLength()):

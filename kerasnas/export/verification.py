@@ -1,23 +1,21 @@
 """`verify`: reloads a `.tflite` file in a fresh process, scores it, compares it with its model."""
 
+import math
+import numbers
 import os
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
 
+from kerasnas.export.agreement import Output, apart, runtime_differences
 from kerasnas.export.fresh_process import run_file
 from kerasnas.export.interpreter import checked_inputs
-from kerasnas.export.model_file import ends, operators, output_steps
-
-# Between two correct sets of kernels: of float outputs, relative to the largest of them, and of
-# quantized ones, relative to their range. Most int8 files give the same to the bit; over the layers
-# of MLPerf Tiny's ResNet the roundings add up to .035 on noise.
-_SAME_FLOAT, _SAME_QUANTIZED = 1e-4, 0.05
-# The operator that unpacks weights on TensorFlow Lite Micro; LiteRT has none like it.
-_MICRO_ONLY = "TFLM_DECODE"
+from kerasnas.export.model_file import ends, output_steps
+from kerasnas.utils.arrays import packed
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ class Verification:
             share of places where the largest value is at the same index as the model's; None
             without a model.
         largest_runtime_difference: Dict from output to the largest difference between TensorFlow
-            Lite Micro and LiteRT's reference kernels, in quantization steps, or absolute for float
-            outputs; None unless both have run the file.
+            Lite Micro and LiteRT, in quantization steps, or absolute for float outputs; None
+            unless both have run the file.
     """
 
     runtime: str
@@ -55,12 +53,13 @@ def verify(
     model: keras.Model | None = None,
     target: Literal["litert", "micro"] = "litert",
     timeout: float = 600,
+    tolerance: float | None = None,
 ) -> Verification:
     """Reloads a file in a fresh process, scores it, and compares it with its Keras model.
 
-    With `target="micro"` the file is scored on TensorFlow Lite Micro, and set beside LiteRT's
-    reference kernels. The target is asked for here, and not where a file is made, because a file
-    from anywhere can be held against the microcontroller that it will run on.
+    With `target="micro"` the file is scored on TensorFlow Lite Micro, and what it computes there is
+    compared with LiteRT and with the model. The target is asked for here, and not where a file is
+    made, because a file from anywhere can be held against the microcontroller that it will run on.
 
     Args:
         file: Path of a `.tflite` file, or its bytes.
@@ -72,15 +71,17 @@ def verify(
         model: The Keras 3 model that the file was made from.
         target: `"litert"` (phones) or `"micro"` (needs `pip install 'kerasnas[micro]'`).
         timeout: Seconds for each run of the file.
+        tolerance: With `target="micro"`, how many quantization steps of an output TensorFlow Lite
+            Micro may be away from LiteRT; of a float output, how many 255ths of its range. None
+            is what rounding explains: a step or .05 of the range, 1e-4 of the largest float.
 
     Returns:
         `Verification`.
 
     Raises:
         ValueError: If the file is no complete TensorFlow Lite model, the interpreter refuses it
-            (of TensorFlow Lite Micro with the operator that it lacks), shapes do not fit, or the
-            two interpreters differ by more than their rounding explains: one quantization step or
-            .05 of the range of the outputs.
+            (of TensorFlow Lite Micro with the operator that it lacks), shapes do not fit, or
+            TensorFlow Lite Micro is farther than `tolerance` from LiteRT and from the model.
         RuntimeError: If the file ends the interpreter's process.
         TimeoutError: If a run takes longer than `timeout`.
 
@@ -93,8 +94,16 @@ def verify(
     """
     if target not in ("litert", "micro"):
         raise ValueError(f"`target` must be 'litert' or 'micro'. Received: {target!r}")
+    if tolerance is not None and (
+        isinstance(tolerance, bool)
+        or not isinstance(tolerance, numbers.Real)
+        or not 0 <= float(tolerance) < math.inf
+    ):
+        raise ValueError(
+            "`tolerance` must be a number of quantization steps, 0 or more, or None. "
+            f"Received: {tolerance!r}"
+        )
     data = file if isinstance(file, bytes) else Path(file).read_bytes()
-    kinds = {op.name for op in operators(data)}
     shapes = [tensor.shape for tensor in ends(data, "input")]
     predictions = None
     if model is not None:
@@ -105,11 +114,17 @@ def verify(
 
         measure_arena(data, timeout)  # It names the operator that the interpreter lacks.
     outputs = run_file(file, arrays, target, timeout)
-    names = _names(data, model, len(outputs))
+    names = _names(data, model, outputs, predictions)
     between = None
-    if target == "micro" and _MICRO_ONLY not in kinds:
-        reference = run_file(file, arrays, "reference", timeout)
-        between = _between(names, outputs, reference, output_steps(data))
+    if target == "micro":
+        litert = _run_if_taken(file, arrays, "litert", timeout)
+        if litert is not None:
+            columns = (names, output_steps(data), outputs, litert, predictions or repeat(None))
+            between = runtime_differences(
+                [Output(*of_one) for of_one in zip(*columns, strict=False)],
+                lambda: _run_if_taken(file, arrays, "reference", timeout),
+                tolerance,
+            )
     score = _scoring(model, names, y)
     if predictions is None:
         return Verification(target, len(arrays[0]), score(outputs), None, None, None, between)
@@ -119,7 +134,7 @@ def verify(
         len(arrays[0]),
         score(outputs),
         score(predictions),
-        {name: float(np.abs(have - want).max(initial=0)) for name, have, want in pairs},
+        {name: float(apart(have, want).max(initial=0)) for name, have, want in pairs},
         {
             name: float((have.argmax(-1) == want.argmax(-1)).mean())
             for name, have, want in pairs
@@ -136,44 +151,35 @@ def _of_model(model: Any, x: Any, y: Any) -> tuple[Any, Any, list[np.ndarray]]:
     if not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras 3 model, or None. Received: {type(model)}")
     checked = dataset("(x, y)", (x, y), model)
-    predictions = keras.tree.flatten(model.predict(checked.given_x, verbose=0))
+    predictions = keras.tree.flatten(model.predict(packed(checked.x, model), verbose=0))
     ordered = checked.x if len(checked.x) > 1 else checked.x[0]
     return ordered, checked.y, [np.asarray(array) for array in predictions]
 
 
-def _names(data: bytes, model: Any, outputs: int) -> list[str]:
-    if model is None:
+def _names(
+    data: bytes, model: Any, outputs: list[np.ndarray], predictions: list[np.ndarray] | None
+) -> list[str]:
+    if predictions is None:
         return [tensor.name for tensor in ends(data, "output")]
     from kerasnas.compression.data import output_names
 
-    names = output_names(model)
-    if len(names) != outputs:
+    of_file, of_model = ([array.shape[1:] for array in arrays] for arrays in (outputs, predictions))
+    if of_file != of_model:
         raise ValueError(
-            f"`model` must be the one that `file` was made from, with {outputs} outputs. "
-            f"Received: '{model.name}', with {len(names)}"
+            f"`model` must be the one that `file` was made from, with outputs of shapes {of_file}. "
+            f"Received: '{model.name}', with {of_model}"
         )
-    return names
+    return output_names(model)
 
 
-def _between(
-    names: list[str], micro: list[np.ndarray], litert: list[np.ndarray], steps: list[float]
-) -> dict[str, float]:
-    """The largest differences between the interpreters, refused beyond rounding."""
-    differences = {}
-    for name, ours, theirs, step in zip(names, micro, litert, steps, strict=True):
-        difference = float(np.abs(ours.astype("float64") - theirs).max(initial=0))
-        if step:
-            # The floats that stand for neighbouring steps are rounded themselves.
-            most = max(1.001 * step, _SAME_QUANTIZED * float(np.ptp(theirs)))
-        else:
-            most = _SAME_FLOAT * float(np.abs(theirs).max(initial=0))
-        if not difference <= most:
-            raise ValueError(
-                f"TensorFlow Lite Micro and LiteRT differ by {difference:g} in output '{name}' of "
-                f"`file`, more than rounding explains ({most:g})"
-            )
-        differences[name] = difference / step if step else difference
-    return differences
+def _run_if_taken(
+    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], kernels: str, timeout: float
+) -> list[np.ndarray] | None:
+    """What LiteRT makes of a file; None where it lacks an operator of TensorFlow Lite Micro's."""
+    try:
+        return run_file(file, arrays, kernels, timeout)
+    except (ValueError, RuntimeError):
+        return None
 
 
 def _scoring(model: Any, names: list[str], y: Any) -> Any:

@@ -39,7 +39,8 @@ def lifetimes(program: Program) -> list[Lifetime]:
     for step, operator in enumerate(program.operators):
         for read in operator.reads:
             last[read] = step
-        first[operator.writes] = last[operator.writes] = step
+        for written in operator.outputs:
+            first[written] = last[written] = step
     for output in program.outputs:
         last[output] = len(program.operators) - 1
     activations = [
@@ -109,6 +110,8 @@ def head_bytes(program: Program) -> int:
 
 # The allocator, the planner and the scratch buffers' list, once; a subgraph; a tensor; a node.
 _INTERPRETER, _SUBGRAPH, _TENSOR, _NODE = 464, 24, 24, 64
+# The list of resource variables, and a variable in it.
+_RESOURCES, _RESOURCE = 16, 40
 # The record of an input or an output, and of its quantization.
 _PORT, _QUANTIZATION = 64, 24
 
@@ -118,6 +121,7 @@ def persistent_bytes(
     inputs: Sequence[int],
     outputs: Sequence[int],
     variables: Iterable[int] = (),
+    resources: Sequence[int] = (),
 ) -> int:
     """Bytes that the interpreter keeps, by following its allocations one by one.
 
@@ -126,12 +130,14 @@ def persistent_bytes(
         inputs: Number of quantization scales of each input of the network, 0 for none.
         outputs: The same of each output.
         variables: Bytes of each variable tensor.
+        resources: Bytes of each resource variable (VAR_HANDLE).
 
     Returns:
         The tail of the arena on a 64-bit host, with the allocator that keeps records; a 32-bit
         device needs about half of it, apart from the channels' multipliers and shifts.
 
-    Source: tflite-micro, `micro_allocator.cc` and `micro_interpreter.cc`.
+    Source: tflite-micro, `micro_allocator.cc`, `micro_interpreter.cc` and
+    `micro_resource_variable.cc`.
     """
     used = _INTERPRETER
 
@@ -140,6 +146,9 @@ def persistent_bytes(
         nonlocal used
         used = -(-(used + size) // alignment) * alignment
 
+    if resources:
+        take(_RESOURCES)
+        take(_RESOURCE * len(resources))
     calls = [call for _, operators in graphs for call in operators]
     take(_SUBGRAPH * len(graphs), 8)
     for tensors, _ in graphs:
@@ -155,6 +164,8 @@ def persistent_bytes(
     for call in calls:
         for size in kernels.prepared(call):
             take(size)
+    for size in resources:
+        take(size)
     handles = sum(len(kernels.scratch(call)) for call in calls)
     if handles:
         take(8 * handles, 8)
@@ -181,11 +192,10 @@ def tail_bytes(program: Program) -> int:
     """
     tensors = len(program.activations) + len(program.constants())
     tensors += len(program.states) + program.intermediates
-    scales = 1 if program.dtype == "int8" else 0
     return persistent_bytes(
         [(tensors, _calls(program))],
-        inputs=[scales] * len(program.inputs),
-        outputs=[scales] * len(program.outputs),
+        inputs=[int(program.has_scale(index)) for index in program.inputs],
+        outputs=[int(program.has_scale(index)) for index in program.outputs],
         variables=program.states,
     )
 
@@ -195,7 +205,7 @@ def _calls(program: Program) -> list[Call]:
     constant = "int8" if quantized else "float32"
     activations = [
         Operand((1, *shape), constant, 1)
-        if quantized and program.widths[index] == 1
+        if program.has_scale(index)
         else Operand((1, *shape), "float32", 0)
         for index, shape in enumerate(program.activations)
     ]
@@ -206,7 +216,8 @@ def _calls(program: Program) -> list[Call]:
                 *(activations[read] for read in operator.reads),
                 *(Operand(c.shape, constant, quantized * c.scales) for c in operator.constants),
             ),
-            (activations[operator.writes],),
+            [activations[index] for index in operator.outputs],
+            operator.transposed,
         )
         for operator in program.operators
     ]

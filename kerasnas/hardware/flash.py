@@ -4,18 +4,22 @@ Values, names, shapes and scales are counted; what the flatbuffer's tables take 
 `benchmarks/cost_model.py --fit` to files that the exporter wrote.
 """
 
+import collections
 import dataclasses
 import math
 from collections.abc import Sequence
 
 from kerasnas.hardware.lowering import KERNEL_OPERATORS, Constant, Operator, Program
-from kerasnas.hardware.lowering.naming import END_BYTES
 
 _ALIGNMENT = 16
 # Scale (float32) and zero point (int64) of one quantized channel.
 _SCALE_BYTES = 12
 # The converter leaves smaller kernels in floating point when only weights are quantized.
 _LEAST_DYNAMIC = 1024
+# The name of a tensor that enters or leaves the network, as the file pads it.
+_END_BYTES = 28
+# That of a state, which is not known here.
+_OTHER_BYTES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +47,16 @@ class Overhead:
 
 OVERHEADS = {
     "int8": Overhead(
-        file=558, kind=55.1, operator=0, tensor=33.1, constant=37.7, quantized=35, end=20
+        file=558, kind=35.7, operator=38.8, tensor=37, constant=24.4, quantized=30.1, end=20
     ),
     "float32": Overhead(
-        file=546, kind=31.7, operator=0, tensor=62, constant=15.4, quantized=0, end=20
+        file=596, kind=29.2, operator=40.6, tensor=42.8, constant=25.6, quantized=0, end=20
     ),
     "float16": Overhead(
-        file=511, kind=0, operator=0, tensor=59.4, constant=115, quantized=0, end=20
+        file=764, kind=21.5, operator=57.1, tensor=30.9, constant=16.5, quantized=0, end=20
     ),
     "dynamic": Overhead(
-        file=467, kind=40.9, operator=14.2, tensor=66.7, constant=0, quantized=25.9, end=20
+        file=615, kind=29.8, operator=39.5, tensor=42.4, constant=25.7, quantized=44.1, end=20
     ),
 }
 
@@ -89,34 +93,51 @@ class Contents:
 _OVERHEADS = tuple(field.name for field in dataclasses.fields(Overhead))
 
 
-def _contents(program: Program, operator: Operator, constants: Sequence[Constant]) -> Contents:
-    """What one operator, its output and these constants of it add to the file."""
-    dtype, rank = program.dtype, len(program.activations[operator.writes])
-    found = Contents(operator=1, tensor=1)
-    found.counted = operator.name_bytes + 4 * (2 + rank + len(operator.reads))
-    if dtype == "int8" and program.widths[operator.writes] == 1:
-        found.quantized += 1
-        found.counted += _SCALE_BYTES
+def _contents(
+    program: Program,
+    operator: Operator,
+    constants: Sequence[Constant],
+    named: collections.Counter[str],
+) -> Contents:
+    """What one operator, its output and these constants of it add to the file.
+
+    `named` counts the tensors that have the name of a layer.
+    """
+    dtype = program.dtype
+
+    def name_bytes() -> int:
+        number = named[operator.layer]
+        named[operator.layer] += 1
+        name = f"{operator.layer}/{number}" if number else operator.layer
+        return len(name) // 4 * 4 + 4
+
+    found = Contents(counted=4 * len(operator.reads), operator=1, tensor=len(operator.outputs))
+    for index in operator.outputs:
+        found.counted += _END_BYTES if index in program.outputs else name_bytes()
+        found.counted += 4 * (2 + len(program.activations[index]))
+        if program.has_scale(index):
+            found.quantized += 1
+            found.counted += _SCALE_BYTES
     for constant in constants:
         width = _width(operator, constant, dtype)
         found.tensor += 1
         found.constant += 1
-        data = width * constant.values
-        found.counted += math.ceil(data / _ALIGNMENT) * _ALIGNMENT + 4 * (1 + len(constant.shape))
-        if constant.role != "operand" and (width == 1 or dtype == "int8"):
+        data = math.ceil(width * constant.values / _ALIGNMENT) * _ALIGNMENT
+        found.counted += data + name_bytes() + 4 * (1 + len(constant.shape))
+        if constant.role in ("weight", "bias") and (width == 1 or dtype == "int8"):
             found.quantized += 1
             found.counted += _SCALE_BYTES * constant.scales
         if constant.role != "operand" and dtype == "float16":
             # Its values in 32 bits, which the file computes before they are used.
             found.operator += 1
             found.tensor += 1
-            found.counted += 4 * (3 + len(constant.shape))
+            found.counted += name_bytes() + 4 * (3 + len(constant.shape))
     return found
 
 
 def _width(operator: Operator, constant: Constant, dtype: str) -> int:
     """Bytes of one value of a constant."""
-    if constant.role == "operand" or dtype == "float32":
+    if constant.role in ("operand", "float") or dtype == "float32":
         return 4
     if dtype == "float16":
         return 2
@@ -140,18 +161,24 @@ def _parts(program: Program) -> list[Contents]:
     own: dict[int, list[Constant]] = {id(operator): [] for operator in program.operators}
     for operator, constant in program.constants():
         own[id(operator)].append(constant)
-    return [_contents(program, one, own[id(one)]) for one in program.operators]
+    named: collections.Counter[str] = collections.Counter()
+    return [_contents(program, one, own[id(one)], named) for one in program.operators]
 
 
 def _input_contents(program: Program) -> Contents:
     """What the tensors are made of that no operator writes."""
     others = len(program.states) + program.intermediates
     found = Contents(tensor=len(program.inputs) + others)
-    for index in program.inputs:
-        found.counted += END_BYTES + 4 * (1 + len(program.activations[index]))
+    # Each has a name, and a shape of two sizes.
+    found.counted = others * (_OTHER_BYTES + 4 * 3)
     if program.dtype == "int8":
-        found.quantized = len(program.inputs)
-        found.counted += _SCALE_BYTES * len(program.inputs)
+        found.quantized += others
+        found.counted += others * _SCALE_BYTES
+    for index in program.inputs:
+        found.counted += _END_BYTES + 4 * (1 + len(program.activations[index]))
+        if program.has_scale(index):
+            found.quantized += 1
+            found.counted += _SCALE_BYTES
     return found
 
 

@@ -69,6 +69,7 @@ class Operator(NamedTuple):
         outputs: Positions of the tensors that it writes; -1 likewise.
         graphs: Positions of the subgraphs that it runs.
         transposed: Of a BATCH_MATMUL, whether its two inputs are read transposed.
+        resource: Of a VAR_HANDLE, the name of the variable that it refers to.
     """
 
     kind: str
@@ -76,6 +77,7 @@ class Operator(NamedTuple):
     outputs: tuple[int, ...]
     graphs: tuple[int, ...] = ()
     transposed: tuple[bool, bool] = (False, False)
+    resource: str = ""
 
 
 class Subgraph(NamedTuple):
@@ -209,7 +211,7 @@ class _Reader:
             raise ValueError(f"an operator has the code {code} of {len(codes)}")
         kind = codes[code]
         called: tuple[int, ...] = ()
-        transposed = (False, False)
+        transposed, resource = (False, False), ""
         if kind == "IF":
             options = self.options(operator, "IfOptions")
             called = (options.ThenSubgraphIndex(), options.ElseSubgraphIndex())
@@ -221,6 +223,8 @@ class _Reader:
         elif kind == "BATCH_MATMUL":
             options = self.options(operator, "BatchMatMulOptions")
             transposed = (options.AdjX(), options.AdjY())
+        elif kind == "VAR_HANDLE":
+            resource = self.text(self.options(operator, "VarHandleOptions").SharedName())
         for index in called:
             if not 0 <= index < graphs:
                 raise ValueError(f"{kind} runs the subgraph {index} of {graphs}")
@@ -230,6 +234,7 @@ class _Reader:
             self.positions(operator.OutputsAsNumpy(), tensors, -1, kind),
             called,
             transposed,
+            resource,
         )
 
     def options(self, operator: Any, name: str) -> Any:

@@ -27,8 +27,9 @@ class Node:
     """One layer of a network.
 
     Args:
-        kind: Class name of the Keras layer; "Activation" for every activation.
-        name: Name of the layer.
+        kind: Class name of the Keras layer; "Activation" for every activation, and "Part" for one
+            of the outputs of a node of several.
+        name: Name of the layer, and behind a slash that of its part, where it is several nodes.
         inputs: Positions in the graph of the nodes that it reads.
         shape: Shape of its output, without the batch.
         weights: Shapes of its weights, in Keras's order.
@@ -126,6 +127,9 @@ class Graph:
             return math.prod(self.input_shapes(node)[0][:-1]) * math.prod(node.weights[0])
         if node.kind == "Dense":
             return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
+        if node.kind in ("AttentionScores", "Matmul"):
+            transposed = node.config[:1] == (True,) and node.kind == "Matmul"
+            return math.prod(node.shape) * self.input_shapes(node)[0][-2 if transposed else -1]
         if node.kind in _RECURRENT:
             steps = self.input_shapes(node)[0][0]
             return steps * sum(math.prod(kernel) for kernel in node.weights[:2])
@@ -148,11 +152,16 @@ class Graph:
         """
         live = self.live()
         readers: dict[int, list[int]] = {}
+        # Those of what several outputs are read of follow it at once.
+        parts: dict[int, list[int]] = {}
         missing: dict[int, int] = {}
         begin: list[tuple[str, int]] = []
         for index in live:
             node = self.nodes[index]
-            for i in node.inputs:
+            if node.kind == "Part":
+                parts.setdefault(node.inputs[0], []).append(index)
+                continue
+            for i in map(self._whole, node.inputs):
                 readers.setdefault(i, []).append(index)
             missing[index] = len(node.inputs)
             if not node.inputs:
@@ -175,15 +184,21 @@ class Graph:
             count([root])
             while ready:
                 index = ready.pop()
-                order.append(index)
+                order += [index, *parts.get(index, ())]
                 after = readers.get(index, ())
                 count(sorted(after, key=lambda i: (f"{self.nodes[i].name}/", i), reverse=True))
         return order
 
+    def _whole(self, index: int) -> int:
+        """The node that runs, of one that is one of its outputs."""
+        node = self.nodes[index]
+        return node.inputs[0] if node.kind == "Part" else index
+
     def _variable(self, node: Node) -> str:
         """What TensorFlow calls the first variable of a layer."""
         operation = _READING.get(node.kind, "")
-        return f"{self.name}_{node.name}{operation}_readvariableop_resource".lower()
+        layer = node.name.replace("/", "_")
+        return f"{self.name}_{layer}{operation}_readvariableop_resource".lower()
 
     def fingerprint(self) -> str:
         """Names the network, whatever its layers are called.

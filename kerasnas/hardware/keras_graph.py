@@ -7,10 +7,12 @@ from collections.abc import Callable
 import keras
 
 from kerasnas.hardware.graph import Graph, Shape
+from kerasnas.hardware.idle import is_augmentation
 from kerasnas.hardware.walk import Call, walk
 
-# What to add to the graph for one call: (graph, call, positions read, output shape) -> position.
-Rule = Callable[[Graph, Call, list[int], Shape], int]
+# What to add to the graph for one call: (graph, call, positions read, output shape) -> position, or
+# positions where the call has several outputs.
+Rule = Callable[[Graph, Call, list[int], Shape], int | list[int]]
 
 RULES: dict[str, Rule] = {}
 # Those of them that hold for Keras's own classes only.
@@ -69,17 +71,24 @@ def keras_graph(model: keras.Model) -> Graph:
         inputs = [place[id(tensor)] for tensor in call.inputs]
         known = len(graph.nodes)
         index = rule(graph, call, inputs, tuple(output.shape[1:]))
-        if not isinstance(index, int) or not 0 <= index < len(graph.nodes):
+        made = index if isinstance(index, list) else [index]
+        if not all(isinstance(i, int) and 0 <= i < len(graph.nodes) for i in made):
             raise ValueError(
                 f"The cost rule of class {type(operation).__name__} must return what `graph.add` "
                 f"gives for its last node. Received: {index!r}"
+            )
+        if len(made) != len(call.outputs):
+            raise ValueError(
+                f"Layer {operation.name!r} of class {type(operation).__name__} has "
+                f"{len(call.outputs)} outputs, which cannot be costed: only layers of one output "
+                f"can. Received: outputs of shapes {[tuple(t.shape) for t in call.outputs]}"
             )
         if times[id(operation)] > 1:
             number = shared.setdefault(id(operation), len(shared))
             for i in range(known, len(graph.nodes)):
                 if graph.nodes[i].weights:
                     graph.nodes[i] = dataclasses.replace(graph.nodes[i], layer=number)
-        place[id(output)] = index
+        place |= {id(tensor): i for tensor, i in zip(call.outputs, made, strict=True)}
     graph.outputs = tuple(place[id(tensor)] for tensor in model.outputs)
     return graph
 
@@ -90,17 +99,18 @@ def _rule_of(call: Call) -> Rule:
     kind = type(operation).__name__
     rule = RULES.get(kind)
     own = type(operation).__module__.startswith("keras.")
+    if rule is None and is_augmentation(operation):  # derived from a layer of Keras
+        return RULES["GaussianNoise"]
     # A class of the user's own that has the name of one of Keras's may do anything.
     if rule is None or (rule is BUILT_IN.get(kind) and not own):
         raise ValueError(
             f"Layer {operation.name!r} of class {kind} has no cost rule; register one with "
             f"kerasnas.hardware.cost_rule({kind!r})"
         )
-    if len(call.outputs) > 1:
+    if call.kwargs.get("mask") is not None:
         raise ValueError(
-            f"Layer {operation.name!r} of class {kind} has {len(call.outputs)} outputs, which "
-            "cannot be costed: only layers of one output can. Received: outputs of shapes "
-            f"{[tuple(t.shape) for t in call.outputs]}"
+            f"Layer {operation.name!r} of class {kind} reads a mask, which has no cost rule: make "
+            "the Embedding with mask_zero=False, or leave the Masking layer out"
         )
     if None in call.outputs[0].shape[1:]:
         raise ValueError(_unknown_dimension(call))

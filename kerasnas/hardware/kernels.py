@@ -65,6 +65,7 @@ _OPTIONS = {
 _STATE = {
     "ABS": 28,
     "ADD": 60,
+    "ASSIGN_VARIABLE": 4,
     "AVERAGE_POOL_2D": 32,
     "BATCH_MATMUL": 32,
     "CALL_ONCE": 8,

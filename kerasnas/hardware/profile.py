@@ -16,7 +16,7 @@ from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
 
 # The one operator of a layer that multiplies and accumulates; what stands around it does not.
-_MULTIPLYING = {*KERNEL_OPERATORS, "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"}
+_MULTIPLYING = {*KERNEL_OPERATORS, "BATCH_MATMUL", "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"}
 
 
 class Work(NamedTuple):
@@ -184,13 +184,15 @@ def _work(graph: Graph, program: Program) -> dict[str, Work]:
     for operator in program.operators:
         operators, macs, values = found.get(operator.kind, (0, 0, 0))
         macs += _macs(graph, operator)
-        values += math.prod(program.activations[operator.writes])
+        values += sum(math.prod(program.activations[index]) for index in operator.outputs)
         found[operator.kind] = Work(operators + 1, macs, values)
     return found
 
 
 def _macs(graph: Graph, operator: Operator) -> int:
-    return graph.macs(graph.nodes[operator.node]) if operator.kind in _MULTIPLYING else 0
+    if operator.kind not in _MULTIPLYING:
+        return 0
+    return graph.macs(graph.nodes[operator.node]) if operator.macs is None else operator.macs
 
 
 def _params(graph: Graph, order: Sequence[int]) -> dict[int, int]:

@@ -51,12 +51,14 @@ def _best_order(program: Program) -> list[int] | None:
     alive while an operator runs are those of the state after it and those that it reads.
     """
     sizes = [program.activation_bytes(i) for i in range(len(program.activations))]
-    maker = {operator.writes: i for i, operator in enumerate(program.operators)}
+    maker = {x: i for i, operator in enumerate(program.operators) for x in operator.outputs}
     reads = {x: _bits(program.operators[i].reads) for x, i in maker.items()}
+    writes = {x: _bits(program.operators[i].outputs) for x, i in maker.items()}
     upstream = [0] * len(sizes)
     for operator in program.operators:
         for x in operator.reads:
-            upstream[operator.writes] |= upstream[x] | 1 << x
+            for written in operator.outputs:
+                upstream[written] |= upstream[x] | 1 << x
     start = _bits(program.outputs)
     # Of equal peaks the state nearest to the beginning is looked at first.
     count = itertools.count()
@@ -76,10 +78,10 @@ def _best_order(program: Program) -> list[int] | None:
         for x in tensors:
             needed |= upstream[x]
         for x in made:
-            if needed >> x & 1:
+            if needed & writes[x]:
                 continue  # Something that runs later still leads back to it.
-            before = state & ~(1 << x) | reads[x]
-            alive = sum(sizes[y] for y in _members(state | reads[x]))
+            before = state & ~writes[x] | reads[x]
+            alive = sum(sizes[y] for y in _members(state | reads[x] | writes[x]))
             if before not in after:
                 link = (state, maker[x])
                 heapq.heappush(queue, (max(peak, alive), depth - 1, next(count), before, link))

@@ -38,8 +38,7 @@ def profile_tflite(data: bytes) -> Profile:
             records, at the first operator that reads them.
         ram_bytes: Bytes of TensorFlow Lite Micro's tensor arena. Its head (activations, kernels'
             scratch buffers) is what the interpreter reports, to the byte; its tail is that of the
-            interpreter on a 64-bit host, without resource variables (VAR_HANDLE). Of a row, what
-            is alive while it runs.
+            interpreter on a 64-bit host. Of a row, what is alive while it runs.
 
     Raises:
         ValueError: The bytes are no complete TensorFlow Lite model, or an input has an unknown
@@ -73,6 +72,7 @@ def profile_tflite(data: bytes) -> Profile:
         inputs=[main.tensors[index].scales for index in main.inputs],
         outputs=[main.tensors[index].scales for index in main.outputs],
         variables=[t.nbytes for graph in graphs for t in graph.tensors if t.variable],
+        resources=list(_resources(graphs).values()),
     )
     layers = tuple(_layers(main, buffers, ends, steps))
     return Profile(
@@ -91,6 +91,22 @@ def profile_tflite(data: bytes) -> Profile:
         layers=layers,
         work=_work(main, layers),
     )
+
+
+def _resources(graphs: Sequence[Subgraph]) -> dict[str, int]:
+    """Bytes of each resource variable by name: those of the first value that it is assigned."""
+    found: dict[str, int] = {}
+    for graph in graphs:
+        handles: dict[int, str] = {}
+        for operator in graph.operators:
+            if operator.kind == "VAR_HANDLE":
+                handles.update(dict.fromkeys(operator.outputs, operator.resource))
+                found.setdefault(operator.resource, 0)
+            elif operator.kind == "ASSIGN_VARIABLE" and len(operator.inputs) == 2:
+                name, value = handles.get(operator.inputs[0]), operator.inputs[1]
+                if name is not None and value >= 0:
+                    found[name] = found[name] or graph.tensors[value].nbytes
+    return found
 
 
 def _lifetimes(graphs: Sequence[Subgraph]) -> tuple[list[Lifetime], list[tuple[int, int]]]:

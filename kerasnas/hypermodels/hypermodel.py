@@ -13,6 +13,7 @@ from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
 from kerasnas.hypermodels.layers import Tensor
+from kerasnas.hypermodels.losses import check_loss, default_loss
 from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.hypermodels.settled import Hyperparameters, Settled, decide, scope
@@ -46,13 +47,16 @@ class HyperModel(keras_tuner.HyperModel):
         num_classes: Number of classes.
         stem_filters: Width of the stem's convolution on images, a number or a list to search.
         learning_rate: Of Adam, a number or a list to search.
-        loss: Loss to compile with.
+        loss: Loss to compile with; None for the cross-entropy of integer classes, or of yes and no
+            where there is one class. It must fit the probabilities that `head` gives, unless a
+            subclass has a `head` or a `compile` of its own.
         metrics: Metrics to compile with.
         name: Name of the hypermodel.
         tunable: Whether its hyperparameters join the search space.
 
     Raises:
-        ValueError: A shape or a number of classes that is not positive.
+        ValueError: A shape or a number of classes that is not positive, or a loss that does not
+            fit the head.
 
     Example:
 
@@ -73,7 +77,7 @@ class HyperModel(keras_tuner.HyperModel):
         *,
         stem_filters: int | Sequence[int] = 16,
         learning_rate: float | Sequence[float] = 1e-3,
-        loss: Any = "sparse_categorical_crossentropy",
+        loss: Any = None,
         metrics: Sequence[Any] = ("accuracy",),
         name: str | None = None,
         tunable: bool = True,
@@ -93,7 +97,9 @@ class HyperModel(keras_tuner.HyperModel):
         self.num_classes = num_classes
         self.stem_filters = stem_filters
         self.learning_rate = learning_rate
-        self.loss = loss
+        self.loss = default_loss(num_classes) if loss is None else loss
+        if type(self).compile is HyperModel.compile:
+            self.check_loss(self.loss)
         self.metrics = list(metrics)
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
@@ -123,6 +129,18 @@ class HyperModel(keras_tuner.HyperModel):
         model.compile(
             optimizer=keras.optimizers.Adam(rate), loss=self.loss, metrics=list(self.metrics)
         )
+
+    def check_loss(self, loss: Any) -> None:
+        """Refuse a loss that does not fit the head, unless a subclass makes a head of its own.
+
+        Args:
+            loss: As `keras.Model.compile` takes it.
+
+        Raises:
+            ValueError: The loss does not fit. The way out is told.
+        """
+        if type(self).head is HyperModel.head and type(self).build is HyperModel.build:
+            check_loss(loss, self.num_classes)
 
     def build(self, hp: Hyperparameters) -> keras.Model:
         """Build and compile the model that the hyperparameters describe.

@@ -21,7 +21,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnas.oracles import genome
 from kerasnas.oracles.admission import Admission, describe, key_of
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.objectives import is_cost, members, of_file, resolve
+from kerasnas.oracles.objectives import direction, is_cost, members, of_file, resolve
 from kerasnas.oracles.proposal import Proposal, find
 from kerasnas.oracles.ranking import RankedOracle
 from kerasnas.utils.run_folder import check_name
@@ -401,7 +401,7 @@ class Oracle(RankedOracle):
             directions = {objective.name: objective.direction for objective in self.objectives}
             for name, value in metrics.items():
                 if not trial.metrics.exists(name):
-                    trial.metrics.register(name, direction=directions.get(name))
+                    trial.metrics.register(name, directions.get(name) or direction(name))
                 trial.metrics.update(name, value, step=step)
             return trial
 

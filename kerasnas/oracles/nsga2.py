@@ -11,7 +11,7 @@ from keras_tuner.engine.trial import Trial
 from kerasnas.oracles import genome, pareto
 from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.objectives import COSTS, FILE_COSTS, direction
+from kerasnas.oracles.objectives import COSTS, FILE_COSTS, resolve
 from kerasnas.oracles.proposal import Proposal
 
 # Tries to make a child that is new, before one is proposed that is not.
@@ -78,7 +78,7 @@ class NSGA2Oracle(Oracle):
         self.crossover = crossover
         self._wanted_population = population_size
         self.limits = [
-            (keras_tuner.Objective(name, self._direction(name)), check_limit(name, limit))
+            (self._limited(name), check_limit(name, limit))
             for name, limit in dict(limits or {}).items()
         ]
         # The best of the first `_seen` completed trials in order, each with its losses and by how
@@ -179,15 +179,15 @@ class NSGA2Oracle(Oracle):
         # The population stands in order, so the better of two is the earlier.
         return self._population[min(rng.integers(len(self._population), size=2))][0]
 
-    def _direction(self, name: str) -> str:
-        known = {objective.name: objective.direction for objective in self.objectives}
-        found = known.get(name) or direction(name)
-        if found is None:
+    def _limited(self, name: str) -> keras_tuner.Objective:
+        known = [objective for objective in self.objectives if objective.name == name]
+        try:
+            return known[0] if known else resolve(name)
+        except ValueError:
             raise ValueError(
                 f"limits: whether '{name}' is to be large or small is not known. Name a Keras "
                 f"metric, a cost ({', '.join((*COSTS, *FILE_COSTS))}) or one of the objectives."
-            )
-        return found
+            ) from None
 
 
 def check_limit(name: str, limit: Any) -> float:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import keras_tuner
-from keras_tuner.engine.metrics_tracking import infer_metric_direction
 
 from kerasnas.hardware.budget import LIMITS
+from kerasnas.utils import direction as metric_direction
 
 # Costs have the names of a budget's limits, and are always minimised.
 COSTS = tuple(LIMITS)
@@ -16,7 +16,10 @@ FILE_METRIC = "val_tflite_"
 
 
 def resolve(objective: Any) -> Any:
-    """Gives costs their direction, and unwraps a list of one.
+    """Gives each objective its direction, and unwraps a list of one.
+
+    KerasTuner's own guess is not asked: it would make an F1 score or an intersection over union as
+    small as possible.
 
     Args:
         objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or a list of these;
@@ -24,22 +27,22 @@ def resolve(objective: Any) -> Any:
             on a trial's file: a metric ("val_tflite_accuracy"), `tflite_size`, `tflite_latency_ms`.
 
     Returns:
-        What `keras_tuner.Oracle` takes.
+        What `keras_tuner.Oracle` takes. Directions that were told by the name alone are marked.
 
     Raises:
         ValueError: An empty list, the same name twice, a cost that is to be maximised, or a metric
-            of a file without a known direction.
+            without a known direction.
 
     Example:
 
     ```python
-    resolve(["val_accuracy", "flash"])   # ["val_accuracy", Objective("flash", "min")]
+    resolve(["val_accuracy", "flash"])  # [Objective(.., "max"), Objective("flash", "min")]
     ```
     """
     if not isinstance(objective, (list, tuple)):
         return _resolve_one(objective)
     found = [_resolve_one(one) for one in objective]
-    names = [one if isinstance(one, str) else one.name for one in found]
+    names = [getattr(one, "name", one) for one in found]
     if not found or len({*names}) < len(names):
         raise ValueError(
             "objective must be a metric, or a list of different metrics and costs. "
@@ -49,7 +52,7 @@ def resolve(objective: Any) -> Any:
 
 
 def _resolve_one(objective: Any) -> Any:
-    if isinstance(objective, str) and (is_cost(objective) or of_file(objective)):
+    if isinstance(objective, str):
         found = direction(objective)
         if found is None:
             raise ValueError(
@@ -57,7 +60,9 @@ def _resolve_one(objective: Any) -> Any:
                 f'keras_tuner.Objective("{objective}", "max") or "min". '
                 f"Received: objective={objective!r}"
             )
-        return keras_tuner.Objective(objective, found)
+        told = keras_tuner.Objective(objective, found)
+        told.told_by_name = not is_cost(objective)
+        return told
     if is_cost(getattr(objective, "name", "")) and objective.direction != "min":
         raise ValueError(
             f"The cost '{objective.name}' is always minimised: pass its name alone. "
@@ -78,7 +83,7 @@ def of_file(name: str) -> bool:
 
 def direction(name: str) -> str | None:
     """Which way an objective is better: "min", "max", or None where its name does not tell."""
-    return "min" if is_cost(name) else infer_metric_direction(float_name(name))
+    return "min" if is_cost(name) else metric_direction.direction(name)
 
 
 def float_name(name: str) -> str:

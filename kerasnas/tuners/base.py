@@ -17,7 +17,7 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.hardware.budget import Budget
-from kerasnas.hypermodels.hypermodel import NotSketchable
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.oracles.events import check_ids
 from kerasnas.oracles.objectives import is_cost, members
 from kerasnas.tuners import arguments, deployed, inputs, run_file
@@ -124,6 +124,8 @@ class Tuner(Answers):
     ) -> None:
         if hypermodel is not None or type(self).run_trial is TrialRunner.run_trial:
             arguments.check_hypermodel(hypermodel)
+        if loss is not None and isinstance(hypermodel, HyperModel):
+            hypermodel.check_loss(loss)
         made = arguments.choose_oracle(oracle, hypermodel, objective, max_trials, seed)
         arguments.check_oracle(made, executions_per_trial, hypermodel)
         arguments.check_budget(budget, made)
@@ -523,6 +525,8 @@ class Tuner(Answers):
             for objective in members(self.oracle.objective):
                 if not is_cost(objective.name):
                     inputs.check_objective(objective, model, fit)
+            for objective, _ in getattr(self.oracle, "limits", ()):
+                inputs.check_direction(objective, model)
             if files:
                 deployed.check_model(model)
         self._first_model = None

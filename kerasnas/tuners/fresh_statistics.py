@@ -3,7 +3,6 @@
 import functools
 import inspect
 import itertools
-import operator
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,9 +11,15 @@ import keras
 import numpy as np
 
 from kerasnas.utils.arrays import in_batches
-from kerasnas.utils.moving_statistics import compute, normalizations, rows, unsettled
+from kerasnas.utils.moving_statistics import (
+    SAMPLES,
+    compute,
+    drawn_batches,
+    rows,
+    training_pass,
+    unsettled,
+)
 
-_SAMPLES = 2048  # More does not rank networks better: see benchmarks/short_trainings.py.
 _BATCH_SIZE = 32  # Keras's default.
 
 
@@ -58,7 +63,7 @@ class FreshStatistics(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Prepare a pass through the model as it is now."""
-        self._forward = _forward(self.model)
+        self._forward = training_pass(self.model)
         self._training = True
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -87,8 +92,7 @@ class FreshStatistics(keras.callbacks.Callback):
     def _take(self) -> None:
         self._fresh = True
         steps = self._steps() - self._first_step
-        # Private (keras 3.15, layer.py): all layers, those inside of others too.
-        layers = unsettled(normalizations(self.model._flatten_layers()), steps)
+        layers = unsettled(self.model, steps)
         if not layers:
             return
         started = time.monotonic()
@@ -106,25 +110,14 @@ class FreshStatistics(keras.callbacks.Callback):
         else:
             self._say(
                 "Batch normalization: an epoch is too short for its moving statistics. They are "
-                f"taken anew from up to {_SAMPLES:,} training samples before each validation; "
+                f"taken anew from up to {SAMPLES:,} training samples before each validation; "
                 "fresh_statistics=False leaves them"
             )
         self.seconds += time.monotonic() - started
 
 
-def _forward(model: keras.Model) -> Callable[[Any], Any]:
-    def forward(batch: Any) -> Any:
-        return model(batch, training=True)
-
-    if keras.backend.backend() != "tensorflow" or model.run_eagerly:
-        return forward
-    import tensorflow as tf
-
-    return tf.function(forward, reduce_retracing=True)
-
-
 def _batches(fit: Mapping[str, Any], steps: int) -> list[Any]:
-    """Inputs of at most `_SAMPLES` samples from all over an epoch.
+    """Inputs of about `SAMPLES` samples from all over an epoch.
 
     Args:
         fit: Arguments of `keras.Model.fit` by name.
@@ -138,15 +131,8 @@ def _batches(fit: Mapping[str, Any], steps: int) -> list[Any]:
         if iter(x) is x:
             raise ValueError(f"a {type(x).__name__} can be read only once")
         first = keras.utils.unpack_x_y_sample_weight(next(iter(x)))[0]
-        every = max(1, steps * rows(first) // _SAMPLES)
+        every = max(1, steps * rows(first) // SAMPLES)
         taken = itertools.islice(x, 0, max(1, steps), every)
         return [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in taken]
     samples = int(rows(x) * (1.0 - float(fit.get("validation_split") or 0)))
-    # In an order of its own: data may be sorted, and batches of one class are like no other.
-    picked = np.random.default_rng(0).permutation(samples)[:_SAMPLES]
-    count = max(1, len(picked) // (fit.get("batch_size") or _BATCH_SIZE))
-    arrays = keras.tree.map_structure(lambda array: np.asarray(array)[picked], x)
-    return [
-        keras.tree.map_structure(operator.itemgetter(slice(part[0], part[-1] + 1)), arrays)
-        for part in np.array_split(np.arange(len(picked)), count)
-    ]
+    return drawn_batches(x, samples, fit.get("batch_size") or _BATCH_SIZE)

@@ -10,6 +10,8 @@ import keras
 import keras_tuner
 
 from kerasnas.oracles.objectives import float_name
+from kerasnas.utils.compiled import given_metrics
+from kerasnas.utils.direction import metric_named, of_metric, stated
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd]\s*)+")
@@ -180,14 +182,15 @@ def check_objective(
         fit: Arguments of `keras.Model.fit` by name.
 
     Raises:
-        ValueError: The model is not compiled, its metrics lack the objective, or a "val_"
-            objective comes without validation data.
+        ValueError: The model is not compiled, its metrics lack the objective, the metric points
+            another way than its name told, or a "val_" objective comes without validation data.
     """
     if not model.compiled:
         raise ValueError(
             "The hypermodel's model is not compiled: call `model.compile(...)` in it, or pass "
             "`optimizer` and `loss` to the tuner"
         )
+    check_direction(objective, model)
     if type(model).train_step is not keras.Model.train_step or _own_callbacks(fit):
         return  # They may report anything; the first trial will tell.
     metrics = _metric_names(model)
@@ -212,6 +215,41 @@ def check_objective(
                 f"The objective {name!r} is measured on validation data: pass `validation_data` "
                 f"or `validation_split` to `search`, or choose {base!r}. Received: neither"
             )
+
+
+def check_direction(objective: keras_tuner.Objective, model: keras.Model) -> None:
+    """Check that an objective points where the metric of its name does.
+
+    Args:
+        objective: An objective of the search, or of a limit.
+        model: A compiled model that the hypermodel built.
+
+    Raises:
+        ValueError: The direction was told by the name alone, and the metric of that name points
+            another way, or may: it is a user's own.
+    """
+    metric = metric_named(objective.name, given_metrics(model))
+    if metric is None:
+        return
+    found = of_metric(metric)
+    if found == objective.direction:
+        return
+    if getattr(objective, "told_by_name", False):
+        large = "large" if objective.direction == "max" else "small"
+        raise ValueError(
+            f"Whether '{objective.name}' is to be large or small is not clear: its name says "
+            f"{large}, but the model's metric {metric!r} "
+            + ("does not tell" if found is None else "says otherwise")
+            + f'. Pass keras_tuner.Objective("{objective.name}", "max") or "min". '
+            f"Received: objective={objective.name!r}"
+        )
+    if stated(metric) or (found and isinstance(metric, str)):
+        warnings.warn(
+            f"The search looks for the worst '{objective.name}': the direction of its objective is "
+            f'"{objective.direction}", and the metric is better the other way. Pass '
+            f'keras_tuner.Objective("{objective.name}", "{found}") unless that is meant.',
+            stacklevel=2,
+        )
 
 
 def _own_callbacks(fit: Mapping[str, Any]) -> bool:

@@ -32,7 +32,9 @@ from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.reporting import Reporter
 from kerasnas.utils import sealed
 from kerasnas.utils.files import CannotWriteError, disk_error, write_atomic
+from kerasnas.utils.layers import every_layer
 from kerasnas.utils.session import clear_session, kept_random_state, seeded
+from kerasnas.utils.strided_pointwise import dangerous_transposed, subsample_first
 
 _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
@@ -189,7 +191,23 @@ class TrialRunner(keras_tuner.Tuner):
             model = self.hypermodel.build(hp)
             check_model(model)
             self._override_compile_args(model)
+        self._avoid_native_crashes(model)
         return model
+
+    def _avoid_native_crashes(self, model: keras.Model) -> None:
+        layers = every_layer(model)
+        fault = (
+            "TensorFlow's gradient of a convolution with a kernel of 1, strides and fewer than 16 "
+            "channels can end the process, or be wrong, where a batch is odd (oneDNN issue 6035)"
+        )
+        if subsample_first(layers):
+            self._say_once(f"{fault}: such layers subsample their input first, which is the same")
+        transposed = dangerous_transposed(layers)
+        if transposed:
+            self._say_once(
+                f"{fault}. So can that of the transposed {transposed[0].name!r}: give it a larger "
+                "kernel, 16 filters or more, or batches of even numbers only"
+            )
 
     def _build_with_recipe(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Build a model, and read all that a trial of it will read."""

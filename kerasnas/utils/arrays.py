@@ -1,7 +1,8 @@
 """Data in the forms that Keras takes, as arrays."""
 
+import contextlib
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,22 +11,107 @@ import numpy as np
 Samples = tuple[Any, Any, Any]  # x, y and the samples' weights, each an array, arrays, or None.
 
 
-def listed(
-    argument: str, x: Any, ranks: Sequence[int], names: Sequence[str] | None = None
-) -> list[np.ndarray]:
-    """Sorts inputs into the order of a model's.
+def inputs_in_order(argument: str, x: Any, model: Any) -> list[np.ndarray]:
+    """Sorts inputs into the order of `model.inputs`.
 
     Args:
         argument: Name of the argument, for the message.
-        x: An array, a list of arrays, or a dict of arrays by name of the input.
-        ranks: Number of dimensions of each input, its batch included.
-        names: Names of the inputs; None if they have none.
+        x: Arrays in the structure of the model's own inputs; or an array, a list in the order of
+            `model.inputs`, or a dict by name of the input.
+        model: Keras 3 or tf_keras model.
 
     Returns:
         List of arrays, one for each input.
 
     Raises:
         ValueError: If they are more or fewer, or have other names.
+    """
+    structure = None if isinstance(model, keras.Sequential) else model.input
+    if isinstance(structure, Mapping) or is_nested(structure):
+        with contextlib.suppress(LookupError):
+            return by_tensor(structure, x, model.inputs)
+    names = [tensor.name for tensor in model.inputs]
+    if isinstance(x, Mapping):
+        if set(x) != set(names):
+            keys = list(structure) if isinstance(structure, Mapping) else names
+            raise ValueError(f"`{argument}` must have the keys {keys}. Received: {list(x)}")
+        return [np.asarray(x[name]) for name in names]
+    return listed(argument, x, [len(tensor.shape) for tensor in model.inputs])
+
+
+def packed(arrays: Sequence[Any], model: keras.Model) -> Any:
+    """Arrays in the structure that a model is called with.
+
+    Args:
+        arrays: One for each of `model.inputs`.
+        model: Keras 3 model.
+
+    Returns:
+        What its `predict` takes.
+    """
+    if isinstance(model, keras.Sequential):
+        return arrays[0]
+    return keras.tree.pack_sequence_as(model.input, list(arrays))
+
+
+def is_nested(structure: Any) -> bool:
+    """Whether the tensors of a model stand in more than one dict, list or tuple."""
+    parts = structure.values() if isinstance(structure, Mapping) else structure
+    several = isinstance(structure, Mapping | list | tuple)
+    return several and any(keras.tree.is_nested(part) for part in parts)
+
+
+def by_tensor(structure: Any, given: Any, tensors: Sequence[Any]) -> list[np.ndarray]:
+    """Sorts arrays that are given in a structure of tensors.
+
+    Args:
+        structure: The inputs or outputs of a model, as it was made.
+        given: Arrays in the same structure.
+        tensors: The tensors of that structure, in the order that is wanted.
+
+    Returns:
+        List of arrays, one for each tensor.
+
+    Raises:
+        LookupError: If the arrays are in another structure.
+    """
+    found = {id(tensor): array for tensor, array in _paired(structure, given)}
+    return [np.asarray(found[id(tensor)]) for tensor in tensors]
+
+
+def _paired(structure: Any, x: Any) -> Iterator[tuple[Any, Any]]:
+    """The tensors of a structure, each with what stands in its place in another.
+
+    Raises:
+        LookupError: If the other is built otherwise.
+    """
+    if isinstance(structure, Mapping):
+        if not isinstance(x, Mapping) or set(x) != set(structure):
+            raise LookupError
+        for key, part in structure.items():
+            yield from _paired(part, x[key])
+    elif isinstance(structure, list | tuple):
+        if not isinstance(x, list | tuple) or len(x) != len(structure):
+            raise LookupError
+        for part, inner in zip(structure, x, strict=True):
+            yield from _paired(part, inner)
+    else:
+        yield structure, x
+
+
+def listed(argument: str, x: Any, ranks: Sequence[int]) -> list[np.ndarray]:
+    """Checks that there is an array for each input of a model.
+
+    Args:
+        argument: Name of the argument, for the message.
+        x: An array, or a list of arrays.
+        ranks: Number of dimensions of each input, its batch included.
+
+    Returns:
+        List of arrays, one for each input.
+
+    Raises:
+        ValueError: If they are more or fewer.
 
     Example:
 
@@ -33,11 +119,7 @@ def listed(
     (1, 2)
     """
     given = [x]
-    if isinstance(x, dict) and names is not None:
-        if set(x) != set(names):
-            raise ValueError(f"`{argument}` must have the keys {list(names)}. Received: {list(x)}")
-        given = [x[name] for name in names]
-    elif isinstance(x, list | tuple):
+    if isinstance(x, list | tuple):
         alone = len(ranks) == 1 and not (len(x) == 1 and np.ndim(x[0]) == ranks[0])
         given = [x] if alone else list(x)
     if len(given) != len(ranks):

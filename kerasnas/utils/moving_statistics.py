@@ -7,11 +7,18 @@ Layers of Keras 3 and of tf_keras are treated alike.
 Source: Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", arXiv:2105.07576, section 3.1.
 """
 
+import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+
+from kerasnas.utils.layers import every_layer
+
+# More samples do not rank networks better: see benchmarks/short_trainings.py.
+SAMPLES = 2048
 
 # A variance starts at 1 and may have to fall to .001: until then its start outweighs the data.
 _FADED = 1e-3
@@ -19,39 +26,83 @@ _FADED = 1e-3
 _MARK = 1e20
 
 
-def normalizations(layers: Iterable[Any]) -> list[Any]:
-    """The layers whose moving statistics training updates and only inference uses.
+def settle(model: Any, x: Any, batch_size: int) -> None:
+    """Computes the statistics anew that an epoch of a training cannot have settled.
 
     Args:
-        layers: Layers of a built model, those inside of other layers included.
+        model: A trained model, of Keras 3 or tf_keras.
+        x: All training inputs: an array, or a structure of arrays.
+        batch_size: Samples in a step of the training.
+    """
+    layers = unsettled(model, math.ceil(rows(x) / batch_size))
+    if layers:
+        compute(model, layers, training_pass(model), drawn_batches(x, rows(x), batch_size))
+
+
+def unsettled(model: Any, steps: int) -> list[Any]:
+    """The layers with moving statistics that so many steps cannot have settled.
+
+    Args:
+        model: A built model.
+        steps: Training steps in an epoch.
 
     Returns:
-        The trainable ones with a `moving_mean`, a `moving_variance` and a `momentum`.
+        Those that still hold more than a thousandth of what they held before the steps.
     """
     return [
         layer
-        for layer in layers
-        if layer.trainable
+        for layer in every_layer(model)
+        if _keeps_statistics(layer) and layer.momentum**steps > _FADED
+    ]
+
+
+def _keeps_statistics(layer: Any) -> bool:
+    """Whether training updates the layer's moving statistics, and only inference uses them."""
+    return (
+        layer.trainable
         and not getattr(layer, "renorm", False)  # It uses them in training, too.
         and isinstance(getattr(layer, "momentum", None), (int, float))
         and all(
             getattr(layer, name, None) is not None and np.array(getattr(layer, name)).itemsize >= 4
             for name in ("moving_mean", "moving_variance")
         )
-    ]
+    )
 
 
-def unsettled(layers: Iterable[Any], steps: int) -> list[Any]:
-    """The layers whose statistics so many steps cannot have settled.
+def training_pass(model: Any) -> Callable[[Any], Any]:
+    """What calls a model for training on a batch, without a gradient.
 
     Args:
-        layers: Layers that `normalizations` gives.
-        steps: Training steps since the statistics were as they should not be.
-
-    Returns:
-        Those that still hold more than a thousandth of what they held before the steps.
+        model: The model as it is trained; what is traced does not follow later changes.
     """
-    return [layer for layer in layers if layer.momentum**steps > _FADED]
+
+    def call(batch: Any) -> Any:
+        return model(batch, training=True)
+
+    of_keras_3 = isinstance(model, keras.Model)
+    if model.run_eagerly or (of_keras_3 and keras.backend.backend() != "tensorflow"):
+        return call
+    import tensorflow as tf
+
+    return tf.function(call, reduce_retracing=True)
+
+
+def drawn_batches(x: Any, samples: int, batch_size: int) -> list[Any]:
+    """Batches of at most `SAMPLES` samples.
+
+    Args:
+        x: An array, or a structure of arrays.
+        samples: How many of its first samples may be taken.
+        batch_size: Samples in a batch, or more by less than half.
+    """
+    # In an order of its own: data may be sorted, and batches of one class are like no other.
+    picked = np.random.default_rng(0).permutation(samples)[:SAMPLES]
+    arrays = keras.tree.map_structure(lambda array: np.asarray(array)[picked], x)
+    parts = np.array_split(np.arange(len(picked)), max(1, len(picked) // batch_size))
+    return [
+        keras.tree.map_structure(operator.itemgetter(slice(part[0], part[-1] + 1)), arrays)
+        for part in parts
+    ]
 
 
 def compute(
@@ -63,7 +114,7 @@ def compute(
 
     Args:
         model: The model, of Keras 3 or tf_keras.
-        layers: Layers of it that `normalizations` gives. One that `forward` does not update, since
+        layers: Layers of it that `unsettled` gives. One that `forward` does not update, since
             the model always calls it for inference, keeps what it has.
         forward: Calls the model for training on one batch.
         batches: Inputs of the model, at least one batch.
@@ -71,8 +122,7 @@ def compute(
     Example:
 
     ```python
-    layers = normalizations(model.layers)
-    compute(model, layers, lambda x: model(x, training=True), [x[:64], x[64:128]])
+    compute(model, unsettled(model, steps=35), training_pass(model), [x[:64], x[64:128]])
     ```
     """
     kept = [(variable, np.array(variable)) for variable in model.non_trainable_variables]

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnas.compression.data import dataset
 from kerasnas.compression.scoring import Scorer, drop, first_metric
 
 L = keras.layers
@@ -46,13 +47,26 @@ def test_scores_heed_weights():
     assert found == {"loss": 0.5, "mae": 1.0}
 
 
-def test_a_metric_that_cannot_be_made_again():
-    def own(y_true, y_pred):
-        return keras.ops.mean(y_true - y_pred)
+def test_a_function_of_the_user_is_what_is_scored():
+    """It need not be registered, and Keras's own function of its name does not take its place."""
+
+    def dice(y_true, y_pred):
+        return keras.ops.mean(y_true - y_pred) + 7
 
     model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
-    model.compile(loss="mse", metrics=[own])
-    with pytest.raises(ValueError, match="register_keras_serializable"):
+    model.compile(loss="mse", metrics=[dice, keras.metrics.MeanMetricWrapper(dice, name="again")])
+    found = Scorer(model).score(np.zeros((2, 1)), np.ones((2, 1)))
+    assert found == {"loss": 1.0, "dice": 8.0, "again": 8.0}
+
+
+def test_a_metric_that_cannot_be_made_again():
+    class Own(keras.metrics.Mean):
+        def __init__(self, weight):
+            super().__init__(name="own")
+
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1)])
+    model.compile(loss="mse", metrics=[Own(3)])
+    with pytest.raises(ValueError, match=r"'own' cannot: give Own a `get_config`"):
         Scorer(model)
 
 
@@ -133,3 +147,28 @@ def test_a_direction_that_nothing_tells():
 def test_drop():
     assert drop("a", "max", 0.9, 0.8) == pytest.approx(0.1)
     assert drop("a", "min", 0.9, 0.8) == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        lambda a, b, c: [a, b, c],
+        lambda a, b, c: {"q": a, "p": b, "r": c},
+        lambda a, b, c: {"z": a, "b": b, "m": c},
+        lambda a, b, c: {"z": [a, b], "m": c},
+    ],
+)
+def test_every_output_meets_its_own_target(structure):
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 5)).astype("float32")
+    entered = keras.Input((5,))
+    ends = [keras.layers.Dense(2, name=name)(entered) for name in ("z", "b", "m")]
+    # Targets of other sizes: a swapped pair gives another loss.
+    y = structure(*(rng.normal(size=(64, 2)).astype("float32") * s for s in (1, 10, 100)))
+    model = keras.Model(entered, structure(*ends))
+    model.compile(loss=structure("mse", "mae", "mse"), metrics=structure(["mae"], ["mse"], []))
+    found = dataset("data", (x, y), model)
+    predicted = keras.tree.flatten(model.predict(x, verbose=0))
+    want = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert Scorer(model).score(predicted, found.y) == pytest.approx(want, rel=1e-4)

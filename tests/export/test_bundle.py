@@ -14,6 +14,7 @@ from kerasnas.export import (
     TensorInfo,
     data_hash,
     read_metadata,
+    to_tflite,
     write,
 )
 
@@ -89,6 +90,22 @@ def test_the_least_of_it(tmp_path, classifier_file, classifier):
     assert set(manifest["files"]) == {"model.tflite", "model.keras", "report.json"}
     assert manifest["verification"] is None
     assert (folder / "model.tflite").read_bytes() == classifier_file
+
+
+def test_metadata_meets_inputs_and_outputs_by_name(tmp_path):
+    a, b = keras.Input((3,), name="z"), keras.Input((5,), name="a")
+    ends = [keras.layers.Dense(2, name="two")(a), keras.layers.Dense(4, name="four")(b)]
+    model = keras.Model([a, b], ends)
+    labels = TensorInfo("four", labels=tuple("abcd")), TensorInfo("two", labels=tuple("xy"))
+    folder = write(
+        tmp_path / "out",
+        to_tflite(model),
+        Origin(model),
+        metadata=Metadata((TensorInfo("a"), TensorInfo("z")), labels),
+    )
+    found = read_metadata((folder / "model.tflite").read_bytes())
+    assert [(info.name, info.shape) for info in found.inputs] == [("z", (1, 3)), ("a", (1, 5))]
+    assert [info.labels for info in found.outputs] == [tuple("xy"), tuple("abcd")]
 
 
 def test_nothing_is_written_when_the_file_does_not_verify(tmp_path, classifier_file, origin):

@@ -108,3 +108,17 @@ def test_every_byte_is_there_once(classifier_file):
     text = c_array(classifier_file)["model.cc"]
     values = [int(value, 16) for value in re.findall(r"0x([0-9a-f]{2}),", text)]
     assert np.array_equal(np.array(values, np.uint8), np.frombuffer(classifier_file, np.uint8))
+
+
+def test_variables_that_the_model_keeps(streaming_files):
+    header = c_array(streaming_files["float32"])["model.h"]
+    assert "kResourceVariableCount = 2;" in header
+    assert "tflite::MicroResourceVariables::Create(allocator, kResourceVariableCount)" in header
+    assert "make a new interpreter" in header
+
+
+def test_operators_of_the_graphs_that_a_loop_runs_are_registered():
+    data = to_tflite(keras.Sequential([keras.Input((6, 4)), L.GRU(5)]))
+    registered = re.findall(r"resolver\.Add(\w+)\(\)", c_array(data)["model.h"])
+    assert {"While", "Less", "FullyConnected", "Logistic", "Tanh"} <= set(registered)
+    assert len(registered) == len(set(registered))

@@ -6,6 +6,7 @@ import pytest
 
 from kerasnas.compression import to_tf_keras
 from kerasnas.export import Interpreter, conversion, to_tflite
+from kerasnas.export.child import Child
 from kerasnas.export.model_file import float_operators, operators
 from kerasnas.hardware.flatbuffer import read_tflite
 
@@ -200,7 +201,7 @@ def test_crash_of_the_converter_is_an_error(monkeypatch, capfd):
 @pytest.fixture
 def converter(monkeypatch):
     """A converter of the test's own, so that the one of the other tests lives on."""
-    made = conversion._Converter()
+    made = Child(conversion._CHILD)
     monkeypatch.setattr(conversion, "_CONVERTER", made)
     yield made
     made.close()
@@ -214,7 +215,7 @@ def test_end_of_the_converter_says_why(monkeypatch, tmp_path, model, converter):
         "(folder / 'log.txt').write_text('no such operator')\n"
         "sys.exit(7)\n"
     )
-    monkeypatch.setattr(conversion, "_CHILD", child)
+    monkeypatch.setattr(converter, "_script", child)
     with pytest.raises(RuntimeError, match=r"failed \(exit status 7\)[^$]*no such operator"):
         to_tflite(model)
     monkeypatch.undo()

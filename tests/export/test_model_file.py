@@ -6,6 +6,7 @@ from kerasnas.export import to_tflite
 from kerasnas.export.model_file import (
     ends,
     float_operators,
+    keeps_state,
     kernel_sparsity,
     operators,
     output_steps,
@@ -97,3 +98,8 @@ def test_ends_of_damaged_files(classifier_file):
         except ValueError:
             refused += 1
     assert refused > 30
+
+
+def test_state_that_no_interpreter_resets(streaming_files, model):
+    assert keeps_state(streaming_files["float32"])
+    assert not keeps_state(to_tflite(model))

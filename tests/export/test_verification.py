@@ -72,12 +72,18 @@ def test_several_inputs_and_outputs_by_name(two_ends):
     assert found.same_class == {"wide": 1.0}
 
 
+def test_the_model_of_another_file_is_refused(classifier_file, images, classes):
+    other = keras.Sequential([keras.Input((8, 8, 3)), L.Flatten(), L.Dense(1)])
+    with pytest.raises(ValueError, match=r"outputs of shapes \[\(4,\)\]. Received: .*\[\(1,\)\]"):
+        verify(classifier_file, images, classes, other)
+
+
 @needs_micro
 def test_micro_gives_what_litert_gives(classifier, classifier_file, images, classes):
     found = verify(classifier_file, images, classes, classifier, target="micro")
     assert found.runtime == "micro"
     assert found.metrics["accuracy"] == pytest.approx(0.74, abs=0.05)
-    assert found.largest_runtime_difference == {classifier.layers[-1].name: 0.0}
+    assert found.largest_runtime_difference[classifier.layers[-1].name] < 1.01
 
 
 @needs_micro
@@ -98,8 +104,72 @@ def test_an_operator_that_micro_lacks_is_named():
         verify(data, np.zeros((2, 4)), np.zeros((2, 3)), target="micro")
 
 
+def _group_normalization():
+    return [L.Conv2D(8, 3), L.GroupNormalization(4), L.ReLU()], "int8"
+
+
+def _elu():
+    return [L.Conv2D(8, 3), L.ELU()], "float32"
+
+
 @needs_micro
-def test_interpreters_that_differ_are_an_error(monkeypatch, classifier_file, images, classes):
+@pytest.mark.parametrize("network", [_group_normalization, _elu])
+def test_kernels_that_litert_lacks_or_has_wrong_are_no_fault_of_micro(network):
+    keras.utils.set_random_seed(0)
+    layers, quantization = network()
+    model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    x = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype("float32")
+    y = model.predict(x, verbose=0)
+    found = verify(to_tflite(model, quantization, x), x, y, model, target="micro")
+    (difference,) = found.largest_difference.values()
+    assert difference < (0.2 if quantization == "int8" else 1e-5)
+    (difference,) = found.largest_runtime_difference.values()
+    assert difference < (4 if quantization == "int8" else 1e-5)
+
+
+@needs_micro
+def test_depth_to_space_on_micro():
+    import tensorflow as tf
+    import tf_keras
+
+    model = tf_keras.Sequential(
+        [
+            tf_keras.Input((6, 6, 3)),
+            tf_keras.layers.Conv2D(4, 3),
+            tf_keras.layers.Lambda(lambda x: tf.nn.depth_to_space(x, 2)),
+        ]
+    )
+    x = np.random.default_rng(0).normal(size=(8, 6, 6, 3)).astype("float32")
+    y = model.predict(x, verbose=0)
+    found = verify(to_tflite(model, "int8", x), x, y, target="micro")
+    assert found.metrics["mean_squared_error"] < 1e-3
+    assert found.largest_runtime_difference["output_000"] < 1.01
+
+
+@needs_micro
+def test_a_file_that_litert_does_not_run_is_compared_with_its_model_alone(
+    monkeypatch, classifier, classifier_file, images, classes
+):
+    from kerasnas.export import verification
+
+    run = verification.run_file
+
+    def refuse(file, arrays, runtime, timeout):
+        if runtime != "micro":
+            raise ValueError("no such operator")
+        return run(file, arrays, runtime, timeout)
+
+    monkeypatch.setattr(verification, "run_file", refuse)
+    found = verify(classifier_file, images, classes, classifier, target="micro")
+    assert found.largest_runtime_difference is None
+    assert found.largest_difference[classifier.layers[-1].name] < 0.05
+
+
+@needs_micro
+@pytest.mark.parametrize("with_model", [False, True])
+def test_interpreters_that_differ_are_an_error(
+    monkeypatch, classifier, classifier_file, images, classes, with_model
+):
     from kerasnas.export import verification
 
     run = verification.run_file
@@ -109,8 +179,12 @@ def test_interpreters_that_differ_are_an_error(monkeypatch, classifier_file, ima
         return [array + (runtime == "micro") * 0.2 for array in found]
 
     monkeypatch.setattr(verification, "run_file", off)
-    with pytest.raises(ValueError, match=r"differ by 0\.2\d* in output 'output_000'"):
-        verify(classifier_file, images[:4], classes[:4], target="micro")
+    model = classifier if with_model else None
+    with pytest.raises(ValueError, match=r"differs from LiteRT by 0\.2.* in output"):
+        verify(classifier_file, images[:4], classes[:4], model, target="micro")
+    found = verify(classifier_file, images[:4], classes[:4], model, target="micro", tolerance=60)
+    (difference,) = found.largest_runtime_difference.values()
+    assert difference == pytest.approx(0.2 * 256, abs=1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9])
@@ -192,6 +266,9 @@ def test_samples_that_do_not_fit(classifier_file, x, y, message):
 def test_arguments_that_do_not_fit(classifier_file, images, classes, two_ends):
     with pytest.raises(ValueError, match="`target` must be 'litert' or 'micro'"):
         verify(classifier_file, images, classes, target="phone")
+    for tolerance in (-1, np.nan, np.inf, True, "1"):
+        with pytest.raises(ValueError, match="`tolerance` must be a number of quantization steps"):
+            verify(classifier_file, images, classes, target="micro", tolerance=tolerance)
     with pytest.raises(ValueError, match="`model` must be a Keras 3 model"):
         verify(classifier_file, images, classes, "model")
     with pytest.raises(FileNotFoundError):

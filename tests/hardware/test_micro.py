@@ -70,6 +70,58 @@ def test_the_arena_is_what_the_interpreter_reports(exported):
         assert real.total == real.head + real.tail
 
 
+@needs_micro
+@pytest.mark.parametrize("quantization", ["float32", "int8"])
+def test_variables_that_a_file_keeps_are_in_the_arena(streaming_files, quantization):
+    data = streaming_files[quantization]
+    p, real = profile_tflite(data), measure_arena(data)
+    assert (p.arena_head, p.arena_tail) == (real.head, real.tail)
+
+
+def variables(sizes: list[int], shared: bool) -> tuple:
+    """Variables that one subgraph begins and the main graph reads; two handles of the last one."""
+    names = [f"state_{i}" for i in range(len(sizes))] + [f"state_{len(sizes) - 1}"] * shared
+    sizes = sizes + sizes[-1:] * shared
+    count = len(sizes)
+    handles = [{"name": f"h{i}", "shape": (), "dtype": "RESOURCE"} for i in range(count)]
+    values = [{"name": f"v{i}", "shape": (1, size)} for i, size in enumerate(sizes)]
+    begun = [{**value, "data": np.ones(value["shape"], np.float32)} for value in values]
+    handled = [
+        ("VAR_HANDLE", [], [i], options("VarHandle", container="", sharedName=name))
+        for i, name in enumerate(names)
+    ]
+    ends = [{"name": name, "shape": (1, 1)} for name in ("x", "y")]
+    main = (
+        [*handles, *values, *ends],
+        [
+            ("CALL_ONCE", [], [], options("CallOnce", initSubgraphIndex=1)),
+            *handled,
+            *(("READ_VARIABLE", [i], [count + i]) for i in range(count)),
+            ("ADD", [2 * count, 2 * count], [2 * count + 1]),
+        ],
+        [2 * count],
+        [2 * count + 1],
+    )
+    assigned = [("ASSIGN_VARIABLE", [i, count + i], []) for i in range(count)]
+    return main, ([*handles, *begun], [*handled, *assigned], [], [])
+
+
+@needs_micro
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("sizes", [[1], [4, 5], [1000, 3, 17, 1, 64]])
+def test_variables_of_any_number_and_size(make_tflite, sizes, shared):
+    data = make_tflite(*variables(sizes, shared))
+    p, real = profile_tflite(data), measure_arena(data)
+    assert (p.arena_head, p.arena_tail) == (real.head, real.tail)
+
+
+def test_damaged_assignments_of_variables_are_no_crash(make_tflite):
+    main, (tensors, operators, *_) = variables([4], shared=False)
+    for inputs in ([], [0], [0, -1], [-1, 1], [1, 0], [0, 1, 1]):
+        damaged = [*operators[:1], ("ASSIGN_VARIABLE", inputs, [])]
+        assert profile_tflite(make_tflite(main, (tensors, damaged, [], []))).ram_bytes > 0
+
+
 def options(name: str, **fields):
     made = getattr(schema, f"{name}OptionsT")()
     for field, value in fields.items():

@@ -128,7 +128,8 @@ def test_summary_names_the_peak_and_the_largest_share_of_the_flash():
     assert (
         peak == "Peak of the RAM: second. The arena reaches 2,048 bytes there, 2,048 of them in use"
     )
-    assert flash.startswith("Most of the flash: second, ")
+    # Its scales and biases are ten, one a class.
+    assert flash.startswith("Most of the flash: dense, ")
 
 
 def test_where_the_placement_is_not_known_the_most_in_use_is_the_peak():

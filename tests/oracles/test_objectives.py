@@ -6,9 +6,9 @@ from kerasnas.oracles.objectives import members, resolve
 
 
 def test_costs_are_minimised_and_a_list_of_one_is_that_one():
-    metric, cost = resolve(["val_accuracy", "flash"])
-    assert (metric, cost.name, cost.direction) == ("val_accuracy", "flash", "min")
-    assert resolve(["val_accuracy"]) == "val_accuracy"
+    found = resolve(["val_accuracy", "flash"])
+    assert [(o.name, o.direction) for o in found] == [("val_accuracy", "max"), ("flash", "min")]
+    assert resolve(["val_accuracy"]).name == "val_accuracy"
     assert resolve(None) is None
 
 
@@ -29,6 +29,39 @@ def test_what_a_file_scores_points_where_its_metric_does(name, direction):
     assert resolve(keras_tuner.Objective("val_tflite_mine", "max")).direction == "max"
 
 
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("val_f1_score", "max"),
+        ("val_mean_io_u", "max"),
+        ("val_r2_score", "max"),
+        ("val_pearson_correlation", "max"),
+        ("val_kind_accuracy", "max"),
+        ("val_weighted_acc", "max"),
+        ("val_auc_1", "max"),
+        ("val_kind_loss", "min"),
+        ("val_log_cosh", "min"),
+        ("val_dice", "min"),
+    ],
+)
+def test_metrics_point_where_keras_says(name, direction):
+    """KerasTuner alone would make an F1 score as small as possible."""
+    for oracle in (oracles.RandomOracle(name), oracles.NSGA2Oracle([name, "flash"])):
+        first = members(oracle.objective)[0]
+        assert (first.name, first.direction) == (name, direction)
+    (limit,) = oracles.NSGA2Oracle("val_loss", limits={name: 0.5}).limits
+    assert limit[0].direction == direction
+
+
+def test_other_metrics_of_a_trial_point_where_they_should(tmp_path):
+    oracle = oracles.RandomOracle("val_loss", max_trials=1, seed=0)
+    oracle._set_project_dir(str(tmp_path), "run")
+    trial = oracle.create_trial("tuner")
+    for step, score in enumerate((0.2, 0.9, 0.5)):
+        oracle.update_trial(trial.trial_id, {"val_loss": 1.0, "val_f1_score": score}, step)
+    assert oracle.get_trial(trial.trial_id).metrics.get_best_value("val_f1_score") == 0.9
+
+
 def test_limits_on_a_file():
     oracle = oracles.NSGA2Oracle("val_accuracy", limits={"tflite_size": 8000})
     assert [(one.name, one.direction) for one, _ in oracle.limits] == [("tflite_size", "min")]
@@ -38,6 +71,7 @@ def test_limits_on_a_file():
     ("objective", "message"),
     [
         (keras_tuner.Objective("tflite_size", "max"), "always minimised"),
+        ("val_mine", r'Objective\("val_mine", "max"\) or "min"'),
         ("val_tflite_mine", r'Objective\("val_tflite_mine", "max"\) or "min"'),
         ([], "list of different metrics"),
         (["val_loss", "val_loss"], "list of different metrics"),

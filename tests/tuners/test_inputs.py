@@ -1,13 +1,17 @@
 """Bad input is a clear error before the first trial, and leaves a run's folder alone."""
 
+import warnings
+
 import keras
 import keras_tuner
 import numpy as np
 import pytest
 
+from kerasnas import oracles
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels import HyperModel
 from kerasnas.oracles.evolution import EvolutionOracle
+from kerasnas.oracles.objectives import resolve
 from kerasnas.tuners import Evolution, Tuner
 from kerasnas.tuners.inputs import check_data, check_objective, parse_duration
 
@@ -282,3 +286,61 @@ def test_a_build_that_is_broken_is_shown_at_once(tmp_path):
     with pytest.raises(TypeError, match=r"forget to return"):
         Evolution(lambda hp: hp.Int("units", 2, 5) and None, "val_loss", directory=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def compiled_with(*metrics):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(loss="mse", metrics=list(metrics))
+    return model
+
+
+def dice(y_true, y_pred):
+    return keras.ops.mean(y_true * y_pred)
+
+
+@pytest.mark.parametrize("metric", [keras.losses.dice, keras.losses.Dice(), "mae"])
+def test_a_metric_that_points_where_its_name_says(metric):
+    model = compiled_with(metric)
+    name = metric if isinstance(metric, str) else "dice"
+    objective = resolve(f"val_{name}")
+    assert objective.direction == "min"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_objective(objective, model, {"validation_split": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [(dice, "does not tell"), (keras.losses.cosine_similarity, "says otherwise")],
+)
+def test_a_metric_that_may_point_elsewhere_than_its_name_says(metric, told):
+    name = metric.__name__
+    with pytest.raises(ValueError, match=rf'{told}. Pass keras_tuner.Objective\("val_{name}"'):
+        check_objective(resolve(f"val_{name}"), compiled_with(metric), {"validation_split": 0.2})
+    for direction in ("min", "max") if metric is dice else ("min",):
+        given = keras_tuner.Objective(f"val_{name}", direction)
+        check_objective(given, compiled_with(metric), {"validation_split": 0.2})
+
+
+def test_a_search_refuses_it_before_the_first_trial(tmp_path):
+    def build(hp):
+        hp.Int("units", 1, 2)
+        return compiled_with(dice)
+
+    for oracle, limits in (("random", None), ("nsga2", {"dice": 0.5})):
+        objective = ["val_loss", "flash"] if limits else "val_dice"
+        settings = {"limits": limits} if limits else {}
+        made = oracles.make(oracle, objective=objective, max_trials=1, **settings)
+        tuner = Tuner(build, made, directory=tmp_path, project_name=oracle)
+        with pytest.raises(ValueError, match="is not clear"):
+            tuner.search(X, np.eye(2)[[0] * len(X)], validation_split=0.5, verbose=0)
+        assert not made.trials
+
+
+def test_the_worst_is_not_searched_without_a_word():
+    """So KerasTuner's own oracles guess it."""
+    guessed = keras_tuner.oracles.RandomSearchOracle("val_f1_score", 1).objective
+    assert guessed.direction == "min"
+    for metric in ("f1_score", keras.metrics.F1Score()):
+        with pytest.warns(UserWarning, match="looks for the worst 'val_f1_score'"):
+            check_objective(guessed, compiled_with(metric), {"validation_split": 0.2})

@@ -1,16 +1,14 @@
 """Moving statistics: those of the samples given, and nothing else of a model changes."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasnas.utils.moving_statistics import compute, normalizations, unsettled
-
-
-def forward(model):
-    return lambda batch: model(batch, training=True)
+from kerasnas.utils.moving_statistics import compute, settle, training_pass, unsettled
 
 
 def statistics(layer):
@@ -33,7 +31,7 @@ def test_the_first_layer_gets_the_mean_and_variance_of_all_samples(momentum, sca
     model = keras.Sequential(
         [keras.Input((5, 3)), keras.layers.BatchNormalization(momentum=momentum)]
     )
-    compute(model, model.layers, forward(model), batches_of(x, *ends))
+    compute(model, model.layers, training_pass(model), batches_of(x, *ends))
     mean, variance = statistics(model.layers[0])
     np.testing.assert_allclose(mean, x.mean((0, 1)), rtol=1e-3, atol=1e-3 * scale)
     np.testing.assert_allclose(variance, x.var((0, 1)), rtol=2e-2)
@@ -45,7 +43,7 @@ def test_a_layer_that_is_called_three_times_gets_the_average_of_all_calls():
     outputs = keras.layers.Add()([shared(a), shared(a), shared(a)])
     model = keras.Model(a, outputs)
     x = np.random.default_rng(0).normal(3, 2, size=(64, 2)).astype("float32")
-    compute(model, [shared], forward(model), batches_of(x, 32))
+    compute(model, [shared], training_pass(model), batches_of(x, 32))
     mean, variance = statistics(shared)
     np.testing.assert_allclose(mean, x.mean(0), rtol=1e-3)
     np.testing.assert_allclose(variance, x.var(0), rtol=1e-2)
@@ -67,7 +65,7 @@ def test_what_is_only_called_for_inference_keeps_what_it_has():
     model = keras.Sequential([keras.Input((2,)), outer, live])
     outer.norm.moving_mean.assign(np.array([3.0, 4.0], "float32"))
     batch = np.ones((8, 2), "float32") * [5.0, 7.0]
-    compute(model, [outer.norm, live], forward(model), [batch])
+    compute(model, [outer.norm, live], training_pass(model), [batch])
     assert statistics(outer.norm)[0].tolist() == [3.0, 4.0]
     assert statistics(outer.norm)[1].tolist() == [1.0, 1.0]
     np.testing.assert_allclose(statistics(live)[0], [2.0, 3.0], rtol=1e-2)
@@ -85,7 +83,7 @@ def test_random_states_weights_and_other_layers_stay():
     )
     first, last = model.layers[0], model.layers[-1]
     before = {v.path: np.array(v) for v in model.variables}
-    compute(model, [last], forward(model), [np.random.default_rng(0).normal(size=(9, 4))])
+    compute(model, [last], training_pass(model), [np.random.default_rng(0).normal(size=(9, 4))])
     changed = {v.path for v in model.variables if not np.array_equal(before[v.path], np.array(v))}
     assert changed == {last.moving_mean.path, last.moving_variance.path}
     assert statistics(first)[0].tolist() == [0.0] * 4
@@ -114,7 +112,7 @@ def test_frozen_layers_and_those_that_use_them_in_training_are_no_such_layers():
     plain = keras.layers.BatchNormalization()
     layers = [frozen, renormalizes, plain, keras.layers.Dense(2), keras.layers.Normalization()]
     model = keras.Sequential([keras.Input((2,)), *layers])
-    assert normalizations(model.layers) == [plain]
+    assert unsettled(model, 0) == [plain]
 
 
 @pytest.mark.parametrize(
@@ -123,4 +121,18 @@ def test_frozen_layers_and_those_that_use_them_in_training_are_no_such_layers():
 )
 def test_how_many_steps_settle_a_momentum(momentum, steps, settles):
     layer = keras.layers.BatchNormalization(momentum=momentum)
-    assert unsettled([layer], steps) == ([] if settles else [layer])
+    outer = keras.Sequential([keras.Input((2,)), keras.Sequential([layer])])
+    assert unsettled(outer, steps) == ([] if settles else [layer])
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_after_a_short_training_of_either_keras_they_are_those_of_the_data(library):
+    module = importlib.import_module(library)
+    model = module.Sequential(
+        [module.layers.Input((3,)), module.layers.BatchNormalization(), module.layers.Dropout(0.5)]
+    )
+    x = np.sort(np.random.default_rng(0).normal(7, 3, size=(300, 3)).astype("float32"), axis=0)
+    settle(model, x, batch_size=32)
+    layer = model.layers[0]
+    np.testing.assert_allclose(np.array(layer.moving_mean), x.mean(0), rtol=1e-3)
+    np.testing.assert_allclose(np.array(layer.moving_variance), x.var(0), rtol=1e-2)

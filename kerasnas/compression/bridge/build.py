@@ -1,19 +1,21 @@
 """From the graph to a tf_keras model, checked against the model it came from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasnas.compression.bridge.activations import for_tf_keras
+from kerasnas.compression.bridge.canonical.lines import up_sampling_to_images
 from kerasnas.compression.bridge.carried import carriers
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, read
 from kerasnas.compression.bridge.precision import in_float32
+from kerasnas.compression.bridge.sizes import Shape, input_sizes
+from kerasnas.utils.arrays import packed
 
 # Of the largest absolute output. Rounding alone stays below 1e-5 in networks of 500 layers.
 TOLERANCE = 1e-4
-_FREE_DIMENSION = 16
 # Layers that take indices, and the key of their config that bounds them.
 _CATEGORIES = {"CategoryEncoding": "num_tokens", "Embedding": "input_dim"}
 
@@ -54,7 +56,8 @@ def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None)
 
     Args:
         model: Built Sequential or Functional Keras 3 model, on any backend.
-        rewrite: Changes layers, but not outputs.
+        rewrite: Changes layers, but not outputs. What the converter has no good form of is
+            rewritten in any case.
 
     Returns:
         What `to_tf_keras` returns, but with fused batch normalization, for shorter names in files.
@@ -63,7 +66,9 @@ def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None)
         ValueError: As `to_tf_keras`.
     """
     graph = read(model)
-    rebuilt = build(rewrite(read(model)) if rewrite else graph)
+    rewritten = read(model)
+    up_sampling_to_images(rewritten)
+    rebuilt = build(rewrite(rewritten) if rewrite else rewritten)
     verify(model, graph, rebuilt)
     return rebuilt
 
@@ -137,20 +142,18 @@ def _fused(rebuilt: Any) -> list[Any]:
 def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
     """Compares two models in inference mode on random input.
 
+    Of sizes that the inputs leave open, those are taken at which every map holds its kernel.
+
     Args:
         model: The Keras 3 model.
         graph: What was read from it.
         rebuilt: The tf_keras model that should do the same.
 
     Raises:
-        ValueError: If an output differs by more than 1e-4 of its largest absolute value.
+        ValueError: If an output differs by more than 1e-4 of its largest absolute value, or the
+            model runs at no size of those tried for its open inputs.
     """
-    batch = random_inputs(graph, np.random.default_rng(0))
-    source = in_float32(model)
-    # A Sequential has no `input`; it takes one tensor.
-    one = isinstance(source, keras.Sequential)
-    inputs = batch[0] if one else keras.tree.pack_sequence_as(source.input, batch)
-    wanted = keras.tree.flatten(source(inputs, training=False))
+    batch, wanted = _outputs(in_float32(model), graph)
     # Deep networks can make much of what another kernel rounds.
     fused = _fused(rebuilt)
     for layer in fused:
@@ -174,6 +177,26 @@ def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
             )
 
 
+def _outputs(source: keras.Model, graph: Graph) -> tuple[list[np.ndarray], list[Any]]:
+    """Random inputs that the model takes, and what it makes of them."""
+    error: Exception | None = None
+    for shapes in input_sizes(source):
+        batch = random_inputs(graph, shapes, np.random.default_rng(0))
+        try:
+            return batch, keras.tree.flatten(source(packed(batch, source), training=False))
+        except Exception as raised:
+            if shapes == [tuple(tensor.shape) for tensor in source.inputs]:
+                raise
+            error = raised
+    sizes = ", ".join(f"'{tensor.name}' of shape {tensor.shape}" for tensor in source.inputs)
+    raise ValueError(
+        f"`model` '{source.name}' has inputs of no fixed size, and runs at none of the sizes that "
+        "were tried for them: make it again with `keras.Input` of a fixed shape, and hand the "
+        "weights over: new.set_weights(old.get_weights()). "
+        f"Received: {sizes}"
+    ) from error
+
+
 def _check_finite(model: keras.Model, finite: np.ndarray) -> None:
     """Refuses a model whose outputs say nothing, because of its weights."""
     if finite.any():
@@ -186,11 +209,14 @@ def _check_finite(model: keras.Model, finite: np.ndarray) -> None:
     )
 
 
-def random_inputs(graph: Graph, rng: np.random.Generator) -> list[np.ndarray]:
+def random_inputs(
+    graph: Graph, shapes: Sequence[Shape], rng: np.random.Generator
+) -> list[np.ndarray]:
     """A random batch of two for each input of a model, in the order of `model.inputs`.
 
     Args:
         graph: What was read from the model.
+        shapes: Shape of each input, without open sizes but that of the batch.
         rng: Source of the values.
 
     Returns:
@@ -198,12 +224,15 @@ def random_inputs(graph: Graph, rng: np.random.Generator) -> list[np.ndarray]:
         a CategoryEncoding, 0 to 255 for other integers. The last sample ends in steps that a mask
         hides, where there is one.
     """
-    return [_random_input(graph, tensor, rng) for tensor in graph.inputs]
+    return [
+        _random_input(graph, tensor, (shape[0] or 2, *shape[1:]), rng)
+        for tensor, shape in zip(graph.inputs, shapes, strict=True)
+    ]
 
 
-def _random_input(graph: Graph, tensor: keras.KerasTensor, rng: np.random.Generator) -> np.ndarray:
-    shape = [_FREE_DIMENSION if size is None else size for size in tensor.shape]
-    shape[0] = tensor.shape[0] or 2
+def _random_input(
+    graph: Graph, tensor: keras.KerasTensor, shape: Any, rng: np.random.Generator
+) -> np.ndarray:
     readers = [node.layer for node in graph.consumers(tensor)]
     bounds = [spec.config[_CATEGORIES[spec.kind]] for spec in readers if spec.kind in _CATEGORIES]
     if bounds:

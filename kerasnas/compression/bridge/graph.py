@@ -17,13 +17,13 @@ from kerasnas.compression.bridge.layers import (
     NoCounterpart,
     carried_config,
     instead,
-    is_idle,
     is_scaled_sum,
 )
 from kerasnas.compression.bridge.masks import Masks
 from kerasnas.compression.bridge.operations import as_layer
 from kerasnas.compression.bridge.precision import in_float32
 from kerasnas.export.silence import silence
+from kerasnas.hardware.idle import is_augmentation
 from kerasnas.hardware.walk import Call, walk
 
 
@@ -179,7 +179,7 @@ class _Reader:
         if id(layer) in self.specs or is_scaled_sum(layer):
             return
         name = self.names.unique(layer.name)
-        if is_idle(layer):
+        if is_augmentation(layer):
             # Integers become floats there.
             floats = "float" in call.inputs[0].dtype
             spec = LayerSpec(name, "Identity" if floats else "Rescaling")

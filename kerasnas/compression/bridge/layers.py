@@ -135,16 +135,6 @@ LAYERS: dict[str, Row] = {
     "TimeDistributed": Row(holds={"layer": "layer"}),
 }
 
-# Do nothing outside training, and nothing that fine-tuning needs.
-_IDLE = (
-    *("AugMix", "CutMix", "Equalization", "GaussianNoise", "MixUp", "RandAugment"),
-    *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),
-    *("RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur"),
-    *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective"),
-    *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness"),
-    *("RandomShear", "RandomTranslation", "RandomZoom", "Solarization"),
-)
-
 # Layers of Keras Applications that are not in `keras.layers`, by module and class.
 _OF_APPLICATIONS: dict[tuple[str, str], Row] = {
     ("keras.src.applications.convnext", "LayerScale"): Row(
@@ -169,18 +159,6 @@ _INSTEAD = {
     "SpectralNormalization": "the layer inside it",
 }
 _TABLES = ("IntegerLookup", "StringLookup", "TextVectorization")
-
-
-def is_idle(layer: keras.layers.Layer) -> bool:
-    """Whether a layer, or one derived from it, does nothing outside training.
-
-    Args:
-        layer: Keras 3 layer.
-
-    Returns:
-        True for augmentation and noise. Dropout is not among them: fine-tuning needs it.
-    """
-    return any(isinstance(layer, getattr(keras.layers, name, ())) for name in _IDLE)
 
 
 def is_scaled_sum(layer: keras.layers.Layer) -> bool:

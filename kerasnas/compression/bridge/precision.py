@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from kerasnas.utils.layers import every_layer
+
 _FLOAT = "float32"
 
 
@@ -62,7 +64,7 @@ def in_float32(model: keras.Model) -> keras.Model:
 
 def _layers(model: keras.Model) -> list[keras.layers.Layer]:
     others = (keras.Model, keras.layers.InputLayer)
-    return [layer for layer in model._flatten_layers() if not isinstance(layer, others)]
+    return [layer for layer in every_layer(model) if not isinstance(layer, others)]
 
 
 def _is_other_float(dtype: Any) -> bool:

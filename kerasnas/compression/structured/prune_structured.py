@@ -14,7 +14,10 @@ from kerasnas.compression.structured.importance import Criterion, importance
 from kerasnas.compression.structured.rebuild import compile_like, rebuild
 from kerasnas.compression.structured.trace import trace
 from kerasnas.compression.training import Training, ordered_loss
+from kerasnas.utils.layers import every_layer
+from kerasnas.utils.moving_statistics import settle
 from kerasnas.utils.session import seeded
+from kerasnas.utils.strided_pointwise import subsampled_first
 
 
 def prune_channels(
@@ -140,7 +143,11 @@ class PruneStructured:
             pruned = _removed(model, self.keep, self.criterion)
             trained = keras.Model(pruned.inputs, pruned.outputs)
             trained.compile(keras.optimizers.Adam(rate), loss, weights)
-            trained.fit(training.x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
+            with subsampled_first(every_layer(trained)):
+                trained.fit(
+                    training.x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=0
+                )
+            settle(trained, training.x, self.batch_size)
         compile_like(pruned, model)
         return pruned
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kerasnas.compression.structured.trace import Trace
+from kerasnas.utils.compiled import fresh_metrics
 
 
 def rebuild(trace: Trace, gone: np.ndarray) -> keras.Model:
@@ -96,6 +97,6 @@ def compile_like(model: keras.Model, source: keras.Model, optimizer: Any = None)
     rest = {
         key: keras.saving.deserialize_keras_object(value)
         for key, value in config.items()
-        if key not in ("optimizer", "loss")
+        if key not in ("optimizer", "loss", "metrics", "weighted_metrics")
     }
-    model.compile(optimizer=optimizer, loss=source.loss, **rest)
+    model.compile(optimizer=optimizer, loss=source.loss, **rest, **fresh_metrics(source))

@@ -1,7 +1,17 @@
 """From the layers of a network to the operators of its `.tflite` file."""
 
-from kerasnas.hardware.lowering import rules
+from kerasnas.hardware.lowering import activations, attention, operations, rules
 from kerasnas.hardware.lowering.lowering import lower
 from kerasnas.hardware.lowering.program import KERNEL_OPERATORS, Constant, Operator, Program
 
-__all__ = ["KERNEL_OPERATORS", "Constant", "Operator", "Program", "lower", "rules"]
+__all__ = [
+    "KERNEL_OPERATORS",
+    "Constant",
+    "Operator",
+    "Program",
+    "activations",
+    "attention",
+    "lower",
+    "operations",
+    "rules",
+]

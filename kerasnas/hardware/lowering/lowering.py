@@ -10,31 +10,40 @@ from typing import cast
 
 from kerasnas.hardware.graph import Graph, Node, Shape
 from kerasnas.hardware.lowering.merging import split_merges, twins
-from kerasnas.hardware.lowering.naming import name_bytes
 from kerasnas.hardware.lowering.program import (
     KERNEL_OPERATORS,
     Constant,
     Operator,
     Program,
-    operand,
+    integers,
     without_ones,
 )
 
 # Operators that apply a relu to what they write.
 _FUSING = {*KERNEL_OPERATORS, "ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
-_FUSED = {"RELU", "RELU6"}
+_FUSED = {"RELU", "RELU6", "RELU_N1_TO_1"}
 # Where others read it without its relu, the converter computes it twice.
 _COPIED = "FULLY_CONNECTED"
 # A relu after one of these is done before it, where that fuses it.
 _MOVING = {"RESHAPE", "TRANSPOSE"}
 _REDUCING = {"MEAN", "REDUCE_MAX"}
 # Kernels that the int8 converter leaves in floating point.
-_FLOAT_ONLY = {"ELU", "NEG", "SQUARE"}
+_FLOAT_ONLY = {"CEIL", "COS", "ELU", "FLOOR", "NEG", "POW", "ROUND", "SIGN", "SIN", "SQUARE"}
+_FLOAT_READING = {*_FLOAT_ONLY, "NOT_EQUAL"}
+# Kernels that read what they are given.
+_ANY_FORM = {"CAST"}
 # Kernels whose inputs must have the scale of their output, and those that always write another.
 _ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM"}
 _FIXED_SCALE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
+# Kernels that write integers where they read integers.
+_INTEGER_PASSING = {"CONCATENATION", "RESHAPE"}
 # Kernels that write truth values.
-_LOGICAL = {"GREATER"}
+_LOGICAL = {"EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOGICAL_AND", "LOGICAL_NOT"}
+_LOGICAL |= {"LOGICAL_OR", "NOT_EQUAL", "REDUCE_ANY"}
+
+# Bytes of a value that is no float.
+_WIDTHS = {"bool": 1, "int16": 2, "int32": 4, "int64": 8, "int8": 1, "uint16": 2, "uint32": 4}
+_WIDTHS |= {"uint64": 8, "uint8": 1}
 
 # What to write for one layer: (lowering, node, tensors read) -> tensor written.
 Rule = Callable[["Lowering", Node, list[int]], int]
@@ -78,6 +87,9 @@ class _Step:
     constants: tuple[Constant, ...]
     layers: list[int]
     activation: str | None = None
+    further: tuple[int, ...] = ()
+    transposed: tuple[bool, bool] = (False, False)
+    macs: int | None = None
 
 
 class Lowering:
@@ -94,6 +106,10 @@ class Lowering:
         self._steps: list[_Step] = []
         self._shapes: list[Shape] = []
         self._widths: list[int] = []
+        self._unscaled: set[int] = set()
+        self._parts: dict[int, list[int]] = {}
+        self._reshapes: dict[tuple[int, Shape], _Step] = {}
+        self._conversions: dict[tuple[int, str], int] = {}
         self._states: list[int] = []
         self._intermediates = 0
         self._maker: dict[int, _Step] = {}
@@ -115,7 +131,7 @@ class Lowering:
                 continue
             self._index = index
             if node.kind == "InputLayer":
-                value[index] = self._tensor(node.shape, self._width)
+                value[index] = self._input(node)
                 inputs.append(value[index])
             else:
                 reads = [value[same[i]] for i in node.inputs]
@@ -140,6 +156,8 @@ class Lowering:
         reads: Sequence[int],
         shape: Shape,
         constants: Sequence[Constant] = (),
+        transposed: tuple[bool, bool] = (False, False),
+        macs: int | None = None,
     ) -> int:
         """Append an operator.
 
@@ -148,17 +166,81 @@ class Lowering:
             reads: Tensors that it reads.
             shape: Shape of what it writes, without the batch.
             constants: Its constant operands.
+            transposed: Of a product of two, whether they are read transposed.
+            macs: Its multiply-accumulates, where the layer is several kernels.
 
         Returns:
             The tensor that it writes.
         """
-        if self.dtype == "int8":
-            convert = self._float if kind in _FLOAT_ONLY else self._integer
+        if self.dtype == "int8" and kind not in _ANY_FORM:
+            convert = self._float if kind in _FLOAT_READING else self._integer
             reads = [convert(x) for x in reads]
             if kind in _ONE_SCALE:
                 reads = [self._requantized(x) for x in reads]
-        width = 1 if kind in _LOGICAL else 4 if kind in _FLOAT_ONLY else self._width
-        return self._append(kind, list(reads), shape, tuple(constants), width)
+        width = 1 if kind in _LOGICAL else 4 if kind in {*_FLOAT_ONLY, "CAST"} else self._width
+        out = self._append(kind, list(reads), shape, tuple(constants), width)
+        self._maker[out].transposed, self._maker[out].macs = transposed, macs
+        moved = kind in _INTEGER_PASSING and set(reads) <= self._unscaled
+        if moved:
+            self._widths[out] = self._widths[reads[0]]
+        if moved or kind in _LOGICAL:
+            self._unscaled.add(out)
+        return out
+
+    def several(
+        self,
+        kind: str,
+        reads: Sequence[int],
+        shapes: Sequence[Shape],
+        constants: Sequence[Constant] = (),
+        all_read: bool = True,
+    ) -> list[int]:
+        """Append an operator of several outputs.
+
+        Args:
+            kind: TFLite's name of it.
+            reads: Tensors that it reads.
+            shapes: Shapes of what it writes, without the batch.
+            constants: Its constant operands.
+            all_read: Whether each of them is read: one that is not has no range, and keeps all in
+                floating point.
+
+        Returns:
+            The tensors that it writes.
+        """
+        if self.dtype == "int8" and not all_read:
+            reads = [self._float(x) for x in reads]
+            first = self._append(kind, reads, shapes[0], tuple(constants), 4)
+        else:
+            first = self.operator(kind, reads, shapes[0], constants)
+        step = self._maker[first]
+        for shape in shapes[1:]:
+            further = self._tensor(shape, self._widths[first])
+            step.further += (further,)
+            self._maker[further], self._readers[further] = step, 1
+        self._parts[first] = [first, *step.further]
+        return self._parts[first]
+
+    def read_parts(self, node: Node) -> int:
+        """How many of a node's outputs are read."""
+        place = self._index
+        live = self._graph.live()
+        parts = [self._graph.nodes[i] for i in live if self._graph.nodes[i].kind == "Part"]
+        return sum(part.inputs == (place,) for part in parts)
+
+    def part(self, first: int, number: int) -> int:
+        """One of the outputs of an operator of several, by its first output."""
+        return self._parts[first][number]
+
+    def in_floats(self, tensor: int) -> int:
+        """A tensor in floating point, which an int8 file computes where it is not."""
+        return self._float(tensor) if self.dtype == "int8" else tensor
+
+    def indices(self, tensor: int) -> int:
+        """Declare that a tensor holds integers of 32 bits."""
+        self._widths[tensor] = 4
+        self._unscaled.add(tensor)
+        return tensor
 
     def intermediates(self, number: int) -> None:
         """Declare tensors that only carry the scales of what a kernel computes inside."""
@@ -176,6 +258,11 @@ class Lowering:
         """Append a reshape; one after another becomes one, and one to the same shape none."""
         if self._shapes[tensor] == shape:
             return tensor
+        step = self._reshapes.get((tensor, shape))
+        if step in self._steps:  # The converter keeps one of two that do the same.
+            self._readers[tensor] -= 1
+            self._readers[step.writes] += 1
+            return step.writes
         maker = self._maker.get(tensor)
         same = without_ones(self._shapes[tensor]) == without_ones(shape)
         if (
@@ -197,7 +284,9 @@ class Lowering:
             tensor = source
             if self._shapes[tensor] == shape:
                 return tensor
-        return self.operator("RESHAPE", [tensor], shape, [operand(len(shape) + 1)])
+        out = self.operator("RESHAPE", [tensor], shape, [integers(1, *shape)])
+        self._reshapes[tensor, shape] = self._maker[out]
+        return out
 
     def before_reshapes(self, tensors: list[int]) -> list[int]:
         """What stands before reshapes that nothing else reads, which are dropped.
@@ -222,32 +311,29 @@ class Lowering:
             self._steps.remove(reshape)
         return sources
 
-    def affine(
-        self, tensor: int, kinds: Sequence[str], values: int, ones: Sequence[int] = ()
-    ) -> int:
+    def affine(self, tensor: int, steps: Sequence[tuple[str, Constant]]) -> int:
         """Append factors and offsets, or fold them into the operator before.
 
         Args:
             tensor: What is scaled.
-            kinds: The operators: MUL for a factor, ADD or SUB for an offset, in their order.
-            values: Number of factors, and of offsets: one, or one a channel.
-            ones: Axes of length one before them.
+            steps: The operators in their order, MUL for a factor, ADD or SUB for an offset, each
+                with its constant: a number, or one a channel.
 
         Returns:
             The result.
         """
         maker = self._foldable(tensor, KERNEL_OPERATORS)
-        if maker is not None and kinds:
+        if maker is not None and steps:
             if not any(c.role == "bias" for c in maker.constants):
                 channels = self._shapes[maker.writes][-1]
                 maker.constants += (Constant((channels,), "bias", channels),)
             self._join(maker)
             return tensor
+        values = max((constant.values for _, constant in steps), default=1)
         moved = self._moves_before(tensor, values)
         if moved is not None:
-            return self._move(moved, self.affine(moved.reads[0], kinds, values, ones))
-        constant = Constant((*ones, values) if values > 1 else (), "weight")
-        for kind in kinds:
+            return self._move(moved, self.affine(moved.reads[0], steps))
+        for kind, constant in steps:
             tensor = self.operator(kind, [tensor], self._shapes[tensor], [constant])
         return tensor
 
@@ -259,12 +345,14 @@ class Lowering:
         same_channels = self._shapes[maker.reads[0]][-1] == self._shapes[tensor][-1]
         return maker if values == 1 or (same_channels and maker.kind == "RESHAPE") else None
 
-    def activation(self, tensor: int, kind: str) -> int:
+    def activation(self, tensor: int, kind: str, constants: Sequence[Constant] = ()) -> int:
         """Append an activation of one operator, or fuse it into the operator before.
 
         Args:
             tensor: What is activated; nothing else reads it.
-            kind: TFLite's name of an operator that takes each value by itself.
+            kind: TFLite's name of an operator that takes each value by itself, and that changes
+                places with a reshape before it.
+            constants: Numbers that it takes.
 
         Returns:
             The result.
@@ -282,10 +370,9 @@ class Lowering:
                 self._join(maker)
                 return tensor
         moved = self._moves_before(tensor, values=1)
-        # It is several operators until after that.
-        if moved is not None and moved.kind == "RESHAPE" and kind != "HARD_SWISH":
-            return self._move(moved, self.activation(moved.reads[0], kind))
-        return self.operator(kind, [tensor], self._shapes[tensor])
+        if moved is not None and moved.kind == "RESHAPE":
+            return self._move(moved, self.activation(moved.reads[0], kind, constants))
+        return self.operator(kind, [tensor], self._shapes[tensor], constants)
 
     def _copy(self, maker: _Step, tensor: int, activation: str) -> int:
         """Append a second kernel that applies an activation, of what others read without it."""
@@ -293,7 +380,7 @@ class Lowering:
         for read in maker.reads:
             self._readers[read] = self._readers.get(read, 1) + 1
         maker.constants = tuple(
-            dataclasses.replace(constant, owner=("copied", tensor, place))
+            dataclasses.replace(constant, owner=constant.owner or ("copied", tensor, place))
             for place, constant in enumerate(maker.constants)
         )
         shape, constants = self._shapes[tensor], maker.constants
@@ -416,29 +503,44 @@ class Lowering:
         self._readers[out] = 1
         return out
 
+    def _input(self, node: Node) -> int:
+        """An input of the network, whose config names its dtype where that is no float."""
+        tensor = self._tensor(node.shape, self._width)
+        if node.config:
+            self._widths[tensor] = _WIDTHS[str(node.config[0])]
+            self._unscaled.add(tensor)
+        return tensor
+
     def _tensor(self, shape: Shape, width: int) -> int:
         self._shapes.append(shape)
         self._widths.append(width)
         return len(self._shapes) - 1
 
     def _float(self, tensor: int) -> int:
-        if self._widths[tensor] == 4:
+        if self._widths[tensor] == 4 or tensor in self._unscaled:
             return tensor
-        return self._append("DEQUANTIZE", [tensor], self._shapes[tensor], (), 4)
+        return self._converted("DEQUANTIZE", tensor, 4)
 
     def _integer(self, tensor: int) -> int:
-        if self._widths[tensor] == 1:
+        if self._widths[tensor] == 1 or tensor in self._unscaled:
             return tensor
-        return self._append("QUANTIZE", [tensor], self._shapes[tensor], (), 1)
+        return self._converted("QUANTIZE", tensor, 1)
 
     def _requantized(self, tensor: int) -> int:
         maker = self._maker.get(tensor)
         if maker is None or maker.kind not in _FIXED_SCALE:
             return tensor
-        out = self._append("QUANTIZE", [tensor], self._shapes[tensor], (), 1)
-        step = self._steps.pop()
-        self._steps.insert(self._steps.index(maker) + 1, step)
-        return out
+        return self._converted("QUANTIZE", tensor, 1)
+
+    def _converted(self, kind: str, tensor: int, width: int) -> int:
+        """A tensor in another form, which the converter writes as soon as it is there."""
+        if (tensor, kind) not in self._conversions:
+            out = self._append(kind, [tensor], self._shapes[tensor], (), width)
+            maker, step = self._maker.get(tensor), self._steps.pop()
+            place = 0 if maker is None else self._steps.index(maker) + 1
+            self._steps.insert(place, step)
+            self._conversions[tensor, kind] = out
+        return self._conversions[tensor, kind]
 
     def _count_readers(self, schedule: list[int], same: dict[int, int]) -> dict[int, int]:
         readers = dict.fromkeys(schedule, 0)
@@ -453,7 +555,8 @@ class Lowering:
     def _program(self, inputs: list[int], outputs: list[int]) -> Program:
         """What is left, with the tensors numbered anew."""
         number: dict[int, int] = {}
-        for tensor in [*inputs, *(step.writes for step in self._steps)]:
+        written = (x for step in self._steps for x in (step.writes, *step.further))
+        for tensor in [*inputs, *written]:
             number.setdefault(tensor, len(number))
         nodes = self._graph.nodes
         program = Program(
@@ -462,21 +565,23 @@ class Lowering:
             widths=[self._widths[tensor] for tensor in number],
             states=self._states,
             intermediates=self._intermediates,
+            unscaled={number[tensor] for tensor in self._unscaled},
             inputs=[number[tensor] for tensor in inputs],
             outputs=[number[tensor] for tensor in outputs],
         )
         for step in self._steps:
             layers = [nodes[i] for i in step.layers]
-            constants = _owned(step.constants, layers)
-            leaves = step.writes in outputs
             program.operators.append(
                 Operator(
                     step.kind,
                     self._origin[step.layers[0]],
                     tuple(number[tensor] for tensor in step.reads),
                     number[step.writes],
-                    constants,
-                    name_bytes(self._graph.name, step.kind, layers, constants, leaves),
+                    _owned(step.constants, layers),
+                    layers[0].name.split("/")[0],
+                    tuple(number[tensor] for tensor in step.further),
+                    step.transposed,
+                    step.macs,
                 )
             )
         return program
@@ -489,6 +594,6 @@ def _owned(constants: tuple[Constant, ...], layers: Sequence[Node]) -> tuple[Con
         return constants
     owner = tuple((node.layer, node.kind) for node in weighted)
     return tuple(
-        dataclasses.replace(constant, owner=(*owner, place))
+        dataclasses.replace(constant, owner=constant.owner or (*owner, place))
         for place, constant in enumerate(constants)
     )

@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from kerasnas.hardware.graph import Graph, Node
+from kerasnas.hardware.idle import DROPPED
 
-_DROPPED = {"ActivityRegularization", "Dropout", "GaussianDropout", "GaussianNoise", "Identity",
-            "SpatialDropout1D", "SpatialDropout2D"}  # fmt: skip
 _SPLIT = {"Add", "Average", "Maximum", "Minimum", "Multiply"}
 
 
@@ -52,7 +51,7 @@ def twins(graph: Graph, schedule: list[int]) -> dict[int, int]:
     first: dict[tuple[object, ...], int] = {}
     for index in schedule:
         node = graph.nodes[index]
-        if node.kind in _DROPPED:
+        if node.kind in DROPPED:
             same[index] = same[node.inputs[0]]
             continue
         key = (node.kind, tuple(same[i] for i in node.inputs), node.config, node.shape, node.layer)

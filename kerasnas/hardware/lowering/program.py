@@ -24,10 +24,11 @@ class Constant:
 
     Args:
         shape: Its shape.
-        role: "weight", "bias", or "operand" for integers such as axes and paddings.
+        role: "weight", "bias", "operand" for integers such as axes and paddings, or "float" for
+            what stays in floating point.
         scales: Number of its quantization scales.
-        owner: What tells it from others of shared layers, whose operators read the same tensor;
-            None for a tensor that one operator reads.
+        owner: What it has in common with others that are the same tensor: the shared layer, or the
+            values; None for a tensor that one operator reads.
     """
 
     shape: Shape
@@ -49,10 +50,12 @@ class Operator:
         kind: TFLite's name of it.
         node: Position in the graph of the layer that it stems from.
         reads: Activations that it reads, by number.
-        writes: The activation that it writes.
+        writes: The activation that it writes; the first of several.
         constants: Its constant operands.
-        name_bytes: Bytes of the names of its output and its constants: the converter names them
-            after every layer that was fused.
+        layer: Name of that layer, which its output and its constants have in the file.
+        further: The other activations that it writes.
+        transposed: Of a product of two, whether they are read transposed.
+        macs: Its multiply-accumulates, where the layer is several kernels; None for the layer's.
     """
 
     kind: str
@@ -60,7 +63,15 @@ class Operator:
     reads: tuple[int, ...]
     writes: int
     constants: tuple[Constant, ...] = ()
-    name_bytes: int = 0
+    layer: str = ""
+    further: tuple[int, ...] = ()
+    transposed: tuple[bool, bool] = (False, False)
+    macs: int | None = None
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """All activations that it writes."""
+        return (self.writes, *self.further)
 
 
 @dataclasses.dataclass(slots=True)
@@ -74,6 +85,7 @@ class Program:
         widths: Bytes of one value of each activation: in an int8 file some stay in floating point.
         states: Bytes of each tensor that lasts from one inference to the next.
         intermediates: Number of tensors that hold nothing but scales.
+        unscaled: Activations that an int8 file keeps in integers without a scale, such as indices.
         inputs: Activations that are the network's inputs.
         outputs: Those that are its outputs.
     """
@@ -84,6 +96,7 @@ class Program:
     widths: list[int] = dataclasses.field(default_factory=list)
     states: list[int] = dataclasses.field(default_factory=list)
     intermediates: int = 0
+    unscaled: set[int] = dataclasses.field(default_factory=set)
     inputs: list[int] = dataclasses.field(default_factory=list)
     outputs: list[int] = dataclasses.field(default_factory=list)
 
@@ -98,6 +111,10 @@ class Program:
                     seen.add(constant)
         return found
 
+    def has_scale(self, index: int) -> bool:
+        """Whether an activation is quantized."""
+        return self.dtype == "int8" and self.widths[index] == 1 and index not in self.unscaled
+
     def activation_bytes(self, index: int) -> int:
         """Bytes of an activation."""
         return self.widths[index] * math.prod(self.activations[index])
@@ -109,5 +126,15 @@ def without_ones(shape: Shape) -> Shape:
 
 
 def operand(values: int) -> Constant:
-    """Integers such as axes, paddings or a shape."""
+    """So many integers such as axes, paddings or a shape, which no other operator reads."""
     return Constant((values,), "operand", 0)
+
+
+def integers(*values: int) -> Constant:
+    """Integers, of which the file has equal ones once."""
+    return Constant((len(values),), "operand", 0, ("integers", *values))
+
+
+def number(value: float) -> Constant:
+    """A factor or an offset, of which the file has equal ones once."""
+    return Constant((), "weight", owner=("number", value))

@@ -1,12 +1,12 @@
 """What the converter makes of each layer; compared with the files that the exporter writes."""
 
 import math
-from collections.abc import Callable
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers
-from kerasnas.hardware.lowering.program import KERNELS, Constant, operand, without_ones
+from kerasnas.hardware.lowering.operations import constants_of, padding
+from kerasnas.hardware.lowering.program import KERNELS, Constant, integers, number, operand
 
 _MERGES = {
     "Add": "ADD",
@@ -22,30 +22,6 @@ _FUSED_EPSILON = 1.001e-5
 _ELEMENTWISE = {"ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"}
 _POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
 _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
-# Operators of an activation. "x" reads the activation's own input beside what is there, a number
-# stands for a constant.
-_ACTIVATIONS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "elu": (("ELU",),),
-    "exponential": (("EXP",),),
-    "gelu": (("GELU",),),
-    "hard_silu": (("HARD_SWISH",),),
-    "hard_swish": (("HARD_SWISH",),),
-    "leaky_relu": (("LEAKY_RELU",),),
-    "linear": (),
-    "log_softmax": (("LOG_SOFTMAX",),),
-    "mish": (("EXP",), ("ADD", "1"), ("LOG",), ("TANH",), ("MUL", "x")),
-    "relu": (("RELU",),),
-    "relu6": (("RELU6",),),
-    # A relu that is cut at another height than 6.
-    "relu_cut": (("RELU",), ("MINIMUM", "1"), ("RELU",)),
-    "sigmoid": (("LOGISTIC",),),
-    "silu": (("LOGISTIC",), ("MUL", "x")),
-    "softmax": (("SOFTMAX",),),
-    "softplus": (("EXP",), ("ADD", "1"), ("LOG",)),
-    "softsign": (("ABS",), ("ADD", "1"), ("DIV", "x")),
-    "swish": (("LOGISTIC",), ("MUL", "x")),
-    "tanh": (("TANH",),),
-}
 
 
 @lowers("Dense")
@@ -102,7 +78,7 @@ def _lstm(to: Lowering, node: Node, reads: list[int]) -> int:
     x = reads[0]
     (steps, features), units = to.shape(x), node.weights[1][0]
     if "backwards" in node.config:
-        x = to.operator("REVERSE_V2", [x], to.shape(x), [operand(1)])
+        x = to.operator("REVERSE_V2", [x], to.shape(x), [integers(1)])
     # Input, forget, cell and output gate each have tensors of their own.
     kernels = [Constant((units, features), "weight")] * 4 + [Constant((units, units), "weight")] * 4
     biases = [Constant((units,), "bias", 0)] * 4
@@ -135,7 +111,8 @@ def _loop(to: Lowering, node: Node, reads: list[int]) -> int:
 def _last_step(to: Lowering, node: Node, x: int) -> int:
     if len(node.shape) > 1:
         return x
-    return to.operator("STRIDED_SLICE", [x], node.shape, [operand(3)] * 3)
+    constants = [integers(0, -1, 0), integers(0, 0, 0), integers(1, 1, 1)]
+    return to.operator("STRIDED_SLICE", [x], node.shape, constants)
 
 
 @lowers("Embedding")
@@ -145,7 +122,8 @@ def _embedding(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("BatchNormalization")
 def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    return to.affine(reads[0], ("MUL", "ADD"), node.shape[-1])
+    each = Constant((node.shape[-1],), "weight")
+    return to.affine(reads[0], [("MUL", each), ("ADD", each)])
 
 
 @lowers("Normalization")
@@ -162,15 +140,22 @@ def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
         x = to.operator("DEPTHWISE_CONV_2D", [to.reshape(reads[0], image)], image, constants)
         return to.reshape(x, node.shape)
     ones = (1,) * (len(node.shape) - 1)
-    return to.affine(reads[0], ("SUB", "MUL"), node.shape[-1], (1, *ones))
+    each = Constant((1, *ones, node.shape[-1]), "weight")
+    return to.affine(reads[0], [("SUB", each), ("MUL", each)])
 
 
 @lowers("Rescaling")
 def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
     scale, offset = node.config
-    kinds = (("MUL", scale != 1), ("ADD", offset != 0))
-    values = node.shape[-1] if isinstance(scale, tuple) or isinstance(offset, tuple) else 1
-    return to.affine(reads[0], tuple(kind for kind, needed in kinds if needed), values)
+
+    def constant(value: object) -> Constant:
+        if isinstance(value, tuple):
+            return Constant((node.shape[-1],), "weight")
+        return number(cast("float", value))
+
+    steps = [("MUL", constant(scale))] if scale != 1 else []
+    steps += [("ADD", constant(offset))] if offset != 0 else []
+    return to.affine(reads[0], steps)
 
 
 @lowers("LayerNormalization")
@@ -182,9 +167,10 @@ def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     x = to.reshape(reads[0], (channels, 1, 1) if rows == 1 else (rows, channels, 1))
     if rows > 1:
         x = to.operator("TRANSPOSE", [x], (channels, 1, rows), [operand(4)])
-    mean = to.operator("MEAN", [x], (rows,), [operand(3)])
+    axes = integers(0, 1, 2)
+    mean = to.operator("MEAN", [x], (rows,), [axes])
     square = to.operator("SQUARED_DIFFERENCE", [x, mean], (channels, 1, rows))
-    scale = to.operator("MEAN", [square], (rows,), [operand(3)])
+    scale = to.operator("MEAN", [square], (rows,), [axes])
     scale = to.operator("ADD", [scale], (rows,), [_number()])
     scale = to.operator("RSQRT", [scale], (rows,))
     scaled = to.operator("MUL", [x, scale], (channels, 1, rows))
@@ -201,9 +187,10 @@ def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 def _plain_layer_normalization(to: Lowering, node: Node, x: int) -> int:
     one, values = (*node.shape[:-1], 1), node.shape[-1]
-    mean = to.operator("MEAN", [x], one, [operand(1)])
+    axes = integers(len(node.shape))
+    mean = to.operator("MEAN", [x], one, [axes])
     square = to.operator("SQUARED_DIFFERENCE", [x, mean], node.shape)
-    scale = to.operator("MEAN", [square], one, [operand(1)])
+    scale = to.operator("MEAN", [square], one, [axes])
     scale = to.operator("ADD", [scale], one, [_number()])
     scale = to.operator("RSQRT", [scale], one)
     weights = [Constant((values,), "weight") for _ in node.weights]
@@ -224,10 +211,11 @@ def _group_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     each = (*one[:-1], channels // groups)
     by_channel = Constant(each, "weight")
     x = to.reshape(reads[0], shape)
-    mean = to.operator("SUM", [x], one, [operand(3)])
+    axes = integers(*range(1, len(shape) - 1), len(shape))
+    mean = to.operator("SUM", [x], one, [axes])
     mean = to.operator("MUL", [mean], one, [Constant(one, "weight")])
     square = to.operator("SQUARE", [to.operator("SUB", [x, mean], shape)], shape)
-    scale = to.operator("SUM", [square], one, [operand(3)])
+    scale = to.operator("SUM", [square], one, [axes])
     scale = to.operator("MUL", [scale], one, [Constant(one, "weight")])
     scale = to.operator("RSQRT", [to.operator("ADD", [scale], one, [_number()])], one)
     scale = to.operator("MUL", [scale], each, [by_channel])
@@ -250,74 +238,16 @@ def _unit_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     return to.operator("MUL", [x, norm], node.shape)
 
 
-@lowers("Activation")
-def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
-    function = str(node.config[0])
-    if function == "selu":
-        return _selu(to, node, reads[0])
-    if function == "softmax" and len(node.config) > 1:
-        return _softmax(to, node, reads[0])
-    if function == "hard_sigmoid":
-        x = to.activation(to.affine(reads[0], ("ADD",), 1), "RELU6")
-        return to.affine(x, ("MUL",), 1)
-    if function not in _ACTIVATIONS:
-        raise ValueError(
-            f"Activation {function!r} of layer {node.name!r} has no cost rule; use one of "
-            f"{', '.join(sorted([*_ACTIVATIONS, 'hard_sigmoid', 'selu']))}"
-        )
-    x, steps = reads[0], _ACTIVATIONS[function]
-    for kind, *other in steps:
-        alone = len(steps) == 1 and "SOFTMAX" not in kind
-        if not other and (alone or kind == "RELU"):
-            x = to.activation(x, kind)
-        elif not other:
-            x = to.operator(kind, [x], node.shape)
-        elif other == ["x"]:
-            x = to.operator(kind, [reads[0], x], node.shape)
-        else:
-            x = to.operator(kind, [x], node.shape, [_number()])
-    return x
-
-
-def _softmax(to: Lowering, node: Node, x: int) -> int:
-    """Along the last axis; along another one after a transposition, and back."""
-    shape, axis = node.shape, cast("int", node.config[1])
-    moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
-
-    def transposed(x: int, shape: Shape) -> int:
-        if without_ones(to.shape(x)) == without_ones(shape):
-            return to.reshape(x, shape)
-        return to.operator("TRANSPOSE", [x], shape, [operand(len(shape) + 1)])
-
-    x = to.operator("SOFTMAX", [transposed(x, moved)], moved)
-    return transposed(x, shape)
-
-
-def _selu(to: Lowering, node: Node, x: int) -> int:
-    above = to.operator("GREATER", [x], node.shape, [_number()])
-    straight = to.operator("MUL", [x], node.shape, [_number()])
-    bent = to.operator("EXP", [x], node.shape)
-    for kind in ("SUB", "MUL"):
-        bent = to.operator(kind, [bent], node.shape, [_number()])
-    return to.operator("SELECT", [above, straight, bent], node.shape)
-
-
 @lowers("PReLU")
 def _prelu(to: Lowering, node: Node, reads: list[int]) -> int:
-    x, slopes = reads[0], Constant(node.weights[0], "weight")
-    if not to.follows_kernel(x):
-        return to.operator("PRELU", [x], node.shape, [slopes])
-    # Once the relu of it is fused, what is left is no pattern that the converter knows.
-    below = to.operator("RELU", [to.operator("NEG", [x], node.shape)], node.shape)
-    below = to.operator("MUL", [below], node.shape, [slopes])
-    above = to.operator("RELU", [x], node.shape)
-    return to.operator("ADD", [above, below], node.shape)
+    return to.operator("PRELU", reads, node.shape, [Constant(node.weights[0], "weight")])
 
 
 @lowers(*_MERGES, "Average")
 def _merge(to: Lowering, node: Node, reads: list[int]) -> int:
     kind = _MERGES.get(node.kind, "ADD")
     constants = [Constant(w, "weight") for w in node.weights] if len(reads) == 1 else []
+    constants += constants_of(node)
     sources = to.before_reshapes(reads) if kind in _ELEMENTWISE else reads
     x = to.operator(
         kind, sources, to.shape(sources[0]) if sources != reads else node.shape, constants
@@ -342,8 +272,8 @@ def _pooling(kind: str) -> None:
 
     @lowers(f"Global{kind}Pooling1D", f"Global{kind}Pooling2D")
     def reduce(to: Lowering, node: Node, reads: list[int]) -> int:
-        axes = len(to.shape(reads[0])) - 1
-        return to.operator(reduction, reads, node.shape, [operand(axes)])
+        axes = integers(*range(1, len(to.shape(reads[0]))))
+        return to.operator(reduction, reads, node.shape, [axes])
 
 
 for _kind in _POOLS:
@@ -355,6 +285,32 @@ def _reshape(to: Lowering, node: Node, reads: list[int]) -> int:
     return to.reshape(reads[0], node.shape)
 
 
+@lowers("Steps")
+def _steps(to: Lowering, node: Node, reads: list[int]) -> int:
+    """The steps of a sequence as a batch, or back: a reshape though no size changes."""
+    extra = node.config == ("together",)
+    sizes = integers(*([1] if extra else []), *node.shape)
+    return to.operator("RESHAPE", reads, node.shape, [sizes])
+
+
+@lowers("CenterCrop")
+def _slice(to: Lowering, node: Node, reads: list[int]) -> int:
+    if to.shape(reads[0]) == node.shape:
+        return reads[0]
+    begin = [(have - want) // 2 for have, want in zip(to.shape(reads[0]), node.shape, strict=True)]
+    return to.operator("SLICE", reads, node.shape, [integers(0, *begin), integers(-1, *node.shape)])
+
+
+@lowers("Masking")
+def _masking(to: Lowering, node: Node, reads: list[int]) -> int:
+    one = (*node.shape[:-1], 1)
+    axis = Constant((), "operand", 0, ("integers", -1))
+    x = to.operator("NOT_EQUAL", reads, node.shape, [Constant((), "float")])
+    x = to.operator("REDUCE_ANY", [x], one, [axis])
+    x = to.operator("CAST", [x], one)
+    return to.operator("MUL", [reads[0], x], node.shape)
+
+
 @lowers("RepeatVector")
 def _repeat(to: Lowering, node: Node, reads: list[int]) -> int:
     x = to.reshape(reads[0], (1, node.shape[-1]))
@@ -363,29 +319,43 @@ def _repeat(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("UpSampling1D")
 def _up_sampling_1d(to: Lowering, node: Node, reads: list[int]) -> int:
-    steps = to.shape(reads[0])[0]
-    # Every time step becomes a tensor of its own.
-    parts = [Constant((0,), "operand", 1)] * (steps - 1)
-    x = to.operator("SPLIT", reads, to.shape(reads[0]), [operand(1), *parts])
-    return to.operator("CONCATENATION", [x], node.shape)
+    x = to.reshape(reads[0], (1, *to.shape(reads[0])))
+    x = to.operator("RESIZE_NEAREST_NEIGHBOR", [x], (1, *node.shape), [integers(1, node.shape[0])])
+    return to.reshape(x, node.shape)
 
 
 @lowers("UpSampling2D")
 def _up_sampling_2d(to: Lowering, node: Node, reads: list[int]) -> int:
     kind = "RESIZE_BILINEAR" if "bilinear" in node.config else "RESIZE_NEAREST_NEIGHBOR"
-    return to.operator(kind, reads, node.shape, [operand(2)])
+    return to.operator(kind, reads, node.shape, [integers(*node.shape[:2])])
 
 
-def _moves(kind: str, operands: Callable[[int], list[Constant]]) -> Callable[..., int]:
-    def rule(to: Lowering, node: Node, reads: list[int]) -> int:
-        return to.operator(kind, reads, node.shape, operands(len(node.shape) + 1))
+@lowers("Permute")
+def _transpose(to: Lowering, node: Node, reads: list[int]) -> int:
+    axes = cast("Shape", node.config[0])
+    return to.operator("TRANSPOSE", reads, node.shape, [integers(0, *axes)])
 
-    return rule
+
+@lowers("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
+def _zeros(to: Lowering, node: Node, reads: list[int]) -> int:
+    sides = _sides(node)
+    if len(sides) < len(node.shape):
+        sides = (*sides, (0, 0))
+    return to.operator("PAD", reads, node.shape, [padding(sides)])
 
 
-lowers("Permute")(_moves("TRANSPOSE", lambda rank: [operand(rank)]))
-lowers("ZeroPadding1D", "ZeroPadding2D")(_moves("PAD", lambda rank: [operand(2 * rank)]))
-lowers("Cropping1D", "Cropping2D")(_moves("STRIDED_SLICE", lambda rank: [operand(rank)] * 3))
+@lowers("Cropping1D", "Cropping2D", "Cropping3D")
+def _cropping(to: Lowering, node: Node, reads: list[int]) -> int:
+    before, after = zip((0, 0), *_sides(node), (0, 0), strict=True)
+    ends = (-size for size in after)
+    constants = [integers(*before), integers(*ends), integers(*[1] * len(before))]
+    return to.operator("STRIDED_SLICE", reads, node.shape, constants)
+
+
+def _sides(node: Node) -> tuple[Shape, ...]:
+    """What is added or cut before and after each axis."""
+    given = cast("tuple[Shape, ...]", node.config[0])
+    return given if isinstance(given[0], tuple) else (cast("Shape", given),)
 
 
 def _number() -> Constant:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.utils.layers import every_layer
+
 
 def gradients(loss: Callable[[list[Any]], Any], values: Sequence[Any]) -> list[np.ndarray]:
     """Differentiates a function of tensors, eagerly.
@@ -84,8 +86,7 @@ def with_weights(variables: Sequence[Any], values: Sequence[Any]) -> keras.State
 @contextlib.contextmanager
 def double_precision(model: keras.Model) -> Iterator[None]:
     """Lets every layer of a model compute in float64 within the block."""
-    # Private (keras 3.15, layer.py): all layers, those inside other layers too.
-    layers = model._flatten_layers()
+    layers = every_layer(model)
     policies = [(layer, layer.dtype_policy) for layer in layers]
     with contextlib.ExitStack() as stack:
         if keras.backend.backend() == "jax":

@@ -64,6 +64,26 @@ def lines_to_images(graph: Graph) -> None:
     _remove_unread(graph, {id(tensor) for tensor in graph.outputs})
 
 
+def up_sampling_to_images(graph: Graph) -> None:
+    """Rewrites every UpSampling1D, of which the converter would make a tensor for each step.
+
+    TensorFlow Lite Micro refuses files with so many outputs of one operator.
+
+    Args:
+        graph: Its layers are changed in place.
+    """
+    lines = [node for node in graph.nodes if node.layer.kind == "UpSampling1D"]
+    for spec in {id(node.layer): node.layer for node in lines}.values():
+        _to_image(spec)
+    for node in lines:
+        source, line = node.inputs[0], node.output
+        image, node.output = (keras.KerasTensor(_image(x.shape)) for x in (source, line))
+        node.inputs, node.args = [image], (image,)
+        index = graph.nodes.index(node)
+        graph.nodes.insert(index, _reshape(graph, node, source, image))
+        graph.nodes.insert(index + 2, _reshape(graph, node, node.output, line))
+
+
 def _is_moved(graph: Graph, node: Node) -> bool:
     if node.layer.kind in _OF_LINES:
         return True

@@ -1,0 +1,133 @@
+"""Whether TensorFlow Lite Micro computes of a file what LiteRT and the Keras model compute."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+# Between two correct sets of kernels: of float outputs, relative to the largest of them, and of
+# quantized ones, relative to their range. Most int8 files give the same to a step.
+_SAME_FLOAT, _SAME_QUANTIZED = 1e-4, 0.05
+# Roundings add up from layer to layer, but they take two correct sets of kernels equally far from
+# the float model; a wrong kernel goes at least this many times as far.
+_FARTHER = 2.0
+# Steps in the range of an int8 output, with which float outputs are measured too.
+_STEPS = 255
+
+
+class Output(NamedTuple):
+    """One output of a file.
+
+    Args:
+        name: Its name.
+        step: The size of its quantization step; 0 if it is computed in floating point.
+        micro: What TensorFlow Lite Micro gives, of shape (samples, ...).
+        litert: What LiteRT gives.
+        keras: What the Keras model gives; None without one.
+    """
+
+    name: str
+    step: float
+    micro: np.ndarray
+    litert: np.ndarray
+    keras: np.ndarray | None
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The absolute differences of two arrays, 0 where both are NaN or the same infinity."""
+    with np.errstate(invalid="ignore"):
+        differences = np.abs(one.astype("float64") - other.astype("float64"))
+    same = (one == other) | ((one != one) & (other != other))
+    return np.where(same, 0.0, differences)
+
+
+def runtime_differences(
+    outputs: list[Output],
+    reference: Callable[[], list[np.ndarray] | None],
+    tolerance: float | None = None,
+) -> dict[str, float]:
+    """Compares TensorFlow Lite Micro with LiteRT, and refuses it where it is wrong.
+
+    Either runtime has kernels that are wrong (LiteRT's reference kernels have no ELU and no
+    DEPTH_TO_SPACE, and fail for an int8 GroupNormalization), so one difference proves nothing. An
+    output is right if it agrees with LiteRT's own kernels or with the Keras model. On inputs unlike
+    the training data, roundings alone can take correct int8 kernels farther apart than any
+    tolerance (44 of 255 steps for MLPerf Tiny's ResNet on noise). Then LiteRT's reference kernels,
+    which round as TensorFlow Lite Micro does, are asked; because they share its source, and could
+    share its errors, it must also be about as close to the Keras model, if there is one, as LiteRT.
+
+    Args:
+        outputs: The outputs of the file.
+        reference: Runs the file on LiteRT's reference kernels, and returns one array for each
+            output, or None if they do not take it. It is called only if it is needed.
+        tolerance: Steps that two correct results may differ by; None for what rounding explains:
+            a step or .05 of the range of a quantized output, 1e-4 of the largest float one.
+
+    Returns:
+        Dict from output to the largest difference from LiteRT, in quantization steps, or absolute
+        for float outputs.
+
+    Raises:
+        ValueError: If an output of TensorFlow Lite Micro is wrong. It is named.
+    """
+    most = [_most(output, tolerance) for output in outputs]
+    for index, (output, allowed) in enumerate(zip(outputs, most, strict=True)):
+        witnesses = [output.litert] if output.keras is None else [output.litert, output.keras]
+        if any(_agree(output.micro, witness, allowed) for witness in witnesses):
+            continue
+        third = reference()
+        if (
+            third is not None
+            and _agree(output.micro, third[index], allowed)
+            and (output.keras is None or _as_close(output, output.keras, allowed))
+        ):
+            continue
+        told = [("LiteRT", output.litert)]
+        if output.keras is not None:
+            told.append(("the Keras model", output.keras))
+        differences = " and ".join(
+            f"from {who} by {apart(output.micro, array).max(initial=0):g}" for who, array in told
+        )
+        raise ValueError(
+            f"TensorFlow Lite Micro differs {differences} in output '{output.name}' of `file`, "
+            f"more than rounding explains ({allowed:g}). If so much is acceptable, pass a larger "
+            f"`tolerance`, in steps of {_step(output):g}"
+        )
+    return {
+        output.name: float(apart(output.micro, output.litert).max(initial=0) / (output.step or 1.0))
+        for output in outputs
+    }
+
+
+def _agree(one: np.ndarray, other: np.ndarray, most: float) -> bool:
+    return bool((apart(one, other) <= most).all())
+
+
+def _as_close(output: Output, wanted: np.ndarray, allowed: float) -> bool:
+    """Whether TensorFlow Lite Micro is about as close to the Keras model as LiteRT is."""
+    micro, litert = (
+        float(np.sqrt(np.square(apart(array, wanted)).mean()))
+        for array in (output.micro, output.litert)
+    )
+    return micro <= max(_FARTHER * litert, allowed)
+
+
+def _range(output: Output) -> float:
+    finite = output.litert[np.isfinite(output.litert)]
+    return float(np.ptp(finite.astype("float64"))) if finite.size else 0.0
+
+
+def _step(output: Output) -> float:
+    if output.litert.dtype.kind != "f":
+        return 1.0  # Plain integers, such as the indices of classes.
+    return output.step or _range(output) / _STEPS
+
+
+def _most(output: Output, tolerance: float | None) -> float:
+    if tolerance is not None:
+        # The floats that stand for neighbouring steps are rounded themselves.
+        return 1.001 * tolerance * _step(output)
+    if output.step:
+        return max(1.001 * output.step, _SAME_QUANTIZED * _range(output))
+    finite = np.abs(output.litert[np.isfinite(output.litert)])
+    return _SAME_FLOAT * float(finite.max(initial=0))

@@ -1,0 +1,225 @@
+"""Whether a file computes what its model computes: each one made here is run and compared."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnas.export.child import Child
+from kerasnas.export.fresh_process import run_file
+from kerasnas.export.model_file import output_steps
+from kerasnas.utils.arrays import packed
+
+# Enough to tell a wrong file from a rounded one; each costs one inference.
+_COMPARED = 32
+_RUNNER = Child(Path(__file__).with_name("runner.py"))
+# How far an output may be from the model's, as a share of its spread over the samples: beyond the
+# first a warning, beyond the second an error.
+_LIMITS = {
+    "float32": (0.005, 0.05),
+    "float16": (0.05, 0.3),
+    "dynamic": (0.2, 0.7),
+    "int16x8": (0.1, 0.5),
+    "int8": (0.2, 0.7),
+    "int4": (0.5, 0.9),
+}
+# Below it nothing is said of branches that share a scale.
+_NOTICED = 0.1
+# Rounding in every layer moves an output by some steps, whatever its spread.
+_STEPS = 4.0
+# Of the largest value of a float output: what the kernels of two libraries may differ by.
+_KERNELS = 1e-3
+
+
+class WrongFileError(RuntimeError):
+    """The converter returned a file that does not do what its model does.
+
+    Args:
+        message: What differs.
+        tflite: The file, for a look at it.
+    """
+
+    def __init__(self, message: str, tflite: bytes) -> None:
+        super().__init__(message)
+        self.tflite = tflite
+
+
+def check_file(
+    data: bytes,
+    quantization: str,
+    model: Any,
+    rebuilt: Any,
+    samples: list[np.ndarray] | None,
+    timeout: float,
+) -> None:
+    """Runs a file, and compares it with its model.
+
+    Args:
+        data: Bytes of the file.
+        quantization: As in `to_tflite`.
+        model: The Keras 3 or tf_keras model that it was made from.
+        rebuilt: The tf_keras model that was converted.
+        samples: Typical inputs, one array for each; None for random ones.
+        timeout: Seconds.
+
+    Raises:
+        WrongFileError: If LiteRT cannot run it, or an output has next to nothing to do with the
+            model's.
+    """
+    if samples is None:
+        samples = _random(rebuilt)
+    picked = np.unique(np.linspace(0, len(samples[0]) - 1, _COMPARED).astype(int))
+    samples = [array[picked] for array in samples]
+    named = f"The {quantization} file of '{model.name}'"
+    try:
+        found = run_file(data, samples, "litert", timeout, _RUNNER)
+    except (ValueError, RuntimeError) as error:
+        raise WrongFileError(f"{named} does not run. {error}", data) from error
+    wanted = _outputs(model, samples)
+    steps = output_steps(data)
+    off = [difference(*ends) for ends in zip(wanted, found, steps, strict=True)]
+    warned, refused = _LIMITS[quantization]
+    several = len(off) > 1
+    told = [
+        f"{share:.0%}" + f" in output {place}" * several
+        for place, share in enumerate(off)
+        if not share <= warned
+    ]
+    branches = _crushed(rebuilt, samples) if any(steps) and max(off) > _NOTICED else []
+    if not told and not branches:
+        return
+    message = f"{named} differs from the model"
+    if told:
+        message += f" by {', '.join(told)} of its spread over {len(picked)} samples"
+    if branches:
+        message += ". 8 bits lose what is small beside the rest: " + "; ".join(branches)
+    if not max(off) <= refused:
+        raise WrongFileError(
+            f"{message}. That is next to another function: the model cannot be used in "
+            f"these bits, or its conversion is wrong. {_WAYS_OUT[quantization]}",
+            data,
+        )
+    warnings.warn(f"{message}. {_WAYS_OUT[quantization]}", stacklevel=3)
+
+
+_QUANTIZED = (
+    "`kerasnas.export.quantization_errors` ranks its layers; 'int16x8' and 'float16' are more "
+    "accurate, and so may be more typical samples, BatchNormalization, or training with "
+    "Quantize('int8')."
+)
+_WEIGHTS = "'float16' and 'float32' are more accurate."
+_REPORT = "Please report the model, and use another `quantization` until then."
+_WAYS_OUT = {
+    "float32": _REPORT,
+    "float16": "Weights or activations may be too large for 16 bits; 'float32' has no such limit.",
+    "dynamic": _WEIGHTS,
+    "int16x8": _WEIGHTS,
+    "int8": _QUANTIZED,
+    "int4": _WEIGHTS,
+}
+
+
+def difference(want: np.ndarray, have: np.ndarray, step: float) -> float:
+    """How far an output of a file is from the model's, as a share of its spread over samples.
+
+    Args:
+        want: The model's output, of shape (samples, ...).
+        have: The file's.
+        step: Of its quantization; 0 for one in floating point.
+
+    Returns:
+        0 if they agree; about 1 for a file that gives a constant, and 1.4 for one that gives what
+        has nothing to do with the model's. Of integers, the share of places that differ. Infinity
+        if the file has NaN or infinity where the model has numbers.
+    """
+    if want.dtype.kind in "iub":
+        return float((want != have).mean())
+    finite = np.isfinite(want)
+    if not finite.any():
+        return 0.0
+    if not np.isfinite(have[finite]).all():
+        return float("inf")
+    want, have = want.astype("float64"), have.astype("float64")
+    error = np.square((have - want)[finite]).mean()
+    # Around the mean of each channel: what all samples have in common tells no file from another.
+    rows = np.where(finite, want, np.nan).reshape(-1, want.shape[-1] if want.ndim > 1 else 1)
+    spread = np.nanmean(np.nanvar(rows[:, np.isfinite(rows).any(axis=0)], axis=0))
+    floor = _STEPS * step if step else _KERNELS * np.abs(want[finite]).max()
+    return float(np.sqrt(error / max(spread + floor**2, np.finfo("float64").tiny)))
+
+
+def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:
+    """What a Keras 3 or tf_keras model makes of samples, one array for each output."""
+    is_keras_3 = isinstance(model, keras.Model)
+    if is_keras_3:
+        from kerasnas.compression.bridge.precision import in_float32
+
+        model = in_float32(model)
+    count = len(samples[0])
+    size = model.inputs[0].shape[0] or count
+    parts = []
+    for start in range(0, count, size):
+        batch = [
+            np.resize(array[start : start + size], (size, *array.shape[1:])) for array in samples
+        ]
+        if not is_keras_3:
+            made = model(batch[0] if len(batch) == 1 else batch, training=False)
+        else:
+            made = model(packed(batch, model), training=False)
+        parts.append([np.array(keras.ops.convert_to_numpy(x)) for x in keras.tree.flatten(made)])
+    return [np.concatenate(arrays)[:count] for arrays in zip(*parts, strict=True)]
+
+
+def _filled_up(batch: np.ndarray, size: int) -> np.ndarray:
+    """A batch of a size; a model whose batch is fixed takes no smaller one."""
+    return np.resize(batch, (size, *batch.shape[1:]))
+
+
+def _random(model: Any) -> list[np.ndarray]:
+    """Random inputs of a tf_keras model, indices within the tables that read them."""
+    rng = np.random.default_rng(0)
+    arrays = []
+    for tensor in model.inputs:
+        shape = (_COMPARED, *tensor.shape[1:])
+        readers = [node.layer for node in tensor.node.layer.outbound_nodes]
+        readers = [getattr(layer, "layer", layer) for layer in readers]  # of a wrapper
+        sizes = [getattr(r, "input_dim", getattr(r, "num_tokens", None)) for r in readers]
+        bounds = [size for size in sizes if size is not None]
+        if bounds:
+            values: np.ndarray = rng.integers(0, min(bounds), shape)
+        elif tensor.dtype.is_floating:
+            values = rng.standard_normal(shape)
+        else:
+            values = rng.integers(0, 2 if tensor.dtype == "bool" else 128, shape)
+        arrays.append(values.astype(tensor.dtype.as_numpy_dtype))
+    return arrays
+
+
+def _crushed(model: Any, samples: list[np.ndarray]) -> list[str]:
+    """The branches of a concatenation that vary by less than the step that all of them share."""
+    import tf_keras
+
+    nodes = [
+        node
+        for layer in model.layers
+        if type(getattr(layer, "layer", layer)).__name__ == "Concatenate"
+        for node in layer.inbound_nodes
+    ]
+    tensors = [node.keras_inputs for node in nodes]
+    if not nodes:
+        return []
+    made = tf_keras.Model(model.inputs, tensors)(samples if len(samples) > 1 else samples[0])
+    found = []
+    for node, inputs, values in zip(nodes, tensors, made, strict=True):
+        arrays = [np.asarray(value) for value in values]
+        step = (max(a.max() for a in arrays) - min(a.min() for a in arrays)) / 255
+        for tensor, array in zip(inputs, arrays, strict=True):
+            if 0 < array.std() < step:
+                found.append(
+                    f"'{tensor.node.layer.name}' (up to {np.abs(array).max():.2g}) shares a scale "
+                    f"with what is up to {max(np.abs(a).max() for a in arrays):.2g} in "
+                    f"'{node.layer.name}'; normalize it before"
+                )
+    return found

@@ -1,0 +1,104 @@
+"""How attention, and products of tensors along named axes, enter the graph of costs."""
+
+import math
+from typing import Any
+
+from kerasnas.hardware.graph import Graph, Shape
+from kerasnas.hardware.keras_graph import cost_rule
+from kerasnas.hardware.keras_rules.reading import activated, refusal, weights_of
+from kerasnas.hardware.walk import Call
+
+
+@cost_rule("EinsumDense")
+def _einsum_dense(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    left, rest = layer.equation.replace(" ", "").split(",")
+    kernel, right = rest.split("->")
+    source = tuple(call.inputs[0].shape[1:])
+    if "..." in layer.equation:
+        dots = "ZYXWVU"[: len(source) + 1 - len(left.replace("...", ""))]
+        left, right = left.replace("...", dots), right.replace("...", dots)
+    summed = [axis for axis in left if axis not in right]
+    free = [axis for axis in kernel if axis not in summed]
+    plain = (
+        left.endswith("".join(summed))
+        and right == left.removesuffix("".join(summed)) + "".join(free)
+        and kernel == "".join(summed + free)
+    )
+    bias = layer.bias_axes or ""
+    if not plain or bias not in ("", "".join(free)):
+        raise refusal(
+            layer,
+            f"the equation {layer.equation!r} with bias_axes={layer.bias_axes!r}",
+            "sum over the last axes, and let those of the kernel follow the others",
+        )
+    sizes = tuple(layer.kernel.shape)
+    read, made = math.prod(sizes[: len(summed)]), math.prod(sizes[len(summed) :])
+    rows = source[: len(source) - len(summed)]
+    name = layer.name
+    index = graph.add("Reshape", f"{name}/rows", inputs, (*rows, read))
+    weights = [(read, made), *([(made,)] if bias else [])]
+    index = graph.add("Dense", name, [index], (*rows, made), weights)
+    index = graph.add("Reshape", f"{name}/columns", [index], shape)
+    return activated(graph, layer, index)
+
+
+@cost_rule("MultiHeadAttention")
+def _multi_head(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    given = {**dict(zip(("query", "value", "key"), call.args, strict=False)), **call.kwargs}
+    rank = len(call.inputs[0].shape)
+    if rank != 3 or layer._attention_axes != (1,):
+        raise refusal(
+            layer, f"a query of {rank} axes", "attend along the steps of (steps, features)"
+        )
+    if given.get("attention_mask") is not None or given.get("return_attention_scores"):
+        raise refusal(layer, "a mask, or its scores as an output", "leave it out")
+    key = given.get("key")
+    tensors = [given["query"], given["value"], given["value"] if key is None else key]
+    place = {id(tensor): index for tensor, index in zip(call.inputs, inputs, strict=True)}
+    config = (
+        layer.num_heads,
+        layer.key_dim,
+        layer.value_dim,
+        layer.use_bias,
+        bool(given.get("use_causal_mask")),
+    )
+    reads = [place[id(tensor)] for tensor in tensors]
+    weights = weights_of(layer)
+    return graph.add("MultiHeadAttention", layer.name, reads, shape, weights, config)
+
+
+@cost_rule("AdditiveAttention", "Attention")
+def _attention(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    if call.kwargs.get("return_attention_scores") or call.kwargs.get("use_causal_mask"):
+        raise refusal(layer, "scores as an output, or a causal mask", "use MultiHeadAttention")
+    if len(shape) != 2:
+        raise refusal(
+            layer, f"an output of {len(shape) + 1} axes", "use three: (batch, steps, units)"
+        )
+    query, value = inputs[:2]
+    key = inputs[2] if len(inputs) > 2 else value
+    kind, name = type(layer).__name__, layer.name
+    if kind == "Attention" and layer.score_mode == "concat":
+        raise refusal(layer, "score_mode='concat'", "use AdditiveAttention, or 'dot'")
+    scores = (shape[0], graph.nodes[key].shape[0])
+    weights, config = weights_of(layer), (bool(layer.use_scale),)
+    index = graph.add(f"{kind}Scores", name, [query, key], scores, weights, config)
+    index = graph.add("Activation", name, [index], scores, config=("softmax",))
+    return graph.add("Matmul", name, [index, value], shape, config=(False, False))
+
+
+@cost_rule("Dot")
+def _dot(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    layer: Any = call.operation
+    axes = (layer.axes,) * 2 if isinstance(layer.axes, int) else tuple(layer.axes)
+    ranks = [len(tensor.shape) for tensor in call.inputs]
+    axes = tuple(axis % rank for axis, rank in zip(axes, ranks, strict=True))
+    if ranks != [3, 3] or layer.normalize:
+        raise refusal(
+            layer, f"normalize={layer.normalize} and inputs of {ranks} axes", "use 3 axes"
+        )
+    config = (axes[0] == 1, axes[1] == 2)
+    return graph.add("Matmul", layer.name, inputs, shape, config=config)

@@ -1,0 +1,53 @@
+"""What the rules read from a layer: its weights, its activation, and why it has no cost."""
+
+from typing import Any
+
+from kerasnas.hardware.graph import Graph, Shape
+from kerasnas.hardware.walk import Call
+
+
+def weights_of(layer: Any) -> list[Shape]:
+    """Shapes of a layer's weights."""
+    return [tuple(w.shape) for w in layer.weights]
+
+
+def activated(graph: Graph, layer: Any, index: int) -> int:
+    """Adds the activation that a layer applies itself to what the node `index` makes."""
+    if getattr(layer, "activation", None) is None:
+        return index
+    name = activation_name(layer, layer.activation)
+    if name == "linear":
+        return index
+    shape = graph.nodes[index].shape
+    return graph.add("Activation", f"{layer.name}_{name}", [index], shape, config=(name,))
+
+
+def as_floats(graph: Graph, call: Call, inputs: list[int]) -> list[int]:
+    """What a layer reads, where those are integers as the floats that they are cast to first."""
+    found = []
+    for index, tensor in zip(inputs, call.inputs, strict=False):
+        if "float" not in str(tensor.dtype):
+            name = f"{call.operation.name}/cast"
+            index = graph.add("Cast", name, [index], graph.nodes[index].shape)
+        found.append(index)
+    return found
+
+
+def activation_name(layer: Any, function: Any) -> str:
+    """The name of one of Keras's activations.
+
+    Raises:
+        ValueError: It is another function.
+    """
+    name = getattr(function, "__name__", None)
+    if name is None or not str(getattr(function, "__module__", "")).startswith("keras."):
+        raise ValueError(
+            f"The activation of layer {layer.name!r} has no cost rule: use one of Keras's by its "
+            f"name, or a layer of its own behind this one. Received: activation={function!r}"
+        )
+    return name
+
+
+def refusal(layer: Any, what: str, way_out: str) -> ValueError:
+    """The error for a layer with something of which the cost is not known."""
+    return ValueError(f"Layer {layer.name!r} has {what}, which has no cost rule: {way_out}")

@@ -1,0 +1,134 @@
+"""What the converter makes of operations of `keras.ops`."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import cast
+
+from kerasnas.hardware.graph import Node, Shape
+from kerasnas.hardware.lowering.lowering import Lowering, lowers
+from kerasnas.hardware.lowering.program import Constant, integers, number, operand
+
+_BINARY = {
+    "Divide": "DIV",
+    "Equal": "EQUAL",
+    "Greater": "GREATER",
+    "GreaterEqual": "GREATER_EQUAL",
+    "Less": "LESS",
+    "LessEqual": "LESS_EQUAL",
+    "LogicalAnd": "LOGICAL_AND",
+    "LogicalOr": "LOGICAL_OR",
+    "NotEqual": "NOT_EQUAL",
+    "SquaredDifference": "SQUARED_DIFFERENCE",
+}
+_REDUCTIONS = {
+    "Any": "REDUCE_ANY",
+    "Max": "REDUCE_MAX",
+    "Mean": "MEAN",
+    "Min": "REDUCE_MIN",
+    "Prod": "REDUCE_PROD",
+    "Sum": "SUM",
+}
+
+
+@lowers("Cast")
+def _cast(to: Lowering, node: Node, reads: list[int]) -> int:
+    if node.config:  # to integers
+        return to.indices(to.operator("CAST", [to.in_floats(reads[0])], node.shape))
+    return to.operator("CAST", reads, node.shape)
+
+
+@lowers(*_BINARY)
+def _binary(to: Lowering, node: Node, reads: list[int]) -> int:
+    constants = constants_of(node)
+    if node.kind == "NotEqual":  # an int8 file has no other form
+        constants = [dataclasses.replace(constant, role="float") for constant in constants]
+    return to.operator(_BINARY[node.kind], reads, node.shape, constants)
+
+
+def constants_of(node: Node) -> list[Constant]:
+    """The constant that an operation of two reads in the place of a tensor, if any."""
+    if node.config[:1] != ("constant",):
+        return []
+    _, shape, value = node.config
+    if shape == ():
+        return [number(cast("float", value))]
+    return [Constant(cast("Shape", shape), "weight")]
+
+
+@lowers("Where")
+def _where(to: Lowering, node: Node, reads: list[int]) -> int:
+    one_shape, shapes = node.config
+    constants = [Constant(shape, "weight") for shape in cast("tuple[Shape, ...]", shapes)]
+    kind = "SELECT" if one_shape else "SELECT_V2"
+    return to.operator(kind, reads, node.shape, constants)
+
+
+@lowers("Matmul")
+def _matmul(to: Lowering, node: Node, reads: list[int]) -> int:
+    if node.config[0] == "constant":
+        rows, columns = cast("Shape", node.config[1])
+        weight = Constant((columns, rows), "weight", columns)
+        return to.operator("FULLY_CONNECTED", reads, node.shape, [weight])
+    transposed = cast("tuple[bool, bool]", node.config)
+    return to.operator("BATCH_MATMUL", reads, node.shape, transposed=transposed)
+
+
+@lowers(*_REDUCTIONS)
+def _reduce(to: Lowering, node: Node, reads: list[int]) -> int:
+    axes = cast("Shape", node.config[0])
+    return to.operator(_REDUCTIONS[node.kind], reads, node.shape, [integers(*axes)])
+
+
+@lowers("GetItem")
+def _get_item(to: Lowering, node: Node, reads: list[int]) -> int:
+    x, (widened, *slices) = reads[0], cast("tuple[Shape, ...]", node.config)
+    if widened != to.shape(x):
+        x = to.reshape(x, widened)
+    constants = [integers(*each) for each in zip(*slices, strict=True)]
+    return to.operator("STRIDED_SLICE", [x], node.shape, constants)
+
+
+def padding(sides: Sequence[Shape]) -> Constant:
+    """The operand of a pad: how much before and after each axis, the batch's left alone."""
+    return integers(0, 0, *(int(size) for pair in sides for size in pair))
+
+
+@lowers("Pad")
+def _pad(to: Lowering, node: Node, reads: list[int]) -> int:
+    pads = padding(cast("tuple[Shape, ...]", node.config[0]))
+    if node.config[1] == "mirror":
+        return to.operator("MIRROR_PAD", reads, node.shape, [pads])
+    return to.operator("PADV2", reads, node.shape, [pads, Constant((), "weight")])
+
+
+@lowers("Split", "SplitAt", "Unstack")
+def _split(to: Lowering, node: Node, reads: list[int]) -> int:
+    shapes = cast("tuple[Shape, ...]", node.config[2])
+    operands = {
+        "Split": [operand(1)],
+        "SplitAt": [operand(len(shapes)), operand(1)],
+        "Unstack": [],
+    }[node.kind]
+    kind = {"Split": "SPLIT", "SplitAt": "SPLIT_V", "Unstack": "UNPACK"}[node.kind]
+    all_read = to.read_parts(node) == len(shapes)
+    return to.several(kind, reads, shapes, operands, all_read)[0]
+
+
+@lowers("Part")
+def _part(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.part(reads[0], cast("int", node.config[0]))
+
+
+@lowers("Stack")
+def _stack(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.operator("PACK", reads, node.shape)
+
+
+@lowers("Tile")
+def _tile(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.operator("TILE", reads, node.shape, [operand(len(node.shape) + 1)])
+
+
+@lowers("Flip")
+def _flip(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.operator("REVERSE_V2", reads, node.shape, [integers(*cast("Shape", node.config))])

@@ -1,0 +1,169 @@
+"""Every file that is made is run and compared with its model."""
+
+import warnings
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from kerasnas.compression import Quantize, compress
+from kerasnas.export import WrongFileError, conversion, to_mixed_tflite, to_tflite
+from kerasnas.export.fidelity import difference
+from kerasnas.tuners.deployed import Deployed
+
+L = keras.layers
+RNG = np.random.default_rng(0)
+X = [RNG.normal(size=(64, 4)).astype("float32") for _ in range(2)]
+Y = [RNG.normal(size=(64, 3)).astype("float32") for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Two inputs of one shape, and two outputs of one shape."""
+    keras.utils.set_random_seed(0)
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    joined = L.Concatenate()([L.Dense(8, activation="relu")(a), L.Dense(6, activation="relu")(b)])
+    made = keras.Model([a, b], [L.Dense(3, name="one")(joined), L.Dense(3, name="two")(joined)])
+    made.compile("adam", ["mse", "mse"])
+    made.fit(X, Y, epochs=1, verbose=0)
+    return made
+
+
+def graph(data):
+    return schema.Model.GetRootAs(data, 0).Subgraphs(0)
+
+
+def coarser_kernel(data):
+    """The scale of the largest kernel times four."""
+    changed = bytearray(data)
+    tensors = [graph(changed).Tensors(i) for i in range(graph(changed).TensorsLength())]
+    kernels = [t for t in tensors if t.Type() == schema.TensorType.INT8 and t.Shape(0) > 1]
+    largest = max(kernels, key=lambda tensor: np.prod(tensor.ShapeAsNumpy()))
+    scale = largest.Quantization().ScaleAsNumpy()
+    scale *= np.float32(4)
+    return bytes(changed)
+
+
+def swapped(end):
+    def change(data):
+        changed = bytearray(data)
+        order = getattr(graph(changed), f"{end}AsNumpy")()
+        order[:] = order[::-1].copy()
+        return bytes(changed)
+
+    return change
+
+
+@pytest.fixture
+def break_files(monkeypatch):
+    """Has every file that is converted from now on changed."""
+
+    def broken(change, floats_too=True):
+        right = conversion.touch_up
+
+        def touched(data):
+            first = graph(data).Tensors(graph(data).Inputs(0))
+            is_float = first.Type() == schema.TensorType.FLOAT32
+            return right(data) if is_float and not floats_too else change(right(data))
+
+        monkeypatch.setattr(conversion, "touch_up", touched)
+
+    return broken
+
+
+@pytest.mark.parametrize("change", [coarser_kernel, swapped("Inputs"), swapped("Outputs")])
+def test_a_wrong_file_is_an_error(model, break_files, change):
+    break_files(change)
+    with pytest.raises(WrongFileError, match=r"int8 file of '\w+' differs .* by \d+% in out") as e:
+        to_tflite(model, "int8", X)
+    assert len(e.value.tflite) > 1000
+
+
+@pytest.mark.parametrize("bits", ["float32", "float16", "dynamic"])
+@pytest.mark.parametrize("samples", [None, X], ids=["random", "given"])
+def test_floats_are_compared_too_with_or_without_samples(model, break_files, bits, samples):
+    break_files(swapped("Outputs"))
+    with pytest.raises(WrongFileError, match=f"The {bits} file of"):
+        to_tflite(model, bits, samples)
+
+
+def test_mixed_files_and_those_of_compress_and_of_a_search_too(model, break_files):
+    break_files(swapped("Outputs"), floats_too=False)
+    with pytest.raises(WrongFileError):
+        to_mixed_tflite(model, X, 1)
+    with pytest.raises(WrongFileError):
+        compress(model, [Quantize("int8")], train_data=(X, Y), validation_data=(X, Y))
+    search = Deployed((X, Y), (X, Y, None))
+    with pytest.raises(keras_tuner.errors.FailedTrialError, match="differs from the model by"):
+        search(model, None, ["tflite_size"])
+
+
+def test_right_files_are_silent(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for bits in ("int8", "float32"):
+            to_tflite(model, bits, X)
+        compress(model, [Quantize("int8")], train_data=(X, Y), validation_data=(X, Y))
+
+
+def branches(scales):
+    """One branch for each scale, joined, and weighed alike by the layer that follows."""
+    keras.utils.set_random_seed(0)
+    tensor = keras.Input((4,))
+    dense = [L.Dense(8, name=f"branch_{n}", use_bias=False) for n in range(len(scales))]
+    last = L.Dense(1)
+    made = keras.Model(tensor, last(L.Concatenate(name="join")([layer(tensor) for layer in dense])))
+    for layer, scale in zip(dense, scales, strict=True):
+        layer.kernel.assign(layer.kernel * scale)
+    last.kernel.assign(last.kernel / np.repeat(scales, 8)[:, np.newaxis])
+    return made
+
+
+def test_a_branch_that_is_lost_beside_another_is_named():
+    said = r"'branch_1' \(up to .*'join'; normalize it before"
+    with pytest.warns(UserWarning, match=said):
+        to_tflite(branches([50.0, 1.0, 50.0]), "int8", X[0])
+    with pytest.raises(WrongFileError, match=said):
+        to_tflite(branches([1000.0, 1.0, 1000.0]), "int8", X[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        to_tflite(branches([3.0, 1.0]), "int8", X[0])
+
+
+def noise(shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+WANT = noise((32, 5))
+
+
+@pytest.mark.parametrize(
+    ("want", "have", "step", "low", "high"),
+    [
+        (WANT, WANT, 0.0, 0, 0),
+        (WANT, noise((32, 5), 2), 0.05, 1.2, 1.6),
+        (WANT, np.zeros((32, 5)), 0.05, 0.9, 1.1),
+        # What every sample has in common counts neither way.
+        (WANT + 1000, noise((32, 5), 2) + 1000, 0.05, 1.2, 1.6),
+        # A constant output: only steps tell.
+        (np.full((32, 1), 3.0), np.full((32, 1), 3.01), 0.02, 0, 0.2),
+        (np.full((32, 1), 3.0), np.full((32, 1), 3.4), 0.02, 1, 10),
+        (np.zeros((32, 1)), np.zeros((32, 1)), 0.0, 0, 0),
+        # One value a sample.
+        (WANT[:, 0], WANT[:, 0] + 0.01, 0.0, 0.005, 0.02),
+        (np.arange(32), np.arange(32), 0.0, 0, 0),
+        (np.arange(32), np.arange(32) // 2 * 2, 0.0, 0.5, 0.5),
+        (WANT, np.where(WANT > 1, np.nan, WANT), 0.0, np.inf, np.inf),
+        (np.where(WANT > 1, np.nan, WANT), WANT, 0.0, 0, 1e-9),
+        (np.full((4, 2), np.nan), WANT[:4, :2], 0.0, 0, 0),
+    ],
+)
+def test_difference(want, have, step, low, high):
+    assert low <= difference(want, have, step) <= high
+
+
+def test_a_model_of_a_fixed_batch_is_compared():
+    made = keras.Sequential([keras.Input(batch_shape=(3, 4)), L.Dense(2)])
+    assert len(to_tflite(made, "int8", X[0])) > 500

@@ -1,0 +1,69 @@
+"""Networks of users that TensorFlow's kernels cannot train are trained all the same, and told."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+
+import kerasnas as kn
+
+CHILD = """
+import sys
+import keras, numpy as np
+import kerasnas as kn
+
+def build(hp):
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((48, 48, 8)),
+        layers.Conv2D(hp.Choice("width", [8, 4]), 1, 2),
+        layers.Conv2D(8, 1, 2),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(2, "softmax"),
+    ])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+x, y = np.ones((71, 48, 48, 8), "float32"), np.arange(71) % 2
+tuner = kn.Tuner(
+    build, "random", objective="val_accuracy", max_trials=2, directory=sys.argv[1]
+)
+tuner.search(x, y, validation_data=(x, y), epochs=2, batch_size=64)
+model = tuner.get_best_models()[0]
+model.fit(x, y, batch_size=71, verbose=0)
+steps = [kn.Quantize("int8", epochs=2, batch_size=71)]
+kn.compress(model, steps, train_data=(x, y), validation_data=(x, y))
+print("lives")
+"""
+
+
+def test_a_search_and_a_compression_survive_odd_batches(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "lives" in done.stdout
+    assert done.stdout.count("such layers subsample their input first") == 1
+
+
+def test_a_transposed_convolution_that_may_end_the_process_is_told(tmp_path, capsys):
+    def build(hp):
+        model = keras.Sequential(
+            [
+                keras.Input((4, 4, 16)),
+                keras.layers.Conv2DTranspose(hp.Choice("filters", [4, 5]), 1, 2, name="upward"),
+                keras.layers.GlobalAveragePooling2D(),
+            ]
+        )
+        model.compile("sgd", "mse", run_eagerly=True)
+        return model
+
+    tuner = kn.Tuner(build, "random", objective="loss", max_trials=1, directory=tmp_path)
+    x = np.ones((16, 4, 4, 16), "float32")
+    tuner.search(x, np.ones((16, 1)), batch_size=16)
+    assert "transposed 'upward': give it a larger kernel" in capsys.readouterr().out
