@@ -43,7 +43,8 @@ class Tuner(Answers):
     A `keras_tuner.Tuner`, with a budget, a time limit, and files that survive a kill at any moment.
     A trial that fails to build, raises, or whose loss is not finite is one failed trial with a
     reason, and so is one whose process has ended three times before its first epoch was over. A
-    disk without room fails no trial: it ends the search, which goes on later. The same seed gives the same trials, and on the same machine the same scores.
+    disk without room fails no trial: it ends the search, which goes on later. The same seed gives
+    the same trials, and on the same machine the same scores.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function that takes hyperparameters and
