@@ -78,7 +78,7 @@ class Tuner(Answers):
         distribution_strategy: A `tf.distribute.Strategy` for every trial.
         tuner_id: Name of this tuner among several that share an oracle.
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
-            up to 2,048 training samples before a validation, where an epoch has too few steps to
+            up to 1,024 training samples before a validation, where an epoch has too few steps to
             settle them: without that, scores of short trainings are noise.
 
     Raises:
