@@ -52,6 +52,15 @@ def test_a_trial_that_ends_its_process_three_times_has_failed(tmp_path, unbroken
     assert (ends, trials) == ([0, 0], unbroken)
 
 
+def test_a_build_function_that_ends_the_process_has_failed_too(tmp_path, unbroken):
+    """A proposal is built before it becomes a trial, so that its repeats are known."""
+    ends, trials, _ = live(tmp_path, "build", "abort", "kill", "abort", "abort")
+    assert ends == [ABORTED, KILLED, ABORTED, 0]
+    assert trials[1][:2] == ["1", "FAILED"]
+    assert trials[1][3].startswith(REASON)
+    assert [trials[0], trials[2]] == [unbroken[0], unbroken[2]]
+
+
 def test_starts_that_do_not_count(tmp_path, unbroken):
     """Those of which an epoch was over, and those that an error has ended and not a crash."""
     lives = ["abort", "epoch,abort", "interrupt", "abort", "epoch,kill", "fatal", "interrupt"]
