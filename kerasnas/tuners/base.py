@@ -185,7 +185,9 @@ class Tuner(Answers):
         """Give what tells the space from another: its hyperparameters, and the default network."""
         if self.hypermodel is None:
             return [], ""
-        self._gate = Gate(self.hypermodel, space=self.oracle.get_space, budget=self.budget)
+        journals = hasattr(self.oracle, "building") and not self._is_worker()
+        watch = {"building": self.oracle.building} if journals else {}
+        self._gate = Gate(self.hypermodel, space=self.oracle.get_space, budget=self.budget, **watch)
         if hasattr(self.oracle, "attach"):
             self.oracle.attach(
                 gate=self._gate.violations if self.budget else None, key=self._gate.key
