@@ -30,7 +30,8 @@ for space in (
     tuner.search(x, y, validation_data=(x, y), epochs=1, verbose=0)
     model = tuner.get_best_models(1)[0]
     found.append([model.predict(x, verbose=0).shape, kn.profile(model).macs > 0,
-                  [row["message"] or row["status"] for row in tuner.results()]])
+                  [row["message"] or row["status"] for row in tuner.results()],
+                  min(row["statistics_duration"] for row in tuner.results())])
 print(json.dumps({"imported": imported, "found": found}))
 """
 
@@ -52,10 +53,11 @@ def test_both_spaces_are_searched(backend, tmp_path):
     if importlib.util.find_spec(MODULES[backend]) is None:
         pytest.skip(f"{backend} is not installed; `make test-backends` installs it")
     result = run(SEARCH, backend, str(tmp_path))
-    for shape, costed, statuses in result["found"]:
+    for shape, costed, statuses, seconds in result["found"]:
         assert shape == [32, 3]
         assert costed
         assert statuses == ["COMPLETED", "COMPLETED"]
+        assert seconds > 0  # One step settles no statistics: they are taken anew.
     assert result["imported"] == (["tensorflow"] if backend == "tensorflow" else [])
 
 

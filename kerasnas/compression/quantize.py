@@ -15,6 +15,7 @@ from kerasnas.compression.training import Training
 from kerasnas.export import to_mixed_tflite, to_tflite
 from kerasnas.export.conversion import Quantization
 from kerasnas.export.model_file import float_operators
+from kerasnas.export.origins import in_float
 from kerasnas.export.refusals import LIMITED, check_bits, check_layers
 
 
@@ -181,8 +182,9 @@ class Quantize:
         islands = float_operators(data) if self.bits in ("int8", "int16x8") else []
         if islands:
             indexed = not {"GATHER", "CAST"}.isdisjoint(islands)
+            named = in_float(data, model) or islands
             raise RuntimeError(
-                f"The converter left operators in float: {', '.join(islands)}. Try "
+                f"The converter left operators in float: {', '.join(named)}. Try "
                 "Quantize('dynamic'), or replace the layers that need them"
                 + ("; inputs of indices need keras.Input(dtype='int32')" * indexed)
                 + "."

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import urllib.parse
 
 from kerasnas.export.model_file import Tensor, ends
 from kerasnas.hardware import measure_arena, profile_tflite
@@ -32,6 +33,9 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
 
     The header holds the size of the tensor arena, shape and quantization of each input and output,
     the number of variables that it keeps, and a function that registers its operators.
+
+    Names of inputs and outputs stand in comments, in which all but letters, digits, spaces and
+    `./:;_-~` has the form that it has in addresses of the web: `%C3%BC` for ü.
 
     The arena is measured with TensorFlow Lite Micro on this host, or predicted if it is not
     installed (extra `micro`). A 32-bit controller needs less for the interpreter's own records;
@@ -123,7 +127,9 @@ def _arena(data: bytes) -> tuple[int, str]:
 
 def _constants(prefix: str, tensor: Tensor) -> list[str]:
     shape = ", ".join(str(size) for size in tensor.shape)
-    lines = [f"constexpr int {prefix}Shape[] = {{{shape}}};  // {tensor.name}, {tensor.dtype}"]
+    # A name may hold anything, even the end of the line and code behind it.
+    name = urllib.parse.quote(tensor.name, safe=" ./:;", errors="replace")
+    lines = [f"constexpr int {prefix}Shape[] = {{{shape}}};  // {name}, {tensor.dtype}"]
     if tensor.scale:
         lines += [
             f"constexpr float {prefix}Scale = {tensor.scale:.8e}f;",

@@ -3,6 +3,8 @@
 import json
 import re
 import tempfile
+import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from kerasnas.export.child import Child
 from kerasnas.export.fidelity import check_file
+from kerasnas.export.origins import in_float, without_form
 from kerasnas.export.refusals import check_bits, check_layers, check_shapes
 from kerasnas.export.silence import silence
 from kerasnas.export.tensor_names import name_after_layers
@@ -23,6 +26,7 @@ _CALIBRATED = {"int8": ("int8", "float32"), "int16x8": ("int16", "float32")}
 _CHILD = Path(__file__).with_name("conversion_child.py")
 # Calibration runs the model on each sample; the ranges of activations settle long before this.
 _MOST_SAMPLES = 512
+_LONGEST_LINE = 200  # A graph of the converter's is one line a node.
 _UNSUPPORTED = re.compile(r"not yet supported for op: '(\w+)'")
 
 
@@ -107,6 +111,14 @@ def to_tflite(
     calibrates = quantization in _CALIBRATED and not (quantization == "int8" and _ranged(model))
     data, _ = convert_in_child(model, job, samples if calibrates else None, timeout)
     check_file(data, quantization, given, model, samples, timeout)
+    floats = in_float(data, model) if quantization in _CALIBRATED else []
+    if floats:
+        warnings.warn(
+            f"The {quantization} file of '{given.name}' computes in floating point: "
+            f"{', '.join(floats)}. It is larger and slower than it could be, and runs on no device "
+            "that has integers only: replace these layers, or use quantization='dynamic'",
+            stacklevel=2,
+        )
     return data
 
 
@@ -135,13 +147,25 @@ def convert_in_child(
         _write_job(folder, model, job)
         if samples is not None:
             names = end_names("input", len(samples))
-            named: dict[str, Any] = dict(zip(names, samples, strict=True))
+            named: dict[str, Any] = {
+                name: _as_read(array, tensor)
+                for name, array, tensor in zip(names, samples, model.inputs, strict=True)
+            }
             np.savez(folder / "samples.npz", **named)
-        _run_child(folder, timeout)
+        _run_child(folder, timeout, [layer.name for layer in model.layers])
         errors = folder / "errors.json"
         data = touch_up((folder / "model.tflite").read_bytes())
         data = name_after_layers(data, _layer_names(model))
         return data, json.loads(errors.read_text()) if errors.exists() else []
+
+
+def _as_read(array: np.ndarray, tensor: Any) -> np.ndarray:
+    """Samples of an input in the dtype that the tf_keras model reads."""
+    if array.dtype == np.uint8 and tensor.dtype.is_floating:
+        # The whole range, so that a step is one and nothing is rounded.
+        array = array.copy()
+        array.flat[0], array.flat[-1] = 0, 255
+    return array.astype(tensor.dtype.as_numpy_dtype)
 
 
 def _trained_quantized(model: Any) -> bool:
@@ -236,10 +260,11 @@ def _write_job(folder: Path, model: Any, job: dict[str, Any]) -> None:
     (folder / "job.json").write_text(json.dumps(job))
 
 
-def _run_child(folder: Path, timeout: float) -> None:
+def _run_child(folder: Path, timeout: float, layers: Collection[str] = ()) -> None:
     answer = _CONVERTER.run(folder, timeout)
-    log = folder / "log.txt"
-    said = _last_lines(log.read_bytes() if log.exists() else b"")
+    file = folder / "log.txt"
+    log = file.read_text(errors="replace") if file.exists() else ""
+    said = _last_lines(log)
     if answer == "late":
         raise TimeoutError(
             f"The TensorFlow Lite converter did not finish in `timeout`={timeout} seconds. "
@@ -251,6 +276,12 @@ def _run_child(folder: Path, timeout: float) -> None:
             f"The TensorFlow Lite converter has no int16x8 form of {unsupported[1]}. "
             "quantization='int8', 'float16', 'dynamic' and 'float32' may work, or other layers"
         )
+    missing = without_form(log, layers)
+    if answer == "failed" and missing:
+        raise ValueError(
+            f"TensorFlow Lite has no operator for {', '.join(missing)}. Replace these layers, or "
+            "do what they do outside of the model"
+        )
     if answer != "done":
         raise RuntimeError(
             f"The TensorFlow Lite converter {answer}. Another `quantization` may work, or other "
@@ -261,6 +292,6 @@ def _run_child(folder: Path, timeout: float) -> None:
 _CONVERTER = Child(_CHILD)
 
 
-def _last_lines(output: bytes) -> str:
-    lines = [line.rstrip() for line in output.decode(errors="replace").splitlines()]
+def _last_lines(log: str) -> str:
+    lines = [line.rstrip()[:_LONGEST_LINE] for line in log.splitlines()]
     return "\n".join([f"  {line}" for line in lines if line][-12:]) or "  (nothing)"

@@ -21,7 +21,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ def _mixed(converter: Any, job: dict[str, Any]) -> tuple[bytes, list[dict[str, A
     leaving = dict(zip(written, job["outputs"], strict=True))
     errors = [
         {
-            "layer": leaving.get(tensor) or _layer(names[tensor], job),
+            "layer": leaving.get(tensor) or layer_of(names[tensor], job["layers"]),
             "operator": row["op_name"],
             "steps": float(row["mean_squared_error"]) ** 0.5 / float(row["scale"]),
             "tensor": row["tensor_name"],
@@ -140,14 +140,22 @@ def _signature(interpreter: Any) -> dict[str, dict[str, int]]:
     return interpreter._get_full_signature_list()["serving_default"]
 
 
-def _layer(tensor: str, job: dict[str, Any]) -> str:
-    """The layer that an operator stems from, by the name of what it writes."""
+def layer_of(name: str, layers: Collection[str]) -> str:
+    """The layer in the name of a tensor or of an operator.
+
+    Args:
+        name: Such as "model/dense/MatMul;model/dense/BiasAdd".
+        layers: Names of the model's layers.
+
+    Returns:
+        Name of the layer, or the whole name if it holds none.
+    """
     # Of an operator that others are fused into, the last name is its own.
-    for part in reversed(tensor.split(";")):
-        known = [scope for scope in part.split("/") if scope in job["layers"]]
+    for part in reversed(name.split(";")):
+        known = [scope for scope in part.split("/") if scope in layers]
         if known and "ReadVariableOp" not in part:
             return str(known[-1])
-    return tensor
+    return name
 
 
 def _weights_in_4_bits(data: bytes) -> bytes:

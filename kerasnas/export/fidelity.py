@@ -10,6 +10,8 @@ import numpy as np
 from kerasnas.export.child import Child
 from kerasnas.export.fresh_process import run_file
 from kerasnas.export.model_file import output_steps
+from kerasnas.export.origins import refused_by
+from kerasnas.export.ranges import blown_up, crushed
 from kerasnas.utils.arrays import packed
 
 # Enough to tell a wrong file from a rounded one; each costs one inference.
@@ -20,15 +22,17 @@ _RUNNER = Child(Path(__file__).with_name("runner.py"))
 _LIMITS = {
     "float32": (0.005, 0.05),
     "float16": (0.05, 0.3),
-    "dynamic": (0.2, 0.7),
+    "dynamic": (0.3, 0.7),
     "int16x8": (0.1, 0.5),
-    "int8": (0.2, 0.7),
+    "int8": (0.3, 0.7),
     "int4": (0.5, 0.9),
 }
 # Below it nothing is said of branches that share a scale.
 _NOTICED = 0.1
 # Rounding in every layer moves an output by some steps, whatever its spread.
 _STEPS = 4.0
+# Of outputs that have the same scale whatever their values: tanh, sigmoid and softmax.
+_FIXED_STEP = 2.0**-7
 # Of the largest value of a float output: what the kernels of two libraries may differ by.
 _KERNELS = 1e-3
 
@@ -76,7 +80,10 @@ def check_file(
     try:
         found = run_file(data, samples, "litert", timeout, _RUNNER)
     except (ValueError, RuntimeError) as error:
-        raise WrongFileError(f"{named} does not run. {error}", data) from error
+        layer = refused_by(str(error), data, rebuilt)
+        raise WrongFileError(
+            f"{named} does not run" + f", because of {layer}" * bool(layer) + f". {error}", data
+        ) from error
     wanted = _outputs(model, samples)
     steps = output_steps(data)
     off = [difference(*ends) for ends in zip(wanted, found, steps, strict=True)]
@@ -87,7 +94,7 @@ def check_file(
         for place, share in enumerate(off)
         if not share <= warned
     ]
-    branches = _crushed(rebuilt, samples) if any(steps) and max(off) > _NOTICED else []
+    branches = crushed(rebuilt, samples) if any(steps) and max(off) > _NOTICED else []
     if not told and not branches:
         return
     message = f"{named} differs from the model"
@@ -96,6 +103,9 @@ def check_file(
     if branches:
         message += ". 8 bits lose what is small beside the rest: " + "; ".join(branches)
     if not max(off) <= refused:
+        large = blown_up(rebuilt, samples) if any(steps) else []
+        if large:
+            message += f". In the range of these layers all else is lost: {', '.join(large)}"
         raise WrongFileError(
             f"{message}. That is next to another function: the model cannot be used in "
             f"these bits, or its conversion is wrong. {_WAYS_OUT[quantization]}",
@@ -146,7 +156,12 @@ def difference(want: np.ndarray, have: np.ndarray, step: float) -> float:
     # Around the mean of each channel: what all samples have in common tells no file from another.
     rows = np.where(finite, want, np.nan).reshape(-1, want.shape[-1] if want.ndim > 1 else 1)
     spread = np.nanmean(np.nanvar(rows[:, np.isfinite(rows).any(axis=0)], axis=0))
-    floor = _STEPS * step if step else _KERNELS * np.abs(want[finite]).max()
+    values = want[finite]
+    floor = _KERNELS * np.abs(values).max()
+    if step:
+        # A step that is far too coarse for the values explains nothing.
+        fine = 2 * (max(values.max(), 0) - min(values.min(), 0)) / 255
+        floor = _STEPS * min(step, max(fine, _FIXED_STEP))
     return float(np.sqrt(error / max(spread + floor**2, np.finfo("float64").tiny)))
 
 
@@ -195,31 +210,3 @@ def _random(model: Any) -> list[np.ndarray]:
             values = rng.integers(0, 2 if tensor.dtype == "bool" else 128, shape)
         arrays.append(values.astype(tensor.dtype.as_numpy_dtype))
     return arrays
-
-
-def _crushed(model: Any, samples: list[np.ndarray]) -> list[str]:
-    """The branches of a concatenation that vary by less than the step that all of them share."""
-    import tf_keras
-
-    nodes = [
-        node
-        for layer in model.layers
-        if type(getattr(layer, "layer", layer)).__name__ == "Concatenate"
-        for node in layer.inbound_nodes
-    ]
-    tensors = [node.keras_inputs for node in nodes]
-    if not nodes:
-        return []
-    made = tf_keras.Model(model.inputs, tensors)(samples if len(samples) > 1 else samples[0])
-    found = []
-    for node, inputs, values in zip(nodes, tensors, made, strict=True):
-        arrays = [np.asarray(value) for value in values]
-        step = (max(a.max() for a in arrays) - min(a.min() for a in arrays)) / 255
-        for tensor, array in zip(inputs, arrays, strict=True):
-            if 0 < array.std() < step:
-                found.append(
-                    f"'{tensor.node.layer.name}' (up to {np.abs(array).max():.2g}) shares a scale "
-                    f"with what is up to {max(np.abs(a).max() for a in arrays):.2g} in "
-                    f"'{node.layer.name}'; normalize it before"
-                )
-    return found

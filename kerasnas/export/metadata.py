@@ -188,6 +188,11 @@ def _checked(
             f"Received: {[info.name for info in infos]}"
         )
     for info, tensor in zip(infos, tensors, strict=True):
+        if not info.name.isprintable():
+            raise ValueError(
+                f"{where}: a name is one line of text, of which applications may make code. "
+                f"Received: {info.name!r}"
+            )
         which = f"{where} '{info.name}'"
         channels = tensor.shape[-1]
         if info.shape not in ((), tensor.shape):

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasnas.export.islands import close_islands
+
 # The kernels look the hyperbolic tangent of the cell state up with at least 0 integer bits.
 _SMALLEST_CELL_SCALE = 2.0**-15
 _CELL_STATE = 19
@@ -27,14 +29,14 @@ def end_names(end: str, count: int) -> list[str]:
 
 
 def touch_up(data: bytes) -> bytes:
-    """Puts outputs in the model's order, and repairs dead layers and cells of quantized LSTMs.
+    """Puts outputs in the model's order, and repairs what the converter leaves.
 
     The converter lists outputs in an order of its own; only the names in the signature tell. It
     also gives a cell state that stays below 0.5 a scale finer than 2**-15, for which the kernels
     of LiteRT and TensorFlow Lite Micro return values that have nothing to do with the layer. They
     derive all else from that scale, so the coarsest that they take is written instead. What is 0
     on all samples, such as after a ReLU that nothing passes, gets a scale so fine that LiteRT
-    refuses the file.
+    refuses the file. Some operators stay in float that runtimes have an int8 kernel of.
 
     Args:
         data: Bytes that the converter returned, with one signature.
@@ -57,6 +59,7 @@ def touch_up(data: bytes) -> bytes:
         wanted = end_names(end, count)
         if set(wanted) == set(named):
             getattr(graph, f"{end.capitalize()}sAsNumpy")()[:] = [named[name] for name in wanted]
+    close_islands(changed)
     _Dead(schema, model).revive()
     lstm = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
     for position in range(graph.OperatorsLength()):

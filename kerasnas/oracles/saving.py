@@ -147,6 +147,7 @@ class SavedOracle(keras_tuner.Oracle):
             if failed:
                 # What strategies have derived from the order of ends is derived anew.
                 self.reload()
+                self.forget()
             return len(failed)
 
     def save(self) -> None:

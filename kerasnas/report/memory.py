@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 from kerasnas.hardware.budget import Budget
 from kerasnas.hardware.profile import LayerProfile, Profile
 from kerasnas.hardware.summary import peak_of
+from kerasnas.utils.files import write_atomic
 
 _WIDTH, _HEIGHT = 960, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 64, 60  # Margins around the plot.
@@ -79,7 +80,7 @@ def memory(profile: Profile, path: str | os.PathLike[str], budget: Budget | None
             f"Received: path={str(path)!r}"
         )
     limit = None if budget is None else budget.ram
-    file.write_text(_Drawing(profile, steps, limit).text(), encoding="utf-8")
+    write_atomic(file, _Drawing(profile, steps, limit).text())
 
 
 class _Drawing:

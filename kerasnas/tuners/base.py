@@ -42,7 +42,9 @@ class Tuner(Answers):
 
     A `keras_tuner.Tuner`, with a budget, a time limit, and files that survive a kill at any moment.
     A trial that fails to build, raises, or whose loss is not finite is one failed trial with a
-    reason. The same seed gives the same trials, and on the same machine the same scores.
+    reason, and so is one whose process has ended three times before its first epoch was over. A
+    disk without room fails no trial: it ends the search, which goes on later. The same seed gives
+    the same trials, and on the same machine the same scores.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function that takes hyperparameters and
@@ -303,6 +305,8 @@ class Tuner(Answers):
         """
         verbose = arguments.verbosity(fit_kwargs)
         retry_failed = fit_kwargs.pop("retry_failed", self._retry_failed)
+        # The chief has the trials.
+        retry_failed = retry_failed and not self._is_worker()
         arguments.check_retry_failed(retry_failed, self.oracle)
         self._check_search(fit_args, fit_kwargs)
         self._clear_folder()

@@ -51,9 +51,9 @@ def check(
     """
     check_name(project_name)
     path = pathlib.Path(directory)
-    for part in pathlib.PurePath(project_name).parts:
+    for part in ("", *pathlib.PurePath(project_name).parts):
         path /= part
-        if path.is_symlink() and overwrite:
+        if part and path.is_symlink() and overwrite:
             raise ValueError(
                 f"{path} is a symbolic link to {os.readlink(path)}: `overwrite=True` deletes "
                 "nothing that a link leads to. Remove the link, or pass the folder that it leads "
@@ -62,8 +62,8 @@ def check(
             )
         if os.path.lexists(path) and not path.is_dir():
             raise ValueError(
-                f"{path} is no folder, so it cannot hold a run. Choose another `project_name`. "
-                f"Received: project_name={os.fspath(project_name)!r}"
+                f"{path} is no folder, so it cannot hold a run. Choose another. Received: "
+                f"directory={os.fspath(directory)!r}, project_name={os.fspath(project_name)!r}"
             )
     if overwrite and path.is_dir() and any(path.iterdir()) and not has_run(path):
         raise ValueError(

@@ -180,10 +180,11 @@ def test_normalization_of_another_axis_stays():
     assert kinds(rewritten(one(L.BatchNormalization(axis=1)))) == ["BatchNormalization"]
 
 
-def test_rescaling_of_integers_stays():
-    x = keras.Input(IMAGE, dtype="uint8")
+@pytest.mark.parametrize(("dtype", "first"), [("int32", "Rescaling"), ("uint8", "DepthwiseConv2D")])
+def test_rescaling_of_integers_stays_but_pixels_come_as_floats(dtype, first):
+    x = keras.Input(IMAGE, dtype=dtype)
     legacy = build(canonical(read(keras.Model(x, L.Rescaling(0.5)(L.Rescaling(2.0)(x))))))
-    assert kinds(legacy) == ["Rescaling", "DepthwiseConv2D"]
+    assert kinds(legacy) == [first, "DepthwiseConv2D"]
 
 
 LINE = (9, 4)

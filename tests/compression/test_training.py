@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tf_keras
 
+import kerasnas as kn
 from kerasnas.compression.training import legacy_loss, legacy_loss_weights
 
 L = keras.layers
@@ -57,3 +58,32 @@ def test_unknown_loss():
     model.compile(loss="circle")
     with pytest.raises(ValueError, match=r"unknown to tf_keras\. Received: 'circle'"):
         legacy_loss(model)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        kn.Quantize("int8", epochs=2),
+        kn.Prune(0.5, epochs=2),
+        kn.PruneStructured(0.5, epochs=3),
+    ],
+    ids=lambda step: step.name,
+)
+def test_a_short_fine_tuning_leaves_statistics_that_fit_its_weights(step):
+    """39 steps leave two thirds of the initial statistics, which are far from these values."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 480)
+    waves = np.sin(np.arange(8))[None, :, None, None] * y[:, None, None, None]
+    x = (30 + 50 * (waves + 0.3 * rng.normal(size=(480, 8, 8, 1)))).astype("float32")
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((8, 8, 1))]
+    for _ in range(2):
+        layers += [L.Conv2D(8, 3, use_bias=False), L.BatchNormalization(), L.ReLU()]
+    model = keras.Sequential([*layers, L.GlobalAveragePooling2D(), L.Dense(2, "softmax")])
+    rate = keras.optimizers.Adam(0.01)
+    model.compile(rate, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    train, validation = (x[:400], y[:400]), (x[400:], y[400:])
+    model.fit(*train, epochs=3, verbose=0)
+    assert model.evaluate(*validation, verbose=0)[1] < 0.7
+    small = kn.compress(model, [step], train_data=train, validation_data=validation)
+    assert small.evaluate(*validation)["accuracy"] > 0.9

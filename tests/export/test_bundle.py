@@ -108,6 +108,16 @@ def test_metadata_meets_inputs_and_outputs_by_name(tmp_path):
     assert [info.labels for info in found.outputs] == [tuple("xy"), tuple("abcd")]
 
 
+def test_texts_of_any_kind_stay_texts(tmp_path, classifier, classifier_file):
+    odd = "a\nb\r*/ // ??/ \\ \" ' größe \u2028"
+    report = [REPORT[0] | {"step": odd}]
+    folder = write(tmp_path / "out", classifier_file, Origin(classifier, (odd,)), report=report)
+    texts = [(folder / name).read_bytes() for name in ("manifest.json", "report.json")]
+    assert all(text.isascii() for text in texts)
+    assert json.loads(texts[0])["recipe"] == [odd]
+    assert json.loads(texts[1])[0]["step"] == odd
+
+
 def test_nothing_is_written_when_the_file_does_not_verify(tmp_path, classifier_file, origin):
     wrong = np.zeros((4, 7, 8, 3)), np.zeros(4, int)
     with pytest.raises(ValueError, match="must hold x of shape"):

@@ -2,6 +2,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import urllib.parse
 
 import keras
 import numpy as np
@@ -108,6 +109,42 @@ def test_every_byte_is_there_once(classifier_file):
     text = c_array(classifier_file)["model.cc"]
     values = [int(value, 16) for value in re.findall(r"0x([0-9a-f]{2}),", text)]
     assert np.array_equal(np.array(values, np.uint8), np.frombuffer(classifier_file, np.uint8))
+
+
+# What ends a comment, a line or a string, what joins two lines, and what is no ASCII.
+HOSTILE = "a\n#error b\r\v\f*/ int c; /* \\ ??/ \" ' % \u00fc \u2028 \x00 end\\"
+
+
+def named(data, name):
+    """The file with another name of its input in the signature."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    model.signatureDefs[0].inputs[0].name = name
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "ends in \\", "??/", "*/", "plain_name/of:0;other"])
+def test_no_name_ends_its_comment(tmp_path, classifier_file, name):
+    data = named(classifier_file, name)
+    header = c_array(data, "net")["net.h"]
+    plain = c_array(classifier_file, "net")["net.h"]
+    assert header.isascii()
+    # Nothing but the comment of one line is another.
+    ours, theirs = header.split("\n"), plain.split("\n")
+    other = [line for line, before in zip(ours, theirs, strict=True) if line != before]
+    (shape,) = [line for line in other if "kTensorArenaSize" not in line]
+    code, comment = shape.split("  // ")
+    assert code == "constexpr int kInput0Shape[] = {1, 8, 8, 3};"
+    assert urllib.parse.unquote(comment) == f"{name}, int8"
+    if shutil.which("g++"):
+        (tmp_path / "net.h").write_text(header)
+        (tmp_path / "main.cc").write_text('#include "net.h"\n')
+        flags = ["-std=c++14", "-trigraphs", "-Wall", "-Werror", "-fsyntax-only"]
+        subprocess.run(["g++", *flags, "main.cc"], cwd=tmp_path, check=True)
 
 
 def test_variables_that_the_model_keeps(streaming_files):

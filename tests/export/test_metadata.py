@@ -170,3 +170,17 @@ def test_a_damaged_file_is_refused_or_described(classifier_file):
         except ValueError as error:
             refused.append(str(error))
     assert len(refused) > 20
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x00", "a\u2028b", "a\u202eb", "\ud800"])
+def test_a_name_is_one_line(classifier_file, name):
+    metadata = dataclasses.replace(WHOLE, inputs=(dataclasses.replace(IMAGE, name=name),))
+    with pytest.raises(ValueError, match=r"`metadata.inputs`: a name is one line of text"):
+        add_metadata(classifier_file, metadata)
+
+
+def test_names_and_texts_of_any_kind_are_read_as_they_were_written(classifier_file):
+    odd = "*/ // ??/ \\ \" ' % größe"
+    info = dataclasses.replace(IMAGE, name=odd, description=f"{odd}\n{odd}")
+    found = read_metadata(add_metadata(classifier_file, dataclasses.replace(WHOLE, inputs=(info,))))
+    assert (found.inputs[0].name, found.inputs[0].description) == (odd, info.description)

@@ -12,7 +12,8 @@ import warnings
 import keras_tuner
 import pytest
 
-from kerasnas.oracles import EvolutionOracle, GreedyOracle, HyperbandOracle, RandomOracle
+from kerasnas.oracles import EvolutionOracle, GreedyOracle, HyperbandOracle, RandomOracle, make
+from kerasnas.oracles.registry import ORACLES
 from kerasnas.testing import search
 from kerasnas.utils import sealed
 
@@ -388,3 +389,58 @@ def test_what_is_written_for_a_trial_does_not_grow(tmp_path, monkeypatch):
     late = cost()
     assert late[1] == early[1] == 20
     assert late[0] < 1.2 * early[0]
+
+
+@pytest.mark.parametrize("name", sorted({*ORACLES} - {"bayesian", "optuna"}))
+def test_failed_trials_are_run_again_in_place_as_after_a_resume(tmp_path, name):
+    """What a strategy has derived from the old order of ends must not stay."""
+
+    def fresh(project):
+        oracle = make(
+            name,
+            objective=keras_tuner.Objective(*search.OBJECTIVE),
+            max_trials=20,
+            hyperparameters=search.conditional_space(),
+            seed=3,
+        )
+        oracle.open(tmp_path, project)
+        return oracle
+
+    def fails(values):
+        return None if int(search.score(values) * 1e6) % 3 == 0 else search.score(values)
+
+    oracle = fresh("first")
+    before = search.run(oracle, fails, trials=12)
+    failed = [row.trial_id for row in before if row.status == "FAILED"]
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    assert oracle.retry_failed() == len(failed) > 0
+    rows = search.run(oracle)
+    assert {row.status for row in rows} == {"COMPLETED"}
+    assert [row.values for row in rows[: len(before)]] == [row.values for row in before]
+    again = fresh("second")
+    again.retry_failed()
+    # The files of a trial may be those of its failure still.
+    assert search.run(fresh("second")) == rows
+    assert again.retry_failed() == 0
+    oracle = fresh("first")
+    assert oracle.retry_failed() == 0
+    assert search.rows(oracle) == rows
+
+
+def test_requeued_trials_in_place(tmp_path):
+    oracle = evolution(tmp_path, trials=12)
+    search.run(oracle, lambda values: None if values["bias"] else 1.0)
+    count = oracle.retry_failed()
+    assert count > 0
+    # A power cut has lost what reload wrote into the folders of the trials.
+    journal = (tmp_path / "search" / "journal.jsonl").read_bytes()
+    rows = search.run(oracle)
+    assert {row.status for row in rows} == {"COMPLETED"}
+    (tmp_path / "search" / "journal.jsonl").write_bytes(journal)
+    for path in (tmp_path / "search").glob("trial_*/trial.json"):
+        record = sealed.loads(path.read_bytes())
+        path.write_text(sealed.dumps({**record, "status": "FAILED", "score": None}))
+    again = evolution(tmp_path, trials=12)
+    statuses = [row.status for row in search.rows(again)]
+    assert statuses.count("RUNNING") == count
+    assert "FAILED" not in statuses

@@ -13,6 +13,7 @@ import traceback
 
 import keras
 import keras_tuner
+import tensorflow  # noqa: F401 - Otherwise each life would import it, since Keras does.
 
 import kerasnas as kn
 

@@ -8,10 +8,11 @@ import warnings
 
 import h5py
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 
-from kerasnas.tuners import Random
+from kerasnas.tuners import Random, Tuner
 from kerasnas.tuners.checkpoint import load_weights
 from kerasnas.utils import sealed
 
@@ -168,3 +169,38 @@ def test_a_checkpoint_of_another_trial_is_refused(build, fit, tmp_path):
     first.write_bytes(second.read_bytes())
     with pytest.raises(ValueError, match=r"trial_0.*not the bytes that the trial has written"):
         tuner.load_model(tuner.oracle.trials["0"])
+
+
+def random_search(build, directory):
+    """With an oracle of KerasTuner's, whose files have no checksums."""
+    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=2, seed=0)
+    return Tuner(build, oracle, directory=directory, project_name="run")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("trial_0/trial.json", {"trial_id": "x/../../../PWN"}),
+        ("trial_0/trial.json", {"hyperparameters": {}}),
+        ("trial_0/trial.json", {"metrics": None}),
+        ("oracle.json", {"ongoing_trials": {"tuner0": "7"}}),
+        ("oracle.json", {"hyperparameters": {"space": [{"class_name": "X"}], "values": {}}}),
+    ],
+)
+def test_files_of_keras_tuner_that_make_no_sense_are_refused(build, fit, tmp_path, name, change):
+    random_search(build, tmp_path / "runs").search(**{**fit, "epochs": 1})
+    path = tmp_path / "runs" / "run" / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    before = {str(path) for path in tmp_path.rglob("*")}
+    with pytest.raises(ValueError, match=r"oracle's files in .* cannot be read.*overwrite=True"):
+        random_search(build, tmp_path / "runs")
+    assert {str(path) for path in tmp_path.rglob("*")} == before
+
+
+def test_a_link_in_a_run_of_keras_tuner_is_refused(build, fit, tmp_path):
+    random_search(build, tmp_path / "runs").search(**{**fit, "epochs": 1})
+    path = tmp_path / "runs" / "run" / "trial_0"
+    path.rename(tmp_path / "victim")
+    path.symlink_to(tmp_path / "victim")
+    with pytest.raises(ValueError, match="trial_0 is no plain file"):
+        random_search(build, tmp_path / "runs")

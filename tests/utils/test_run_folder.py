@@ -121,6 +121,8 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, name):
     for overwrite in (False, True):
         with pytest.raises(ValueError, match="is no folder"):
             run_folder.check(tmp_path, name, overwrite)
+        with pytest.raises(ValueError, match="is no folder"):
+            run_folder.check(tmp_path / "run", "deep", overwrite)
     assert (tmp_path / "run").read_text() == "mine"
 
 

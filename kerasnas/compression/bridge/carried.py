@@ -35,6 +35,27 @@ def template(args: Any, kwargs: dict[str, Any]) -> tuple[Fill, list[keras.KerasT
     return fill, tensors
 
 
+def _callable(source: keras.Operation) -> Callable[..., Any]:
+    """What computes an operation, in a form that TensorFlow Lite's converter takes."""
+    import tensorflow as tf
+
+    find = {"Argmax": tf.argmax, "Argmin": tf.argmin}.get(type(source).__name__)
+    if find is None or not type(source).__module__.startswith("keras."):
+        return source
+
+    def place(x: Any) -> Any:
+        # Keras looks at the sign of zeros, bit by bit, which no file can.
+        flat = x if source.axis is not None else tf.reshape(x, [-1])
+        found = find(flat, axis=source.axis or 0, output_type="int32")
+        if not source.keepdims:
+            return found
+        if source.axis is None:
+            return tf.reshape(found, [1] * len(x.shape))
+        return tf.expand_dims(found, source.axis)
+
+    return place
+
+
 @cache
 def carriers() -> dict[str, Any]:
     """The two tf_keras layers, by the kind of `LayerSpec` they are made for.
@@ -69,7 +90,7 @@ def carriers() -> dict[str, Any]:
     class KerasOperation(Carrier):
         def call(self, inputs: Any, number: int = 0) -> Any:
             args, kwargs = self.fill(number, inputs)
-            return self.flat(as_written(self.source())(*args, **kwargs))
+            return self.flat(as_written(_callable(self.source()))(*args, **kwargs))
 
     class KerasLayer(Carrier):
         def __init__(self, source: keras.Operation, calls: list[Fill], **kwargs: Any) -> None:

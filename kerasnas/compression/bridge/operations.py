@@ -107,6 +107,17 @@ def _elu(given: dict[str, Any], call: Call) -> AsLayer | None:
     return "ELU", {"alpha": float(call.operation.alpha)}, given["x"]
 
 
+def _square(given: dict[str, Any], call: Call) -> AsLayer | None:
+    # The converter has no 8 bits for the square of an operator of its own.
+    return "Multiply", {}, [given["x"], given["x"]]
+
+
+def _power(given: dict[str, Any], call: Call) -> AsLayer | None:
+    exponent = given["x2"]
+    is_square = len(call.inputs) == 1 and np.ndim(exponent) == 0 and exponent == 2
+    return ("Multiply", {}, [given["x1"], given["x1"]]) if is_square else None
+
+
 def _relu6(given: dict[str, Any], call: Call) -> AsLayer | None:
     return "ReLU", {"max_value": 6.0}, given["x"]
 
@@ -188,6 +199,8 @@ OPERATIONS: dict[str, Callable[[dict[str, Any], Call], AsLayer | None]] = {
     "Clip": _clip,
     "LeakyRelu": _leaky_relu,
     "Cast": _cast,
+    "Power": _power,
+    "Square": _square,
     "Pad": _pad,
     "Relu6": _relu6,
     "Softmax": _softmax,

@@ -13,6 +13,7 @@ from kerasnas.hardware.latency.fitting import OTHER, HeldOut, fit_costs, fit_sca
 from kerasnas.hardware.latency.grouping import merge_repeats
 from kerasnas.hardware.latency.timings import Timing, read_timings
 from kerasnas.hardware.profile import Profile, Work
+from kerasnas.utils.files import write_atomic
 
 _MILLION = 1e6
 
@@ -224,7 +225,7 @@ class LatencyModel:
             "error": self.error and self.error._asdict(),
             "dtype": self.dtype,
         }
-        pathlib.Path(path).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        write_atomic(path, json.dumps(state, indent=2) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LatencyModel":

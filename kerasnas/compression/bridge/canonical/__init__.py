@@ -14,6 +14,7 @@ from kerasnas.compression.bridge.canonical.affine import (
     fold_batch_normalization,
 )
 from kerasnas.compression.bridge.canonical.edits import RANGE_PASSING
+from kerasnas.compression.bridge.canonical.entries import entries
 from kerasnas.compression.bridge.canonical.lines import lines_to_images
 from kerasnas.compression.bridge.canonical.merges import (
     average_to_add,
@@ -32,7 +33,8 @@ _DROPPED = ("GaussianDropout", "Identity")
 def canonical(graph: Graph) -> Graph:
     """Brings a graph into the form that quantization-aware training can quantize completely.
 
-    Identity and GaussianDropout go; a convolution, pooling or padding of lines becomes that of
+    Identity and GaussianDropout go; pixels of integers that are rescaled come as floats, and
+    indices of an Embedding as integers; a convolution, pooling or padding of lines becomes that of
     images of height one, and what is between them with it; a ReLU with a slope becomes a LeakyReLU;
     a SeparableConv2D becomes its two convolutions; an Average becomes a scaled Add, and a merge of
     many a chain of merges of two; an activation inside a layer becomes a layer of its own (except
@@ -47,6 +49,7 @@ def canonical(graph: Graph) -> Graph:
         The same graph.
     """
     graph.remove_idle(lambda node: node.layer.kind in _DROPPED)
+    entries(graph)
     lines_to_images(graph)
     leaky(graph)
     average_to_add(graph)
@@ -63,6 +66,7 @@ def canonical(graph: Graph) -> Graph:
 def measurable(graph: Graph) -> Graph:
     """Brings a graph into the form whose ranges the converter measures well.
 
+    Pixels of integers that are rescaled come as floats, and indices of an Embedding as integers.
     Normalization becomes a 1x1 DepthwiseConv2D. As a subtraction and a multiplication it would have
     one scale for the factors of all channels, and the difference would get the range of the
     product, which the converter's interpreter writes in its place: small inputs would become zero.
@@ -73,6 +77,7 @@ def measurable(graph: Graph) -> Graph:
     Returns:
         The same graph.
     """
+    entries(graph)
     affine_to_depthwise(graph, ("Normalization",))
     return graph
 

@@ -11,7 +11,7 @@ RANGE_PASSING = (
 )
 
 # Layers that give integers where they are given integers.
-_INTEGER_PASSING = (
+INTEGER_PASSING = (
     *("Add", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "UpSampling2D"),
     *RANGE_PASSING,
 )
@@ -23,7 +23,7 @@ def integers(graph: Graph) -> set[int]:
     for node in graph.nodes:
         kind, config = node.layer.kind, node.layer.config
         given = kind == "InputLayer" and "float" not in config["dtype"]
-        if given or (kind in _INTEGER_PASSING and all(id(x) in found for x in node.inputs)):
+        if given or (kind in INTEGER_PASSING and all(id(x) in found for x in node.inputs)):
             found.add(id(node.output))
     return found
 

@@ -1,0 +1,78 @@
+"""Which layers have ranges that 8 bits do not suit, measured where a file turned out to be bad."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+# Values that are so many times larger than what a layer reads leave nothing of it in 8 bits.
+_BLOWN_UP = 1e4
+_PROBED = 4
+
+
+def crushed(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
+    """The branches of a concatenation that vary by less than the step that all of them share.
+
+    Args:
+        model: tf_keras model.
+        samples: One array for each input.
+
+    Returns:
+        What there is to say of each.
+    """
+    nodes = [node for node in _nodes(model) if _kind(node.layer) == "Concatenate"]
+    found = []
+    for node, arrays in zip(nodes, _values(model, nodes, samples), strict=True):
+        tensors, parts = node.keras_inputs, arrays[: len(node.keras_inputs)]
+        step = (max(part.max() for part in parts) - min(part.min() for part in parts)) / 255
+        largest = max(np.abs(part).max() for part in parts)
+        found += [
+            f"'{tensor.node.layer.name}' (up to {np.abs(part).max():.2g}) shares a scale with what "
+            f"is up to {largest:.2g} in '{node.layer.name}'; normalize it before"
+            for tensor, part in zip(tensors, parts, strict=True)
+            if 0 < part.std() < step
+        ]
+    return found
+
+
+def blown_up(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
+    """The layers that write values far beyond those that they read.
+
+    Args:
+        model: tf_keras model.
+        samples: One array for each input.
+
+    Returns:
+        Name of each, with its largest value.
+    """
+    nodes = [node for node in _nodes(model) if node.keras_inputs]
+    few = [array[:_PROBED] for array in samples]
+    found = []
+    for node, arrays in zip(nodes, _values(model, nodes, few), strict=True):
+        read, written = (
+            max((np.abs(part.astype("float64")).max(initial=0) for part in parts), default=0.0)
+            for parts in (arrays[: len(node.keras_inputs)], arrays[len(node.keras_inputs) :])
+        )
+        if read and written > _BLOWN_UP * read:
+            found.append(f"'{node.layer.name}' (up to {written:.2g})")
+    return found
+
+
+def _nodes(model: Any) -> list[Any]:
+    return [node for layer in model.layers for node in layer.inbound_nodes]
+
+
+def _kind(layer: Any) -> str:
+    return type(getattr(layer, "layer", layer)).__name__  # of a wrapper, what it wraps
+
+
+def _values(model: Any, nodes: list[Any], samples: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    """What each node reads, and then what it writes."""
+    import tensorflow as tf
+    import tf_keras
+
+    if not nodes:
+        return []
+    ends = [[*node.keras_inputs, *tf.nest.flatten(node.outputs)] for node in nodes]
+    made = tf_keras.Model(model.inputs, ends)(list(samples) if len(samples) > 1 else samples[0])
+    return [[np.asarray(value) for value in values] for values in made]
