@@ -31,6 +31,7 @@ def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    _order_inputs(model)
     given: Counter[str] = Counter()
     # The graphs of a loop stem from the layer that runs it.
     running: dict[int, str] = {}
@@ -65,6 +66,22 @@ def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
                 graph.tensors[index].name = f"{layer}/{taken}" if taken else layer
                 given[layer] += 1
     return _packed(model)
+
+
+def _order_inputs(model: Any) -> None:
+    """Gives the inputs the order of the model among the tensors: the arena is placed by it."""
+    graph = model.subgraphs[0]
+    inputs = [int(index) for index in graph.inputs]
+    moved = dict(zip(inputs, sorted(inputs), strict=True))
+    tensors = list(graph.tensors)
+    for old, new in moved.items():
+        graph.tensors[new] = tensors[old]
+    for owner in (graph, *graph.operators):
+        for ends in ("inputs", "outputs"):
+            setattr(owner, ends, [moved.get(int(i), int(i)) for i in getattr(owner, ends)])
+    for signature in model.signatureDefs or []:
+        for end in (*signature.inputs, *signature.outputs):
+            end.tensorIndex = moved.get(end.tensorIndex, end.tensorIndex)
 
 
 def _layer(name: str, layers: dict[str, str]) -> str | None:

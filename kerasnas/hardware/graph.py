@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 Shape = tuple[int, ...]
 
 # Layers whose weights multiply every output position; the first weight is the kernel.
-_KERNELS = {"Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"}
-_TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose"}
+_KERNELS = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"}
+_TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"}
 _RECURRENT = {"GRU", "LSTM", "SimpleRNN"}
 # The operation in a layer's scope that reads its first variable, where it has a scope of its own.
 _READING = {

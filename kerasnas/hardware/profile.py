@@ -16,7 +16,14 @@ from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
 
 # The one operator of a layer that multiplies and accumulates; what stands around it does not.
-_MULTIPLYING = {*KERNEL_OPERATORS, "BATCH_MATMUL", "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"}
+_MULTIPLYING = {
+    *KERNEL_OPERATORS,
+    "BATCH_MATMUL",
+    "CONV_3D",
+    "CONV_3D_TRANSPOSE",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "WHILE",
+}
 
 
 class Work(NamedTuple):

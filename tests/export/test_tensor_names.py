@@ -69,6 +69,19 @@ def test_values_stay_where_runtimes_can_read_them(classifier_file, images):
     np.testing.assert_array_equal(first, second)
 
 
+def test_inputs_are_the_first_tensors_in_the_order_of_the_model(rng):
+    inputs = [keras.Input((3 + place,), name=name) for place, name in enumerate("badce")]
+    outputs = [L.Dense(2)(x) for x in inputs[::-1]]
+    model = keras.Model(inputs, outputs)
+    data = to_tflite(model, "float32")
+    graph = schema.ModelT.InitFromPackedBuf(data, 0).subgraphs[0]
+    assert sorted(graph.inputs) == list(graph.inputs)
+    assert [graph.tensors[i].shape[1] for i in graph.inputs] == [3, 4, 5, 6, 7]
+    x = [rng.random((4, size), dtype=np.float32) for size in (3, 4, 5, 6, 7)]
+    pairs = zip(Interpreter(data).predict(x), model.predict(x, verbose=0), strict=True)
+    assert all(np.allclose(have, want, atol=1e-5) for have, want in pairs)
+
+
 def test_subgraphs_of_a_loop_keep_what_they_compute(rng):
     model = keras.Sequential(
         [keras.Input((5, 3)), L.GRU(4, name="memory"), L.Dense(2, name="dense")]

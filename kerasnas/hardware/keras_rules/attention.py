@@ -26,15 +26,16 @@ def _einsum_dense(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> 
         and kernel == "".join(summed + free)
     )
     bias = layer.bias_axes or ""
+    sizes = tuple(layer.kernel.shape)
+    read, made = math.prod(sizes[: len(summed)]), math.prod(sizes[len(summed) :])
+    rows = source[: len(source) - len(summed)]
+    plain = plain and math.prod(rows) * made == math.prod(shape)
     if not plain or bias not in ("", "".join(free)):
         raise refusal(
             layer,
             f"the equation {layer.equation!r} with bias_axes={layer.bias_axes!r}",
             "sum over the last axes, and let those of the kernel follow the others",
         )
-    sizes = tuple(layer.kernel.shape)
-    read, made = math.prod(sizes[: len(summed)]), math.prod(sizes[len(summed) :])
-    rows = source[: len(source) - len(summed)]
     name = layer.name
     index = graph.add("Reshape", f"{name}/rows", inputs, (*rows, read))
     weights = [(read, made), *([(made,)] if bias else [])]
@@ -85,6 +86,9 @@ def _attention(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int
         raise refusal(layer, "score_mode='concat'", "use AdditiveAttention, or 'dot'")
     scores = (shape[0], graph.nodes[key].shape[0])
     weights, config = weights_of(layer), (bool(layer.use_scale),)
+    if kind == "AdditiveAttention":
+        rows, units = graph.nodes[query].shape
+        query = graph.add("Reshape", f"{name}/query", [query], (rows, 1, units))
     index = graph.add(f"{kind}Scores", name, [query, key], scores, weights, config)
     index = graph.add("Activation", name, [index], scores, config=("softmax",))
     return graph.add("Matmul", name, [index, value], shape, config=(False, False))

@@ -24,7 +24,7 @@ def _input(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     return graph.add("InputLayer", call.operation.name, (), shape, config=config)
 
 
-@cost_rule("Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose")
+@cost_rule("Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose")
 def _convolution(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
     config = _windows(layer)
@@ -83,12 +83,19 @@ def _dense(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 def _recurrent(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
     kind = type(layer).__name__
-    if kind == "LSTM":
-        names = [activation_name(layer, f) for f in (layer.activation, layer.recurrent_activation)]
-        if names != ["tanh", "sigmoid"]:
-            what = f"the activations {names}"
-            raise refusal(layer, what, "the fused operator has tanh and sigmoid")
-    config = (layer.return_sequences, "backwards" if layer.go_backwards else "forwards")
+    functions = (layer.activation, getattr(layer, "recurrent_activation", None))
+    names = [activation_name(layer, function) for function in functions if function is not None]
+    usual = names in (["tanh"], ["tanh", "sigmoid"])
+    if kind == "LSTM" and not (usual and layer.use_bias):
+        what = f"the activations {names} and use_bias={layer.use_bias}"
+        raise refusal(layer, what, "the fused operator has tanh and sigmoid, and biases")
+    config: tuple[object, ...] = (layer.return_sequences,)
+    config += ("backwards" if layer.go_backwards else "forwards",)
+    if layer.unroll and call.inputs[0].shape[1] != 1:
+        if not (usual and layer.use_bias and getattr(layer, "reset_after", True)):
+            what = f"unroll=True, the activations {names} and use_bias={layer.use_bias}"
+            raise refusal(layer, what, "use tanh and sigmoid, biases and reset_after=True")
+        config += ("unrolled",)
     # The initial states of a call are constants, or other layers' outputs.
     return graph.add(kind, layer.name, inputs[:1], shape, weights_of(layer), config)
 
@@ -97,13 +104,17 @@ def _recurrent(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int
 def _relu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
     config: tuple[object, ...] = ("relu",)
-    if layer.threshold or (layer.negative_slope and layer.max_value is not None):
+    if layer.threshold and (layer.negative_slope or layer.max_value is not None):
         raise refusal(
             layer,
-            "a threshold, or a slope and a largest value",
-            "use one of negative_slope and max_value",
+            "a threshold, and a slope or a largest value",
+            "use one of threshold, negative_slope and max_value",
         )
-    if layer.negative_slope:
+    if layer.threshold:
+        config = ("relu_threshold",)
+    elif layer.negative_slope and layer.max_value is not None:
+        config = ("relu_slope", float(layer.negative_slope), float(layer.max_value))
+    elif layer.negative_slope:
         config = ("leaky_relu", float(layer.negative_slope))
     elif layer.max_value is not None:
         config = ("relu6",) if layer.max_value == 6 else ("relu_cut", float(layer.max_value))
@@ -263,6 +274,7 @@ def _scaled_sum(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> in
 _SETTINGS = {
     "Cropping1D": ("cropping",),
     "Cropping2D": ("cropping",),
+    "Cropping3D": ("cropping",),
     "Dropout": ("rate",),
     "GroupNormalization": ("groups",),
     "Permute": ("dims",),
@@ -270,6 +282,7 @@ _SETTINGS = {
     "UnitNormalization": ("axis",),
     "ZeroPadding1D": ("padding",),
     "ZeroPadding2D": ("padding",),
+    "ZeroPadding3D": ("padding",),
 }
 
 
@@ -277,6 +290,7 @@ _SETTINGS = {
     *("ActivityRegularization", "GaussianDropout", "GaussianNoise", "Identity"),
     *("Average", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
     *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "RepeatVector", "SpatialDropout1D"),
+    *("GlobalAveragePooling3D", "GlobalMaxPooling3D"),
     *("SpatialDropout2D", "UpSampling1D", *_SETTINGS),
 )
 def _plain(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:

@@ -15,10 +15,9 @@ def _scores(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("AdditiveAttentionScores")
 def _additive_scores(to: Lowering, node: Node, reads: list[int]) -> int:
-    query, key = reads
-    rows, units = to.shape(query)
+    units = to.shape(reads[1])[-1]
     wide = (*node.shape, units)
-    x = to.operator("ADD", [to.reshape(query, (rows, 1, units)), key], wide)
+    x = to.operator("ADD", reads, wide)
     x = to.operator("TANH", [x], wide)
     if node.config[0]:
         x = to.operator("MUL", [x], wide, [Constant((units,), "weight")])

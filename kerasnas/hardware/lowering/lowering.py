@@ -28,12 +28,25 @@ _COPIED = "FULLY_CONNECTED"
 _MOVING = {"RESHAPE", "TRANSPOSE"}
 _REDUCING = {"MEAN", "REDUCE_MAX"}
 # Kernels that the int8 converter leaves in floating point.
-_FLOAT_ONLY = {"CEIL", "COS", "ELU", "FLOOR", "NEG", "POW", "ROUND", "SIGN", "SIN", "SQUARE"}
+_FLOAT_ONLY = {
+    "CONV_3D",
+    "CONV_3D_TRANSPOSE",
+    "CEIL",
+    "COS",
+    "ELU",
+    "FLOOR",
+    "NEG",
+    "POW",
+    "ROUND",
+    "SIGN",
+    "SIN",
+    "SQUARE",
+}
 _FLOAT_READING = {*_FLOAT_ONLY, "NOT_EQUAL"}
 # Kernels that read what they are given.
 _ANY_FORM = {"CAST"}
 # Kernels whose inputs must have the scale of their output, and those that always write another.
-_ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM"}
+_ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
 _FIXED_SCALE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
 # Kernels that write integers where they read integers.
 _INTEGER_PASSING = {"CONCATENATION", "RESHAPE"}
@@ -457,6 +470,22 @@ class Lowering:
             return tensor
         self._steps.remove(maker)
         return source
+
+    def without_turn(self, tensor: int) -> tuple[int, bool]:
+        """What stands before an exchange of the last two axes, which a product does itself.
+
+        Returns:
+            What a product reads, and whether it must exchange the axes.
+        """
+        maker = self._maker.get(tensor)
+        if maker is None or maker.kind != "TRANSPOSE" or self._readers[tensor] > 1:
+            return tensor, False
+        *rest, last = range(len(self._shapes[tensor]) + 1)
+        exchange = ("integers", *rest[:-1], last, rest[-1])
+        if maker.constants[0].owner != exchange:
+            return tensor, False
+        self._steps.remove(maker)
+        return maker.reads[0], True
 
     def follows_kernel(self, tensor: int) -> bool:
         """Whether a kernel writes the tensor, and nothing else reads it."""

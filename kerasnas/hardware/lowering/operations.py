@@ -69,8 +69,11 @@ def _matmul(to: Lowering, node: Node, reads: list[int]) -> int:
         rows, columns = cast("Shape", node.config[1])
         weight = Constant((columns, rows), "weight", columns)
         return to.operator("FULLY_CONNECTED", reads, node.shape, [weight])
-    transposed = cast("tuple[bool, bool]", node.config)
-    return to.operator("BATCH_MATMUL", reads, node.shape, transposed=transposed)
+    left, right = cast("tuple[bool, bool]", node.config)
+    first, turned_first = to.without_turn(reads[0])
+    second, turned_second = to.without_turn(reads[1])
+    transposed = (left != turned_first, right != turned_second)
+    return to.operator("BATCH_MATMUL", [first, second], node.shape, transposed=transposed)
 
 
 @lowers(*_REDUCTIONS)

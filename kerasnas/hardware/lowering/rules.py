@@ -7,6 +7,7 @@ from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers
 from kerasnas.hardware.lowering.operations import constants_of, padding
 from kerasnas.hardware.lowering.program import KERNELS, Constant, integers, number, operand
+from kerasnas.hardware.lowering.unrolled import unrolled
 
 _MERGES = {
     "Add": "ADD",
@@ -50,6 +51,18 @@ def _convolution(to: Lowering, node: Node, reads: list[int]) -> int:
     return _convolve(to, node, x, node.shape)
 
 
+@lowers("Conv3D", "Conv3DTranspose")
+def _convolution_3d(to: Lowering, node: Node, reads: list[int]) -> int:
+    kind = "CONV_3D" if node.kind == "Conv3D" else "CONV_3D_TRANSPOSE"
+    constants = [Constant(node.weights[0], "float")]
+    if kind == "CONV_3D_TRANSPOSE":
+        constants.insert(0, operand(5))
+    x = to.operator(kind, reads, node.shape, constants)
+    if len(node.weights) > 1:
+        x = to.operator("ADD", [x], node.shape, [Constant((node.shape[-1],), "weight")])
+    return x
+
+
 @lowers("Conv1D", "Conv1DTranspose", "DepthwiseConv1D")
 def _kernel_1d(to: Lowering, node: Node, reads: list[int]) -> int:
     x = reads[0]
@@ -76,6 +89,8 @@ def _convolve(to: Lowering, node: Node, x: int, shape: Shape) -> int:
 @lowers("LSTM")
 def _lstm(to: Lowering, node: Node, reads: list[int]) -> int:
     x = reads[0]
+    if "unrolled" in node.config:
+        return unrolled(to, node, x)
     (steps, features), units = to.shape(x), node.weights[1][0]
     if "backwards" in node.config:
         x = to.operator("REVERSE_V2", [x], to.shape(x), [integers(1)])
@@ -93,10 +108,12 @@ def _lstm(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("GRU", "SimpleRNN")
 def _loop(to: Lowering, node: Node, reads: list[int]) -> int:
+    if "unrolled" in node.config:
+        return unrolled(to, node, reads[0])
     if to.dtype == "int8":
         raise ValueError(
             f"Layer {node.name!r} of class {node.kind} has no int8 form: the converter crashes on "
-            "it. Use an LSTM, or profile with dtype='float32'"
+            "it. Use an LSTM, unroll=True, or profile with dtype='float32'"
         )
     (steps, features), units = to.shape(reads[0]), node.weights[1][0]
     x = to.reshape(reads[0], (steps, 1, features))
@@ -270,7 +287,7 @@ def _pooling(kind: str) -> None:
         x = to.reshape(reads[0], (length, 1, channels))
         return to.reshape(to.operator(operator, [x], (short, 1, channels)), node.shape)
 
-    @lowers(f"Global{kind}Pooling1D", f"Global{kind}Pooling2D")
+    @lowers(f"Global{kind}Pooling1D", f"Global{kind}Pooling2D", f"Global{kind}Pooling3D")
     def reduce(to: Lowering, node: Node, reads: list[int]) -> int:
         axes = integers(*range(1, len(to.shape(reads[0]))))
         return to.operator(reduction, reads, node.shape, [axes])

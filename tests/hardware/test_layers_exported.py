@@ -1,0 +1,244 @@
+"""Every layer and operation that the bridge takes: what is predicted of it, against its file."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import kerasnas as kn
+from kerasnas.compression.bridge.layers import LAYERS
+from kerasnas.compression.bridge.operations import OPERATIONS
+from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.hardware.keras_graph import RULES, keras_graph
+from kerasnas.hardware.lowering import lower
+
+IMAGE, SEQUENCE, VECTOR = (8, 8, 4), (6, 8), (12,)
+EACH = np.arange(1, 5, dtype="float32")
+
+
+def act(name):
+    return layers.Activation(name)
+
+
+def small_network(*tail):
+    return keras.Sequential(
+        [keras.Input((8, 8, 2)), layers.Conv2D(4, 3), layers.BatchNormalization(), *tail]
+    )
+
+
+# Each family is one file, of an input and an output for each of its functions: shape, function.
+FAMILIES = {
+    "values": [
+        *((IMAGE, f) for f in (ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.negative)),
+        *((IMAGE, f) for f in (ops.rsqrt, ops.reciprocal, ops.sin, ops.cos, ops.log1p, ops.expm1)),
+        *((IMAGE, f) for f in (ops.floor, ops.ceil, ops.round, ops.sign)),
+        *((IMAGE, lambda x, e=e: ops.power(x, e)) for e in (2.0, 0.5, 3.0)),
+        *((IMAGE, lambda x, b=b: ops.clip(x, *b)) for b in ((0, 6), (-1, 1), (0, 3), (-2, 3))),
+        (IMAGE, lambda x: ops.sqrt(layers.Reshape((64, 4))(layers.MaxPooling2D(1)(x)))),
+        (IMAGE, lambda x: ops.abs(layers.Reshape((64, 4))(layers.Conv2D(4, 3, padding="same")(x)))),
+        (IMAGE, lambda x: ops.clip(layers.Conv2D(4, 3)(x), -1, 1)),
+    ],
+    "activations": [
+        *((IMAGE, act(f)) for f in ("celu", "glu", "hard_shrink", "hard_tanh", "log_sigmoid")),
+        *((IMAGE, act(f)) for f in ("soft_shrink", "sparse_plus", "sparse_sigmoid", "squareplus")),
+        *((IMAGE, act(f)) for f in ("tanh_shrink", "gelu", "mish", "selu")),
+        (IMAGE, lambda x: ops.gelu(x, approximate=True)),
+        (IMAGE, layers.ReLU(2.0, negative_slope=0.1)),
+        (IMAGE, layers.ReLU(threshold=0.5)),
+        (IMAGE, lambda x: layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(4, 3)(x))),
+        (VECTOR, lambda x: layers.PReLU()(layers.Dense(8)(x))),
+        ((10, 4), lambda x: layers.PReLU(shared_axes=[1])(layers.Conv1D(4, 3)(x))),
+    ],
+    "pairs": [
+        (IMAGE, lambda x: x * EACH),
+        (IMAGE, lambda x: x + EACH),
+        (IMAGE, lambda x: x / EACH),
+        (IMAGE, lambda x: 2.0 - layers.Conv2D(4, 3)(x) * EACH),
+        (IMAGE, lambda x: x * np.arange(1, 33, dtype="float32").reshape(8, 4)),
+        (IMAGE, lambda x: ops.maximum(x, 0.5) + ops.minimum(x, 0.25)),
+        (IMAGE, lambda x: 1.0 / (x + 1.0)),
+        (IMAGE, lambda x: x / ops.exp(x)),
+        (IMAGE, lambda x: ops.where(x > 0.5, x, x * 2.0)),
+        (IMAGE, lambda x: ops.where(x <= 0.5, x, 0.0)),
+        (IMAGE, lambda x: ops.cast(x >= 0.5, "float32")),
+        (IMAGE, lambda x: ops.stack([x, x + 1.0], axis=-1)),
+    ],
+    "shapes": [
+        (IMAGE, lambda x: x[:, ::2, ::2]),
+        (IMAGE, lambda x: layers.Conv2D(4, 1)(layers.Conv2D(4, 3)(x)[:, 1:5, :-1])),
+        (IMAGE, lambda x: x[:, 1]),
+        (IMAGE, lambda x: x[..., :2]),
+        (IMAGE, lambda x: ops.concatenate(ops.split(x, 2, axis=-1), axis=1)),
+        (IMAGE, lambda x: ops.add(*ops.split(x, 2, axis=1))),
+        (IMAGE, lambda x: ops.concatenate(ops.split(x, [1, 3], axis=-1)[::-1], axis=-1)),
+        (IMAGE, lambda x: ops.add(*ops.unstack(x[..., :2], 2, axis=-1))),
+        (IMAGE, lambda x: ops.pad(x, ((0, 0), (1, 1), (2, 0), (0, 0)))),
+        (IMAGE, lambda x: ops.pad(x, ((0, 0), (0, 0), (0, 0), (1, 2)))),
+        (IMAGE, lambda x: ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")),
+        (IMAGE, lambda x: ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1.0)),
+        (IMAGE, lambda x: ops.tile(x, (1, 2, 1, 1))),
+        (IMAGE, lambda x: ops.repeat(x, 2, axis=1)),
+        (IMAGE, lambda x: ops.flip(x, axis=1)),
+        (IMAGE, lambda x: ops.swapaxes(x, 1, 2)),
+        (IMAGE, lambda x: ops.moveaxis(x, 3, 1)),
+        ((64, 4), lambda x: layers.UpSampling1D(2)(layers.Conv1D(4, 3, padding="same")(x))),
+    ],
+    "reductions": [
+        (IMAGE, lambda x: ops.sum(x, axis=-1)),
+        (IMAGE, lambda x: ops.sum(x, axis=(1, 2), keepdims=True)),
+        (IMAGE, lambda x: ops.mean(x, axis=-1)),
+        (IMAGE, lambda x: ops.max(x, axis=-1, keepdims=True)),
+        (IMAGE, lambda x: ops.min(x, axis=1)),
+        (IMAGE, lambda x: ops.var(x, axis=1)),
+        (IMAGE, lambda x: ops.std(x, axis=1)),
+        ((4, 6, 6, 2), layers.GlobalAveragePooling3D()),
+        ((4, 6, 6, 2), layers.GlobalMaxPooling3D()),
+    ],
+    "volumes": [
+        ((4, 6, 6, 2), layers.Cropping3D(1)),
+        ((4, 6, 6, 2), layers.ZeroPadding3D(1)),
+        ((4, 6, 6, 2), layers.Conv3D(3, 3)),
+    ],
+    "images": [
+        (IMAGE, lambda x: layers.Conv2D(4, 3)(layers.RandomTranslation(0.1, 0.1)(x))),
+        (IMAGE, lambda x: layers.RandomRotation(0.1)(layers.Conv2D(4, 3)(layers.RandomFlip()(x)))),
+        (IMAGE, lambda x: layers.Resizing(6, 5)(layers.Conv2D(4, 1)(x))),
+        (IMAGE, layers.Resizing(16, 16, interpolation="nearest")),
+        (IMAGE, layers.Resizing(6, 4, crop_to_aspect_ratio=True)),
+        (IMAGE, lambda x: layers.CenterCrop(6, 5)(layers.Conv2D(4, 1)(x))),
+        (VECTOR, lambda x: layers.Dense(3)(layers.AlphaDropout(0.1)(x))),
+        (SEQUENCE, lambda x: layers.Dense(4)(layers.Masking()(x))),
+    ],
+    "steps": [
+        (SEQUENCE, layers.TimeDistributed(layers.Dense(3, activation="relu"))),
+        ((3, 8, 8, 2), layers.TimeDistributed(layers.Conv2D(4, 3, activation="relu"))),
+        ((3, 4, 2), layers.TimeDistributed(layers.Flatten())),
+        ((3, 4, 2), layers.TimeDistributed(layers.BatchNormalization())),
+        ((3, 4, 4, 2), layers.TimeDistributed(layers.GlobalAveragePooling2D())),
+        (
+            (3, 8, 8, 2),
+            lambda x: layers.TimeDistributed(
+                small_network(layers.MaxPooling2D(), layers.Flatten(), layers.Dense(5))
+            )(x),
+        ),
+        (
+            (3, 8, 8, 2),
+            lambda x: layers.TimeDistributed(
+                small_network(layers.ReLU(), layers.GlobalAveragePooling2D(), layers.Dense(5))
+            )(x),
+        ),
+    ],
+    "both ways": [
+        (SEQUENCE, lambda x: layers.Bidirectional(layers.LSTM(4, return_sequences=True))(x)),
+        (SEQUENCE, lambda x: layers.Bidirectional(layers.LSTM(4), merge_mode="sum")(x)),
+    ],
+    "unrolled": [
+        ((4, 5), lambda x: layers.LSTM(3, unroll=True)(x)),
+        ((7, 3), lambda x: layers.SimpleRNN(4, unroll=True, go_backwards=True)(x)),
+        ((4, 5), lambda x: layers.GRU(3, unroll=True, return_sequences=True)(x)),
+    ],
+    "products": [
+        (SEQUENCE, lambda x: ops.matmul(x, ops.transpose(layers.Dense(8)(x), (0, 2, 1)))),
+        (SEQUENCE, lambda x: ops.matmul(x, np.arange(24, dtype="float32").reshape(8, 3))),
+        (SEQUENCE, lambda x: layers.Dot(axes=(2, 2))([x, layers.Dense(8)(x)])),
+        (SEQUENCE, layers.EinsumDense("abc,cd->abd", output_shape=(6, 5), bias_axes="d")),
+        (SEQUENCE, layers.EinsumDense("abc,cde->abde", output_shape=(6, 2, 4), bias_axes="de")),
+        ((6, 2, 4), layers.EinsumDense("abcd,cde->abe", output_shape=(6, 5), activation="relu")),
+    ],
+    "attention": [
+        (SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4)(x, x)),
+        (SEQUENCE, lambda x: layers.MultiHeadAttention(1, 4)(x, x)),
+        (SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4, value_dim=3, use_bias=False)(x, x)),
+        (SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)),
+        (SEQUENCE, lambda x: layers.Attention(use_scale=True)([x, layers.Dense(8)(x)])),
+        (SEQUENCE, lambda x: layers.AdditiveAttention()([x, layers.Dense(8)(x)])),
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def _any_values(monkeypatch):
+    """Sizes are compared here; random weights make some functions no 8 bits can hold."""
+    monkeypatch.setattr("kerasnas.export.conversion.check_file", lambda *args: None)
+
+
+def fill(model: keras.Model, rng: np.random.Generator) -> None:
+    """Weights of zeros or ones would be folded away."""
+    for layer in model.layers:
+        layer.set_weights(
+            [rng.uniform(0.2, 1, w.shape) if w.ndim else w for w in layer.get_weights()]
+        )
+
+
+def compare(model: keras.Model, dtype: str, rng: np.random.Generator) -> None:
+    fill(model, rng)
+    names = [tensor.name for tensor in model.inputs]
+    data = [
+        rng.random((8, *tensor.shape[1:]), dtype=np.float32)
+        if "float" in tensor.dtype
+        else rng.integers(0, 5, (8, *tensor.shape[1:])).astype(tensor.dtype)
+        for tensor in model.inputs
+    ]
+    file = kn.export.to_tflite(model, dtype, dict(zip(names, data, strict=True)))
+    found = [operator.kind for operator in lower(keras_graph(model), dtype).operators]
+    assert found == [operator.kind for operator in read_tflite(file)[0].operators]
+    profile, real = kn.profile(model, dtype), kn.hardware.profile_tflite(file)
+    assert profile.macs == real.macs
+    assert profile.work == real.work
+    assert profile.arena_head == real.arena_head
+    assert profile.ram_bytes == pytest.approx(real.ram_bytes, rel=0.02)
+    assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=0.05, abs=100)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_costs_what_its_file_costs(family, dtype, rng):
+    keras.utils.set_random_seed(0)
+    inputs = [keras.Input(shape) for shape, _ in FAMILIES[family]]
+    outputs = [make(x) for x, (_, make) in zip(inputs, FAMILIES[family], strict=True)]
+    compare(keras.Model(inputs, outputs), dtype, rng)
+
+
+INTEGERS = {
+    "rescaled": ("uint8", IMAGE, lambda x: layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(x))),
+    "moved": (
+        "uint8",
+        IMAGE,
+        lambda x: layers.Conv2D(4, 3, padding="same")(layers.Rescaling(1 / 127.5, -1)(x)),
+    ),
+    "normalized": (
+        "uint8",
+        IMAGE,
+        lambda x: layers.Conv2D(4, 3)(layers.Normalization(mean=EACH, variance=EACH)(x)),
+    ),
+    "augmented": ("uint8", IMAGE, lambda x: layers.Conv2D(4, 3)(layers.RandomFlip()(x))),
+    "dense": ("int32", VECTOR, layers.Dense(3)),
+    "indices": (
+        "int32",
+        (5,),
+        lambda x: layers.Dense(3)(layers.Flatten()(layers.Embedding(9, 4)(x))),
+    ),
+    "float indices": ("float32", (5,), lambda x: layers.Embedding(9, 4)(x)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("kind", INTEGERS)
+def test_integers_cost_what_their_file_costs(kind, dtype, rng):
+    given, shape, make = INTEGERS[kind]
+    x = keras.Input(shape, dtype=given)
+    compare(keras.Model(x, make(x)), dtype, rng)
+
+
+# Of these the converter makes no file, or a loop of subgraphs; a profile names the layer.
+WITHOUT_COSTS = {
+    *("AveragePooling3D", "MaxPooling3D", "UpSampling3D"),
+    *("CategoryEncoding", "Discretization"),
+    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRUCell", "LSTMCell", "RNN", "SimpleRNNCell"),
+    "StackedRNNCells",
+    "Sparsemax",
+}
+
+
+def test_what_the_bridge_takes_has_a_cost():
+    assert {*LAYERS, *OPERATIONS} - set(RULES) == WITHOUT_COSTS
