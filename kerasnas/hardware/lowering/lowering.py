@@ -33,7 +33,6 @@ _FLOAT_ONLY = {
     "CONV_3D_TRANSPOSE",
     "CEIL",
     "COS",
-    "ELU",
     "FLOOR",
     "NEG",
     "POW",
@@ -125,6 +124,7 @@ class Lowering:
         self._conversions: dict[tuple[int, str], int] = {}
         self._states: list[int] = []
         self._intermediates = 0
+        self._entries: dict[int, int] = {}
         self._maker: dict[int, _Step] = {}
         # How many operators, and outputs of the network, read a tensor.
         self._readers: dict[int, int] = {}
@@ -254,6 +254,26 @@ class Lowering:
         self._widths[tensor] = 4
         self._unscaled.add(tensor)
         return tensor
+
+    def enters_as(self, tensor: int, integers: bool) -> bool:
+        """Whether an int8 file has an input in the form that a cast of it would give.
+
+        Pixels of uint8 that are read as floats only have a scale, and floats that are read as
+        integers only are integers.
+        """
+        place = self._entries.get(tensor)
+        if self.dtype != "int8" or place is None or place in self._graph.outputs:
+            return False
+        kind = () if integers else ("uint8",)
+        readers = [node for node in self._graph.nodes if place in node.inputs]
+        alike = all(node.kind == "Cast" and bool(node.config) == integers for node in readers)
+        if not alike or self._graph.nodes[place].config != kind:
+            return False
+        if integers:
+            self.indices(tensor)
+        else:
+            self._unscaled.discard(tensor)
+        return True
 
     def intermediates(self, number: int) -> None:
         """Declare tensors that only carry the scales of what a kernel computes inside."""
@@ -535,6 +555,7 @@ class Lowering:
     def _input(self, node: Node) -> int:
         """An input of the network, whose config names its dtype where that is no float."""
         tensor = self._tensor(node.shape, self._width)
+        self._entries[tensor] = self._index
         if node.config:
             self._widths[tensor] = _WIDTHS[str(node.config[0])]
             self._unscaled.add(tensor)

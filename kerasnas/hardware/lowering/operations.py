@@ -32,6 +32,8 @@ _REDUCTIONS = {
 
 @lowers("Cast")
 def _cast(to: Lowering, node: Node, reads: list[int]) -> int:
+    if to.enters_as(reads[0], integers=bool(node.config)):
+        return reads[0]
     if node.config:  # to integers
         return to.indices(to.operator("CAST", [to.in_floats(reads[0])], node.shape))
     return to.operator("CAST", reads, node.shape)
