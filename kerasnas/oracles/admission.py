@@ -10,6 +10,7 @@ import keras_tuner
 
 from kerasnas.oracles import genome
 from kerasnas.oracles.genome import Values
+from kerasnas.utils.files import CannotWriteError
 
 # Verdicts are remembered so that a setting proposed again is not measured again.
 _REMEMBERED = 50_000
@@ -148,6 +149,9 @@ class Admission:
             return [name]
         try:
             return [name, _hash(f"architecture {self.key(values)}")]
+        except CannotWriteError:
+            # A tuner journals what it builds. The disk is no fault of the values.
+            raise
         except Exception:
             # The trial that these values become fails for the same cause, and says it.
             return [name]
@@ -178,7 +182,7 @@ class Admission:
             return {}
         try:
             return self.gate(values)
-        except keras_tuner.errors.FatalError:
+        except (keras_tuner.errors.FatalError, CannotWriteError):
             # What would fail every trial ends the search at once.
             raise
         except Exception:

@@ -63,7 +63,9 @@ def fail_once(monkeypatch, name, code, after):
     ("name", "code", "after"),
     [
         ("journal.jsonl", errno.ENOSPC, 1),
-        ("journal.jsonl", errno.EIO, 6),
+        # While the first proposal is built, and at the second trial.
+        ("journal.jsonl", errno.EROFS, 3),
+        ("journal.jsonl", errno.EIO, 12),
         ("oracle.json", errno.EDQUOT, 1),
         ("trial.json", errno.EROFS, 3),
         ("run.json", errno.EIO, 2),
