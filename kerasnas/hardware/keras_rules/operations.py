@@ -43,7 +43,7 @@ _FUNCTIONS = {
     **{"Absolute": "abs", "Abs": "abs", "Ceil": "ceil", "Cos": "cos", "Exp": "exponential"},
     **{"Expm1": "expm1", "Floor": "floor", "Log": "log", "Log1p": "log1p", "Negative": "negative"},
     **{"Reciprocal": "reciprocal", "Round": "round", "Rsqrt": "rsqrt", "Sign": "sign"},
-    **{"Sin": "sin", "Sqrt": "sqrt", "Square": "square", "Gelu": "gelu", "LogicalNot": "not"},
+    **{"Sin": "sin", "Sqrt": "sqrt", "Square": "times_itself", "Gelu": "gelu", "LogicalNot": "not"},
     **{"HardSigmoid": "hard_sigmoid", "HardSilu": "hard_silu", "LogSigmoid": "log_sigmoid"},
     **{"Selu": "selu", "SparsePlus": "sparse_plus", "SparseSigmoid": "sparse_sigmoid"},
     **{"HardTanh": "hard_tanh", "TanhShrink": "tanh_shrink"},
