@@ -31,7 +31,7 @@ def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-    _order_inputs(model)
+    _arrange(model)
     given: Counter[str] = Counter()
     # The graphs of a loop stem from the layer that runs it.
     running: dict[int, str] = {}
@@ -49,8 +49,7 @@ def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
             found = (_layer(names[index], layers) for index in (*outputs, *reversed(inputs)))
             layer = next((one for one in found if one), layer)
             written |= dict.fromkeys(outputs, layer)
-            inner = getattr(operator, "intermediates", None)
-            for index in [*inputs, *([] if inner is None else inner)]:
+            for index in [*inputs, *_numbers(operator.intermediates)]:
                 constants.setdefault(index, layer)
             for called in ("condSubgraphIndex", "bodySubgraphIndex"):
                 if hasattr(operator.builtinOptions, called):
@@ -68,20 +67,31 @@ def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
     return _packed(model)
 
 
-def _order_inputs(model: Any) -> None:
-    """Gives the inputs the order of the model among the tensors: the arena is placed by it."""
-    graph = model.subgraphs[0]
+def _arrange(model: Any) -> None:
+    """Leaves tensors that nothing uses out, and gives the inputs the order of the model.
+
+    The arena is placed by the order of tensors; those that nothing uses would be placed, too.
+    """
+    graph, signatures = model.subgraphs[0], model.signatureDefs or []
+    lists = [(owner, end) for owner in (graph, *graph.operators) for end in ("inputs", "outputs")]
+    lists += [(operator, "intermediates") for operator in graph.operators]
+    used = {int(i) for owner, end in lists for i in _numbers(getattr(owner, end))}
     inputs = [int(index) for index in graph.inputs]
-    moved = dict(zip(inputs, sorted(inputs), strict=True))
-    tensors = list(graph.tensors)
-    for old, new in moved.items():
-        graph.tensors[new] = tensors[old]
-    for owner in (graph, *graph.operators):
-        for ends in ("inputs", "outputs"):
-            setattr(owner, ends, [moved.get(int(i), int(i)) for i in getattr(owner, ends)])
-    for signature in model.signatureDefs or []:
-        for end in (*signature.inputs, *signature.outputs):
-            end.tensorIndex = moved.get(end.tensorIndex, end.tensorIndex)
+    # The places of the inputs are given to them in their order.
+    given = dict(zip(sorted(inputs), inputs, strict=True))
+    order = [given.get(index, index) for index in sorted(used - {-1})]
+    moved = {old: new for new, old in enumerate(order)} | {-1: -1}
+    graph.tensors = [graph.tensors[index] for index in order]
+    for owner, end in lists:
+        if getattr(owner, end) is not None:
+            setattr(owner, end, [moved[int(i)] for i in getattr(owner, end)])
+    for signature in signatures:
+        for tensor in (*signature.inputs, *signature.outputs):
+            tensor.tensorIndex = moved[tensor.tensorIndex]
+
+
+def _numbers(values: Any) -> list[int]:
+    return [] if values is None else list(values)
 
 
 def _layer(name: str, layers: dict[str, str]) -> str | None:

@@ -288,8 +288,8 @@ def sine(x):
 
 
 UNKNOWN = [
-    (layers.ReLU(2.0, negative_slope=0.1), "largest value"),
-    (layers.ReLU(threshold=0.5), "threshold"),
+    (layers.ReLU(2.0, threshold=0.5), "largest value"),
+    (layers.ReLU(negative_slope=0.1, threshold=0.5), "threshold"),
     (layers.Softmax(axis=[1, 2]), "axes"),
     (layers.UpSampling2D(2, interpolation="bicubic"), "bicubic"),
     (layers.BatchNormalization(axis=1), "axis=1"),

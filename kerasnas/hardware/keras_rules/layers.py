@@ -180,9 +180,7 @@ def _number(value: Any) -> float | tuple[float, ...]:
 @cost_rule("Normalization")
 def _normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
-    dtype = str(call.inputs[0].dtype)
-    # An int8 file reads pixels of uint8 as floats.
-    config = (repr(layer.axis), layer.invert, "int" in dtype and dtype != "uint8")
+    config = (repr(layer.axis), layer.invert)
     inputs = as_floats(graph, call, inputs)
     return graph.add("Normalization", layer.name, inputs, shape, weights_of(layer), config)
 

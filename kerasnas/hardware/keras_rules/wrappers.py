@@ -64,7 +64,9 @@ def _batched(graph: Graph, wrapper: Any, call: Call, inputs: list[int], shape: S
         index = _run(graph, one, reads, tuple(one.outputs[0].shape[1:]))
         for i in range(known, len(graph.nodes)):
             node = graph.nodes[i]
-            graph.nodes[i] = dataclasses.replace(node, shape=(steps, *node.shape))
+            config = ("steps",) if node.kind.startswith("Global") else node.config
+            many = (steps, *node.shape)
+            graph.nodes[i] = dataclasses.replace(node, shape=many, config=config)
         place[id(one.outputs[0])] = index
     # Where they are made vectors, a reshape makes them a sequence as well.
     if any(type(one.operation).__name__ == "Flatten" for one in calls):

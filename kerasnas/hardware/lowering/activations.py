@@ -66,7 +66,7 @@ _FUNCTIONS = {
     "sign": "SIGN x",
     "sin": "SIN x",
     "sqrt": "SQRT x",
-    "square": "SQUARE x",
+    # The exporter has no 8 bits for an operator of its own.
     "times_itself": "MUL x x",
 }
 # Operators that change places with a reshape before them, or are fused into what is before them.

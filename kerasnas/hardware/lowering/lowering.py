@@ -42,6 +42,8 @@ _FLOAT_ONLY = {
     "SQUARE",
 }
 _FLOAT_READING = {*_FLOAT_ONLY, "NOT_EQUAL"}
+# Kernels that the exporter leaves in floating point only where that is what they read.
+_EITHER = {"ELU"}
 # Kernels that read what they are given.
 _ANY_FORM = {"CAST"}
 # Kernels whose inputs must have the scale of their output, and those that always write another.
@@ -124,7 +126,6 @@ class Lowering:
         self._conversions: dict[tuple[int, str], int] = {}
         self._states: list[int] = []
         self._intermediates = 0
-        self._entries: dict[int, int] = {}
         self._maker: dict[int, _Step] = {}
         # How many operators, and outputs of the network, read a tensor.
         self._readers: dict[int, int] = {}
@@ -144,7 +145,7 @@ class Lowering:
                 continue
             self._index = index
             if node.kind == "InputLayer":
-                value[index] = self._input(node)
+                value[index] = self._input(index)
                 inputs.append(value[index])
             else:
                 reads = [value[same[i]] for i in node.inputs]
@@ -186,11 +187,12 @@ class Lowering:
             The tensor that it writes.
         """
         if self.dtype == "int8" and kind not in _ANY_FORM:
-            convert = self._float if kind in _FLOAT_READING else self._integer
-            reads = [convert(x) for x in reads]
+            floats = kind in _FLOAT_READING or (kind in _EITHER and self._widths[reads[0]] == 4)
+            reads = [self._float(x) if floats else self._integer(x) for x in reads]
             if kind in _ONE_SCALE:
                 reads = [self._requantized(x) for x in reads]
-        width = 1 if kind in _LOGICAL else 4 if kind in {*_FLOAT_ONLY, "CAST"} else self._width
+        floats = kind in {*_FLOAT_ONLY, "CAST"} or (kind in _EITHER and self._widths[reads[0]] == 4)
+        width = 1 if kind in _LOGICAL else 4 if floats else self._width
         out = self._append(kind, list(reads), shape, tuple(constants), width)
         self._maker[out].transposed, self._maker[out].macs = transposed, macs
         moved = kind in _INTEGER_PASSING and set(reads) <= self._unscaled
@@ -249,31 +251,20 @@ class Lowering:
         """A tensor in floating point, which an int8 file computes where it is not."""
         return self._float(tensor) if self.dtype == "int8" else tensor
 
+    def holds_integers(self, tensor: int) -> bool:
+        """Whether a tensor holds integers without a scale."""
+        return tensor in self._unscaled
+
+    def is_cast(self, tensor: int) -> bool:
+        """Whether a tensor has just been cast from integers."""
+        maker = self._maker.get(tensor)
+        return maker is not None and maker.kind == "CAST"
+
     def indices(self, tensor: int) -> int:
         """Declare that a tensor holds integers of 32 bits."""
         self._widths[tensor] = 4
         self._unscaled.add(tensor)
         return tensor
-
-    def enters_as(self, tensor: int, integers: bool) -> bool:
-        """Whether an int8 file has an input in the form that a cast of it would give.
-
-        Pixels of uint8 that are read as floats only have a scale, and floats that are read as
-        integers only are integers.
-        """
-        place = self._entries.get(tensor)
-        if self.dtype != "int8" or place is None or place in self._graph.outputs:
-            return False
-        kind = () if integers else ("uint8",)
-        readers = [node for node in self._graph.nodes if place in node.inputs]
-        alike = all(node.kind == "Cast" and bool(node.config) == integers for node in readers)
-        if not alike or self._graph.nodes[place].config != kind:
-            return False
-        if integers:
-            self.indices(tensor)
-        else:
-            self._unscaled.discard(tensor)
-        return True
 
     def intermediates(self, number: int) -> None:
         """Declare tensors that only carry the scales of what a kernel computes inside."""
@@ -552,14 +543,36 @@ class Lowering:
         self._readers[out] = 1
         return out
 
-    def _input(self, node: Node) -> int:
+    def _input(self, index: int) -> int:
         """An input of the network, whose config names its dtype where that is no float."""
+        node = self._graph.nodes[index]
         tensor = self._tensor(node.shape, self._width)
-        self._entries[tensor] = self._index
+        if self.dtype == "int8":
+            # The exporter reads pixels as floats, and indices in floats as integers.
+            if node.config == ("uint8",) and self._all_cast(index, ()):
+                return tensor
+            if not node.config and self._all_cast(index, ("int32",)):
+                return self.indices(tensor)
         if node.config:
             self._widths[tensor] = _WIDTHS[str(node.config[0])]
             self._unscaled.add(tensor)
         return tensor
+
+    def _all_cast(self, index: int, target: tuple[object, ...]) -> bool:
+        """Whether all that reads an input casts it, for another layer than a Dense."""
+
+        def readers(of: int) -> list[int]:
+            return [i for i, node in enumerate(self._graph.nodes) if of in node.inputs]
+
+        def casts(i: int) -> bool:
+            node = self._graph.nodes[i]
+            if node.kind in ("Flatten", "Reshape"):
+                return all(casts(reader) for reader in readers(i))
+            kinds = [self._graph.nodes[reader].kind for reader in readers(i)]
+            return node.kind == "Cast" and node.config == target and "Dense" not in kinds
+
+        found = readers(index)
+        return bool(found) and all(casts(i) for i in found)
 
     def _tensor(self, shape: Shape, width: int) -> int:
         self._shapes.append(shape)

@@ -32,10 +32,12 @@ _REDUCTIONS = {
 
 @lowers("Cast")
 def _cast(to: Lowering, node: Node, reads: list[int]) -> int:
-    if to.enters_as(reads[0], integers=bool(node.config)):
-        return reads[0]
     if node.config:  # to integers
+        if to.holds_integers(reads[0]):
+            return reads[0]
         return to.indices(to.operator("CAST", [to.in_floats(reads[0])], node.shape))
+    if to.dtype == "int8" and not to.holds_integers(reads[0]):
+        return reads[0]  # pixels, which an int8 file reads as floats
     return to.operator("CAST", reads, node.shape)
 
 

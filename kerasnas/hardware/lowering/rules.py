@@ -145,7 +145,8 @@ def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 @lowers("Normalization")
 def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    last, (axis, _, integers) = len(node.shape), node.config
+    last, axis = len(node.shape), node.config[0]
+    integers = to.is_cast(reads[0])
     if last and to.dtype == "int8" and not integers and axis in ("(-1,)", f"({last},)", "()"):
         channels = node.shape[-1]
         rest = node.shape[:-1] if last == 3 else (1, math.prod(node.shape[:-1]))
@@ -289,7 +290,8 @@ def _pooling(kind: str) -> None:
 
     @lowers(f"Global{kind}Pooling1D", f"Global{kind}Pooling2D", f"Global{kind}Pooling3D")
     def reduce(to: Lowering, node: Node, reads: list[int]) -> int:
-        axes = integers(*range(1, len(to.shape(reads[0]))))
+        rank = len(to.shape(reads[0])) - (node.config == ("steps",))
+        axes = integers(*range(1, rank))
         return to.operator(reduction, reads, node.shape, [axes])
 
 
