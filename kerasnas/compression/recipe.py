@@ -67,6 +67,7 @@ def compress(
         ValueError: If an argument is not as described or a step cannot do the model: before any
             work.
         ToleranceError: If the file is worse than `tolerance` allows or breaks the budget.
+        WrongFileError: If a file computes something else than the network that it was made from.
 
     Example:
 

@@ -40,7 +40,9 @@ def to_tflite(
     """Converts a model to TensorFlow Lite.
 
     The model is converted for batches of one, which gives the leanest graph, in a child process:
-    the converter can crash or hang, and what it prints does not reach the terminal.
+    the converter can crash or hang, and what it prints does not reach the terminal. The file is
+    then run by LiteRT on 32 samples, and compared with the model: a difference beyond what the
+    bits explain is a warning, and so are operators that stay in floating point.
 
     Args:
         model: Keras 3 model (any backend; it passes the bridge), or a tf_keras model, such as one
@@ -51,9 +53,10 @@ def to_tflite(
             (weights of dense and convolution layers in 4 bits, activations float: for phones;
             needs `pip install 'kerasnas[int4]'`).
         representative_data: Array, or list of arrays for several inputs, of typical inputs with
-            shape (samples, ...); a dict by name; or batches of them, as a `tf.data.Dataset`.
-            Needed for int8 and int16x8, from which the ranges of activations are measured, unless
-            `model` was trained quantization-aware. At most 512 samples, evenly spaced, are used.
+            shape (samples, ...); a dict by name; what `model` itself takes; or batches of them, as
+            a `tf.data.Dataset`. Needed for int8 and int16x8, from which the ranges of activations
+            are measured, unless `model` was trained quantization-aware. At most 512 samples, evenly
+            spaced, are used. The file is compared with the model on them, or on random inputs.
         timeout: Seconds after which the conversion is given up.
         inputs: What inputs and outputs are: `"int8"` with int8, `"int16"` with int16x8, or
             `"float32"`, for which the file rounds and unrounds them itself. None is the integer
@@ -61,13 +64,15 @@ def to_tflite(
 
     Returns:
         Bytes of the `.tflite` file. Inputs and outputs are in the order of `model.inputs` and
-        `model.outputs`.
+        `model.outputs`. In int8 and int16x8, pixels of uint8 that are rescaled are inputs of these
+        bits, too, and indices in floats that only an Embedding reads are of int32.
 
     Raises:
         ValueError: If an argument is not as described, or a layer cannot be converted to these
             bits: it is named, with what to use instead.
         ImportError: If `"int4"` is asked for and ai-edge-quantizer is not installed.
         RuntimeError: If the converter crashes or fails.
+        WrongFileError: If the file does not run, or computes next to another function.
         TimeoutError: If it takes longer than `timeout`.
 
     Example:

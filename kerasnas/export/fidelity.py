@@ -1,5 +1,6 @@
 """Whether a file computes what its model computes: each one made here is run and compared."""
 
+import textwrap
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,15 @@ from kerasnas.utils.arrays import packed
 _COMPARED = 32
 _RUNNER = Child(Path(__file__).with_name("runner.py"))
 # How far an output may be from the model's, as a share of its spread over the samples: beyond the
-# first a warning, beyond the second an error.
+# first a warning, beyond the second an error. The third is what the bits of weights alone explain,
+# as a share of the largest value.
 _LIMITS = {
-    "float32": (0.005, 0.05),
-    "float16": (0.05, 0.3),
-    "dynamic": (0.3, 0.7),
-    "int16x8": (0.1, 0.5),
-    "int8": (0.3, 0.7),
-    "int4": (0.5, 0.9),
+    "float32": (0.005, 0.05, 0.001),
+    "float16": (0.05, 0.3, 0.004),
+    "dynamic": (0.3, 0.7, 0.016),
+    "int16x8": (0.2, 0.6, 0.016),
+    "int8": (0.3, 0.7, 0.016),
+    "int4": (0.5, 0.9, 0.1),
 }
 # Below it nothing is said of branches that share a scale.
 _NOTICED = 0.1
@@ -33,8 +35,9 @@ _NOTICED = 0.1
 _STEPS = 4.0
 # Of outputs that have the same scale whatever their values: tanh, sigmoid and softmax.
 _FIXED_STEP = 2.0**-7
-# Of the largest value of a float output: what the kernels of two libraries may differ by.
-_KERNELS = 1e-3
+# An output that hardly varies over the samples, or not at all, tells less: so many times of what is
+# explained are.
+_HARDLY = 6.0
 
 
 class WrongFileError(RuntimeError):
@@ -72,29 +75,39 @@ def check_file(
         WrongFileError: If LiteRT cannot run it, or an output has next to nothing to do with the
             model's.
     """
-    if samples is None:
-        samples = _random(rebuilt)
-    picked = np.unique(np.linspace(0, len(samples[0]) - 1, _COMPARED).astype(int))
-    samples = [array[picked] for array in samples]
     named = f"The {quantization} file of '{model.name}'"
+    chosen = _random(rebuilt) if samples is None else samples
+    picked = np.unique(np.linspace(0, len(chosen[0]) - 1, _COMPARED).astype(int))
+    chosen = [array[picked] for array in chosen]
     try:
-        found = run_file(data, samples, "litert", timeout, _RUNNER)
+        wanted = _outputs(model, chosen)
+    except Exception as error:
+        if samples is not None:
+            raise
+        warnings.warn(
+            f"{named} was not compared with the model, which does not take random inputs: pass "
+            f"`representative_data`. {textwrap.shorten(str(error), 200)}",
+            stacklevel=3,
+        )
+        return
+    try:
+        found = run_file(data, chosen, "litert", timeout, _RUNNER)
     except (ValueError, RuntimeError) as error:
         layer = refused_by(str(error), data, rebuilt)
         raise WrongFileError(
             f"{named} does not run" + f", because of {layer}" * bool(layer) + f". {error}", data
         ) from error
-    wanted = _outputs(model, samples)
     steps = output_steps(data)
-    off = [difference(*ends) for ends in zip(wanted, found, steps, strict=True)]
-    warned, refused = _LIMITS[quantization]
+    warned, refused, explained = _LIMITS[quantization]
+    off = [difference(*ends, explained) for ends in zip(wanted, found, steps, strict=True)]
     several = len(off) > 1
     told = [
-        f"{share:.0%}" + f" in output {place}" * several
+        (f"{share:.0%}" if np.isfinite(share) else "NaN or infinity")
+        + f" in output {place}" * several
         for place, share in enumerate(off)
         if not share <= warned
     ]
-    branches = crushed(rebuilt, samples) if any(steps) and max(off) > _NOTICED else []
+    branches = crushed(rebuilt, chosen) if any(steps) and max(off) > _NOTICED else []
     if not told and not branches:
         return
     message = f"{named} differs from the model"
@@ -103,7 +116,7 @@ def check_file(
     if branches:
         message += ". 8 bits lose what is small beside the rest: " + "; ".join(branches)
     if not max(off) <= refused:
-        large = blown_up(rebuilt, samples) if any(steps) else []
+        large = blown_up(rebuilt, chosen) if any(steps) else []
         if large:
             message += f". In the range of these layers all else is lost: {', '.join(large)}"
         raise WrongFileError(
@@ -131,13 +144,14 @@ _WAYS_OUT = {
 }
 
 
-def difference(want: np.ndarray, have: np.ndarray, step: float) -> float:
+def difference(want: np.ndarray, have: np.ndarray, step: float, explained: float) -> float:
     """How far an output of a file is from the model's, as a share of its spread over samples.
 
     Args:
         want: The model's output, of shape (samples, ...).
         have: The file's.
         step: Of its quantization; 0 for one in floating point.
+        explained: What its bits explain, as a share of the largest value.
 
     Returns:
         0 if they agree; about 1 for a file that gives a constant, and 1.4 for one that gives what
@@ -157,11 +171,13 @@ def difference(want: np.ndarray, have: np.ndarray, step: float) -> float:
     rows = np.where(finite, want, np.nan).reshape(-1, want.shape[-1] if want.ndim > 1 else 1)
     spread = np.nanmean(np.nanvar(rows[:, np.isfinite(rows).any(axis=0)], axis=0))
     values = want[finite]
-    floor = _KERNELS * np.abs(values).max()
+    floor = explained * np.abs(values).max()
     if step:
         # A step that is far too coarse for the values explains nothing.
         fine = 2 * (max(values.max(), 0) - min(values.min(), 0)) / 255
-        floor = _STEPS * min(step, max(fine, _FIXED_STEP))
+        floor = max(floor, _STEPS * min(step, max(fine, _FIXED_STEP)))
+    if spread < floor**2:
+        floor *= _HARDLY
     return float(np.sqrt(error / max(spread + floor**2, np.finfo("float64").tiny)))
 
 

@@ -6,13 +6,15 @@ from typing import Any
 # The converter (TensorFlow 2.21) has no 8 bits for it; LiteRT and TensorFlow Lite Micro look it up
 # in a table of 256 values.
 _LEFT = ("ELU",)
+# Fields of a subgraph, and of an entry of a signature, in schema.fbs of TensorFlow Lite.
+_TENSORS, _OPERATORS, _TENSOR_INDEX = 4, 10, 6
 
 
 def close_islands(changed: bytearray) -> None:
     """Has such operators read and write integers, without the conversions around them.
 
     Args:
-        changed: Bytes of a file, changed in place. What is left out stays in it, unused.
+        changed: Bytes of a file, changed in place. What is left out stays in it, out of all lists.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -23,6 +25,9 @@ def close_islands(changed: bytearray) -> None:
     kinds = [names[model.OperatorCodes(op.OpcodeIndex()).BuiltinCode()] for op in operators]
     reads = [op.InputsAsNumpy() for op in operators]
     writes = [op.OutputsAsNumpy() for op in operators]
+
+    def touched(place: int) -> list[int]:
+        return [int(index) for index in (*reads[place], *writes[place])]
 
     def eight_bits(index: int) -> bool:
         return graph.Tensors(index).Type() == schema.TensorType.INT8
@@ -45,16 +50,43 @@ def close_islands(changed: bytearray) -> None:
         dropped |= {after[0]} if others else {before[0], after[0]}
         reads[place][0], writes[place][0] = reads[before[0]][0], writes[after[0]][0]
     if dropped:
-        _leave_out(changed, graph, dropped)
+        used = {index for n in range(len(operators)) if n not in dropped for index in touched(n)}
+        unused = {index for n in dropped for index in touched(n)} - used
+        _leave_out(changed, graph, _OPERATORS, dropped)
+        _leave_out(changed, graph, _TENSORS, unused)
+        _renumber(model, unused)
 
 
-def _leave_out(changed: bytearray, graph: Any, dropped: set[int]) -> None:
-    """Shortens the list of operators, each entry of which is the distance to its table."""
-    start = graph._tab.Vector(graph._tab.Offset(10))
-    count = graph.OperatorsLength()
+def _leave_out(changed: bytearray, graph: Any, field: int, dropped: set[int]) -> None:
+    """Shortens a list, each entry of which is the distance to its table."""
+    start = graph._tab.Vector(graph._tab.Offset(field))
+    count = struct.unpack_from("<I", changed, start - 4)[0]
     places = [start + 4 * number for number in range(count)]
     tables = [place + struct.unpack_from("<I", changed, place)[0] for place in places]
     kept = [table for number, table in enumerate(tables) if number not in dropped]
     for place, table in zip(places, kept, strict=False):
         struct.pack_into("<I", changed, place, table - place)
     struct.pack_into("<I", changed, start - 4, len(kept))
+
+
+def _renumber(model: Any, dropped: set[int]) -> None:
+    """Has all that refers to tensors know their new places."""
+    graph = model.Subgraphs(0)
+
+    def moved(index: int) -> int:
+        return index - sum(other < index for other in dropped)
+
+    lists = [graph.InputsAsNumpy(), graph.OutputsAsNumpy()]
+    for position in range(graph.OperatorsLength()):
+        operator = graph.Operators(position)
+        lists += [operator.InputsAsNumpy(), operator.OutputsAsNumpy()]
+    for indices in lists:
+        indices[:] = [moved(int(index)) for index in indices]
+    signature = model.SignatureDefs(0)
+    ends = [signature.Inputs(i) for i in range(signature.InputsLength())]
+    ends += [signature.Outputs(i) for i in range(signature.OutputsLength())]
+    for end in ends:
+        place = end._tab.Offset(_TENSOR_INDEX)
+        if place:  # A 0 is left out.
+            index = moved(end.TensorIndex())
+            struct.pack_into("<I", end._tab.Bytes, end._tab.Pos + place, index)

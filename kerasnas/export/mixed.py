@@ -66,6 +66,7 @@ def to_mixed_tflite(
 
     Raises:
         ValueError: If an argument is not as described, or a layer has no int8 form.
+        WrongFileError: If the file does not run, or computes next to another function.
     """
     if isinstance(float_layers, bool) or (isinstance(float_layers, int) and float_layers < 0):
         raise ValueError(

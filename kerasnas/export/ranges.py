@@ -59,7 +59,8 @@ def blown_up(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
 
 
 def _nodes(model: Any) -> list[Any]:
-    return [node for layer in model.layers for node in layer.inbound_nodes]
+    # Private, as of tf_keras 2.21: a layer may have been called in other models, too.
+    return [node for nodes in model._nodes_by_depth.values() for node in nodes]
 
 
 def _kind(layer: Any) -> str:

@@ -136,6 +136,7 @@ class Oracle(RankedOracle):
         self._runs: dict[str, int] = collections.defaultdict(int)
         self._starts: dict[str, int] = {}
         self._uncleared: set[str] = set()
+        self._builds: dict[str, int] = {}
         self._enqueued: list[Values] = []
         self._enqueued_done = 0
         self._enqueued_saved = 0

@@ -30,12 +30,16 @@ _TYPES: dict[str, Any] = {
     "metrics": (dict, _NONE),
     "message": (str, _NONE),
     "runs": int,
+    "starts": int,
+    "key": str,
     "at": int,
 }
 _NEEDED = {
     "header": {"seed", "oracle", "objective", "settings", "identity"},
     "space": {"hyperparameters"},
     "enqueued": {"values"},
+    "building": {"key"},
+    "built": {"key"},
     "created": {"values"},
     "reported": {"lineage"},
     "retried": {"values", "status"},

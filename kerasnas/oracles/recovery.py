@@ -29,6 +29,7 @@ class Recovered:
             that ended, `score`, `metrics`, `best_step`, `message`.
         ended: Ids in the order of their ends.
         enqueued: Settings that the user queued.
+        builds: How often the process ended while a proposal was built to be judged, by its name.
         state: The oracle's state as of the last trial that was created, or None.
         journaled: Whether the journal has the header, and how many of the space and of the queue
             it has from the first on.
@@ -41,6 +42,7 @@ class Recovered:
     trials: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended: list[Any] = field(default_factory=list)
     enqueued: list[Any] = field(default_factory=list)
+    builds: dict[str, int] = field(default_factory=dict)
     state: dict[str, Any] | None = None
     journaled: tuple[bool, int, int] = (False, 0, 0)
     unjournaled: list[str] = field(default_factory=list)
@@ -140,6 +142,9 @@ def _apply_event(found: Recovered, event: dict[str, Any]) -> None:
         _put(found.space, event["hyperparameters"], at)
     elif kind == "enqueued":
         _put(found.enqueued, [event["values"]], at)
+    elif kind in ("building", "built"):
+        key, change = event["key"], 1 if kind == "building" else -1
+        found.builds[key] = max(found.builds.get(key, 0) + change, 0)
     elif kind in events.OF_TRIALS:
         trial_id = event.pop("trial")
         if "state" in event:

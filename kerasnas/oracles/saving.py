@@ -7,7 +7,7 @@ Every event is one line of `journal.jsonl`, which is the truth; `oracle.json` an
 import json
 import os
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import recovery
+from kerasnas.oracles.admission import key_of
 from kerasnas.oracles.journal import Journal
 from kerasnas.utils import sealed
 from kerasnas.utils.files import write_atomic, writing
@@ -42,6 +43,8 @@ class SavedOracle(keras_tuner.Oracle):
     # Starts that count against each trial, and the trials that this process has started.
     _starts: dict[str, int]
     _uncleared: set[str]
+    # How often the process ended while a proposal was built to be judged, by its name.
+    _builds: dict[str, int]
     _waiting: list[str]
     # How much of the space and of the queue is in the journal, and of the trials in oracle.json.
     _space_saved: int
@@ -91,7 +94,7 @@ class SavedOracle(keras_tuner.Oracle):
                 self.snapshot()
 
     def note_start(self, trial_id: str) -> None:
-        """Journals that a tuner begins to run a trial, in case that its process does not survive.
+        """Journals that a tuner begins to run a trial, in case that its process dies of it.
 
         Args:
             trial_id: A running trial.
@@ -110,6 +113,27 @@ class SavedOracle(keras_tuner.Oracle):
             if trial_id in self._uncleared:
                 self._append({"event": "cleared", "trial": trial_id})
                 self._uncleared.discard(trial_id)
+
+    @contextmanager
+    def building(self, values: Mapping[str, Any]) -> Iterator[bool]:
+        """Journals that a proposal is built to be judged, in case that its process dies of it.
+
+        Args:
+            values: The proposal.
+
+        Yields:
+            Whether it may be built. Where the process ended twice over it, the trial that it
+            becomes has to show whether it ends once more.
+        """
+        key = _proposal_of(values)
+        if self._journal is None or self._builds.get(key, 0) >= _STARTS - 1:
+            yield self._journal is None
+            return
+        self._append({"event": "building", "key": key})
+        try:
+            yield True
+        finally:
+            self._append({"event": "built", "key": key})
 
     def fail_crashed(self) -> list[Trial]:
         """Fails the trials that have ended their processes too often to be tried again.
@@ -267,6 +291,7 @@ class SavedOracle(keras_tuner.Oracle):
             "values": trial.hyperparameters.values,
             "lineage": self.lineage.get(trial.trial_id, {}),
             "keys": self._keys_of(trial),
+            "starts": self._builds.get(_proposal_of(trial.hyperparameters.values), 0),
         }
         return {**event, "state": self._position()} if state else event
 
@@ -340,6 +365,7 @@ class SavedOracle(keras_tuner.Oracle):
         self._waiting = []
         self._starts = {name: record["starts"] for name, record in found.trials.items()}
         self._uncleared = set()
+        self._builds = found.builds
         for trial_id, record in found.trials.items():
             trial = Trial(self._with_values(record["values"]), trial_id, record["status"])
             trial.score, trial.best_step = record["score"], record["best_step"] or 0
@@ -362,6 +388,11 @@ class SavedOracle(keras_tuner.Oracle):
             for name in self.end_order
             if self.trials[name].status == TrialStatus.COMPLETED
         ]
+
+
+def _proposal_of(values: Mapping[str, Any]) -> str:
+    """The name of a proposal, which knows nothing of how long its trial will train."""
+    return key_of({name: value for name, value in values.items() if not name.startswith("tuner/")})
 
 
 def _record(trial: Trial) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Tuner(Answers):
         distribution_strategy: A `tf.distribute.Strategy` for every trial.
         tuner_id: Name of this tuner among several that share an oracle.
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
-            up to 2,048 training samples before a validation, where an epoch has too few steps to
+            up to 1,024 training samples before a validation, where an epoch has too few steps to
             settle them: without that, scores of short trainings are noise.
 
     Raises:
@@ -185,7 +185,9 @@ class Tuner(Answers):
         """Give what tells the space from another: its hyperparameters, and the default network."""
         if self.hypermodel is None:
             return [], ""
-        self._gate = Gate(self.hypermodel, space=self.oracle.get_space, budget=self.budget)
+        journals = hasattr(self.oracle, "building") and not self._is_worker()
+        watch = {"building": self.oracle.building} if journals else {}
+        self._gate = Gate(self.hypermodel, space=self.oracle.get_space, budget=self.budget, **watch)
         if hasattr(self.oracle, "attach"):
             self.oracle.attach(
                 gate=self._gate.violations if self.budget else None, key=self._gate.key

@@ -1,5 +1,6 @@
 """Judges a proposal before it becomes a trial: what it would build, and whether that fits."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -45,6 +46,8 @@ class Gate:
         hypermodel: What builds the models.
         space: Returns the space as it is known now.
         budget: Limits; None for none.
+        building: Makes the context in which values are built, which says whether they may be. Those
+            that may not are judged as if the build had raised.
     """
 
     def __init__(
@@ -52,9 +55,13 @@ class Gate:
         hypermodel: keras_tuner.HyperModel,
         space: Callable[[], keras_tuner.HyperParameters],
         budget: Budget | None = None,
+        building: Callable[
+            [Mapping[str, Any]], contextlib.AbstractContextManager[bool]
+        ] = lambda values: contextlib.nullcontext(True),
     ) -> None:
         self._hypermodel = hypermodel
         self._known = space
+        self._building = building
         self._budget = Budget() if budget is None else budget
         self._judged: dict[str, _Judged] = {}
         self._measured: dict[str, Profile] = {}
@@ -209,11 +216,15 @@ class Gate:
         return model, hp
 
     def _judge_build(self, values: Mapping[str, Any]) -> _Judged:
-        try:
-            model, hp = self._build(values)
-        except Exception:
-            # It will fail again as a trial, where its reason is shown.
-            return _Judged(_digest(dict(values)), None)
+        # What cannot be built will fail again as a trial, where its reason is shown.
+        unknown = _Judged(_digest(dict(values)), None)
+        with self._building(values) as may_be_built:
+            if not may_be_built:
+                return unknown
+            try:
+                model, hp = self._build(values)
+            except Exception:
+                return unknown
         fit = self._fit_values(values, hp.read)
         key = _digest({name: hp.values[name] for name in hp.read if name in hp.values} | fit)
         try:

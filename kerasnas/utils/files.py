@@ -17,7 +17,10 @@ _ERRNO = re.compile(r"\berrno = (\d+)")
 _CHAIN = 10  # Errors that were raised from one another, looked at for the disk's.
 # Another machine with the same folder has process ids of its own.
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
-_TEMPORARY = re.compile(r".+?(?:\.([0-9a-f]{8}))?\.(\d+)\.tmp(\.weights\.h5)?", re.ASCII)
+_TEMPORARY = re.compile(
+    r"(?:.+\.json|checkpoint\.weights\.h5)(?:\.([0-9a-f]{8}))?\.(\d+)\.tmp(?:\.weights\.h5)?",
+    re.ASCII,
+)
 
 
 class CannotWriteError(OSError):
@@ -73,10 +76,10 @@ def replacing(path: str | os.PathLike[str], size: int, ending: str = "") -> Iter
             yield temporary
             os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            # A library that could not close it would keep its space until the process ends.
-            os.truncate(temporary, 0)
-            os.unlink(temporary)
+        # A library that could not close it would keep its space until the process ends.
+        for drop in (lambda: os.truncate(temporary, 0), lambda: os.unlink(temporary)):
+            with contextlib.suppress(OSError):
+                drop()
         raise
 
 
@@ -153,10 +156,10 @@ def disk_error(error: BaseException) -> int | None:
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Removes temporary files of processes of this machine that have ended.
+    """Removes temporary files of a run whose processes, of this machine, have ended.
 
     Args:
-        folder: Where `write_atomic` and `replacing` have written; not what is in folders there.
+        folder: The folder of a run or of a trial; folders in it are left alone.
     """
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
@@ -167,7 +170,7 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file has the name of a temporary one, of a process here that has ended."""
+    """Whether a file has the name of a run's temporary one, of a process here that has ended."""
     found = _TEMPORARY.fullmatch(name)
     # Version 0.1.0 did not say on which machine.
     return bool(found and found[1] in (None, _HOST) and not _lives(int(found[2])))

@@ -17,8 +17,8 @@ import numpy as np
 
 from kerasnas.utils.layers import every_layer
 
-# More samples do not rank networks better: see benchmarks/short_trainings.py.
-SAMPLES = 2048
+# 512 and 2,048 samples rank networks alike: see benchmarks/short_trainings.py.
+SAMPLES = 1024
 
 # A variance starts at 1 and may have to fall to .001: until then its start outweighs the data.
 _FADED = 1e-3

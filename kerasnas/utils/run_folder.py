@@ -87,6 +87,7 @@ def tidy(folder: str | os.PathLike[str]) -> None:
         ValueError: A symbolic link, a pipe or the like stands for one of the run's files or
             folders: it would be read from, and written to, elsewhere.
     """
+    remove_leftovers(folder)
     paths = []
     for entry in _own(folder):
         if entry.is_dir(follow_symlinks=False):
@@ -101,7 +102,6 @@ def tidy(folder: str | os.PathLike[str]) -> None:
                 "the run is not resumed. Replace it by the file that it stands for, or choose "
                 "another `project_name`"
             )
-    remove_leftovers(folder)
 
 
 def delete_run(directory: str | os.PathLike[str], project_name: str | os.PathLike[str]) -> None:

@@ -146,10 +146,10 @@ WANT = noise((32, 5))
         (WANT, noise((32, 5), 2), 0.05, 1.2, 1.6),
         (WANT, np.zeros((32, 5)), 0.05, 0.9, 1.1),
         # What every sample has in common counts neither way.
-        (WANT + 1000, noise((32, 5), 2) + 1000, 0.05, 1.2, 1.6),
+        (WANT + 20, noise((32, 5), 2) + 20, 0.05, 1.2, 1.6),
         # A constant output: only steps tell.
         (np.full((32, 1), 3.0), np.full((32, 1), 3.01), 0.02, 0, 0.2),
-        (np.full((32, 1), 3.0), np.full((32, 1), 3.4), 0.02, 1, 10),
+        (np.full((32, 1), 3.0), np.full((32, 1), 3.4), 0.02, 0.7, 10),
         (np.zeros((32, 1)), np.zeros((32, 1)), 0.0, 0, 0),
         # One value a sample.
         (WANT[:, 0], WANT[:, 0] + 0.01, 0.0, 0.005, 0.02),
@@ -161,9 +161,37 @@ WANT = noise((32, 5))
     ],
 )
 def test_difference(want, have, step, low, high):
-    assert low <= difference(want, have, step) <= high
+    assert low <= difference(want, have, step, 0.001) <= high
 
 
 def test_a_model_of_a_fixed_batch_is_compared():
     made = keras.Sequential([keras.Input(batch_shape=(3, 4)), L.Dense(2)])
     assert len(to_tflite(made, "int8", X[0])) > 500
+
+
+@pytest.mark.parametrize("bits", ["float32", "float16", "dynamic", "int8"])
+@pytest.mark.parametrize("x", [X[0][:1], np.ones((20, 4), "float32"), np.zeros((9, 4), "float32")])
+def test_samples_that_say_little_are_no_alarm(bits, x):
+    keras.utils.set_random_seed(0)
+    layers = [L.Dense(32, activation="relu") for _ in range(4)]
+    made = keras.Sequential([keras.Input((4,)), *layers, L.Dense(3)])
+    for layer in made.layers:
+        layer.bias.assign(RNG.normal(size=layer.bias.shape))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        to_tflite(made, bits, x)
+
+
+def test_a_model_that_takes_no_random_inputs_is_told():
+    import tensorflow as tf
+    import tf_keras
+
+    table = tf.constant(RNG.normal(size=(5, 3)).astype("float32"))
+    entry = tf_keras.Input((4,), dtype="int32")
+    found = tf_keras.layers.Lambda(lambda x: tf.gather(table, x))(entry)
+    made = tf_keras.Model(entry, tf_keras.layers.Dense(2)(found))
+    with pytest.warns(UserWarning, match=r"was not compared .*`representative_data`"):
+        to_tflite(made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        to_tflite(made, "float32", RNG.integers(0, 5, (20, 4)))

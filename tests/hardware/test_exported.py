@@ -381,3 +381,41 @@ def test_a_sequence_that_is_read_backwards_is_reversed_first():
     model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4, go_backwards=True)])
     kinds = [operator.kind for operator in lower(keras_graph(model)).operators]
     assert kinds == ["REVERSE_V2", "UNIDIRECTIONAL_SEQUENCE_LSTM", "STRIDED_SLICE"]
+
+
+def pixels(first):
+    x = inputs = keras.Input((8, 8, 3), dtype="uint8")
+    return keras.Model(inputs, layers.Flatten()(layers.Conv2D(2, 3)(first(x))))
+
+
+def words():
+    x = inputs = keras.Input((6,))
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(layers.Embedding(50, 4)(x))))
+
+
+def between(function):
+    x = inputs = keras.Input((6,))
+    return keras.Model(inputs, layers.Dense(3)(function(layers.Dense(8)(x))))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pixels(layers.Rescaling(1 / 255)),
+        lambda: pixels(layers.Normalization(mean=[100.0, 110.0, 120.0], variance=[900.0] * 3)),
+        words,
+        lambda: between(layers.ELU()),
+        lambda: between(ops.square),
+    ],
+)
+def test_an_int8_file_reads_no_cast(make, rng):
+    model = make()
+    fill(model, rng)
+    high = 255 if model.inputs[0].dtype == "uint8" else 50
+    data = rng.integers(0, high, (20, *model.input_shape[1:])).astype(model.inputs[0].dtype)
+    file = kn.export.to_tflite(model, "int8", representative_data=data)
+    kinds = [operator.kind for operator in read_tflite(file)[0].operators]
+    assert [operator.kind for operator in lower(keras_graph(model), "int8").operators] == kinds
+    assert not {"CAST", "DEQUANTIZE", "QUANTIZE"} & set(kinds)
+    profile, real = kn.profile(model), kn.hardware.profile_tflite(file)
+    assert (profile.arena_head, profile.ram_bytes) == (real.arena_head, real.ram_bytes)

@@ -1,8 +1,8 @@
 """A search that goes through several lives, each a process; run by test_crashes.py.
 
-Arguments: directory, kind of the search ("kerasnas", "keras_tuner" or "ask"), and one word a life:
-what the second trial does to its process, or "finish". Writes how each life has ended, and what is
-left.
+Arguments: directory, kind of the search ("kerasnas", "build", "keras_tuner" or "ask"), and one word
+a life: what the second trial does to its process, or "finish"; of "build" it is the build function.
+Writes how each life has ended, and what is left.
 """
 
 import json
@@ -43,9 +43,25 @@ def score(trial):
 
 def build(hp):
     hp.Float("x", 0.0, 1.0)
+    return model_of()
+
+
+def model_of():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     return model
+
+
+def crashing_build(life):
+    """A build function that ends its process for some values, wherever it is called."""
+
+    def build(hp):
+        x = hp.Float("x", 0.0, 1.0)
+        if 0.2 < x < 0.4 and life in ENDS:
+            ENDS[life]()
+        return model_of()
+
+    return build
 
 
 def search(directory, kind, life):
@@ -68,10 +84,14 @@ def search(directory, kind, life):
 
     class Tuner(base):
         def run_trial(self, trial):
-            end_process(life, trial, self.oracle)
+            if kind == "build":
+                self._build_hypermodel(trial.hyperparameters)
+            else:
+                end_process(life, trial, self.oracle)
             return score(trial)
 
-    tuner = Tuner(oracle=oracle, hypermodel=build, directory=directory, project_name="run")
+    hypermodel = crashing_build(life) if kind == "build" else build
+    tuner = Tuner(oracle=oracle, hypermodel=hypermodel, directory=directory, project_name="run")
     tuner.search(**({"retry_failed": True} if life == "retry" else {}))
     return oracle
 

@@ -63,7 +63,7 @@ def test_a_short_training_is_scored_by_what_it_learned(easy, tmp_path, capsys):
     stale = searched(easy, tmp_path, "stale", fresh_statistics=False)
     assert stale.results()[0]["score"] < 0.7  # The trainings are the same, and so are the weights.
     assert fresh.results()[0]["score"] > 0.9
-    assert said.count("taken anew from up to 2,048 training samples") == 1
+    assert said.count("taken anew from up to 1,024 training samples") == 1
     assert "fresh_statistics=False" in said
     assert "anew" not in capsys.readouterr().out
     assert fresh.results()[0]["statistics_duration"] > 0

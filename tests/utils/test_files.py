@@ -119,7 +119,13 @@ os.kill(os.getpid(), 9)
         [sys.executable, "-c", script, tmp_path], env=env, stdin=pipe, stdout=pipe
     ) as process:
         assert process.stdout.readline() == b"ready\n"
-        others = ["notes.tmp", "my.json.tmp", "oracle.json", "oracle.json.deadbeef.99999999.tmp"]
+        others = [
+            "notes.tmp",
+            "notes.99999999.tmp",
+            "my.json.tmp",
+            "oracle.json",
+            "oracle.json.deadbeef.99999999.tmp",
+        ]
         for name in others:
             (tmp_path / name).write_text("")
         # As version 0.1.0 named them.
