@@ -299,7 +299,7 @@ _SETTINGS = {
 
 
 @cost_rule(
-    *("ActivityRegularization", "GaussianDropout", "GaussianNoise", "Identity"),
+    *("ActivityRegularization", "GaussianDropout", "Identity"),
     *("Average", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
     *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "RepeatVector", "SpatialDropout1D"),
     *("GlobalAveragePooling3D", "GlobalMaxPooling3D"),
