@@ -55,6 +55,7 @@ def test_a_trained_file_has_the_names_of_a_post_training_file(rng):
     found = names(trained.tflite)
     assert not [name for name in found if "quant" in name.lower()]
     assert len(trained.tflite) < 1.05 * len(to_tflite(model, "int8", x))
+    assert len(trained.tflite) < 1.05 * kn.profile(model).flash_bytes
 
 
 def test_values_stay_where_runtimes_can_read_them(classifier_file, images):

@@ -293,6 +293,8 @@ UNKNOWN = [
     (layers.Softmax(axis=[1, 2]), "axes"),
     (layers.UpSampling2D(2, interpolation="bicubic"), "bicubic"),
     (layers.BatchNormalization(axis=1), "axis=1"),
+    (layers.LayerNormalization(axis=[1, 2]), "last axis"),
+    (layers.UnitNormalization(axis=1), "last axis"),
     (layers.Conv2D(2, 1, data_format="channels_first"), "channels_last"),
     (Dense(), "class Dense"),
     (layers.Activation(sine), "sine"),

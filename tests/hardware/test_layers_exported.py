@@ -254,3 +254,16 @@ WITHOUT_COSTS = {
 
 def test_what_the_bridge_takes_has_a_cost():
     assert {*LAYERS, *OPERATIONS} - set(RULES) == WITHOUT_COSTS
+
+
+def test_a_class_derived_from_augmentation_costs_nothing():
+    class Mine(layers.RandomFlip):
+        """A user's own."""
+
+    def profile(*first):
+        tail = [layers.Conv2D(4, 3, name="conv"), layers.GlobalAveragePooling2D(name="pool")]
+        return kn.profile(keras.Sequential([keras.Input(IMAGE), *first, *tail]))
+
+    augmented, plain = profile(Mine()), profile()
+    assert (augmented.flash_bytes, augmented.macs) == (plain.flash_bytes, plain.macs)
+    assert augmented.ram_bytes == plain.ram_bytes

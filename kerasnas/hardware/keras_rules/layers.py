@@ -226,9 +226,22 @@ def _center_crop(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> i
     return graph.add("CenterCrop", call.operation.name, inputs, shape)
 
 
+@cost_rule("UnitNormalization")
+def _unit_normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    _check_last_axis(call.operation, shape)
+    return graph.add("UnitNormalization", call.operation.name, inputs, shape)
+
+
+def _check_last_axis(layer: Any, shape: Shape) -> None:
+    axes = [int(axis) for axis in np.ravel(layer.axis)]
+    if [axis % (len(shape) + 1) for axis in axes] != [len(shape)]:
+        raise refusal(layer, f"the axes {axes}", "normalize the last axis")
+
+
 @cost_rule("LayerNormalization")
 def _layer_normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
+    _check_last_axis(layer, shape)
     config = (float(layer.epsilon),)
     return graph.add("LayerNormalization", layer.name, inputs, shape, weights_of(layer), config)
 
@@ -279,7 +292,6 @@ _SETTINGS = {
     "GroupNormalization": ("groups",),
     "Permute": ("dims",),
     "Masking": ("mask_value",),
-    "UnitNormalization": ("axis",),
     "ZeroPadding1D": ("padding",),
     "ZeroPadding2D": ("padding",),
     "ZeroPadding3D": ("padding",),
@@ -287,7 +299,7 @@ _SETTINGS = {
 
 
 @cost_rule(
-    *("ActivityRegularization", "GaussianDropout", "GaussianNoise", "Identity"),
+    *("ActivityRegularization", "GaussianDropout", "Identity"),
     *("Average", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
     *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "RepeatVector", "SpatialDropout1D"),
     *("GlobalAveragePooling3D", "GlobalMaxPooling3D"),
