@@ -123,10 +123,9 @@ def branches(scales):
 
 def test_a_branch_that_is_lost_beside_another_is_named():
     said = r"'branch_1' \(up to .*'join'; normalize it before"
-    with pytest.warns(UserWarning, match=said):
-        to_tflite(branches([50.0, 1.0, 50.0]), "int8", X[0])
-    with pytest.raises(WrongFileError, match=said):
-        to_tflite(branches([1000.0, 1.0, 1000.0]), "int8", X[0])
+    for scale in (50.0, 1000.0):
+        with pytest.warns(UserWarning, match=said):
+            to_tflite(branches([scale, 1.0, scale]), "int8", X[0])
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         to_tflite(branches([3.0, 1.0]), "int8", X[0])

@@ -36,11 +36,10 @@ _ACTIVATIONS = {
     "softplus": "EXP x; ADD 0 =1; LOG 1",
     "softsign": "ABS x; ADD 0 =1; DIV x 1",
     "sparse_plus": (
-        "LESS x =1; LESS_EQUAL x =-1; ADD x =1; SQUARE 2; MUL 3 =.25; SELECT 0 4 x; "
-        "SELECT_V2 1 =0 5"
+        "LESS x =1; LESS_EQUAL x =-1; ADD x =1; MUL 2 2; MUL 3 =.25; SELECT 0 4 x; SELECT_V2 1 =0 5"
     ),
     "sparse_sigmoid": "ADD x =1; MUL 0 =.5; MINIMUM 1 =1; RELU 2",
-    "squareplus": "SQUARE x; ADD 0 =4; SQRT 1; ADD x 2; MUL 3 =.5",
+    "squareplus": "MUL x x; ADD 0 =4; SQRT 1; ADD x 2; MUL 3 =.5",
     "swish": "LOGISTIC x; MUL x 0",
     "tanh": "TANH x",
     "tanh_shrink": "TANH x; SUB x 0",
