@@ -95,7 +95,7 @@ class Training:
                     callbacks=list(callbacks),
                     verbose=0,
                 )
-            settle(model, self.fed, batch_size)
+            settle(model, self.fed, y, batch_size)
 
 
 def legacy_loss(model: keras.Model) -> Any:

@@ -4,7 +4,7 @@ import functools
 import inspect
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -27,8 +27,9 @@ class FreshStatistics(keras.callbacks.Callback):
     """Take the statistics that an epoch cannot settle anew before its validation.
 
     They are computed from training samples, over which the model runs for training without a
-    gradient, so weights and the course of the training stay what they are. Where an epoch is not
-    validated, it happens at its end.
+    gradient: weights, the optimizer and random states stay what they are. A data set of batches is
+    read once more, which is seen where it draws at random. Where an epoch is not validated, it
+    happens at its end.
 
     Args:
         say: Is told once, in a line, when it happens or why it cannot.
@@ -55,7 +56,7 @@ class FreshStatistics(keras.callbacks.Callback):
 
         @functools.wraps(fit)
         def watched(*args: Any, **kwargs: Any) -> Any:
-            self._fit = inspect.signature(fit).bind_partial(*args, **kwargs).arguments
+            self._fit = _bound(model, fit, args, kwargs)
             self._batches = None
             return fit(*args, **kwargs)
 
@@ -89,9 +90,18 @@ class FreshStatistics(keras.callbacks.Callback):
         optimizer = self.model.optimizer
         return 0 if optimizer is None else int(np.array(optimizer.iterations))
 
+    def _batches_of_an_epoch(self) -> int:
+        """Batches of the epoch; 0 where neither `fit` nor the optimizer tells."""
+        known = (self.params or {}).get("steps")
+        if known:
+            return int(known)
+        # With gradients of several batches added up, the optimizer counts fewer.
+        together = getattr(self.model.optimizer, "gradient_accumulation_steps", None) or 1
+        return (self._steps() - self._first_step) * int(together)
+
     def _take(self) -> None:
         self._fresh = True
-        steps = self._steps() - self._first_step
+        steps = self._batches_of_an_epoch()
         layers = unsettled(self.model, steps)
         if not layers:
             return
@@ -104,7 +114,7 @@ class FreshStatistics(keras.callbacks.Callback):
             # The training itself may never call the model so.
             self._say(
                 "Batch normalization: an epoch is too short for its moving statistics, and they "
-                f"cannot be taken anew ({str(error).strip().splitlines()[0]}): the scores of short "
+                f"cannot be taken anew ({_last_line(error)}): the scores of short "
                 "trainings are noise. A lower `momentum` helps, such as .9"
             )
         else:
@@ -116,23 +126,45 @@ class FreshStatistics(keras.callbacks.Callback):
         self.seconds += time.monotonic() - started
 
 
+def _last_line(error: Exception) -> str:
+    """The first line of an error that comes through TensorFlow says only where it is from."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+def _bound(
+    model: keras.Model, fit: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a call of `fit` by name, of a `fit` of the user's own, too."""
+    try:
+        return inspect.signature(keras.Model.fit).bind_partial(model, *args, **kwargs).arguments
+    except TypeError:
+        return inspect.signature(fit).bind_partial(*args, **kwargs).arguments
+
+
 def _batches(fit: Mapping[str, Any], steps: int) -> list[Any]:
     """Inputs of about `SAMPLES` samples from all over an epoch.
 
     Args:
         fit: Arguments of `keras.Model.fit` by name.
-        steps: Batches in an epoch.
+        steps: Batches in an epoch; 0 if it is not known.
 
     Raises:
         ValueError: The data can be read only once.
     """
-    x: Any = fit["x"]
+    x: Any = fit.get("x")
+    if x is None:
+        raise ValueError("`fit` was given no x")
     if in_batches(x):
         if iter(x) is x:
             raise ValueError(f"a {type(x).__name__} can be read only once")
         first = keras.utils.unpack_x_y_sample_weight(next(iter(x)))[0]
-        every = max(1, steps * rows(first) // SAMPLES)
-        taken = itertools.islice(x, 0, max(1, steps), every)
+        wanted = max(1, SAMPLES // max(1, rows(first)))
+        every = max(1, (steps or wanted) // wanted)
+        if isinstance(x, keras.utils.PyDataset) and (x.num_batches or 0) >= steps > 0:
+            taken: Iterable[Any] = map(x.__getitem__, range(0, steps or wanted, every))
+        else:
+            taken = itertools.islice(x, 0, steps or wanted, every)
         return [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in taken]
     samples = int(rows(x) * (1.0 - float(fit.get("validation_split") or 0)))
     return drawn_batches(x, samples, fit.get("batch_size") or _BATCH_SIZE)

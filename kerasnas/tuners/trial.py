@@ -40,6 +40,17 @@ _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
 
 
+class _Guard(keras.callbacks.Callback):
+    """Hands over the model that is trained: it may be built late, or be a copy of another."""
+
+    def __init__(self, guard: Callable[[keras.Model], None]) -> None:
+        super().__init__()
+        self._guard = guard
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._guard(self.model)
+
+
 class TrialRunner(keras_tuner.Tuner):
     """The half of `Tuner` that runs trials; `Tuner` adds the search around it."""
 
@@ -85,9 +96,10 @@ class TrialRunner(keras_tuner.Tuner):
                 with seeded(self._seed, trial.trial_id, self._attempt(trial), execution):
                     copies = self._trial_callbacks(callbacks, trial, execution)
                     # After the best epoch is kept, and before another callback ends the training.
-                    watchers = [best, *self._reporters(trial)]
-                    first = [fresh] if fresh is not None else []
-                    fit_kwargs = {**kwargs, "callbacks": [*first, *copies, *watchers]}
+                    watchers = [_Guard(self._avoid_native_crashes), best, *self._reporters(trial)]
+                    # The user's callbacks may change the weights that are validated.
+                    settling = [fresh] if fresh is not None else []
+                    fit_kwargs = {**kwargs, "callbacks": [*copies, *settling, *watchers]}
                     results.append(self._build_and_fit_model(trial, *args, **fit_kwargs))
                     best.write()
                     if scored is not None:

@@ -24,19 +24,39 @@ SAMPLES = 1024
 _FADED = 1e-3
 # A moving variance of this size tells, by what a pass leaves of it, how often the pass updates it.
 _MARK = 1e20
+# As good as 0, and any update changes it.
+_UNTOUCHED = np.float32(1e-30)
+# Batches after which a layer that no pass has updated is taken for one that none does.
+_LOOKED = 3
 
 
-def settle(model: Any, x: Any, batch_size: int) -> None:
+def settle(model: Any, x: Any, y: Any, batch_size: int) -> None:
     """Computes the statistics anew that an epoch of a training cannot have settled.
 
+    Those that were there stay where the loss is lower with them: a training with few samples and
+    small steps knows less of the data than the one before it.
+
     Args:
-        model: A trained model, of Keras 3 or tf_keras.
+        model: A compiled, trained model, of Keras 3 or tf_keras.
         x: All training inputs: an array, or a structure of arrays.
+        y: All targets, likewise.
         batch_size: Samples in a step of the training.
     """
     layers = unsettled(model, math.ceil(rows(x) / batch_size))
-    if layers:
-        compute(model, layers, training_pass(model), drawn_batches(x, rows(x), batch_size))
+    if not layers:
+        return
+    batches = drawn_batches((x, y), rows(x), batch_size)
+    variables = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+    kept = [(variable, np.array(variable)) for variable in variables]
+
+    def loss() -> float:
+        found = [model.test_on_batch(*batch) for batch in batches]
+        return float(np.mean([np.atleast_1d(np.array(one, "float64"))[0] for one in found]))
+
+    before = loss()
+    compute(model, layers, training_pass(model), [inputs for inputs, _ in batches])
+    if not loss() < before:
+        _restore(kept)
 
 
 def unsettled(model: Any, steps: int) -> list[Any]:
@@ -87,21 +107,21 @@ def training_pass(model: Any) -> Callable[[Any], Any]:
     return tf.function(call, reduce_retracing=True)
 
 
-def drawn_batches(x: Any, samples: int, batch_size: int) -> list[Any]:
-    """Batches of at most `SAMPLES` samples.
+def drawn_batches(data: Any, samples: int, batch_size: int) -> list[Any]:
+    """Batches of at most `SAMPLES` samples together.
 
     Args:
-        x: An array, or a structure of arrays.
+        data: An array, or a structure of arrays.
         samples: How many of its first samples may be taken.
-        batch_size: Samples in a batch, or more by less than half.
+        batch_size: Samples in a batch.
     """
     # In an order of its own: data may be sorted, and batches of one class are like no other.
     picked = np.random.default_rng(0).permutation(samples)[:SAMPLES]
-    arrays = keras.tree.map_structure(lambda array: np.asarray(array)[picked], x)
-    parts = np.array_split(np.arange(len(picked)), max(1, len(picked) // batch_size))
+    size = min(batch_size, len(picked))
+    arrays = keras.tree.map_structure(lambda array: np.asarray(array)[picked], data)
     return [
-        keras.tree.map_structure(operator.itemgetter(slice(part[0], part[-1] + 1)), arrays)
-        for part in parts
+        keras.tree.map_structure(operator.itemgetter(slice(start, start + size)), arrays)
+        for start in range(0, len(picked) - size + 1, size)
     ]
 
 
@@ -125,34 +145,59 @@ def compute(
     compute(model, unsettled(model, steps=35), training_pass(model), [x[:64], x[64:128]])
     ```
     """
-    kept = [(variable, np.array(variable)) for variable in model.non_trainable_variables]
+    # Some layers change their kernels in such a pass, too.
+    kept = [(variable, np.array(variable)) for variable in model.variables]
     try:
-        for layer in layers:
-            layer.moving_variance.assign(np.full(_shape(layer), _MARK, "float32"))
-        forward(batches[0])
-        # What a pass leaves of the values before it: momentum to the power of its updates.
-        left = [float(np.array(layer.moving_variance).flat[0]) / _MARK for layer in layers]
-        found = [
-            (layer, 1 - share, np.zeros((2, *_shape(layer))))
-            for layer, share in zip(layers, left, strict=True)
-            if share < 1 - _FADED**2
-        ]
+        new = _shares(layers, forward, batches)
         _restore(kept)  # A layer that is called for inference shapes what the others see.
+        found: list[tuple[Any, float, np.ndarray, list[int]]] = [
+            (layer, share, np.zeros((2, *_shape(layer))), [])
+            for layer, share in zip(layers, new, strict=True)
+            if share
+        ]
         for batch in batches:
-            for layer, _, _ in found:
-                layer.moving_mean.assign(np.zeros(_shape(layer), "float32"))
+            for layer, *_ in found:
+                layer.moving_mean.assign(np.full(_shape(layer), _UNTOUCHED))
                 layer.moving_variance.assign(np.zeros(_shape(layer), "float32"))
             forward(batch)
-            for layer, new, total in found:
-                mean = np.array(layer.moving_mean, "float64") / new
-                square = np.array(layer.moving_variance, "float64") / new + mean**2
+            for layer, share, total, counts in found:
+                mean = np.array(layer.moving_mean)
+                if mean.flat[0] == _UNTOUCHED:  # A branch that this batch does not take.
+                    continue
+                mean = mean.astype("float64") / share
+                square = np.array(layer.moving_variance, "float64") / share + mean**2
                 total += np.multiply(rows(batch), (mean, square))
+                counts.append(rows(batch))
     finally:
         _restore(kept)
-    for layer, _, total in found:
-        mean, square = total / sum(map(rows, batches))
-        layer.moving_mean.assign(mean.astype("float32"))
-        layer.moving_variance.assign(np.maximum(square - mean**2, 0).astype("float32"))
+    for layer, _, total, counts in found:
+        if counts:
+            mean, square = total / sum(counts)
+            layer.moving_mean.assign(mean.astype("float32"))
+            layer.moving_variance.assign(np.maximum(square - mean**2, 0).astype("float32"))
+
+
+def _shares(
+    layers: Sequence[Any], forward: Callable[[Any], Any], batches: Sequence[Any]
+) -> list[float]:
+    """The share of new values in the statistics after a pass; 0 for layers that it leaves alone."""
+    shares = [0.0] * len(layers)
+    for batch in batches[:_LOOKED]:
+        for layer in layers:
+            layer.moving_variance.assign(np.full(_shape(layer), _MARK, "float32"))
+        forward(batch)
+        for place, layer in enumerate(layers):
+            left = float(np.array(layer.moving_variance).flat[0]) / _MARK
+            if left > 1 - _FADED**2:
+                continue
+            # By the number of updates, since so many digits of the share are lost.
+            shares[place] = 1.0
+            if left and layer.momentum:
+                updates = max(1, round(math.log(left) / math.log(layer.momentum)))
+                shares[place] = 1 - layer.momentum**updates
+        if all(shares):
+            break
+    return shares
 
 
 def _shape(layer: Any) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ Source: https://github.com/uxlfoundation/oneDNN/issues/6035, open in oneDNN as o
 """
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -59,12 +60,15 @@ def dangerous_transposed(layers: Iterable[Any]) -> list[Any]:
     Returns:
         Those of fewer than 16 filters.
     """
+    kinds = (
+        keras.layers.Conv1DTranspose,
+        keras.layers.Conv2DTranspose,
+        keras.layers.Conv3DTranspose,
+    )
     return [
         layer
         for layer in layers
-        if type(layer).__name__ in ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
-        and _pointwise(layer)
-        and layer.filters < _BLOCK
+        if isinstance(layer, kinds) and _pointwise(layer) and layer.filters < _BLOCK
     ]
 
 
@@ -74,25 +78,37 @@ def _pointwise(layer: Any) -> bool:
 
 def _is_dangerous(layer: Any) -> bool:
     return (
-        type(layer).__name__ in ("Conv1D", "Conv2D", "Conv3D")
+        _is_convolution(layer)
         and _pointwise(layer)
         and not (layer.built and layer.kernel.shape[-2] >= _BLOCK)
     )
 
 
-def _subsampling(layer: Any, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _is_convolution(layer: Any) -> bool:
+    for library in (keras, sys.modules.get("tf_keras")):
+        if library is None:
+            continue
+        kinds = library.layers
+        transposed = (kinds.Conv1DTranspose, kinds.Conv2DTranspose, kinds.Conv3DTranspose)
+        # In tf_keras a transposed convolution is one of the others.
+        if isinstance(layer, (kinds.Conv1D, kinds.Conv2D, kinds.Conv3D)):
+            return not isinstance(layer, transposed)
+    return False
+
+
+def _subsampling(layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
     strides = layer.strides
     steps = [slice(None, None, stride) for stride in strides]
     whole = slice(None)
     first = layer.data_format == "channels_first"
     picked = (whole, whole, *steps) if first else (whole, *steps, whole)
 
-    def call(inputs: Any) -> Any:
+    def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if layer.kernel.shape[-2] >= _BLOCK:  # Known only once the layer is built.
-            return original(inputs)
+            return original(inputs, *args, **kwargs)
         layer.strides = (1,) * len(strides)
         try:
-            return original(inputs[picked])
+            return original(inputs[picked], *args, **kwargs)
         finally:
             layer.strides = strides
 

@@ -100,9 +100,9 @@ def test_statistics_that_an_epoch_settles_are_left_alone(easy, tmp_path, capsys)
     assert tuner.results()[0]["statistics_duration"] == 0
 
 
-def means(x, **fit):
+def means(x, model=None, **fit):
     """Moving mean of the first layer after a watched epoch."""
-    model = normalized()
+    model = model or normalized()
     texts: list[str] = []
     fresh = FreshStatistics(texts.append)
     fresh.watch(model)
@@ -151,6 +151,69 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, i):
         part = slice(50 * i, 50 * i + 50)
         return self.x[part], self.y[part]
+
+
+def simple(optimizer="adam", kind=keras.Sequential, size=None):
+    model = kind([keras.Input((6,), size), keras.layers.BatchNormalization()])
+    model.compile(optimizer, "mse")
+    return model
+
+
+class OwnFit(keras.Sequential):
+    def fit(self, *args, **kwargs):
+        return super().fit(*args, **kwargs)
+
+
+class OwnStep(keras.Sequential):
+    """Trains nothing, with no optimizer that could count."""
+
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return {"loss": keras.ops.mean(keras.ops.square(self(x, training=True) - y))}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: simple(keras.optimizers.Adam(gradient_accumulation_steps=8)),
+        lambda: simple(kind=OwnFit),
+        lambda: simple(optimizer=None, kind=OwnStep),
+        lambda: simple(size=20),
+    ],
+    ids=["accumulates", "own fit", "own step", "fixed batch"],
+)
+@pytest.mark.parametrize("kind", ["arrays", "tf.data"])
+def test_sorted_data_of_any_training_gives_the_mean_of_all_of_it(make, kind):
+    import tensorflow as tf
+
+    x = np.repeat([0.0, 1.0], 1000)[:, None].repeat(6, axis=1).astype("float32")
+    data = {"x": x, "y": x, "batch_size": 20}
+    if kind == "tf.data":
+        data = {"x": tf.data.Dataset.from_tensor_slices((x, x)).batch(20)}
+    mean, texts = means(model=make(), **data)
+    assert "taken anew" in texts[0]
+    np.testing.assert_allclose(mean, 0.5, atol=0.03)
+
+
+def test_averaged_weights_are_validated_with_their_own_statistics():
+    """`SwapEMAWeights` puts the averages in the model's place for each validation."""
+    x = np.random.default_rng(0).normal(size=(320, 6)).astype("float32")
+    model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(4), keras.layers.BatchNormalization(epsilon=0)]
+    )
+    model.compile(keras.optimizers.Adam(0.5, use_ema=True, ema_momentum=0.9), "mse")
+    fresh = FreshStatistics(lambda text: None)
+    fresh.watch(model)
+    seen = []
+
+    class Looks(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            made = np.array(self.model.layers[0](x))
+            seen.append((made.mean(0), np.array(self.model.layers[1].moving_mean)))
+
+    callbacks = [keras.callbacks.SwapEMAWeights(), fresh, Looks()]
+    model.fit(x, np.ones((320, 4)), validation_data=(x, np.ones((320, 4))), callbacks=callbacks)
+    np.testing.assert_allclose(seen[0][0], seen[0][1], atol=1e-3)
 
 
 def test_what_can_be_read_only_once_trains_and_is_told(easy):

@@ -34,6 +34,36 @@ model = tuner.get_best_models()[0]
 model.fit(x, y, batch_size=71, verbose=0)
 steps = [kn.Quantize("int8", epochs=2, batch_size=71)]
 kn.compress(model, steps, train_data=(x, y), validation_data=(x, y))
+
+
+class Block(keras.layers.Layer):
+    def build(self, shape):
+        self.convolution = keras.layers.Conv2D(8, 1, 2)
+        self.convolution.build(shape)
+
+    def call(self, inputs):
+        return self.convolution(inputs)
+
+
+class Late(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.block, self.pool = Block(), keras.layers.GlobalAveragePooling2D()
+
+    def call(self, inputs):
+        return self.pool(self.block(inputs))
+
+
+def build_late(hp):
+    model = Late()
+    hp.Choice("number", [1, 2])
+    model.compile("sgd", "mse")
+    return model
+
+
+late = kn.Tuner(build_late, "random", objective="loss", max_trials=1, directory=sys.argv[1],
+                project_name="late")
+late.search(x, np.ones((71, 8)), epochs=2, batch_size=71)
 print("lives")
 """
 

@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +95,24 @@ def test_layers_inside_of_others_are_found_and_a_model_can_be_saved(tmp_path):
         model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(np.array(again(x)), before, atol=1e-6)
+
+
+def test_subclasses_are_convolutions_and_namesakes_are_not():
+    class Mine(keras.layers.Conv2D):
+        pass
+
+    class Conv1D(keras.layers.Layer):
+        kernel_size = 3
+
+    class Conv2D(keras.layers.Layer):
+        pass
+
+    mine = Mine(8, 1, 2)
+    assert subsample_first([Conv1D(), Conv2D(), mine]) == [mine]
+    assert dangerous_transposed([Conv1D(), Conv2D(), mine]) == []
+    transposed = tf_keras.layers.Conv2DTranspose(8, 1, 2)
+    transposed.build((None, 4, 4, 2))
+    assert subsample_first([transposed]) == []
 
 
 def test_transposed_ones_are_named():

@@ -147,7 +147,7 @@ class PruneStructured:
                 trained.fit(
                     training.x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=0
                 )
-            settle(trained, training.x, self.batch_size)
+            settle(trained, training.x, y, self.batch_size)
         compile_like(pruned, model)
         return pruned
 
