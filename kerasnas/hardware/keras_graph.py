@@ -62,9 +62,10 @@ def keras_graph(model: keras.Model) -> Graph:
     """
     graph = Graph(model.name)
     place: dict[int, int] = {}
+    calls = walk(model)
     # Inputs first, in the order in which the file has them.
     places = {id(tensor): number for number, tensor in enumerate(model.inputs)}
-    calls = sorted(walk(model), key=lambda call: places.get(id(call.outputs[0]), len(places)))
+    calls.sort(key=lambda call: places.get(id(call.outputs[0]), len(places)))
     times = collections.Counter(id(call.operation) for call in calls)
     shared: dict[int, int] = {}
     for call in calls:
