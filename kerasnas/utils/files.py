@@ -119,7 +119,7 @@ def writing(path: str | os.PathLike[str], size: int) -> Iterator[None]:
     """
     try:
         yield
-    except CannotWriteError:
+    except (CannotWriteError, FileNotFoundError):  # No folder: space would not help.
         raise
     except Exception as error:
         code = getattr(error, "errno", None) or disk_error(error)
