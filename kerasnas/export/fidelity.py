@@ -34,6 +34,8 @@ _LIMITS = {
 _NOTICED, _UNRELATED = 0.1, 1.2
 # Rounding in every layer moves an output by some steps, whatever its spread.
 _STEPS = 4.0
+# From this share of its spread on a value is lost; what varies by less of itself is a constant.
+_LOST, _CONSTANT = 0.6, 1e-4
 # Of outputs that have the same scale whatever their values: tanh, sigmoid and softmax.
 _FIXED_STEP = 2.0**-7
 # An output that hardly varies over the samples, or not at all, tells less: so many times of what is
@@ -109,6 +111,18 @@ def check_file(
         if not share <= warned
     ]
     branches = crushed(rebuilt, chosen) if any(steps) and max(off) > _NOTICED else []
+    lost = [
+        f"values {', '.join(map(str, places))}" + f" of output {output}" * several
+        for output, ends in enumerate(zip(wanted, found, steps, strict=True))
+        if (places := lost_values(*ends))
+    ]
+    if lost and not told and not branches:
+        warnings.warn(
+            f"{named} loses {'; '.join(lost)}: they vary by little more than the step that "
+            "all values of an output share in 8 bits. Scale targets to the same size around 0, or give such "
+            "values an output of their own",
+            stacklevel=3,
+        )
     if not told and not branches:
         return
     message = f"{named} differs from the model"
@@ -180,6 +194,28 @@ def difference(want: np.ndarray, have: np.ndarray, step: float, explained: float
     if spread < floor**2:
         floor *= _HARDLY
     return float(np.sqrt(error / max(spread + floor**2, np.finfo("float64").tiny)))
+
+
+def lost_values(want: np.ndarray, have: np.ndarray, step: float) -> list[int]:
+    """The places on the last axis of an output at which a file gives hardly more than a constant.
+
+    Args:
+        want: The model's output, of shape (samples, ...).
+        have: The file's.
+        step: Of its quantization; 0 for one in floating point.
+
+    Returns:
+        Places whose error is about as large as their spread over samples. None where the scale is
+        the same whatever the values, as for a softmax: its small values are meant to be small.
+    """
+    if step <= _FIXED_STEP or want.dtype.kind in "iub" or want.ndim < 2:
+        return []
+    rows, got = (array.reshape(-1, array.shape[-1]).astype("float64") for array in (want, have))
+    if not (np.isfinite(rows).all() and np.isfinite(got).all()):
+        return []
+    spread, error = rows.std(axis=0), np.sqrt(np.square(got - rows).mean(axis=0))
+    varies = spread > _CONSTANT * np.abs(rows).max(axis=0)
+    return [int(place) for place in np.flatnonzero(varies & (error > _LOST * spread))]
 
 
 def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:

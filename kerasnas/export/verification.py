@@ -1,5 +1,6 @@
 """`verify`: reloads a `.tflite` file in a fresh process, scores it, compares it with its model."""
 
+import collections
 import math
 import numbers
 import os
@@ -160,7 +161,7 @@ def _names(
     data: bytes, model: Any, outputs: list[np.ndarray], predictions: list[np.ndarray] | None
 ) -> list[str]:
     if predictions is None:
-        return [tensor.name for tensor in ends(data, "output")]
+        return _numbered([tensor.name for tensor in ends(data, "output")])
     from kerasnas.compression.data import output_names
 
     of_file, of_model = ([array.shape[1:] for array in arrays] for arrays in (outputs, predictions))
@@ -169,7 +170,17 @@ def _names(
             f"`model` must be the one that `file` was made from, with outputs of shapes {of_file}. "
             f"Received: '{model.name}', with {of_model}"
         )
-    return output_names(model)
+    return _numbered(output_names(model))
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """Names of which those that came before get a number, as Keras does it."""
+    seen: collections.Counter[str] = collections.Counter()
+    found = []
+    for name in names:
+        found.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return found
 
 
 def _run_if_taken(

@@ -149,7 +149,7 @@ def _own(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
 
 def _is_own(entry: os.DirEntry[str]) -> bool:
     if entry.is_dir(follow_symlinks=False):
-        return _TRIAL.fullmatch(entry.name) is not None
+        return _TRIAL.fullmatch(entry.name) is not None and _is_trial(entry.path)
     if entry.name in (JOURNAL, SNAPSHOT) or _TUNER.fullmatch(entry.name):
         return True
     if is_leftover(entry.name):
@@ -157,6 +157,12 @@ def _is_own(entry: os.DirEntry[str]) -> bool:
     if entry.is_symlink() and _TRIAL.fullmatch(entry.name):
         return True
     return entry.name.endswith(".json") and _is_tuner_file(entry.path)
+
+
+def _is_trial(folder: str) -> bool:
+    """Whether a folder is of a trial, and not one of somebody's recordings of the same name."""
+    names = os.listdir(folder)
+    return not names or any(name in _FILES_OF_TRIAL or is_leftover(name) for name in names)
 
 
 def _is_tuner_file(path: str) -> bool:

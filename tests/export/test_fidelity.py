@@ -194,3 +194,34 @@ def test_a_model_that_takes_no_random_inputs_is_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         to_tflite(made, "float32", RNG.integers(0, 5, (20, 4)))
+
+
+def boxes_and_scores():
+    """As detectors give them: pixels beside probabilities."""
+    x = keras.Input((6,))
+    ends = [L.Dense(n, activation="sigmoid", kernel_initializer="he_normal")(x) for n in (2, 3)]
+    return keras.Model(x, L.Concatenate()([L.Rescaling(300.0)(ends[0]), ends[1]]))
+
+
+def far_from_zero():
+    """A regression of air pressure."""
+    x = keras.Input((6,))
+    hidden = L.Dense(16, activation="relu")(x)
+    return keras.Model(x, L.Dense(1, bias_initializer=keras.initializers.Constant(1013.0))(hidden))
+
+
+@pytest.mark.parametrize(("make", "lost"), [(boxes_and_scores, "2, 3, 4"), (far_from_zero, "0")])
+def test_values_that_the_step_of_an_output_swallows_are_told(make, lost):
+    keras.utils.set_random_seed(0)
+    data = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    with pytest.warns(UserWarning, match=f"loses values {lost}: .*Scale targets"):
+        to_tflite(make(), "int8", data)
+
+
+def test_values_of_one_size_are_no_alarm():
+    keras.utils.set_random_seed(0)
+    data = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    layers = [keras.Input((6,)), L.Dense(16, activation="relu"), L.Dense(5)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        to_tflite(keras.Sequential(layers), "int8", data)

@@ -273,3 +273,16 @@ def test_arguments_that_do_not_fit(classifier_file, images, classes, two_ends):
         verify(classifier_file, images, classes, "model")
     with pytest.raises(FileNotFoundError):
         verify("no such file", images, classes)
+
+
+def test_outputs_of_one_name_are_told_apart():
+    inner = keras.Input((4,))
+    shared = keras.Model(inner, [L.Dense(3)(inner), L.Dense(3)(inner)], name="one")
+    x = keras.Input((4,))
+    model = keras.Model(x, shared(x))
+    data = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+    first, second = model.predict(data, verbose=0)
+    found = verify(to_tflite(model), data, [first + 100, second], model)
+    assert found.metrics["one_mean_squared_error"] > 9000
+    assert found.metrics["one_1_mean_squared_error"] < 1e-6
+    assert set(found.largest_difference) == {"one", "one_1"}

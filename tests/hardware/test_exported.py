@@ -375,8 +375,9 @@ def test_what_has_no_int8_form_says_so(layer):
     model = keras.Sequential([keras.Input((6, 3)), layer])
     with pytest.raises(ValueError, match=f"{layer.name}.*LSTM"):
         kn.profile(model)
-    kernels = sum(w.shape[0] * w.shape[1] for w in layer.get_weights()[:2])
-    assert kn.profile(model, "float32").macs == 6 * kernels
+    # In float a loop, whose subgraphs took two to four times the memory that was estimated.
+    with pytest.raises(ValueError, match=f"{layer.name}.*loop.*profile_tflite"):
+        kn.profile(model, "float32")
 
 
 def test_a_sequence_that_is_read_backwards_is_reversed_first():

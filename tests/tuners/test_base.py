@@ -389,6 +389,8 @@ def test_overwrite_deletes_only_runs_of_this_directory(build, fit, tmp_path, tun
     (runs / "link").symlink_to(tmp_path / "elsewhere")
     (runs / "photos").mkdir()
     (runs / "photos" / "me.jpg").write_text("mine")
+    (runs / "study" / "trial_01").mkdir(parents=True)
+    (runs / "study" / "trial_01" / "recording.csv").write_text("mine")
     before = snapshot_of(tmp_path)
     for name, message in {
         "../victim": "project_name",
@@ -396,6 +398,7 @@ def test_overwrite_deletes_only_runs_of_this_directory(build, fit, tmp_path, tun
         ".": "project_name",
         "link": "symbolic link",
         "photos": "holds files but no run",
+        "study": "holds files but no run",
     }.items():
         with pytest.raises(ValueError, match=message):
             tuner_of(build, runs, project_name=name, overwrite=True)

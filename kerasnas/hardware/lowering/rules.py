@@ -115,14 +115,11 @@ def _loop(to: Lowering, node: Node, reads: list[int]) -> int:
             f"Layer {node.name!r} of class {node.kind} has no int8 form: the converter crashes on "
             "it. Use an LSTM, unroll=True, or profile with dtype='float32'"
         )
-    (steps, features), units = to.shape(reads[0]), node.weights[1][0]
-    x = to.reshape(reads[0], (steps, 1, features))
-    wide = node.weights[0][1]
-    # The loop's body, once: its kernels, and what joins them.
-    body = [Constant(w, "weight", wide) for w in node.weights[:2]]
-    body += [Constant((wide,), "bias", wide)] * 2
-    joins = [operand(1)] * (24 if node.kind == "GRU" else 12)
-    return _last_step(to, node, to.operator("WHILE", [x], (steps, units), body + joins))
+    raise ValueError(
+        f"Layer {node.name!r} of class {node.kind} becomes a loop, whose flash and RAM no estimate "
+        "knows: use unroll=True or an LSTM, or read the costs of its file with "
+        "kerasnas.hardware.profile_tflite"
+    )
 
 
 def _last_step(to: Lowering, node: Node, x: int) -> int:
