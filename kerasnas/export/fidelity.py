@@ -118,9 +118,9 @@ def check_file(
     ]
     if lost and not told and not branches:
         warnings.warn(
-            f"{named} loses {'; '.join(lost)}: they vary by little more than the step that "
-            "all values of an output share in 8 bits. Scale targets to the same size around 0, or give such "
-            "values an output of their own",
+            f"{named} loses {'; '.join(lost)}: they vary by little more than the step that all "
+            "values of an output share in 8 bits. Scale targets to the same size around 0, or give "
+            "such values an output of their own",
             stacklevel=3,
         )
     if not told and not branches:
