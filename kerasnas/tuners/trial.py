@@ -41,7 +41,7 @@ _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
 
 
 class _Guard(keras.callbacks.Callback):
-    """Hands over the model that is trained: it may be built late, or be a copy of another."""
+    """Hands over the model that is trained, which may be a copy of what was built."""
 
     def __init__(self, guard: Callable[[keras.Model], None]) -> None:
         super().__init__()
