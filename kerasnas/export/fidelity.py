@@ -229,6 +229,7 @@ def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:
     size = model.inputs[0].shape[0] or count
     parts = []
     for start in range(0, count, size):
+        # A model whose batch is fixed takes no smaller one.
         batch = [
             np.resize(array[start : start + size], (size, *array.shape[1:])) for array in samples
         ]
@@ -238,11 +239,6 @@ def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:
             made = model(packed(batch, model), training=False)
         parts.append([np.array(keras.ops.convert_to_numpy(x)) for x in keras.tree.flatten(made)])
     return [np.concatenate(arrays)[:count] for arrays in zip(*parts, strict=True)]
-
-
-def _filled_up(batch: np.ndarray, size: int) -> np.ndarray:
-    """A batch of a size; a model whose batch is fixed takes no smaller one."""
-    return np.resize(batch, (size, *batch.shape[1:]))
 
 
 def _random(model: Any) -> list[np.ndarray]:
