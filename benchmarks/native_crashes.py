@@ -7,7 +7,8 @@ gradients in float32, three times, and compares them with those in float64, whic
 other kernels. A case fails when the child ends or hangs, or when a value is off by a thousandth of
 the largest one. With TF_ENABLE_ONEDNN_OPTS=0 none should fail.
 
-`cures` are what the spaces build, and what a tuner makes of a network of yours: it should not fail.
+`cures` are what the spaces build, and networks of yours with the gradients that kerasnas installs:
+none should fail.
 """
 
 import argparse
@@ -35,7 +36,8 @@ class Case(NamedTuple):
     """A layer and what it is fed.
 
     Args:
-        kind: Name of a Keras layer, or of one of `CURES`.
+        kind: Start of a Keras layer's name, behind "Safe" with the gradients of kerasnas; or what
+            subsamples before a convolution.
         rank: Number of axes that it slides over.
         kernel: Size of its kernel.
         stride: Its stride.
@@ -67,7 +69,7 @@ def layers_of(case: Case) -> list[keras.layers.Layer]:
     """The layers of a case."""
     if case.kind in ("MaxFirst", "AverageFirst"):
         return cured(case.rank, case.filters, case.stride, case.kind.removesuffix("First"))
-    kind = "Conv" if case.kind == "SubsampledFirst" else case.kind
+    kind = case.kind.removeprefix("Safe")
     suffix = f"{case.rank}D"
     name = f"Conv{suffix}Transpose" if kind == "Transposed" else f"{kind}{suffix}"
     make = getattr(keras.layers, name)
@@ -79,8 +81,10 @@ def error(case: Case) -> float:
     """Largest difference between float32 and float64, as a share of the largest value."""
     import tensorflow as tf
 
-    from kerasnas.utils.strided_pointwise import subsample_first
+    from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
 
+    if case.kind.startswith("Safe"):
+        make_pointwise_gradients_safe()
     rng = np.random.default_rng(0)
     shape = (case.size,) * case.rank + (case.channels,)
     x = rng.normal(size=(case.batch, *shape))
@@ -89,8 +93,6 @@ def error(case: Case) -> float:
     for dtype, times in (("float64", 1), ("float32", 3)):
         keras.config.set_dtype_policy(dtype)
         model = keras.Sequential([keras.Input(shape), *layers_of(case)])
-        if case.kind == "SubsampledFirst":
-            subsample_first(model.layers)
         weights = model.get_weights() if weights is None else weights
         model.set_weights(weights)
         for _ in range(times):
@@ -166,7 +168,7 @@ def cases(part: str) -> Iterator[Case]:
             Case._make, product(["SeparableConv"], [1, 2], [1, 3], [2], [3, 8], [8], BATCHES, [16])
         )
     else:
-        kinds = ["MaxFirst", "AverageFirst", "SubsampledFirst"]
+        kinds = ["MaxFirst", "AverageFirst", "SafeConv", "SafeTransposed"]
         yield from map(
             Case._make, product(kinds, [1, 2], [1], [2, 3], range(1, 17), [8], BATCHES, [16, 15])
         )

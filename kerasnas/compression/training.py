@@ -11,10 +11,9 @@ from kerasnas.compression.bridge.graph import Graph
 from kerasnas.compression.data import output_names
 from kerasnas.compression.guidance import Guidance
 from kerasnas.utils.arrays import is_nested
-from kerasnas.utils.layers import every_layer
 from kerasnas.utils.moving_statistics import settle
+from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
 from kerasnas.utils.session import kept_random_state
-from kerasnas.utils.strided_pointwise import subsampled_first
 
 
 @dataclass
@@ -86,15 +85,15 @@ class Training:
                 loss=loss,
                 loss_weights=self.loss_weights,
             )
-            with subsampled_first(every_layer(model)):
-                model.fit(
-                    self.fed,
-                    y,
-                    epochs=epochs,
-                    batch_size=batch_size,
-                    callbacks=list(callbacks),
-                    verbose=0,
-                )
+            make_pointwise_gradients_safe()
+            model.fit(
+                self.fed,
+                y,
+                epochs=epochs,
+                batch_size=batch_size,
+                callbacks=list(callbacks),
+                verbose=0,
+            )
             settle(model, self.fed, y, batch_size)
 
 

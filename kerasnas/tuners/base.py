@@ -30,6 +30,7 @@ from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
 from kerasnas.tuners.warm_start import WarmStart, first_settings
 from kerasnas.utils import run_folder, sealed
 from kerasnas.utils.files import CannotWriteError, write_atomic
+from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
 from kerasnas.utils.session import kept_random_state, seeded
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
@@ -142,6 +143,7 @@ class Tuner(Answers):
         self._gate: Gate | None = None
         self._first_model: keras.Model | None = None
         self._saved = ""
+        make_pointwise_gradients_safe()
         self._file_scores = []
         self._fresh_statistics = fresh_statistics
         self._said: set[str] = set()

@@ -32,23 +32,10 @@ from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.reporting import Reporter
 from kerasnas.utils import sealed
 from kerasnas.utils.files import CannotWriteError, disk_error, write_atomic
-from kerasnas.utils.layers import every_layer
 from kerasnas.utils.session import clear_session, kept_random_state, seeded
-from kerasnas.utils.strided_pointwise import dangerous_transposed, subsample_first
 
 _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
-
-
-class _Guard(keras.callbacks.Callback):
-    """Hands over the model that is trained, which may be a copy of what was built."""
-
-    def __init__(self, guard: Callable[[keras.Model], None]) -> None:
-        super().__init__()
-        self._guard = guard
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self._guard(self.model)
 
 
 class TrialRunner(keras_tuner.Tuner):
@@ -96,7 +83,7 @@ class TrialRunner(keras_tuner.Tuner):
                 with seeded(self._seed, trial.trial_id, self._attempt(trial), execution):
                     copies = self._trial_callbacks(callbacks, trial, execution)
                     # After the best epoch is kept, and before another callback ends the training.
-                    watchers = [_Guard(self._avoid_native_crashes), best, *self._reporters(trial)]
+                    watchers = [best, *self._reporters(trial)]
                     # The user's callbacks may change the weights that are validated.
                     settling = [fresh] if fresh is not None else []
                     fit_kwargs = {**kwargs, "callbacks": [*copies, *settling, *watchers]}
@@ -203,23 +190,7 @@ class TrialRunner(keras_tuner.Tuner):
             model = self.hypermodel.build(hp)
             check_model(model)
             self._override_compile_args(model)
-        self._avoid_native_crashes(model)
         return model
-
-    def _avoid_native_crashes(self, model: keras.Model) -> None:
-        layers = every_layer(model)
-        fault = (
-            "TensorFlow's gradient of a convolution with a kernel of 1, strides and fewer than 16 "
-            "channels can end the process, or be wrong, where a batch is odd (oneDNN issue 6035)"
-        )
-        if subsample_first(layers):
-            self._say_once(f"{fault}: such layers subsample their input first, which is the same")
-        transposed = dangerous_transposed(layers)
-        if transposed:
-            self._say_once(
-                f"{fault}. So can that of the transposed {transposed[0].name!r}: give it a larger "
-                "kernel, 16 filters or more, or batches of even numbers only"
-            )
 
     def _build_with_recipe(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Build a model, and read all that a trial of it will read."""

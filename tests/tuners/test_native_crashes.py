@@ -3,11 +3,6 @@
 import subprocess
 import sys
 
-import keras
-import numpy as np
-
-import kerasnas as kn
-
 CHILD = """
 import sys
 import keras, keras_tuner, numpy as np
@@ -19,6 +14,7 @@ def build(hp):
         keras.Input((48, 48, 8)),
         layers.Conv2D(hp.Choice("width", [8, 4]), 1, 2),
         layers.Conv2D(8, 1, 2),
+        layers.Conv2DTranspose(4, 1, 2),
         layers.GlobalAveragePooling2D(),
         layers.Dense(2, "softmax"),
     ])
@@ -65,22 +61,4 @@ def test_a_search_and_a_compression_survive_odd_batches(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "lives" in done.stdout
-    assert done.stdout.count("such layers subsample their input first") == 2  # Once a search.
-
-
-def test_a_transposed_convolution_that_may_end_the_process_is_told(tmp_path, capsys):
-    def build(hp):
-        model = keras.Sequential(
-            [
-                keras.Input((4, 4, 16)),
-                keras.layers.Conv2DTranspose(hp.Choice("filters", [4, 5]), 1, 2, name="upward"),
-                keras.layers.GlobalAveragePooling2D(),
-            ]
-        )
-        model.compile("sgd", "mse", run_eagerly=True)
-        return model
-
-    tuner = kn.Tuner(build, "random", objective="loss", max_trials=1, directory=tmp_path)
-    x = np.ones((16, 4, 4, 16), "float32")
-    tuner.search(x, np.ones((16, 1)), batch_size=16)
-    assert "transposed 'upward': give it a larger kernel" in capsys.readouterr().out
+    assert "can end the process, or be wrong, where a batch is odd" in done.stderr

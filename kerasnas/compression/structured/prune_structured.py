@@ -14,10 +14,9 @@ from kerasnas.compression.structured.importance import Criterion, importance
 from kerasnas.compression.structured.rebuild import compile_like, rebuild
 from kerasnas.compression.structured.trace import trace
 from kerasnas.compression.training import Training, ordered_loss
-from kerasnas.utils.layers import every_layer
 from kerasnas.utils.moving_statistics import settle
+from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
 from kerasnas.utils.session import seeded
-from kerasnas.utils.strided_pointwise import subsampled_first
 
 
 def prune_channels(
@@ -143,10 +142,8 @@ class PruneStructured:
             pruned = _removed(model, self.keep, self.criterion)
             trained = keras.Model(pruned.inputs, pruned.outputs)
             trained.compile(keras.optimizers.Adam(rate), loss, weights)
-            with subsampled_first(every_layer(trained)):
-                trained.fit(
-                    training.x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=0
-                )
+            make_pointwise_gradients_safe()
+            trained.fit(training.x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
             settle(trained, training.x, y, self.batch_size)
         compile_like(pruned, model)
         return pruned

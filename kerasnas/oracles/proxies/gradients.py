@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasnas.utils.layers import every_layer
+from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
 
 
 def gradients(loss: Callable[[list[Any]], Any], values: Sequence[Any]) -> list[np.ndarray]:
@@ -44,6 +45,7 @@ def _differentiate(loss: Callable[[list[Any]], Any], values: list[Any]) -> Seque
     if backend == "tensorflow":
         import tensorflow as tf
 
+        make_pointwise_gradients_safe()
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             result = loss(values)
