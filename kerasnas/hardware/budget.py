@@ -219,5 +219,10 @@ class Budget:
                 found[name] = Violation(value, limit)
         return found
 
+    @property
+    def needs_profile(self) -> bool:
+        """Whether more is limited than the number of weights, which every built model tells."""
+        return any(getattr(self, name) is not None for name in LIMITS if name != "params")
+
     def __bool__(self) -> bool:
         return any(getattr(self, name) is not None for name in LIMITS)

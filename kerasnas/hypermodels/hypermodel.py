@@ -12,6 +12,7 @@ from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
+from kerasnas.hypermodels.declaring import DeclaringHyperParameters
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.losses import check_loss, default_loss
 from kerasnas.hypermodels.operations import UnknownOperation
@@ -200,7 +201,7 @@ class HyperModel(keras_tuner.HyperModel):
         Raises:
             NotSketchable: A part of the hypermodel uses raw Keras layers.
         """
-        declared = keras_tuner.HyperParameters()
+        declared: keras_tuner.HyperParameters = DeclaringHyperParameters()
         tried: list[list[Any]] = []
         while True:
             self.sketch(declared)
@@ -211,7 +212,7 @@ class HyperModel(keras_tuner.HyperModel):
             if ahead is None:
                 break
             tried.append(copy.deepcopy(ahead))
-            fresh = keras_tuner.HyperParameters.from_config(
+            fresh = DeclaringHyperParameters.from_config(
                 {"space": declared.get_config()["space"], "values": {}}
             )
             for condition in ahead:

@@ -115,6 +115,7 @@ class Oracle(RankedOracle):
                 "or pass one of them and keep the costs within a budget. "
                 f"Received: objective={[one.name for one in self.objectives]}"
             )
+        self._given_seed = seed
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         self.seed = int(seed)  # One of numpy's cannot be saved.

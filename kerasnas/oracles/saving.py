@@ -7,6 +7,7 @@ Every event is one line of `journal.jsonl`, which is the truth; `oracle.json` an
 import json
 import os
 import reprlib
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -35,6 +36,7 @@ class SavedOracle(keras_tuner.Oracle):
     objectives: list[keras_tuner.Objective]
     stop_reason: str | None
     _ended: set[str]
+    _given_seed: int | None  # None where none was given, and once a run was read.
     _enqueued: list[dict[str, Any]]
     _journal: Journal | None
     # Names under which each trial counts as tried.
@@ -76,7 +78,7 @@ class SavedOracle(keras_tuner.Oracle):
                 if found.state is not None:
                     self._take_position(found.state)
                 if found.header is not None:
-                    self.seed = found.header["seed"]
+                    self._take_seed(found.header["seed"])
             if not header_saved:
                 self._append(self._header())
             self._save_space_and_queue()
@@ -156,15 +158,21 @@ class SavedOracle(keras_tuner.Oracle):
                 self._save_end(trial)
             return crashed
 
-    def retry_failed(self) -> int:
-        """Queues all failed trials to be run again, with the same ids and values.
+    def retry_failed(self, crashed: bool = True) -> int:
+        """Queues failed trials to be run again, with the same ids and values.
+
+        Args:
+            crashed: Whether those whose process ended three times are among them.
 
         Returns:
             How many there are.
         """
         with self._lock:
             failed = [
-                name for name in self.end_order if self.trials[name].status == TrialStatus.FAILED
+                name
+                for name in self.end_order
+                if self.trials[name].status == TrialStatus.FAILED
+                and (crashed or self._starts.get(name, 0) < _STARTS)
             ]
             for name in failed:
                 self._append({"event": "requeued", "trial": name})
@@ -338,6 +346,17 @@ class SavedOracle(keras_tuner.Oracle):
                     f"{reprlib.repr(saved[part])}. Pass overwrite=True to replace it, or another "
                     f"project_name. Received: {reprlib.repr(now[part])}"
                 )
+
+    def _take_seed(self, saved: int) -> None:
+        if self._given_seed not in (None, saved):
+            warnings.warn(
+                f"The run in {self.folder} was begun with seed={saved}, and goes on with it. "
+                "Choose another `project_name` for a search with another seed. "
+                f"Received: seed={self._given_seed}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        self.seed, self._given_seed = saved, None
 
     @contextmanager
     def _believing(self) -> Iterator[None]:

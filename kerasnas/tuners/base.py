@@ -23,6 +23,7 @@ from kerasnas.oracles.objectives import is_cost, members
 from kerasnas.tuners import arguments, deployed, inputs, run_file
 from kerasnas.tuners.answers import Answers
 from kerasnas.tuners.arrays import train_and_validation
+from kerasnas.tuners.data_identity import data_identity
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, reason
 from kerasnas.tuners.space import discover
@@ -75,7 +76,7 @@ class Tuner(Answers):
         optimizer: Takes the place of the hypermodel's, as in KerasTuner.
         loss: Takes the place of the hypermodel's.
         metrics: Take the place of the hypermodel's.
-        max_model_size: Largest number of parameters of a built model.
+        max_model_size: Largest number of parameters of a model, as `Budget(params=...)` has it.
         distribution_strategy: A `tf.distribute.Strategy` for every trial.
         tuner_id: Name of this tuner among several that share an oracle.
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
@@ -147,9 +148,12 @@ class Tuner(Answers):
         self._file_scores = []
         self._fresh_statistics = fresh_statistics
         self._said: set[str] = set()
+        self._run_seed: int | None = None
+        self._data: dict[str, str] = {}
         self._progress: Progress | None = None
         # What building the space needs, before KerasTuner's constructor sets it.
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
+        self.max_model_size = max_model_size
         self.distribution_strategy = distribution_strategy
         run_folder.check(directory or ".", project_name or "untitled_project", self._overwrite)
         # KerasTuner's constructor would reload, or delete the folder, before anything is checked;
@@ -169,7 +173,10 @@ class Tuner(Answers):
             executions_per_trial=executions_per_trial,
         )
         del self._get_tuner_fname
-        self._seed = made.seed if seed is None else seed
+        # An oracle that was named has this seed; one that was passed has its own.
+        self._seed = made.seed
+        if seed is not None and made is oracle:
+            self._seed = run_file.same_seed(seed, self._run_seed)
 
     def _populate_initial_space(self) -> None:
         """Declare or discover the space, then reload the run that is in the folder, if any."""
@@ -189,10 +196,16 @@ class Tuner(Answers):
             return [], ""
         journals = hasattr(self.oracle, "building") and not self._is_worker()
         watch = {"building": self.oracle.building} if journals else {}
-        self._gate = Gate(self.hypermodel, space=self.oracle.get_space, budget=self.budget, **watch)
+        self._gate = Gate(
+            self.hypermodel,
+            space=self.oracle.get_space,
+            budget=self.budget,
+            max_params=self.max_model_size or None,
+            **watch,
+        )
         if hasattr(self.oracle, "attach"):
             self.oracle.attach(
-                gate=self._gate.violations if self.budget else None, key=self._gate.key
+                gate=self._gate.violations if self._gate.limits else None, key=self._gate.key
             )
         hp = self.oracle.get_space()
         try:
@@ -219,6 +232,7 @@ class Tuner(Answers):
         if not ours:
             run_folder.tidy(self.project_dir)
         state = run_file.read(TrialRunner._get_tuner_fname(self))
+        self._data, self._run_seed = state.pop("data", {}), state.pop("seed", None)
         identity = state.pop("identity", self._identity)
         if identity != self._identity:
             difference = run_file.difference(identity, self._identity)
@@ -262,7 +276,8 @@ class Tuner(Answers):
             self.oracle.save()
 
     def _save_tuner_file(self) -> None:
-        text = sealed.dumps({**self.get_state(), "identity": self._identity})
+        ours = {"identity": self._identity, "data": self._data, "seed": self._seed}
+        text = sealed.dumps({**self.get_state(), **ours})
         if text != self._saved:
             write_atomic(self._get_tuner_fname(), text)
             self._saved = text
@@ -315,17 +330,19 @@ class Tuner(Answers):
         self._check_search(fit_args, fit_kwargs)
         self._clear_folder()
         crashed = self.oracle.fail_crashed() if hasattr(self.oracle, "fail_crashed") else []
-        if retry_failed:
-            self.oracle.retry_failed()
+        nothing_learned = self._ended() and not self._is_worker() and not self._completed()
+        if retry_failed or (nothing_learned and hasattr(self.oracle, "retry_failed")):
+            # What has ended its process would end it again: only who asks for that gets it.
+            self.oracle.retry_failed(crashed=retry_failed)
         self._retry_failed = False
+        self._note_data(fit_args, fit_kwargs)
         if distribute.is_chief_oracle():
             super().search(*fit_args, **fit_kwargs)
             return
         self.oracle.verbose = 0  # The lines are ours.
         self._save_tuner_file()
         deadline = None if self.max_time is None else time.monotonic() + self.max_time
-        trials = self._trials()
-        done = [trial for trial in trials if trial.status in ("COMPLETED", "FAILED")]
+        trials, done = self._trials(), self._ended()
         total = self.oracle.max_trials
         self._progress = progress = Progress(verbose, total, len(done), deadline)
         chosen = getattr(self.oracle, "chosen", None)
@@ -334,7 +351,13 @@ class Tuner(Answers):
         for trial in crashed:
             progress.say(f"trial {trial.trial_id} has failed: {trial.message}")
         if done:
+            failed = sum(trial.status == "FAILED" for trial in done)
             progress.say(f"Resuming {self.project_dir}: {len(done)} trials are done")
+            if failed and hasattr(self.oracle, "retry_failed"):
+                progress.say(
+                    f"{failed} of them failed in an earlier search and are not run again: "
+                    "search(..., retry_failed=True) does"
+                )
         self.on_search_begin()
         try:
             # The gate builds models too, between the trials.
@@ -391,6 +414,20 @@ class Tuner(Answers):
             )
         for values in settings:
             self.oracle.enqueue(values)
+
+    def _ended(self) -> list[Trial]:
+        return [one for one in self._trials() if one.status in ("COMPLETED", "FAILED")]
+
+    def _completed(self) -> bool:
+        return any(trial.status == "COMPLETED" for trial in self._trials())
+
+    def _note_data(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Remember what the first trials of the run are scored on; warn if that was other data."""
+        here = data_identity(args, kwargs)
+        if self._completed():
+            run_file.check_data(here, self._data, self.project_dir)
+        if not self._completed() or not self._data:
+            self._data = here
 
     def _say_once(self, text: str) -> None:
         if self._progress is not None and text not in self._said:
@@ -504,6 +541,9 @@ class Tuner(Answers):
         self._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
         if self._trains_itself():
             return
+        inputs.check_generators(
+            inputs.bind_fit(args, kwargs), self.oracle.max_trials, self.executions_per_trial
+        )
         if hasattr(self.oracle, "max_epochs") and len(args) > _BEFORE_EPOCHS:
             raise ValueError(
                 "The oracle says how many epochs a trial trains: pass them to it as `max_epochs`, "

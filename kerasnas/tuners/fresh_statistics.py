@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kerasnas.utils.arrays import in_batches
+from kerasnas.utils.errors import describe
 from kerasnas.utils.moving_statistics import (
     SAMPLES,
     compute,
@@ -114,7 +115,7 @@ class FreshStatistics(keras.callbacks.Callback):
             # The training itself may never call the model so.
             self._say(
                 "Batch normalization: an epoch is too short for its moving statistics, and they "
-                f"cannot be taken anew ({_last_line(error)}): the scores of short "
+                f"cannot be taken anew ({describe(error)}): the scores of short "
                 "trainings are noise. A lower `momentum` helps, such as .9"
             )
         else:
@@ -124,12 +125,6 @@ class FreshStatistics(keras.callbacks.Callback):
                 "fresh_statistics=False leaves them"
             )
         self.seconds += time.monotonic() - started
-
-
-def _last_line(error: Exception) -> str:
-    """The first line of an error that comes through TensorFlow says only where it is from."""
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip() if lines else type(error).__name__
 
 
 def _bound(

@@ -33,6 +33,8 @@ class _Judged:
     key: str
     profile: Profile | None
     network: str = ""  # The same for all proposals that build the same network.
+    params: int | None = None  # Of a network that has no profile.
+    why_not: str = ""  # It has none.
 
 
 class Gate:
@@ -46,6 +48,7 @@ class Gate:
         hypermodel: What builds the models.
         space: Returns the space as it is known now.
         budget: Limits; None for none.
+        max_params: Number of weights that no network may exceed; None for no such limit.
         building: Makes the context in which values are built, which says whether they may be. Those
             that may not are judged as if the build had raised.
     """
@@ -55,6 +58,7 @@ class Gate:
         hypermodel: keras_tuner.HyperModel,
         space: Callable[[], keras_tuner.HyperParameters],
         budget: Budget | None = None,
+        max_params: int | None = None,
         building: Callable[
             [Mapping[str, Any]], contextlib.AbstractContextManager[bool]
         ] = lambda values: contextlib.nullcontext(True),
@@ -63,6 +67,7 @@ class Gate:
         self._known = space
         self._building = building
         self._budget = Budget() if budget is None else budget
+        self._max_params = max_params
         self._judged: dict[str, _Judged] = {}
         self._measured: dict[str, Profile] = {}
         self._trainings: dict[str, dict[str, Any]] = {}
@@ -91,10 +96,17 @@ class Gate:
         Raises:
             LatencyError: Its latency cannot be predicted.
         """
-        judged = self._judge(values) if self._budget else None
-        if judged is None or judged.profile is None:
+        if not self.limits:
             return {}
+        judged = self._judge(values)
+        if judged.profile is None:
+            return {} if judged.params is None else self._too_many(judged.params)
         return self._violations(judged.profile, judged.network, lambda: self._build(values)[0])
+
+    @property
+    def limits(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self._budget) or self._max_params is not None
 
     def key(self, values: Mapping[str, Any]) -> str:
         """What the values build, train and compress, as text that equals for equal results."""
@@ -115,13 +127,28 @@ class Gate:
             return None
         return self._completed(judged.profile, judged.network, lambda: self._build(values)[0])
 
+    def params(self, values: Mapping[str, Any]) -> int | None:
+        """Number of weights, which is known of networks without a profile, too; None if unbuilt."""
+        judged = self._judge(values)
+        return judged.params if judged.profile is None else judged.profile.params
+
+    def why_not(self, values: Mapping[str, Any]) -> str:
+        """Why there is no profile; empty where there is one, or the build failed."""
+        return self._judge(values).why_not
+
     def check(self, model: keras.Model) -> dict[str, Violation]:
         """Limits that a built model breaks."""
-        if not self._budget:
-            return {}
+        too_many = self._too_many(model.count_params()) if model.built else {}
+        if too_many or not self._budget.needs_profile:
+            return too_many
         graph = keras_graph(model)
         found = profile_graph(graph, by_layer=False)
         return self._violations(found, self._network(graph), lambda: model)
+
+    def _too_many(self, params: int) -> dict[str, Violation]:
+        limits = [limit for limit in (self._budget.params, self._max_params) if limit is not None]
+        least = min(limits, default=params)
+        return {"params": Violation(params, least)} if params > least else {}
 
     def _network(self, graph: Graph) -> str:
         """What measured latencies are remembered by."""
@@ -131,7 +158,7 @@ class Gate:
         self, found: Profile, network: str, model: Callable[[], keras.Model]
     ) -> dict[str, Violation]:
         found = self._predicted(found)
-        broken = self._budget.violations(found)
+        broken = {**self._budget.violations(found), **self._too_many(found.params)}
         if broken or self._budget.latency_ms is None or not self._budget.measures:
             return broken
         # Last, for it takes seconds.
@@ -207,7 +234,13 @@ class Gate:
             return {}
         return {name: value for name, value in values.items() if name not in self._architectural}
 
-    def _build(self, values: Mapping[str, Any]) -> tuple[keras.Model, "_Noting"]:
+    def _build(
+        self, values: Mapping[str, Any], weights: bool = True
+    ) -> tuple[keras.Model, "_Noting"]:
+        if not weights:
+            # Millions of weights would be drawn for a network that is too large.
+            with keras.StatelessScope(initialize_variables=False):
+                return self._build(values)
         hp = _Noting.of(self._known(), values)
         # Layers without a name are numbered on, and their names are in the file that is costed.
         clear_session()
@@ -222,7 +255,7 @@ class Gate:
             if not may_be_built:
                 return unknown
             try:
-                model, hp = self._build(values)
+                model, hp = self._build_to_look_at(values)
             except Exception:
                 return unknown
         fit = self._fit_values(values, hp.read)
@@ -230,9 +263,15 @@ class Gate:
         try:
             graph = keras_graph(model)
             return _Judged(key, profile_graph(graph, by_layer=False), self._network(graph))
-        except (TypeError, ValueError):
-            # The check of the built model says which layer cannot be costed.
-            return _Judged(key, None)
+        except (TypeError, ValueError) as error:
+            params = model.count_params() if model.built else None
+            return _Judged(key, None, params=params, why_not=str(error))
+
+    def _build_to_look_at(self, values: Mapping[str, Any]) -> tuple[keras.Model, "_Noting"]:
+        try:
+            return self._build(values, weights=False)
+        except Exception:
+            return self._build(values)  # The build may read or load weights.
 
 
 class _Noting(keras_tuner.HyperParameters):

@@ -15,6 +15,10 @@ from kerasnas.utils.direction import metric_named, of_metric, stated
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd]\s*)+")
+_WAYS_TO_READ_AGAIN = (
+    "Pass arrays, a `keras.utils.PyDataset` or a `tf.data.Dataset`, such as "
+    "`tf.data.Dataset.from_generator(...)`, which every trial reads from its start"
+)
 _DATA = ("x", "y", "sample_weight")
 
 
@@ -131,6 +135,48 @@ def check_data(fit: Mapping[str, Any]) -> None:
             f"Received: a {type(validation).__name__} of {len(validation)}"
         )
     _check_lengths(dict(zip(_DATA, validation, strict=False)), "validation_data: ")
+
+
+def check_generators(fit: Mapping[str, Any], max_trials: int | None, executions: int) -> None:
+    """Refuse a Python generator that the first training would use up, where more follow.
+
+    Args:
+        fit: Arguments of `keras.Model.fit` by name.
+        max_trials: Trials of the search, None for any number.
+        executions: Trainings of a trial.
+
+    Raises:
+        ValueError: A generator that an epoch reads to its end.
+    """
+    if max_trials == 1 and executions == 1:
+        return
+    for name, steps in (("x", "steps_per_epoch"), ("validation_data", "validation_steps")):
+        if inspect.isgenerator(fit.get(name)) and fit.get(steps) is None:
+            raise ValueError(
+                f"Argument `{name}` is a generator: the first trial would read it to its end, and "
+                f"no other could be trained. {_WAYS_TO_READ_AGAIN}. Received: {name}={fit[name]!r}"
+            )
+
+
+def check_unread(arguments: Any) -> None:
+    """Refuse a Python generator that has ended, of whatever an earlier training read it.
+
+    Args:
+        arguments: What a trial is trained with: tuples, lists and dicts of anything.
+
+    Raises:
+        FatalValueError: A generator has ended.
+    """
+    if isinstance(arguments, Mapping):
+        arguments = list(arguments.values())
+    if isinstance(arguments, (list, tuple)):
+        for value in arguments:
+            check_unread(value)
+    elif inspect.isgenerator(arguments) and inspect.getgeneratorstate(arguments) == "GEN_CLOSED":
+        raise keras_tuner.errors.FatalValueError(
+            "A generator has come to its end in an earlier trial, so this one has no data. "
+            f"{_WAYS_TO_READ_AGAIN}. Received: {arguments!r}"
+        )
 
 
 def _check_lengths(data: dict[str, Any], where: str) -> None:

@@ -8,7 +8,8 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles.objectives import float_name
 from kerasnas.tuners import deployed
-from kerasnas.tuners.trial import TrialRunner, describe
+from kerasnas.tuners.trial import TrialRunner
+from kerasnas.utils.errors import describe
 from kerasnas.utils.session import clear_session, kept_random_state
 
 if TYPE_CHECKING:

@@ -53,6 +53,48 @@ def difference(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
     return "of another version"
 
 
+def same_seed(given: int, saved: int | None) -> int:
+    """The seed that a run's trials are trained with: the one that it was begun with.
+
+    Args:
+        given: The seed of this tuner.
+        saved: The seed in the run's folder; None for a new run.
+
+    Returns:
+        One of the two.
+    """
+    if saved is None or saved == given:
+        return given
+    warnings.warn(
+        f"The run was begun with seed={saved}, and goes on with it. Choose another `project_name` "
+        f"for a search with another seed. Received: seed={given}",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    return saved
+
+
+def check_data(here: dict[str, str], there: dict[str, str], folder: str) -> None:
+    """Warn when the trials of a run were scored on other data than the next will be.
+
+    Args:
+        here: Digest of each data argument of this search.
+        there: Those of the search that the run was begun with; empty if they are not known.
+        folder: The run's folder.
+    """
+    names = sorted(name for name in {*here, *there} if here.get(name) != there.get(name))
+    if there and names:
+        warnings.warn(
+            f"The trials of the run in {folder} were trained and scored on other data: "
+            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not what the run was begun "
+            "with. Their scores stay, and cannot be compared with those of the trials to come. "
+            "Give each data set, such as each fold of a cross-validation, a `project_name` of its "
+            "own, or pass `overwrite=True`",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
 def _few(value: Any) -> str:
     if not isinstance(value, list) or len(value) <= _SHOWN:
         return str(value)

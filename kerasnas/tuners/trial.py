@@ -12,7 +12,7 @@ import os
 import statistics
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -29,8 +29,10 @@ from kerasnas.tuners import deployed, run_file
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
 from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
+from kerasnas.tuners.inputs import check_unread
 from kerasnas.tuners.reporting import Reporter
 from kerasnas.utils import sealed
+from kerasnas.utils.errors import describe
 from kerasnas.utils.files import CannotWriteError, disk_error, write_atomic
 from kerasnas.utils.session import clear_session, kept_random_state, seeded
 
@@ -43,6 +45,7 @@ class TrialRunner(keras_tuner.Tuner):
 
     _gate: Gate | None
     _seed: int
+    _trained: keras.Model | None = None
     _file_scores: list[dict[str, float]]  # Of the running trial, one for each execution.
     _fresh_statistics: bool
     _say_once: Callable[[str], None]
@@ -142,10 +145,11 @@ class TrialRunner(keras_tuner.Tuner):
         return reporters
 
     def _costs(self, trial: Trial) -> dict[str, float]:
-        values = trial.hyperparameters.values.items()
-        network = {name: value for name, value in values if not name.startswith("tuner/")}
+        network = network_values(trial.hyperparameters.values)
         profile = None if self._gate is None else self._gate.costs(network)
         found = {name: getattr(profile, name, None) for name in LIMITS.values()}
+        if profile is None and self._gate is not None:
+            found["params"] = self._gate.params(network)
         return {name: value for name, value in found.items() if value is not None}
 
     def _attempt(self, trial: Trial) -> int:
@@ -171,6 +175,8 @@ class TrialRunner(keras_tuner.Tuner):
     def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         hp = trial.hyperparameters
         model = self._try_build(hp)
+        if model.built:  # Before the training is paid.
+            self._cost_objectives(trial, model)
         if "tuner/trial_id" in hp.values:
             self._load_weights(model, hp.values["tuner/trial_id"])
         if "verbose" not in kwargs and len(args) <= _BEFORE_VERBOSE:
@@ -180,6 +186,7 @@ class TrialRunner(keras_tuner.Tuner):
             if isinstance(callback, FreshStatistics):
                 callback.watch(model)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
+        self._trained = model
         config = model.get_build_config() or {}
         write_atomic(self._get_build_config_fname(trial.trial_id), sealed.dumps(config))
         tuner_utils.validate_trial_results(results, self._trained_objective(), "HyperModel.fit()")
@@ -200,11 +207,6 @@ class TrialRunner(keras_tuner.Tuner):
 
     def _try_build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         model = self._build_hypermodel(hp)
-        if self.max_model_size and model.built and model.count_params() > self.max_model_size:
-            raise keras_tuner.errors.FailedTrialError(
-                f"the model has {model.count_params()} parameters, above "
-                f"max_model_size={self.max_model_size}"
-            )
         violations = self._gate.check(model) if self._gate is not None else {}
         if violations:
             raise keras_tuner.errors.FailedTrialError(
@@ -248,6 +250,7 @@ class TrialRunner(keras_tuner.Tuner):
         stored = self.oracle.get_trial(trial.trial_id)
         stored.metrics = type(stored.metrics)()
         self._file_scores = []
+        check_unread((args, kwargs))
         results = self.run_trial(trial, *args, **kwargs)
         objective = self._trained_objective()
         if self.oracle.get_trial(trial.trial_id).metrics.exists(self._metric_objective().name):
@@ -255,7 +258,8 @@ class TrialRunner(keras_tuner.Tuner):
         tuner_utils.validate_trial_results(results, objective, "Tuner.run_trial()")
         _check_reported(results, objective)
         metrics = tuner_utils.convert_to_metrics_dict(results, objective)
-        metrics = {**metrics, **self._cost_objectives(trial)}
+        metrics = {**metrics, **self._cost_objectives(trial, self._trained)}
+        self._trained = None
         for name in self._file_scores[0] if self._file_scores else ():
             metrics[name] = statistics.fmean(scores[name] for scores in self._file_scores)
         for wanted in (objective, self._metric_objective()):
@@ -268,16 +272,33 @@ class TrialRunner(keras_tuner.Tuner):
             step=tuner_utils.get_best_step(results, objective),
         )
 
-    def _cost_objectives(self, trial: Trial) -> dict[str, float]:
+    def _cost_names(self) -> list[str]:
         wanted = members(self.oracle.objective)
         # What an oracle limits it must be told, too.
         wanted += [objective for objective, _ in getattr(self.oracle, "limits", ())]
-        names = sorted({one.name for one in wanted if one.name in COSTS})
+        return sorted({one.name for one in wanted if one.name in COSTS})
+
+    def _cost_objectives(self, trial: Trial, model: keras.Model | None) -> dict[str, float]:
+        """The costs that are objectives, or limited by the oracle.
+
+        Args:
+            trial: The trial.
+            model: Its model; None if it is not known.
+
+        Raises:
+            FailedTrialError: One is not known.
+        """
+        names = self._cost_names()
         costs = self._costs(trial) if names else {}
+        if model is not None and model.built:
+            costs.setdefault("params", model.count_params())
         unknown = [name for name in names if LIMITS[name] not in costs]
         if unknown:
+            values = trial.hyperparameters.values
+            reason = "" if self._gate is None else self._gate.why_not(network_values(values))
             raise keras_tuner.errors.FailedTrialError(
                 f"the cost of the network, an objective, is not known: {', '.join(unknown)}"
+                + (f". {reason}" if reason else "")
             )
         return {name: costs[LIMITS[name]] for name in names}
 
@@ -299,6 +320,11 @@ class TrialRunner(keras_tuner.Tuner):
             trial.message = f"{describe(error)}\n\n{traceback.format_exc()}"
 
 
+def network_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a trial's values that are the network's, and not how long it is trained."""
+    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+
+
 def check_model(model: Any) -> None:
     """Raise a TypeError that names what came instead of a Keras model."""
     if isinstance(model, keras.Model):
@@ -313,12 +339,6 @@ def check_model(model: Any) -> None:
     raise TypeError(
         f"The hypermodel must build a Keras model. {way_out} Received: an object of type {kind}"
     )
-
-
-def describe(error: BaseException) -> str:
-    """Give the type of an error and its first line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def list_of_callbacks(callbacks: Any) -> list[Any]:

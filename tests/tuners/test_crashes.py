@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import keras
 import keras_tuner
+import numpy as np
 import pytest
 
 from kerasnas.oracles import journal
@@ -181,6 +183,43 @@ def test_failed_trials_are_run_again(build, fit, tmp_path, kind, settings):
     assert [row[0::2] for row in after[: len(before)]] == [row[0::2] for row in before]
     assert score_of(tuner_of()) == after
     assert len({str(row[2]) for row in after}) == len(after)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_run_in_which_nothing_was_completed_begins_anew(data, fit, tmp_path, anew):
+    def build(hp):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(hp.Int("units", 2, 9))])
+        model.compile("sgd", "mse")
+        return model
+
+    labels = np.array(["yes", "no"] * 24)
+    tuner = Evolution(build, "val_loss", 4, directory=tmp_path, seed=0)
+    with (
+        pytest.warns(UserWarning, match="first 3 trials all failed"),
+        pytest.raises(RuntimeError, match="all 4 failed, the first with: "),
+    ):
+        tuner.search(**{**fit, "y": labels})
+    if anew:
+        tuner = Evolution(build, "val_loss", 4, directory=tmp_path, seed=0)
+    tuner.search(**fit)
+    assert {row[1] for row in score_of(tuner)} == {"COMPLETED"}
+    assert [row[0] for row in score_of(tuner)] == ["0", "1", "2", "3"]
+
+
+def test_failures_of_an_earlier_search_are_told_as_such(build, fit, tmp_path, capsys):
+    def tuner_of():
+        return Evolution(often_broken, "val_loss", 4, directory=tmp_path, seed=0)
+
+    def often_broken(hp):
+        if hp.Choice("act", ["relu", "tanh"]) == "tanh":
+            raise ValueError("not today")
+        return build(hp)
+
+    tuner_of().search(**fit)
+    assert "earlier" not in capsys.readouterr().out
+    tuner_of().search(**{**fit, "verbose": 1})
+    said = capsys.readouterr().out
+    assert re.search(r"\d of them failed in an earlier search .*retry_failed=True", said)
 
 
 def test_retry_failed_needs_an_oracle_of_ours(build, fit, tmp_path):

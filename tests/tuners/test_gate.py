@@ -2,10 +2,13 @@
 
 import keras
 import keras_tuner
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels import HyperModel
+from kerasnas.tuners import Tuner
 from kerasnas.tuners.gate import Gate
 
 
@@ -53,3 +56,108 @@ def test_what_only_a_fit_reads_tells_two_proposals_apart(hypermodel, values):
     gate = Gate(hypermodel, lambda: space)
     keys = [gate.key({**values, "batch": batch}) for batch in (8, 16, 8)]
     assert keys[0] == keys[2] != keys[1]
+
+
+class Wide(keras_tuner.HyperModel):
+    def build(self, hp):
+        units = hp.Int("units", 1, 10**7, sampling="log")
+        model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(units), *self.more(hp)])
+        model.compile("sgd", "mse")
+        return model
+
+    def more(self, hp):
+        return []
+
+
+class Recurrent(Wide):
+    def build(self, hp):
+        model = keras.Sequential(
+            [keras.Input((3, 2)), keras.layers.GRU(hp.Int("units", 1, 9)), keras.layers.Dense(1)]
+        )
+        model.compile("sgd", "mse", run_eagerly=True)
+        return model
+
+
+class Subclassed(Wide):
+    def build(self, hp):
+        class Net(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.first = keras.layers.Dense(hp.Int("units", 1, 9))
+                self.last = keras.layers.Dense(1)
+
+            def call(self, x):
+                return self.last(keras.ops.mean(self.first(x), axis=1))
+
+        model = Net()
+        model.compile("sgd", "mse", run_eagerly=True)
+        return model
+
+
+class Reading(Wide):
+    def more(self, hp):
+        layer = keras.layers.Dense(3)
+        layer.build((None, hp.get("units")))
+        layer.kernel.assign(layer.kernel.numpy() + 1)  # It has a value here.
+        return [layer]
+
+
+def test_weights_are_counted_and_not_drawn():
+    drawn = []
+
+    class Drawing(keras.initializers.Zeros):
+        def __call__(self, shape, dtype=None):
+            if tf.executing_eagerly():  # Keras also calls it to see the shape of an output.
+                drawn.append(shape)
+            return super().__call__(shape, dtype)
+
+    class Watched(Wide):
+        def more(self, hp):
+            return [keras.layers.Dense(2, kernel_initializer=Drawing())]
+
+    space = keras_tuner.HyperParameters()
+    space.Int("units", 1, 10**7, sampling="log")
+    gate = Gate(Watched(), lambda: space, max_params=10**6)
+    assert gate.violations({"units": 10**7})["params"] == (9 * 10**7 + 2 * 10**7 + 2, 10**6)
+    assert gate.violations({"units": 100}) == {}
+    assert not drawn
+    drawing = Gate(Reading(), lambda: space, max_params=1000)
+    assert drawing.params({"units": 4}) == 9 * 4 + 15
+
+
+@pytest.mark.parametrize("limit", [{"max_model_size": 150}, {"budget": Budget(params=150)}])
+@pytest.mark.parametrize("space", [Recurrent(), Wide()])
+def test_networks_with_too_many_weights_are_no_trials(limit, space, tmp_path):
+    tuner = Tuner(space, "random", objective="loss", max_trials=3, directory=tmp_path, **limit)
+    shape = (4, 3, 2) if isinstance(space, Recurrent) else (4, 8)
+    tuner.search(np.ones(shape), np.ones((4, 1)), verbose=0)
+    params = [result["params"] for result in tuner.results()]
+    assert len(params) == 3
+    assert all(result["status"] == "COMPLETED" for result in tuner.results())
+    assert max(params) <= 150
+
+
+@pytest.mark.parametrize("space", [Recurrent(), Subclassed()])
+def test_weights_are_an_objective_of_every_model(space, tmp_path):
+    objective = ["loss", "params"]
+    tuner = Tuner(space, "nsga2", objective=objective, max_trials=2, directory=tmp_path, seed=0)
+    tuner.search(np.ones((4, 3, 2)), np.ones((4, 1)), verbose=0)
+    for trial in tuner.oracle.trials.values():
+        model = tuner.load_model(trial)
+        if not model.built:
+            model(np.ones((4, 3, 2)))
+        assert trial.metrics.get_best_value("params") == model.count_params()
+
+
+def test_a_cost_that_nothing_tells_is_refused_before_training(tmp_path):
+    trained = []
+
+    class Noting(Recurrent):
+        def fit(self, hp, model, *args, **kwargs):
+            trained.append(1)
+            return model.fit(*args, **kwargs)
+
+    tuner = Tuner(Noting(), "nsga2", objective=["loss", "flash"], max_trials=1, directory=tmp_path)
+    with pytest.raises(RuntimeError, match=r"not known: flash\. .*'gru"):
+        tuner.search(np.ones((4, 3, 2)), np.ones((4, 1)), verbose=0)
+    assert not trained

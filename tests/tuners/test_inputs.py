@@ -344,3 +344,57 @@ def test_the_worst_is_not_searched_without_a_word():
     for metric in ("f1_score", keras.metrics.F1Score()):
         with pytest.warns(UserWarning, match="looks for the worst 'val_f1_score'"):
             check_objective(guessed, compiled_with(metric), {"validation_split": 0.2})
+
+
+def batches(fit, count=2):
+    for _ in range(count):
+        yield fit["x"], fit["y"]
+
+
+@pytest.mark.parametrize("name", ["x", "validation_data"])
+def test_a_generator_that_one_training_uses_up_is_refused(build, fit, tmp_path, name):
+    data = {"x": fit["x"], "y": fit["y"], "validation_data": (fit["x"], fit["y"])}
+    data[name] = batches(fit)
+    if name == "x":
+        del data["y"]
+    tuner = Evolution(build, "val_loss", 2, directory=tmp_path)
+    with pytest.raises(ValueError, match=f"Argument `{name}` is a generator.*PyDataset.*tf.data"):
+        tuner.search(**data, verbose=0)
+    assert not tuner.results()
+
+
+def test_a_generator_for_one_training_and_one_without_end_are_fine(build, fit, tmp_path):
+    validation = (fit["x"], fit["y"])
+    one = Evolution(build, "val_loss", 1, directory=tmp_path, project_name="one")
+    one.search(batches(fit), validation_data=validation, verbose=0)
+    assert one.get_best_trials(1)
+    endless = Evolution(build, "val_loss", 2, directory=tmp_path, project_name="endless")
+    endless.search(batches(fit, 10**9), steps_per_epoch=1, validation_data=validation, verbose=0)
+    assert len(endless.get_best_trials(2)) == 2
+
+
+def test_a_generator_that_has_ended_ends_the_search(build, fit, tmp_path):
+    tuner = Evolution(build, "val_loss", 3, directory=tmp_path)
+    with pytest.raises(keras_tuner.errors.FatalValueError, match=r"come to its end.*PyDataset"):
+        tuner.search(
+            batches(fit, 2), steps_per_epoch=2, validation_data=(fit["x"], fit["y"]), verbose=0
+        )
+    assert [result["status"] for result in tuner.results()] == ["COMPLETED", "RUNNING"]
+
+
+def test_the_reason_of_an_error_of_keras_is_kept(build, fit, tmp_path):
+    class Broken(keras.layers.Layer):
+        def call(self, x):
+            raise ValueError("the width is odd")
+
+    def broken(hp):
+        model = build(hp)
+        if hp.get("units") > 2:
+            model = keras.Sequential([*model.layers, Broken()])
+            model.compile("sgd", "mse")
+        return model
+
+    tuner = Evolution(broken, "val_loss", 6, directory=tmp_path, seed=0)
+    tuner.search(**fit)
+    messages = {result["message"] for result in tuner.results()}
+    assert messages == {None, "ValueError: the width is odd"}

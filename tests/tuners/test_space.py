@@ -2,6 +2,7 @@ import keras
 import keras_tuner
 import pytest
 
+from kerasnas.hypermodels import scope
 from kerasnas.tuners.space import discover
 
 
@@ -74,3 +75,78 @@ def test_a_scope_that_can_never_be_active_is_left(recwarn):
 
     discover(stubborn, keras_tuner.HyperParameters())
     assert len(built) == 2
+
+
+def test_a_branch_that_does_not_build_is_named():
+    def half_broken(hp):
+        kind = hp.Choice("kind", ["a", "b"])
+        with hp.conditional_scope("kind", ["b"]):
+            if kind == "b":
+                keras.layers.Dense(3)(keras.Input((2, 2)))(1)
+        return keras.Sequential()
+
+    with pytest.warns(RuntimeWarning, match="kind='b' cannot be built, .*: TypeError: "):
+        discover(half_broken, keras_tuner.HyperParameters())
+
+
+@pytest.mark.parametrize("parent", ["n", "typo"])
+def test_a_scope_whose_parent_keras_tuner_does_not_find_is_an_error(parent):
+    def nested_on_one_parent(hp):
+        n = hp.Int("n", 0, 3)
+        with hp.conditional_scope("n", [1, 2, 3]):
+            if n:
+                with hp.conditional_scope(parent, [2, 3]):
+                    if n > 1:
+                        hp.Int("units", 4, 16)
+        return keras.Sequential()
+
+    with pytest.raises(ValueError, match=rf'kerasnas.hypermodels.scope\(hp, "{parent}"'):
+        discover(nested_on_one_parent, keras_tuner.HyperParameters())
+
+
+def test_scopes_of_ours_nest_on_one_parent():
+    def nested_on_one_parent(hp):
+        n = hp.Int("n", 0, 3)
+        with scope(hp, "n", [1, 2, 3]), scope(hp, "n", [2, 3]):
+            if n > 1:
+                hp.Int("units", 4, 16)
+        return keras.Sequential()
+
+    hp = keras_tuner.HyperParameters()
+    discover(nested_on_one_parent, hp)
+    assert [p.name for p in hp.space] == ["n", "units"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (lambda hp: hp.Int("u", 4, 16), lambda hp: hp.Int("u", 8, 16)),
+        (lambda hp: hp.Int("u", 4, 16), lambda hp: hp.Int("u", 4, 16, sampling="log")),
+        (lambda hp: hp.Int("u", 4, 16), lambda hp: hp.Float("u", 4, 16)),
+        (lambda hp: hp.Choice("u", [1, 2]), lambda hp: hp.Choice("u", [1, 2, 3])),
+        (lambda hp: hp.Boolean("u"), lambda hp: hp.Boolean("u", default=True)),
+    ],
+)
+def test_a_name_with_two_ranges_is_told(first, second):
+    def twice(hp):
+        first(hp)
+        second(hp)
+        return keras.Sequential()
+
+    with pytest.warns(UserWarning, match="Hyperparameter 'u' is declared in two ways"):
+        discover(twice, keras_tuner.HyperParameters())
+
+
+def test_one_range_in_two_places_and_two_in_branches_apart_are_fine(recwarn):
+    def apart(hp):
+        hp.Int("same", 1, 3)
+        hp.Int("same", 1, 3)
+        kind = hp.Choice("kind", ["a", "b"])
+        for name, most in (("a", 4), ("b", 8)):
+            with hp.conditional_scope("kind", [name]):
+                if kind == name:
+                    hp.Int("units", 1, most)
+        return keras.Sequential()
+
+    discover(apart, keras_tuner.HyperParameters())
+    assert not recwarn
