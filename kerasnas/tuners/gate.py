@@ -234,13 +234,7 @@ class Gate:
             return {}
         return {name: value for name, value in values.items() if name not in self._architectural}
 
-    def _build(
-        self, values: Mapping[str, Any], weights: bool = True
-    ) -> tuple[keras.Model, "_Noting"]:
-        if not weights:
-            # Millions of weights would be drawn for a network that is too large.
-            with keras.StatelessScope(initialize_variables=False):
-                return self._build(values)
+    def _build(self, values: Mapping[str, Any]) -> tuple[keras.Model, "_Noting"]:
         hp = _Noting.of(self._known(), values)
         # Layers without a name are numbered on, and their names are in the file that is costed.
         clear_session()
@@ -255,7 +249,7 @@ class Gate:
             if not may_be_built:
                 return unknown
             try:
-                model, hp = self._build_to_look_at(values)
+                model, hp = self._build(values)
             except Exception:
                 return unknown
         fit = self._fit_values(values, hp.read)
@@ -266,12 +260,6 @@ class Gate:
         except (TypeError, ValueError) as error:
             params = model.count_params() if model.built else None
             return _Judged(key, None, params=params, why_not=str(error))
-
-    def _build_to_look_at(self, values: Mapping[str, Any]) -> tuple[keras.Model, "_Noting"]:
-        try:
-            return self._build(values, weights=False)
-        except Exception:
-            return self._build(values)  # The build may read or load weights.
 
 
 class _Noting(keras_tuner.HyperParameters):

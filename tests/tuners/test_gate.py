@@ -4,7 +4,6 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels import HyperModel
@@ -60,13 +59,10 @@ def test_what_only_a_fit_reads_tells_two_proposals_apart(hypermodel, values):
 
 class Wide(keras_tuner.HyperModel):
     def build(self, hp):
-        units = hp.Int("units", 1, 10**7, sampling="log")
-        model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(units), *self.more(hp)])
+        units = hp.Int("units", 1, 10**4, sampling="log")
+        model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(units)])
         model.compile("sgd", "mse")
         return model
-
-    def more(self, hp):
-        return []
 
 
 class Recurrent(Wide):
@@ -94,35 +90,18 @@ class Subclassed(Wide):
         return model
 
 
-class Reading(Wide):
-    def more(self, hp):
-        layer = keras.layers.Dense(3)
-        layer.build((None, hp.get("units")))
-        layer.kernel.assign(layer.kernel.numpy() + 1)  # It has a value here.
-        return [layer]
+def test_weights_of_a_space_are_counted_without_a_build():
+    class Sketched(HyperModel):
+        def body(self, hp, x):
+            return self.choose(hp, "units", ["dense"], filters=[4, 10**7])(x)
 
+        def build(self, hp):
+            assert hp.get("units/filters") == 4
+            return super().build(hp)
 
-def test_weights_are_counted_and_not_drawn():
-    drawn = []
-
-    class Drawing(keras.initializers.Zeros):
-        def __call__(self, shape, dtype=None):
-            if tf.executing_eagerly():  # Keras also calls it to see the shape of an output.
-                drawn.append(shape)
-            return super().__call__(shape, dtype)
-
-    class Watched(Wide):
-        def more(self, hp):
-            return [keras.layers.Dense(2, kernel_initializer=Drawing())]
-
-    space = keras_tuner.HyperParameters()
-    space.Int("units", 1, 10**7, sampling="log")
-    gate = Gate(Watched(), lambda: space, max_params=10**6)
-    assert gate.violations({"units": 10**7})["params"] == (9 * 10**7 + 2 * 10**7 + 2, 10**6)
-    assert gate.violations({"units": 100}) == {}
-    assert not drawn
-    drawing = Gate(Reading(), lambda: space, max_params=1000)
-    assert drawing.params({"units": 4}) == 9 * 4 + 15
+    gate = Gate(Sketched((8,), 1), keras_tuner.HyperParameters, max_params=10**6)
+    assert gate.violations({"units/filters": 10**7})["params"].limit == 10**6
+    assert gate.violations({"units/filters": 4}) == {}
 
 
 @pytest.mark.parametrize("limit", [{"max_model_size": 150}, {"budget": Budget(params=150)}])
