@@ -33,6 +33,7 @@ _FLOAT_ONLY = {
     "CONV_3D_TRANSPOSE",
     "CEIL",
     "COS",
+    "CUMSUM",
     "FLOOR",
     "NEG",
     "POW",
@@ -50,7 +51,7 @@ _ANY_FORM = {"CAST"}
 _ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
 _FIXED_SCALE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
 # Kernels that write integers where they read integers.
-_INTEGER_PASSING = {"CONCATENATION", "RESHAPE"}
+_INTEGER_PASSING = {"ADD", "CONCATENATION", "MAXIMUM", "MINIMUM", "MUL", "RESHAPE", "SUB"}
 # Kernels that write truth values.
 _LOGICAL = {"EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOGICAL_AND", "LOGICAL_NOT"}
 _LOGICAL |= {"LOGICAL_OR", "NOT_EQUAL", "REDUCE_ANY"}
@@ -497,10 +498,6 @@ class Lowering:
             return tensor, False
         self._steps.remove(maker)
         return maker.reads[0], True
-
-    def follows_kernel(self, tensor: int) -> bool:
-        """Whether a kernel writes the tensor, and nothing else reads it."""
-        return self._foldable(tensor, KERNEL_OPERATORS) is not None
 
     def _foldable(
         self, tensor: int, kinds: Collection[str], fused: str | None = None
