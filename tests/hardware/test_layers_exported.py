@@ -22,6 +22,15 @@ def act(name):
     return layers.Activation(name)
 
 
+def several(x, *readers):
+    """One output of several layers that read the same."""
+    return layers.Concatenate()([read(x) for read in readers])
+
+
+def normalized(x):
+    return layers.BatchNormalization()(x)
+
+
 def small_network(*tail):
     return keras.Sequential(
         [keras.Input((8, 8, 2)), layers.Conv2D(4, 3), layers.BatchNormalization(), *tail]
@@ -196,6 +205,23 @@ FAMILIES = {
         (VECTOR, lambda x: ops.einsum("bi,bj->bij", x, layers.Dense(5)(x))),
         (SEQUENCE, lambda x: ops.einsum("bij,jkl->bikl", x, MATRIX.reshape(8, 2, 3))),
         (SEQUENCE, lambda x: ops.einsum("bij,ik->bkj", x, MATRIX[:24].reshape(6, 4))),
+    ],
+    # A biased dense layer takes factors and offsets before it, those of a kernel too.
+    "read before an offset": [
+        (VECTOR, lambda x: several(layers.Dense(3)(x), layers.Dense(4), act("sigmoid"))),
+        (VECTOR, lambda x: several(layers.Dense(3)(x), layers.Dense(4), layers.Dense(5))),
+        (VECTOR, lambda x: several(layers.Dense(3)(x), layers.Dense(4), layers.ReLU())),
+        (VECTOR, lambda x: several(layers.Dense(3)(x), layers.ReLU(), act("sigmoid"))),
+        (VECTOR, lambda x: several(normalized(layers.Dense(3)(x)), layers.Dense(4), layers.ReLU())),
+        (VECTOR, lambda x: layers.Dense(4)(normalized(layers.Dense(3, use_bias=False)(x)))),
+        (VECTOR, lambda x: several(normalized(x), layers.Dense(4), layers.Dense(5))),
+        (VECTOR, lambda x: several(normalized(x), layers.Dense(4), layers.ReLU())),
+        (IMAGE, lambda x: several(layers.Conv2D(3, 3)(x), layers.Dense(4), act("sigmoid"))),
+        (
+            IMAGE,
+            lambda x: several(normalized(layers.Conv2D(3, 3)(x)), layers.Dense(4), act("tanh")),
+        ),
+        (SEQUENCE, lambda x: several(layers.Conv1D(3, 3)(x), layers.Dense(4), act("sigmoid"))),
     ],
     "attention": [
         (SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4)(x, x)),

@@ -128,6 +128,8 @@ class Lowering:
         self._states: list[int] = []
         self._intermediates = 0
         self._maker: dict[int, _Step] = {}
+        # What biased dense layers read in the place of a tensor.
+        self._lent: dict[int, int] = {}
         # How many operators, and outputs of the network, read a tensor.
         self._readers: dict[int, int] = {}
         self._index = 0
@@ -137,7 +139,7 @@ class Lowering:
         nodes = self._graph.nodes
         schedule = self._graph.schedule()
         same = twins(self._graph, schedule)
-        readers = self._count_readers(schedule, same)
+        readers, borrowers = self._count_readers(schedule, same)
         value: dict[int, int] = {}
         inputs = []
         for index in schedule:
@@ -160,6 +162,8 @@ class Lowering:
             through = value[index] in [value[same[i]] for i in node.inputs]
             others = self._readers[value[index]] - 1 if through else 0
             self._readers[value[index]] = readers[index] + others
+            if borrowers[index] and node.kind not in ("Flatten", "Reshape"):
+                self._lend(value[index], borrowers[index])
         outputs = [value[same[i]] for i in self._graph.outputs]
         if self.dtype == "int8":
             outputs = [self._integer(x) for x in outputs]
@@ -404,8 +408,11 @@ class Lowering:
         self._readers[tensor] -= 1
         for read in maker.reads:
             self._readers[read] = self._readers.get(read, 1) + 1
+        # In an int8 file each has the bias for itself.
         maker.constants = tuple(
-            dataclasses.replace(constant, owner=constant.owner or ("copied", tensor, place))
+            constant
+            if (self.dtype, constant.role) == ("int8", "bias")
+            else dataclasses.replace(constant, owner=constant.owner or ("copied", tensor, place))
             for place, constant in enumerate(maker.constants)
         )
         shape, constants = self._shapes[tensor], maker.constants
@@ -449,13 +456,12 @@ class Lowering:
             self._steps.remove(maker)
         return source
 
-    def without_affine(self, tensor: int, offsets: bool, channels: bool) -> int:
-        """Drop factors and offsets before a kernel, which takes them into its own values.
+    def without_affine(self, tensor: int, offsets: bool) -> int:
+        """Drop numbers as factors and offsets before a kernel, which takes them into its values.
 
         Args:
             tensor: What the kernel reads.
             offsets: Whether it takes offsets, too.
-            channels: Whether it takes one for each channel, too.
 
         Returns:
             What it reads without them; `tensor` itself where there are none.
@@ -464,7 +470,7 @@ class Lowering:
         while maker is not None and self._readers[maker.writes] == 1 and len(maker.reads) == 1:
             shape = maker.constants[0].shape if maker.constants else (0, 0)
             taken = maker.kind == "MUL" or (offsets and maker.kind == "ADD")
-            if not taken or maker.activation or len(shape) > (1 if channels else 0):
+            if not taken or maker.activation or len(shape) > 0:
                 break
             self._steps.remove(maker)
             tensor = maker.reads[0]
@@ -602,15 +608,84 @@ class Lowering:
             self._conversions[tensor, kind] = out
         return self._conversions[tensor, kind]
 
-    def _count_readers(self, schedule: list[int], same: dict[int, int]) -> dict[int, int]:
-        readers = dict.fromkeys(schedule, 0)
+    def _count_readers(
+        self, schedule: list[int], same: dict[int, int]
+    ) -> tuple[dict[int, int], dict[int, int]]:
+        """How many nodes and outputs read each node, and how many of them are biased Dense."""
+        readers, borrowers = dict.fromkeys(schedule, 0), dict.fromkeys(schedule, 0)
         for index in schedule:
             if same[index] == index:
-                for i in self._graph.nodes[index].inputs:
+                node = self._graph.nodes[index]
+                for i in node.inputs:
                     readers[same[i]] += 1
+                    borrowers[same[i]] += node.kind == "Dense" and len(node.weights) > 1
         for index in self._graph.outputs:
             readers[same[index]] += 1
-        return readers
+        return readers, borrowers
+
+    def lent(self, tensor: int) -> int:
+        """What a biased dense layer reads in the place of a tensor."""
+        return self._lent.get(tensor, tensor)
+
+    def _lend(self, tensor: int, borrowers: int) -> None:
+        """Let biased dense layers read a tensor as it is before its factors and offsets.
+
+        They take these into their own values. What others read keeps them, as operators of their
+        own, though a kernel could have held them.
+        """
+        others = self._readers[tensor] - borrowers
+        self._split(tensor, alone=not others)
+        source, steps = tensor, []
+        while self._is_affine(source) and (source == tensor or self._readers[source] == 1):
+            steps.append(self._maker[source])
+            source = steps[-1].reads[0]
+        if not steps:
+            return
+        self._readers[tensor] = others
+        self._readers[source] += borrowers if others else borrowers - 1
+        if not others:
+            for step in steps:
+                self._steps.remove(step)
+        self._lent[tensor] = source
+
+    def _is_affine(self, tensor: int) -> bool:
+        """Whether a factor or an offset of constants makes a tensor: a number, or one a channel."""
+        maker = self._maker.get(tensor)
+        if maker is None or maker.kind not in ("ADD", "MUL") or maker.activation:
+            return False
+        return len(maker.reads) == 1 and len(maker.constants[0].shape) <= 1
+
+    def _split(self, tensor: int, alone: bool) -> None:
+        """Take the factors and offsets of a kernel out of it again, into operators of their own."""
+        maker = self._maker.get(tensor)
+        last = maker
+        if maker is not None and maker.kind == "RESHAPE":
+            maker = self._maker.get(maker.reads[0])
+        if maker is None or last is None or maker.kind not in KERNEL_OPERATORS or maker.activation:
+            return
+        first, *joined = (self._graph.nodes[i] for i in maker.layers)
+        if any(node.kind != "BatchNormalization" for node in joined):
+            return
+        # A convolution takes the factors.
+        kinds = ["ADD"] if len(first.weights) > 1 or joined else []
+        if maker.kind == _COPIED:
+            kinds = ["ADD"] if len(first.weights) > 1 else []
+            kinds += ["MUL", "ADD"] * len(joined)
+        if kinds and maker.kind in (_COPIED, "TRANSPOSE_CONV"):
+            maker.constants = tuple(c for c in maker.constants if c.role != "bias")
+        if alone or not kinds:
+            return
+        shape = self._shapes[tensor]
+        last.writes = before = self._tensor(shape, self._widths[tensor])
+        self._maker[before], self._readers[before] = last, 1
+        place = self._steps.index(last) + 1
+        for kind in kinds:
+            each = Constant((shape[-1],), "weight")
+            before = self._append(kind, [before], shape, (each,), self._width)
+            self._steps.insert(place, self._steps.pop())
+            place += 1
+        self._maker[before].writes = tensor
+        self._maker[tensor] = self._maker.pop(before)
 
     def _program(self, inputs: list[int], outputs: list[int]) -> Program:
         """What is left, with the tensors numbered anew."""

@@ -32,10 +32,9 @@ _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
 
 @lowers("Dense")
 def _dense(to: Lowering, node: Node, reads: list[int]) -> int:
-    biased = len(node.weights) > 1
-    x = to.without_affine(reads[0], offsets=biased, channels=biased)
-    x = to.without_idle_reshape(x)
-    return _convolve(to, node, x, node.shape)
+    biased, (x,) = len(node.weights) > 1, reads
+    x = to.lent(x) if biased else to.without_affine(x, offsets=False)
+    return _convolve(to, node, to.without_idle_reshape(x), node.shape)
 
 
 @lowers("Conv2DTranspose")
@@ -52,7 +51,7 @@ def _convolution(to: Lowering, node: Node, reads: list[int]) -> int:
         window = [(size - 1) * step + 1 for size, step in spans]
         x = to.without_padding(x, window, cast("Shape", strides))
     # An offset would not reach the zeros around the image.
-    x = to.without_affine(x, offsets=padding == "valid" and x == reads[0], channels=False)
+    x = to.without_affine(x, offsets=padding == "valid" and x == reads[0])
     return _convolve(to, node, x, node.shape)
 
 
