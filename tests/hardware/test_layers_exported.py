@@ -223,6 +223,17 @@ FAMILIES = {
         ),
         (SEQUENCE, lambda x: several(layers.Conv1D(3, 3)(x), layers.Dense(4), act("sigmoid"))),
     ],
+    # Without an offset between them, dense layers hand on matrices.
+    "rows": [
+        (SEQUENCE, lambda x: layers.Dense(3)(layers.Dense(4, use_bias=False)(x))),
+        (IMAGE, lambda x: layers.Conv2D(2, 3)(layers.Dense(3)(layers.Dense(4, use_bias=False)(x)))),
+        (
+            SEQUENCE,
+            lambda x: several(layers.Dense(4, use_bias=False)(x), layers.Dense(3), act("tanh")),
+        ),
+        (SEQUENCE, lambda x: layers.Dense(3)(layers.Dense(4)(layers.Dense(5)(x)))),
+        (SEQUENCE, lambda x: layers.ReLU()(layers.Dense(3)(layers.ReLU()(layers.Dense(4)(x))))),
+    ],
     "attention": [
         (SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4)(x, x)),
         (SEQUENCE, lambda x: layers.MultiHeadAttention(1, 4)(x, x)),

@@ -5,6 +5,7 @@ drops what inference does not need; costs of flash and RAM are those of what is 
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
@@ -128,18 +129,21 @@ class Lowering:
         self._states: list[int] = []
         self._intermediates = 0
         self._maker: dict[int, _Step] = {}
-        # What biased dense layers read in the place of a tensor.
+        # What dense layers read in the place of a tensor, and which of these are matrices of rows.
         self._lent: dict[int, int] = {}
+        self._rows: set[int] = set()
         # How many operators, and outputs of the network, read a tensor.
         self._readers: dict[int, int] = {}
         self._index = 0
+        # Whether the layer at hand keeps its offsets.
+        self._takes = True
 
     def run(self) -> Program:
         """Translate the whole graph."""
         nodes = self._graph.nodes
         schedule = self._graph.schedule()
         same = twins(self._graph, schedule)
-        readers, borrowers = self._count_readers(schedule, same)
+        readers, dense, borrowers = self._count_readers(schedule, same)
         value: dict[int, int] = {}
         inputs = []
         for index in schedule:
@@ -147,6 +151,7 @@ class Lowering:
             if same[index] != index:
                 continue
             self._index = index
+            self._takes = not borrowers[index]
             if node.kind == "InputLayer":
                 value[index] = self._input(index)
                 inputs.append(value[index])
@@ -162,7 +167,9 @@ class Lowering:
             through = value[index] in [value[same[i]] for i in node.inputs]
             others = self._readers[value[index]] - 1 if through else 0
             self._readers[value[index]] = readers[index] + others
-            if borrowers[index] and node.kind not in ("Flatten", "Reshape"):
+            if dense[index] and node.kind == "Dense" and len(node.weights) == 1:
+                self._lend_rows(value[index], dense[index])
+            elif borrowers[index] and node.kind not in ("Flatten", "Reshape"):
                 self._lend(value[index], borrowers[index])
         outputs = [value[same[i]] for i in self._graph.outputs]
         if self.dtype == "int8":
@@ -389,7 +396,7 @@ class Lowering:
         if kind in _FUSED:
             last = self._maker.get(tensor)
             single = self._readers[tensor] == 1
-            if last is not None and last.kind == kind and single:
+            if last is not None and kind in (last.kind, last.activation):
                 return tensor
             if last is not None and (last.kind, last.activation, single) == (_COPIED, None, False):
                 return self._copy(last, tensor, kind)
@@ -610,22 +617,65 @@ class Lowering:
 
     def _count_readers(
         self, schedule: list[int], same: dict[int, int]
-    ) -> tuple[dict[int, int], dict[int, int]]:
-        """How many nodes and outputs read each node, and how many of them are biased Dense."""
-        readers, borrowers = dict.fromkeys(schedule, 0), dict.fromkeys(schedule, 0)
-        for index in schedule:
-            if same[index] == index:
-                node = self._graph.nodes[index]
-                for i in node.inputs:
-                    readers[same[i]] += 1
-                    borrowers[same[i]] += node.kind == "Dense" and len(node.weights) > 1
+    ) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+        """How many read each node: nodes and outputs; dense layers; those that take its offset."""
+        readers, dense, borrowers = ({i: 0 for i in schedule} for _ in range(3))
+        for index in reversed(schedule):
+            if same[index] != index:
+                continue
+            node = self._graph.nodes[index]
+            # A dense layer whose own offset another one takes has none to add to.
+            takes = node.kind == "Dense" and len(node.weights) > 1 and not borrowers[index]
+            for i in node.inputs:
+                readers[same[i]] += 1
+                dense[same[i]] += node.kind == "Dense"
+                borrowers[same[i]] += takes
         for index in self._graph.outputs:
             readers[same[index]] += 1
-        return readers, borrowers
+        return readers, dense, borrowers
 
-    def lent(self, tensor: int) -> int:
-        """What a biased dense layer reads in the place of a tensor."""
-        return self._lent.get(tensor, tensor)
+    def lent(self, tensor: int, biased: bool) -> int:
+        """What the dense layer at hand reads in the place of a tensor.
+
+        Args:
+            tensor: What the layer reads in the network.
+            biased: Whether it has offsets of its own, to which others can be added.
+
+        Returns:
+            The tensor before them, or before it got back the axes that a kernel has no need of.
+        """
+        before = self._lent.get(tensor, tensor)
+        return before if (biased and self._takes) or before in self._rows else tensor
+
+    def rows(self, tensor: int) -> bool:
+        """Whether a tensor is a matrix, though the layer that made it has more axes."""
+        return tensor in self._rows
+
+    def as_rows(self, tensor: int, shape: Shape) -> int:
+        """Give a matrix the axes of its layer back."""
+        self._rows.add(tensor)
+        return self.operator("RESHAPE", [tensor], shape, [integers(1, *shape)])
+
+    def _lend_rows(self, tensor: int, borrowers: int) -> None:
+        """Let dense layers read the matrix that a dense layer without offsets makes."""
+        shape, maker = self._shapes[tensor], self._maker[tensor]
+        if len(shape) == 1:
+            return
+        others = self._readers[tensor] - borrowers
+        if maker.kind != "RESHAPE":
+            matrix = maker.writes = self._tensor((math.prod(shape[:-1]), shape[-1]), self._width)
+            self._maker[matrix], self._readers[matrix] = maker, 1
+            place = self._steps.index(maker) + 1
+            out = self.as_rows(matrix, shape)
+            maker = self._maker.pop(out)
+            self._steps.insert(place, self._steps.pop())
+            maker.writes, self._maker[tensor] = tensor, maker
+        (matrix,) = maker.reads
+        self._readers[tensor] = others
+        self._readers[matrix] += borrowers if others else borrowers - 1
+        if not others:
+            self._steps.remove(maker)
+        self._lent[tensor] = matrix
 
     def _lend(self, tensor: int, borrowers: int) -> None:
         """Let biased dense layers read a tensor as it is before its factors and offsets.

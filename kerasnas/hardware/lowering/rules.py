@@ -1,5 +1,6 @@
 """What the converter makes of each layer; compared with the files that the exporter writes."""
 
+import math
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
@@ -32,8 +33,12 @@ _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
 
 @lowers("Dense")
 def _dense(to: Lowering, node: Node, reads: list[int]) -> int:
-    biased, (x,) = len(node.weights) > 1, reads
-    x = to.lent(x) if biased else to.without_affine(x, offsets=False)
+    biased = len(node.weights) > 1
+    x = to.lent(reads[0], biased)
+    if to.rows(x):
+        rows = (math.prod(node.shape[:-1]), node.shape[-1])
+        return to.as_rows(_convolve(to, node, x, rows), node.shape)
+    x = x if biased else to.without_affine(x, offsets=False)
     return _convolve(to, node, to.without_idle_reshape(x), node.shape)
 
 
