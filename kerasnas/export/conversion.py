@@ -15,6 +15,7 @@ from kerasnas.export.child import Child
 from kerasnas.export.fidelity import check_file
 from kerasnas.export.origins import in_float, without_form
 from kerasnas.export.refusals import check_bits, check_layers, check_shapes
+from kerasnas.export.reversals import rescale_reversed
 from kerasnas.export.silence import silence
 from kerasnas.export.tensor_names import name_after_layers
 from kerasnas.export.touch_up import end_names, touch_up
@@ -159,7 +160,7 @@ def convert_in_child(
             np.savez(folder / "samples.npz", **named)
         _run_child(folder, timeout, [layer.name for layer in model.layers])
         errors = folder / "errors.json"
-        data = touch_up((folder / "model.tflite").read_bytes())
+        data = rescale_reversed(touch_up((folder / "model.tflite").read_bytes()))
         data = name_after_layers(data, _layer_names(model))
         return data, json.loads(errors.read_text()) if errors.exists() else []
 

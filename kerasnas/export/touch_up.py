@@ -8,7 +8,8 @@ from kerasnas.export.islands import close_islands
 
 # The kernels look the hyperbolic tangent of the cell state up with at least 0 integer bits.
 _SMALLEST_CELL_SCALE = 2.0**-15
-_CELL_STATE = 19
+_OUTPUT_STATE, _CELL_STATE = 18, 19
+_HIDDEN = 4  # Among the intermediate tensors.
 # What the converter gives a tensor that was 0 on all samples: 2e-6 / 255.
 _SCALE_OF_NOTHING = 8e-9
 # LiteRT takes a product of scales that is so many times that of the output.
@@ -34,9 +35,11 @@ def touch_up(data: bytes) -> bytes:
     The converter lists outputs in an order of its own; only the names in the signature tell. It
     also gives a cell state that stays below 0.5 a scale finer than 2**-15, for which the kernels
     of LiteRT and TensorFlow Lite Micro return values that have nothing to do with the layer. They
-    derive all else from that scale, so the coarsest that they take is written instead. What is 0
-    on all samples, such as after a ReLU that nothing passes, gets a scale so fine that LiteRT
-    refuses the file. Some operators stay in float that runtimes have an int8 kernel of.
+    derive all else from that scale, so the coarsest that they take is written instead. An LSTM
+    that a concatenation reads, as in Bidirectional, has its output in the scale of what it is
+    joined with, while the kernels compute it in another, that of its state. What is 0 on all
+    samples, such as after a ReLU that nothing passes, gets a scale so fine that LiteRT refuses the
+    file. Some operators stay in float that runtimes have an int8 kernel of.
 
     Args:
         data: Bytes that the converter returned, with one signature.
@@ -70,6 +73,12 @@ def touch_up(data: bytes) -> bytes:
         if cell.Type() == schema.TensorType.INT16:
             scale = cell.Quantization().ScaleAsNumpy()
             scale[:] = np.maximum(scale, _SMALLEST_CELL_SCALE)
+            written = graph.Tensors(operator.Outputs(0)).Quantization()
+            # TensorFlow Lite Micro computes the output by the first, LiteRT by the second.
+            for index in (operator.Inputs(_OUTPUT_STATE), operator.Intermediates(_HIDDEN)):
+                computed = graph.Tensors(index).Quantization()
+                computed.ScaleAsNumpy()[:] = written.ScaleAsNumpy()
+                computed.ZeroPointAsNumpy()[:] = written.ZeroPointAsNumpy()
     return bytes(changed)
 
 
