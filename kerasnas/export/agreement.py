@@ -1,9 +1,15 @@
 """Whether TensorFlow Lite Micro computes of a file what LiteRT and the Keras model compute."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from kerasnas.export.fresh_process import run_file
+from kerasnas.export.model_file import output_steps
 
 # Between two correct sets of kernels: of float outputs, relative to the largest of them, and of
 # quantized ones, relative to their range. Most int8 files give the same to a step.
@@ -31,6 +37,65 @@ class Output(NamedTuple):
     micro: np.ndarray
     litert: np.ndarray
     keras: np.ndarray | None
+
+
+class Ran(NamedTuple):
+    """What runtimes made of the same samples: one array of shape (samples, ...) for each output.
+
+    Args:
+        micro: TensorFlow Lite Micro.
+        litert: LiteRT; None where it does not take the file.
+        keras: The Keras model; None without one.
+    """
+
+    micro: Sequence[np.ndarray]
+    litert: Sequence[np.ndarray] | None
+    keras: Sequence[np.ndarray] | None
+
+
+def compare_on_micro(
+    file: str | os.PathLike[str] | bytes,
+    arrays: list[np.ndarray],
+    names: Sequence[str],
+    ran: Ran,
+    timeout: float,
+    tolerance: float | None = None,
+) -> dict[str, float] | None:
+    """Compares what TensorFlow Lite Micro made of a file with what others made of it.
+
+    Args:
+        file: Path of a `.tflite` file, or its bytes.
+        arrays: The inputs, one array of shape (samples, ...) for each.
+        names: Of the outputs.
+        ran: What they made of the inputs.
+        timeout: Seconds for another run of the file, if it is needed.
+        tolerance: As in `runtime_differences`.
+
+    Returns:
+        As `runtime_differences`; None where LiteRT does not take the file.
+
+    Raises:
+        ValueError: If an output of TensorFlow Lite Micro is wrong. It is named.
+    """
+    if ran.litert is None:
+        return None
+    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    columns = (names, output_steps(data), ran.micro, ran.litert, ran.keras or repeat(None))
+    return runtime_differences(
+        [Output(*of_one) for of_one in zip(*columns, strict=False)],
+        lambda: run_if_taken(file, arrays, "reference", timeout),
+        tolerance,
+    )
+
+
+def run_if_taken(
+    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], kernels: str, timeout: float
+) -> list[np.ndarray] | None:
+    """What LiteRT makes of a file; None where it lacks an operator of TensorFlow Lite Micro's."""
+    try:
+        return run_file(file, arrays, kernels, timeout)
+    except (ValueError, RuntimeError):
+        return None
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -90,8 +155,9 @@ def runtime_differences(
         )
         raise ValueError(
             f"TensorFlow Lite Micro differs {differences} in output '{output.name}' of `file`, "
-            f"more than rounding explains ({allowed:g}). If so much is acceptable, pass a larger "
-            f"`tolerance`, in steps of {_step(output):g}"
+            f"more than rounding explains ({allowed:g}). If so much is acceptable, "
+            "`kerasnas.export.verify(..., target='micro')` takes a larger `tolerance`, in steps of "
+            f"{_step(output):g}"
         )
     return {
         output.name: float(apart(output.micro, output.litert).max(initial=0) / (output.step or 1.0))

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasnas.export.child import Child
 from kerasnas.export.fidelity import check_file
+from kerasnas.export.micro import Target, check_target
 from kerasnas.export.origins import in_float, without_form
 from kerasnas.export.refusals import check_bits, check_layers, check_shapes
 from kerasnas.export.reversals import rescale_reversed
@@ -37,6 +38,7 @@ def to_tflite(
     representative_data: Any = None,
     timeout: float = 600,
     inputs: Literal["int8", "int16", "float32"] | None = None,
+    target: Target = "litert",
 ) -> bytes:
     """Converts a model to TensorFlow Lite.
 
@@ -62,6 +64,9 @@ def to_tflite(
         inputs: What inputs and outputs are: `"int8"` with int8, `"int16"` with int16x8, or
             `"float32"`, for which the file rounds and unrounds them itself. None is the integer
             one where there is one.
+        target: The runtime that the file is for, as in `verify`: `"litert"` (phones), or `"micro"`,
+            which has TensorFlow Lite Micro run it, too, as `verify` does, and what cannot run there
+            named (needs `pip install 'kerasnas[micro]'`).
 
     Returns:
         Bytes of the `.tflite` file. Inputs and outputs are in the order of `model.inputs` and
@@ -71,9 +76,11 @@ def to_tflite(
     Raises:
         ValueError: If an argument is not as described, or a layer cannot be converted to these
             bits: it is named, with what to use instead.
-        ImportError: If `"int4"` is asked for and ai-edge-quantizer is not installed.
+        ImportError: If `"int4"` is asked for and ai-edge-quantizer is not installed, or the target
+            `"micro"` and tflite-micro is not.
         RuntimeError: If the converter crashes or fails.
-        WrongFileError: If the file does not run, or computes next to another function.
+        WrongFileError: If the file does not run, on LiteRT or on its target, or computes next to
+            another function.
         TimeoutError: If it takes longer than `timeout`.
 
     Example:
@@ -95,6 +102,7 @@ def to_tflite(
             f"Received: inputs={inputs!r}"
         )
     check_bits(quantization)
+    check_target(target)
     if not (hasattr(model, "inputs") and hasattr(model, "outputs")):
         raise ValueError(f"`model` must be a Keras model. Received: {type(model)}")
     check_shapes(model)
@@ -116,7 +124,7 @@ def to_tflite(
     job = {"quantization": quantization, "ends": inputs or integer[0]}
     calibrates = quantization in _CALIBRATED and not (quantization == "int8" and _ranged(model))
     data, _ = convert_in_child(model, job, samples if calibrates else None, timeout)
-    check_file(data, quantization, given, model, samples, timeout)
+    check_file(data, quantization, given, model, samples, timeout, target)
     floats = in_float(data, model) if quantization in _CALIBRATED else []
     if floats:
         warnings.warn(

@@ -12,8 +12,8 @@ def rescale_reversed(data: bytes) -> bytes:
     """Converts what a REVERSE_V2 reads into the scale of what it writes, where they differ.
 
     A concatenation needs one scale for all that it joins, and the converter (TensorFlow 2.21) hands
-    that scale to the output of a reversal, as in Bidirectional, but not to its input. The kernels
-    move the stored integers as they are, so that the values would be others.
+    that scale to the output of a reversal, but not to its input. The kernels move the stored
+    integers as they are, so that the values would be others.
 
     Args:
         data: Bytes of a file.

@@ -37,9 +37,10 @@ def touch_up(data: bytes) -> bytes:
     of LiteRT and TensorFlow Lite Micro return values that have nothing to do with the layer. They
     derive all else from that scale, so the coarsest that they take is written instead. An LSTM
     that a concatenation reads, as in Bidirectional, has its output in the scale of what it is
-    joined with, while the kernels compute it in another, that of its state. What is 0 on all
-    samples, such as after a ReLU that nothing passes, gets a scale so fine that LiteRT refuses the
-    file. Some operators stay in float that runtimes have an int8 kernel of.
+    joined with, or that scale only behind the reversal, while the kernels compute it in another,
+    that of its state. What is 0 on all samples, such as after a ReLU that nothing passes, gets a
+    scale so fine that LiteRT refuses the file. Some operators stay in float that runtimes have an
+    int8 kernel of.
 
     Args:
         data: Bytes that the converter returned, with one signature.
@@ -73,13 +74,25 @@ def touch_up(data: bytes) -> bytes:
         if cell.Type() == schema.TensorType.INT16:
             scale = cell.Quantization().ScaleAsNumpy()
             scale[:] = np.maximum(scale, _SMALLEST_CELL_SCALE)
-            written = graph.Tensors(operator.Outputs(0)).Quantization()
-            # TensorFlow Lite Micro computes the output by the first, LiteRT by the second.
-            for index in (operator.Inputs(_OUTPUT_STATE), operator.Intermediates(_HIDDEN)):
-                computed = graph.Tensors(index).Quantization()
-                computed.ScaleAsNumpy()[:] = written.ScaleAsNumpy()
-                computed.ZeroPointAsNumpy()[:] = written.ZeroPointAsNumpy()
+            read = _only_reversed(schema, model, operator.Outputs(0))
+            written = graph.Tensors(read).Quantization()
+            # TensorFlow Lite Micro computes the output by the state, LiteRT by what is hidden.
+            state, hidden = operator.Inputs(_OUTPUT_STATE), operator.Intermediates(_HIDDEN)
+            for index in (operator.Outputs(0), state, hidden):
+                record = graph.Tensors(index).Quantization()
+                record.ScaleAsNumpy()[:] = written.ScaleAsNumpy()
+                record.ZeroPointAsNumpy()[:] = written.ZeroPointAsNumpy()
     return bytes(changed)
+
+
+def _only_reversed(schema: Any, model: Any, index: int) -> int:
+    """The tensor that a tensor becomes where it is turned round and no more; or itself."""
+    graph = model.Subgraphs(0)
+    operators = [graph.Operators(position) for position in range(graph.OperatorsLength())]
+    readers = [operator for operator in operators if index in operator.InputsAsNumpy()]
+    kinds = [model.OperatorCodes(reader.OpcodeIndex()).BuiltinCode() for reader in readers]
+    reversal = kinds == [schema.BuiltinOperator.REVERSE_V2] and index not in graph.OutputsAsNumpy()
+    return int(readers[0].Outputs(0)) if reversal else index
 
 
 class _Dead:

@@ -1,21 +1,22 @@
 """`verify`: reloads a `.tflite` file in a fresh process, scores it, compares it with its model."""
 
 import collections
+import functools
 import math
 import numbers
 import os
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
-from kerasnas.export.agreement import Output, apart, runtime_differences
+from kerasnas.export.agreement import Ran, apart, compare_on_micro, run_if_taken
 from kerasnas.export.fresh_process import run_file
 from kerasnas.export.interpreter import checked_inputs
-from kerasnas.export.model_file import ends, output_steps
+from kerasnas.export.micro import Target, check_target, run_on_micro
+from kerasnas.export.model_file import ends
 from kerasnas.utils.arrays import packed
 
 
@@ -52,15 +53,15 @@ def verify(
     x: Any,
     y: Any,
     model: keras.Model | None = None,
-    target: Literal["litert", "micro"] = "litert",
+    target: Target = "litert",
     timeout: float = 600,
     tolerance: float | None = None,
 ) -> Verification:
     """Reloads a file in a fresh process, scores it, and compares it with its Keras model.
 
     With `target="micro"` the file is scored on TensorFlow Lite Micro, and what it computes there is
-    compared with LiteRT and with the model. The target is asked for here, and not where a file is
-    made, because a file from anywhere can be held against the microcontroller that it will run on.
+    compared with LiteRT and with the model. `to_tflite` and `compress` take the same `target` for
+    the files that they make; here a file from anywhere is held against it.
 
     Args:
         file: Path of a `.tflite` file, or its bytes.
@@ -93,8 +94,7 @@ def verify(
     print(found.metrics, found.largest_difference, found.same_class)
     ```
     """
-    if target not in ("litert", "micro"):
-        raise ValueError(f"`target` must be 'litert' or 'micro'. Received: {target!r}")
+    check_target(target)
     if tolerance is not None and (
         isinstance(tolerance, bool)
         or not isinstance(tolerance, numbers.Real)
@@ -110,22 +110,13 @@ def verify(
     if model is not None:
         x, y, predictions = _of_model(model, x, y)
     arrays = checked_inputs(x, shapes)
-    if target == "micro":
-        from kerasnas.hardware import measure_arena
-
-        measure_arena(data, timeout)  # It names the operator that the interpreter lacks.
-    outputs = run_file(file, arrays, target, timeout)
+    run = run_on_micro if target == "micro" else functools.partial(run_file, runtime="litert")
+    outputs = run(file, arrays, timeout=timeout)
     names = _names(data, model, outputs, predictions)
     between = None
     if target == "micro":
-        litert = _run_if_taken(file, arrays, "litert", timeout)
-        if litert is not None:
-            columns = (names, output_steps(data), outputs, litert, predictions or repeat(None))
-            between = runtime_differences(
-                [Output(*of_one) for of_one in zip(*columns, strict=False)],
-                lambda: _run_if_taken(file, arrays, "reference", timeout),
-                tolerance,
-            )
+        ran = Ran(outputs, run_if_taken(file, arrays, "litert", timeout), predictions)
+        between = compare_on_micro(file, arrays, names, ran, timeout, tolerance)
     score = _scoring(model, names, y)
     if predictions is None:
         return Verification(target, len(arrays[0]), score(outputs), None, None, None, between)
@@ -181,16 +172,6 @@ def _numbered(names: list[str]) -> list[str]:
         found.append(f"{name}_{seen[name]}" if seen[name] else name)
         seen[name] += 1
     return found
-
-
-def _run_if_taken(
-    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], kernels: str, timeout: float
-) -> list[np.ndarray] | None:
-    """What LiteRT makes of a file; None where it lacks an operator of TensorFlow Lite Micro's."""
-    try:
-        return run_file(file, arrays, kernels, timeout)
-    except (ValueError, RuntimeError):
-        return None
 
 
 def _scoring(model: Any, names: list[str], y: Any) -> Any:

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.export import Interpreter, to_tflite, verify
+from kerasnas.export import Interpreter, agreement, micro, to_tflite, verify
 
 L = keras.layers
 
@@ -150,16 +150,10 @@ def test_depth_to_space_on_micro():
 def test_a_file_that_litert_does_not_run_is_compared_with_its_model_alone(
     monkeypatch, classifier, classifier_file, images, classes
 ):
-    from kerasnas.export import verification
+    def refuse(file, arrays, runtime, timeout, child=None):
+        raise ValueError("no such operator")
 
-    run = verification.run_file
-
-    def refuse(file, arrays, runtime, timeout):
-        if runtime != "micro":
-            raise ValueError("no such operator")
-        return run(file, arrays, runtime, timeout)
-
-    monkeypatch.setattr(verification, "run_file", refuse)
+    monkeypatch.setattr(agreement, "run_file", refuse)
     found = verify(classifier_file, images, classes, classifier, target="micro")
     assert found.largest_runtime_difference is None
     assert found.largest_difference[classifier.layers[-1].name] < 0.05
@@ -170,15 +164,12 @@ def test_a_file_that_litert_does_not_run_is_compared_with_its_model_alone(
 def test_interpreters_that_differ_are_an_error(
     monkeypatch, classifier, classifier_file, images, classes, with_model
 ):
-    from kerasnas.export import verification
+    run = micro.run_file
 
-    run = verification.run_file
+    def off(*given):
+        return [array + 0.2 for array in run(*given)]
 
-    def off(file, arrays, runtime, timeout):
-        found = run(file, arrays, runtime, timeout)
-        return [array + (runtime == "micro") * 0.2 for array in found]
-
-    monkeypatch.setattr(verification, "run_file", off)
+    monkeypatch.setattr(micro, "run_file", off)
     model = classifier if with_model else None
     with pytest.raises(ValueError, match=r"differs from LiteRT by 0\.2.* in output"):
         verify(classifier_file, images[:4], classes[:4], model, target="micro")
