@@ -16,7 +16,7 @@ from kerasnas.export.agreement import Ran, apart, compare_on_micro, run_if_taken
 from kerasnas.export.fresh_process import run_file
 from kerasnas.export.interpreter import checked_inputs
 from kerasnas.export.micro import Target, check_target, run_on_micro
-from kerasnas.export.model_file import ends
+from kerasnas.export.model_file import check_scales, choices, ends
 from kerasnas.utils.arrays import packed
 
 
@@ -30,13 +30,14 @@ class Verification:
         metrics: Dict from metric to its value, of the file.
         model_metrics: The same of the Keras model; None without one.
         largest_difference: Dict from output to the largest absolute difference between the file
-            and the Keras model; None without one.
+            and the Keras model, and of indices, of an argmax, the share that differs; None without
+            a model.
         same_class: Dict from output, of those whose last axis holds at least two values, to the
             share of places where the largest value is at the same index as the model's; None
             without a model.
         largest_runtime_difference: Dict from output to the largest difference between TensorFlow
-            Lite Micro and LiteRT, in quantization steps, or absolute for float outputs; None
-            unless both have run the file.
+            Lite Micro and LiteRT, in quantization steps, or absolute for float outputs; of
+            indices, of the scores that they point to. None unless both have run the file.
     """
 
     runtime: str
@@ -74,16 +75,20 @@ def verify(
         target: `"litert"` (phones) or `"micro"` (needs `pip install 'kerasnas[micro]'`).
         timeout: Seconds for each run of the file.
         tolerance: With `target="micro"`, how many quantization steps of an output TensorFlow Lite
-            Micro may be away from LiteRT; of a float output, how many 255ths of its range. None
-            is what rounding explains: a step or .05 of the range, 1e-4 of the largest float.
+            Micro may be away from LiteRT or from the model; of a float output, how many 255ths of
+            its range. 0 asks for equality. None is what rounding explains: a step or .05 of the
+            range, 1e-4 of the largest float. Indices of an argmax may differ where their scores
+            differ by no more than that. Where LiteRT does not run the file, None refuses what has
+            next to nothing to do with the model.
 
     Returns:
         `Verification`.
 
     Raises:
-        ValueError: If the file is no complete TensorFlow Lite model, the interpreter refuses it
-            (of TensorFlow Lite Micro with the operator that it lacks), shapes do not fit, or
-            TensorFlow Lite Micro is farther than `tolerance` from LiteRT and from the model.
+        ValueError: If the file is no complete TensorFlow Lite model, a scale in it is no positive
+            number, the interpreter refuses it (of TensorFlow Lite Micro with operator and layer),
+            shapes do not fit, or TensorFlow Lite Micro is farther than `tolerance` from LiteRT and
+            from the model.
         RuntimeError: If the file ends the interpreter's process.
         TimeoutError: If a run takes longer than `timeout`.
 
@@ -105,6 +110,7 @@ def verify(
             f"Received: {tolerance!r}"
         )
     data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    check_scales(data)
     shapes = [tensor.shape for tensor in ends(data, "input")]
     predictions = None
     if model is not None:
@@ -126,7 +132,7 @@ def verify(
         len(arrays[0]),
         score(outputs),
         score(predictions),
-        {name: float(apart(have, want).max(initial=0)) for name, have, want in pairs},
+        _differences(data, pairs),
         {
             name: float((have.argmax(-1) == want.argmax(-1)).mean())
             for name, have, want in pairs
@@ -134,6 +140,14 @@ def verify(
         },
         between,
     )
+
+
+def _differences(data: bytes, pairs: list[tuple[str, np.ndarray, np.ndarray]]) -> dict[str, float]:
+    found = {}
+    for (name, have, want), choice in zip(pairs, choices(data), strict=True):
+        off = apart(have, want).max(initial=0) if choice is None else (have != want).mean()
+        found[name] = float(off)
+    return found
 
 
 def _of_model(model: Any, x: Any, y: Any) -> tuple[Any, Any, list[np.ndarray]]:
