@@ -15,7 +15,7 @@ from kerasnas.export.child import Child
 from kerasnas.export.fidelity import check_file
 from kerasnas.export.micro import Target, check_target
 from kerasnas.export.origins import in_float, without_form
-from kerasnas.export.refusals import check_bits, check_layers, check_shapes
+from kerasnas.export.refusals import check_bits, check_indices, check_layers, check_shapes
 from kerasnas.export.reversals import rescale_reversed
 from kerasnas.export.silence import silence
 from kerasnas.export.tensor_names import name_after_layers
@@ -123,6 +123,10 @@ def to_tflite(
         model = rebuild(model, measurable if quantization in _CALIBRATED else None)
     job = {"quantization": quantization, "ends": inputs or integer[0]}
     calibrates = quantization in _CALIBRATED and not (quantization == "int8" and _ranged(model))
+    if samples is not None:
+        check_indices(model, samples)
+    if samples is not None and calibrates:
+        warn_of_constants(model, samples)
     data, _ = convert_in_child(model, job, samples if calibrates else None, timeout)
     check_file(data, quantization, given, model, samples, timeout, target)
     floats = in_float(data, model) if quantization in _CALIBRATED else []
@@ -248,6 +252,29 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
         array[picked].astype(keras.backend.standardize_dtype(tensor.dtype))
         for array, tensor in zip(checked, model.inputs, strict=True)
     ]
+
+
+def warn_of_constants(model: Any, samples: list[np.ndarray]) -> None:
+    """Warns of typical inputs that are none, from which ranges would be measured all the same.
+
+    Args:
+        model: tf_keras model.
+        samples: One array for each input.
+    """
+    told = [
+        f"holds {array.flat[0]:g} everywhere in input '{tensor.node.layer.name}'"
+        for array, tensor in zip(samples, model.inputs, strict=True)
+        if (array == array.flat[0]).all()
+    ]
+    if not told and len(samples[0]) > 1 and all((a == a[:1]).all() for a in samples):
+        told = [f"holds the same sample {len(samples[0])} times"]
+    if told:
+        warnings.warn(
+            f"`representative_data` {', and '.join(told)}: the ranges of activations are measured "
+            "from it, and what real inputs are beyond them is cut off. Pass typical inputs, such "
+            "as 100 of those that the model was trained with",
+            stacklevel=3,
+        )
 
 
 def _write_job(folder: Path, model: Any, job: dict[str, Any]) -> None:

@@ -6,10 +6,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.export.conversion import convert_in_child, representative_samples
+from kerasnas.export.conversion import (
+    convert_in_child,
+    representative_samples,
+    warn_of_constants,
+)
 from kerasnas.export.fidelity import check_file
 from kerasnas.export.micro import Target, check_target
-from kerasnas.export.refusals import check_shapes
+from kerasnas.export.refusals import check_indices, check_shapes
 
 
 def quantization_errors(
@@ -106,6 +110,8 @@ def _mixed(
         from kerasnas.compression.bridge import measurable, rebuild
 
         model = rebuild(model, measurable)
+    check_indices(model, samples)
+    warn_of_constants(model, samples)
     job = {
         "quantization": "int8",
         "ends": "int8",
