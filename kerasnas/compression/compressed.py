@@ -56,6 +56,15 @@ class Compressed:
     origin: Origin = field(repr=False)
     tried: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
+    def __repr__(self) -> str:
+        """Size, steps and score, on one line: the file itself is thousands of characters."""
+        last = self.report[-1] if self.report else {}
+        steps = [row["step"] for row in self.report[1:]]
+        return (
+            f"Compressed({len(self.tflite):,} bytes, steps={steps}, "
+            f"{last.get('metric')}={last.get('value', math.nan):.4g} on {last.get('data')} data)"
+        )
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the file: all of it or nothing, even when the process is killed.
 

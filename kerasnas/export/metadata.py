@@ -47,8 +47,8 @@ class Metadata:
     """What a file says about itself.
 
     Args:
-        inputs: Its inputs, in order.
-        outputs: Its outputs, in order.
+        inputs: Its inputs, in order; () keeps the names that they have in the file.
+        outputs: Its outputs, in order; likewise.
         name: Name of the model.
         description: What it does.
         version: Of the model.
@@ -56,8 +56,8 @@ class Metadata:
         license: Under which terms.
     """
 
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
     name: str = ""
     description: str = ""
     version: str = ""
@@ -180,6 +180,7 @@ def _checked(
     end: str, infos: Sequence[TensorInfo], tensors: list[Tensor]
 ) -> tuple[TensorInfo, ...]:
     where = f"`metadata.{end}s`"
+    infos = infos or [TensorInfo(tensor.name) for tensor in tensors]
     if len(infos) != len(tensors):
         raise ValueError(f"{where} must have {len(tensors)} entries. Received: {len(infos)}")
     if len({info.name for info in infos} - {""}) != len(infos):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasnas.hardware import units
-from kerasnas.hardware.devices import Device, find_device
+from kerasnas.hardware.devices import Device, find_device, timed_devices
 from kerasnas.hardware.latency.telling import WAYS, check_latency, check_told
 from kerasnas.hardware.profile import Profile
 
@@ -147,6 +147,13 @@ class Budget:
                     f"Device {found.name!r} has {amount} bytes of {name} left for a model, and the "
                     f"smallest needs {_LEAST[name]}: lower its `{name}_reserve`, or pass {name}="
                 )
+        if limits.get("latency_ms") is not None and not (found.latency or limits.get("latency")):
+            raise ValueError(
+                f"Nobody has published how fast device {found.name!r} is: pass "
+                "latency=kn.hardware.LatencyModel.fit(timings) of yours beside `latency_ms`. "
+                f"Devices that have a latency model: {', '.join(timed_devices())}. "
+                f"Received: latency_ms={limits['latency_ms']!r}"
+            )
         return cls(**{"latency": found.latency, **limits})
 
     @property
@@ -223,6 +230,12 @@ class Budget:
     def needs_profile(self) -> bool:
         """Whether more is limited than the number of weights, which every built model tells."""
         return any(getattr(self, name) is not None for name in LIMITS if name != "params")
+
+    def __repr__(self) -> str:
+        """The limits that are set, as they can be written again."""
+        given = {name: getattr(self, name) for name in (*LIMITS, "latency")}
+        text = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+        return f"Budget({text})"
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) is not None for name in LIMITS)

@@ -42,6 +42,7 @@ class Device:
         latency: Tells the milliseconds of a network on it: a `LatencyModel` of int8 files; None
             where nothing does.
         source: Where the figures are from.
+        chip: Name of its processor, by which it is found, too.
 
     Raises:
         TypeError: A name that is no string, an amount that is none, or a `latency` that cannot
@@ -65,6 +66,7 @@ class Device:
     bank: int | str | None = None
     latency: LatencyModel | None = None
     source: str = ""
+    chip: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -137,24 +139,28 @@ _KNOWN = (
         256 * _KB,
         ram_reserve=64 * _KB,  # Mbed OS and the Bluetooth stack, too.
         source="Nordic nRF52840 Product Specification v1.1, section 4",
+        chip="nRF52840",
     ),
     Device(
         "bbc-microbit-v2",
         512 * _KB,
         128 * _KB,
         source="Nordic nRF52833 Product Specification v1.3, section 4",
+        chip="nRF52833",
     ),
     Device(
         "raspberry-pi-pico",
         2 * _MB,
         264 * _KB,
         source="Raspberry Pi Pico Datasheet, section 1; RP2040 Datasheet, section 2.6",
+        chip="RP2040",
     ),
     Device(
         "raspberry-pi-pico-2",
         4 * _MB,
         520 * _KB,
         source="Raspberry Pi Pico 2 Datasheet, section 1; RP2350 Datasheet, section 4.2",
+        chip="RP2350",
     ),
     Device(
         "esp32",
@@ -165,6 +171,7 @@ _KNOWN = (
         bank=160 * _KB,  # "the maximum statically allocated DRAM usage is 160KB"
         source="ESP32 Series Datasheet, section 1 (4 MB: ESP32-WROOM-32E); ESP-IDF Programming "
         "Guide, Memory Types",
+        chip="ESP32",
     ),
     Device(
         "esp32-s3",
@@ -173,26 +180,36 @@ _KNOWN = (
         flash_reserve=1 * _MB,
         ram_reserve=256 * _KB,  # Caches, instructions, FreeRTOS and drivers.
         source="ESP32-S3 Series Datasheet, section 1 (8 MB: ESP32-S3-DevKitC-1-N8)",
+        chip="ESP32-S3",
     ),
     Device(
         "sparkfun-edge",
         1 * _MB,
         384 * _KB,
         source="Ambiq Apollo3 Blue SoC Datasheet, Features",
+        chip="Apollo3",
     ),
     Device(
         "stm32f746g-disco",
         1 * _MB,
         320 * _KB,
         source="STM32F746NG: ST DS10916, Features (the 16 KB for instructions left out)",
+        chip="STM32F746NG",
     ),
-    Device("nucleo-f446re", 512 * _KB, 128 * _KB, source="STM32F446RE: ST DS10693, Features"),
+    Device(
+        "nucleo-f446re",
+        512 * _KB,
+        128 * _KB,
+        source="STM32F446RE: ST DS10693, Features",
+        chip="STM32F446RE",
+    ),
     Device(
         "nucleo-l4r5zi",
         2 * _MB,
         640 * _KB,
         latency=BOARDS["nucleo-l4r5zi, TFLM reference kernels"],
         source="STM32L4R5ZI: ST DS12023, Features",
+        chip="STM32L4R5ZI",
     ),
     Device(
         "nucleo-h743zi",
@@ -200,6 +217,7 @@ _KNOWN = (
         1 * _MB,
         bank=512 * _KB,  # AXI SRAM
         source="STM32H743ZI: ST DS12110, Features",
+        chip="STM32H743ZI",
     ),
     Device(
         "nucleo-h7a3zi",
@@ -208,6 +226,7 @@ _KNOWN = (
         bank=1 * _MB,  # AXI SRAM
         latency=BOARDS["nucleo-h7a3zi, X-CUBE-AI 8.0"],
         source="STM32H7A3ZI: ST DS13195, Features",
+        chip="STM32H7A3ZI",
     ),
     Device(
         "arduino-portenta-h7",
@@ -215,6 +234,7 @@ _KNOWN = (
         1 * _MB,
         bank=512 * _KB,  # AXI SRAM
         source="STM32H747XI: ST DS12930, Features (the external memories left out)",
+        chip="STM32H747XI",
     ),
     Device(
         "teensy-4.1",
@@ -222,6 +242,7 @@ _KNOWN = (
         1 * _MB,
         bank=512 * _KB,
         source="PJRC, Teensy 4.1 Development Board, Memory",
+        chip="IMXRT1062",
     ),
     Device(
         "raspberry-pi-4",
@@ -230,6 +251,7 @@ _KNOWN = (
         flash_reserve=0,
         ram_reserve=512 * _MB,  # The operating system.
         source="Raspberry Pi 4 Model B Datasheet, section 2, the model with 1 GB",
+        chip="BCM2711",
     ),
     Device(
         "pixel-3",
@@ -238,6 +260,7 @@ _KNOWN = (
         flash_reserve=0,
         ram_reserve=3584 * _MB,  # Android leaves an app a few hundred MB.
         source="Google, Pixel 3 tech specs",
+        chip="SDM845",
     ),
 )
 
@@ -254,10 +277,10 @@ kn.Budget.for_device("esp32").ram        # the same
 
 
 def find_device(name: str) -> Device:
-    """A device by its name, in any case.
+    """A device by its name or that of its chip, in any case.
 
     Args:
-        name: A name of `DEVICES`; spaces and underscores stand for its hyphens.
+        name: A name of `DEVICES`, or of the chip of one; spaces and underscores stand for hyphens.
 
     Returns:
         The device.
@@ -274,9 +297,17 @@ def find_device(name: str) -> Device:
     key = "-".join(name.strip().lower().replace("_", "-").split())
     if key in DEVICES:
         return DEVICES[key]
-    near = difflib.get_close_matches(key, DEVICES, n=3, cutoff=0.4) or list(DEVICES)
+    chips = {device.chip.lower(): device for device in _KNOWN}
+    if key in chips:
+        return chips[key]
+    near = difflib.get_close_matches(key, [*DEVICES, *chips], n=3, cutoff=0.4) or list(DEVICES)
     raise ValueError(
         f"Argument `device` names none that is known. Did you mean {', '.join(near)}? All names "
         "are in kerasnas.hardware.DEVICES; one of your own is kerasnas.hardware.Device(name, "
         f"flash=, ram=). Received: device={name!r}"
     )
+
+
+def timed_devices() -> list[str]:
+    """Names of the devices that have a latency model."""
+    return [name for name, device in DEVICES.items() if device.latency is not None]

@@ -91,6 +91,15 @@ class Profile:
     arena_head_reordered: int | None = None
     latency_ms: float | None = None
 
+    def __repr__(self) -> str:
+        """The totals on one line; `summary()` has the layers."""
+        latency = "" if self.latency_ms is None else f", latency_ms={self.latency_ms:.4g}"
+        return (
+            f"Profile({self.dtype}: params={self.params:,}, macs={self.macs:,}, "
+            f"flash_bytes={self.flash_bytes:,}, ram_bytes={self.ram_bytes:,}{latency}, "
+            f"{len(self.layers)} layers)"
+        )
+
     @property
     def peak_layer(self) -> str | None:
         """Name of the layer that sets the peak of the memory; None where there are no layers.

@@ -4,8 +4,9 @@ import numbers
 import re
 from collections.abc import Mapping
 
-BYTES = {"": 1, "B": 1, "KB": 1024, "KIB": 1024, "MB": 1024**2, "MIB": 1024**2,
-         "GB": 1024**3, "GIB": 1024**3}  # fmt: skip
+BYTES = {"": 1, "B": 1} | {
+    prefix + rest: 1024**power for power, prefix in enumerate("KMG", 1) for rest in ("", "B", "IB")
+}
 COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 MILLISECONDS = {"": 1, "US": 1e-3, "MS": 1, "S": 1e3}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")

@@ -9,7 +9,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import keras_tuner
@@ -82,8 +82,12 @@ class Tuner(Answers):
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
             up to 1,024 training samples before a validation, where an epoch has too few steps to
             settle them: without that, scores of short trainings are noise.
+        target: The runtime that files are for, which an objective of the file and `rerank` make:
+            "litert" (phones), or "micro" to have each run on TensorFlow Lite Micro, too (needs
+            `pip install 'kerasnas[micro]'`). A trial whose file does not run there has failed.
 
     Raises:
+        ImportError: The target is "micro", and tflite-micro is not installed.
         TypeError: An argument of the wrong type, or a hypermodel that builds no Keras model.
         ValueError: An argument out of range, a run folder of another hypermodel or objective, or,
             with `overwrite`, a folder that holds no run or is a symbolic link.
@@ -124,6 +128,7 @@ class Tuner(Answers):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        target: Literal["litert", "micro"] = "litert",
     ) -> None:
         if hypermodel is not None or type(self).run_trial is TrialRunner.run_trial:
             arguments.check_hypermodel(hypermodel)
@@ -133,6 +138,7 @@ class Tuner(Answers):
         arguments.check_oracle(made, executions_per_trial, hypermodel)
         arguments.check_budget(budget, made)
         inputs.check_positive("executions_per_trial", executions_per_trial)
+        deployed.check_target(target)
         arguments.check_retry_failed(retry_failed, made)
         self.max_time = inputs.parse_duration(max_time)
         self.budget = budget
@@ -146,7 +152,7 @@ class Tuner(Answers):
         self._saved = ""
         make_pointwise_gradients_safe()
         self._file_scores = []
-        self._fresh_statistics = fresh_statistics
+        self._fresh_statistics, self._target = fresh_statistics, target
         self._said: set[str] = set()
         self._run_seed: int | None = None
         self._data: dict[str, str] = {}
@@ -177,6 +183,15 @@ class Tuner(Answers):
         self._seed = made.seed
         if seed is not None and made is oracle:
             self._seed = run_file.same_seed(seed, self._run_seed)
+
+    def __repr__(self) -> str:
+        """What is searched by what, and how far it is, on one line."""
+        trials, most = self._ended(), self.oracle.max_trials
+        best = self._best_so_far() if any(one.status == "COMPLETED" for one in trials) else ""
+        return (
+            f"<{type(self).__name__} of {self._name}: {len(trials)} of {most or 'any number of'} "
+            f"trials in {self.project_dir}{', ' if best else ''}{best}>"
+        )
 
     def _populate_initial_space(self) -> None:
         """Declare or discover the space, then reload the run that is in the folder, if any."""
@@ -399,7 +414,7 @@ class Tuner(Answers):
         settings = [] if isinstance(wanted, WarmStart) else wanted
         if isinstance(wanted, WarmStart) and self._gate is not None:
             progress.say(
-                f"Ranking {wanted.candidates} untrained networks by {wanted.proxy}, of which "
+                f"Ranking {wanted.candidates} untrained networks by {wanted.name}, of which "
                 f"the best {wanted.keep} are trained first"
             )
             settings = first_settings(

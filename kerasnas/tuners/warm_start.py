@@ -13,7 +13,7 @@ from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.hypermodels.settled import Settled
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.rank import check_counts, rank
-from kerasnas.oracles.proxies.score import check_proxy, needs
+from kerasnas.oracles.proxies.score import Proxy, check_proxy, needs
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.inputs import check_positive
 from kerasnas.utils.session import clear_session, kept_random_state
@@ -24,7 +24,8 @@ class WarmStart:
     """How a search chooses what it trains first.
 
     Args:
-        proxy: Name of a proxy: "synflow", "naswot", "grad_norm", "macs" or "params".
+        proxy: Name of a proxy: "synflow", "naswot", "grad_norm", "macs" or "params"; or a function
+            (model, x, y) -> float of your own, larger for better models.
         candidates: How many random settings are scored, untrained.
         keep: How many of them are trained first.
         batch_size: Samples of the minibatch, for "naswot" and "grad_norm".
@@ -40,11 +41,20 @@ class WarmStart:
     32
     """
 
-    proxy: str = "synflow"
+    proxy: Proxy = "synflow"
     candidates: int = 1000
     keep: int = 10
     batch_size: int = 32
     seed: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the proxy."""
+        return (
+            self.proxy
+            if isinstance(self.proxy, str)
+            else getattr(self.proxy, "__name__", "a function")
+        )
 
     def __post_init__(self) -> None:
         check_proxy(self.proxy)
@@ -60,18 +70,18 @@ class WarmStart:
 
     @classmethod
     def of(cls, value: Any) -> "WarmStart":
-        """Read a tuner's argument `warm_start`: these settings, or a proxy's name alone.
+        """Read a tuner's argument `warm_start`: these settings, or a proxy alone.
 
         Raises:
             TypeError: It is neither.
         """
         if isinstance(value, cls):
             return value
-        if isinstance(value, str):
+        if isinstance(value, str) or (callable(value) and not isinstance(value, type)):
             return cls(value)
         raise TypeError(
             'Argument `warm_start` must be the name of a proxy, such as "synflow", a '
-            "kerasnas.WarmStart, or a list of settings. Received: "
+            "function (model, x, y) -> float, a kerasnas.WarmStart, or a list of settings. Received: "
             f"warm_start={value!r} of type {type(value).__name__}"
         )
 
@@ -114,7 +124,9 @@ def first_settings(
         oracle.enqueue(values)
     ```
     """
-    data = _minibatch(settings, fit) if needs(settings.proxy) else None
+    # A function of the user's own gets what there is.
+    reads = needs(settings.proxy) or (callable(settings.proxy) and fit.get("x") is not None)
+    data = _minibatch(settings, fit) if reads else None
     with kept_random_state():  # A gate that must build draws from it.
         ranked = rank(
             build,
@@ -175,7 +187,7 @@ def _rows(data: Any, count: int) -> Any:
 
 def _no_data(settings: WarmStart, received: str) -> ValueError:
     return ValueError(
-        f"warm_start={settings.proxy!r} reads a minibatch of the data: pass arrays, a "
+        f"warm_start={settings.name!r} reads a minibatch of the data: pass arrays, a "
         "keras.utils.PyDataset or a tf.data.Dataset to `search`, or choose "
         f'warm_start="synflow", which needs none. Received: {received}'
     )

@@ -43,6 +43,15 @@ def test_what_is_written_is_read(classifier_file, described):
     assert again == described, "no date or chance in it"
 
 
+def test_what_is_left_out_keeps_the_names_of_the_file(classifier_file):
+    [signature] = LiteRT(model_content=classifier_file).get_signature_list().values()
+    found = read_metadata(add_metadata(classifier_file, Metadata(outputs=(LABELS,))))
+    assert [info.name for info in found.inputs] == signature["inputs"]
+    assert found.outputs[0].labels == LABELS.labels
+    found = read_metadata(add_metadata(classifier_file, Metadata(name="net")))
+    assert [info.name for info in found.outputs] == signature["outputs"]
+
+
 def test_the_file_runs_as_before(classifier_file, described, images, classes):
     before, after = (Interpreter(d).predict(images) for d in (classifier_file, described))
     assert np.array_equal(before, after)
@@ -112,7 +121,7 @@ def test_a_gray_image_is_gray():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"inputs": ()}, r"`metadata.inputs` must have 1 entries. Received: 0"),
+        ({"inputs": (IMAGE, IMAGE)}, r"`metadata.inputs` must have 1 entries. Received: 2"),
         ({"inputs": (TensorInfo(""),)}, "must have a name each"),
         ({"inputs": (TensorInfo("a", shape=(1, 8)),)}, r"has shape \(1, 8, 8, 3\)"),
         ({"inputs": (TensorInfo("a", kind="sound"),)}, "must be of kind"),

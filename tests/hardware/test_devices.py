@@ -54,8 +54,25 @@ def test_a_latency_limit_is_told_by_the_device():
     assert budget.latency_ms == 100
     other = LatencyModel(1, {}, "mine")
     assert kn.Budget.for_device("nucleo-l4r5zi", latency_ms=100, latency=other).latency is other
-    with pytest.raises(ValueError, match="latency_ms=100 alone"):
+    with pytest.raises(ValueError, match=r"fast device 'nucleo-f446re'.*nucleo-l4r5zi, nucleo-h7a"):
         kn.Budget.for_device("nucleo-f446re", latency_ms=100)
+    assert kn.Budget.for_device("nucleo-f446re", latency_ms=9, latency=other).latency_ms == 9
+
+
+@pytest.mark.parametrize(
+    ("chip", "name"),
+    [("nRF52840", "arduino-nano-33-ble"), ("stm32l4r5zi", "nucleo-l4r5zi"), ("ESP32", "esp32")],
+)
+def test_devices_are_found_by_their_chips(chip, name):
+    assert kn.Budget.for_device(chip) == kn.Budget.for_device(name)
+
+
+def test_every_device_has_a_chip_of_its_own():
+    chips = [device.chip.lower() for device in DEVICES.values()]
+    assert all(chips)
+    assert len({*chips}) == len(chips)
+    with pytest.raises(ValueError, match="Did you mean nrf52840"):
+        kn.Budget.for_device("nrf52841")
 
 
 def test_a_board_of_ones_own():

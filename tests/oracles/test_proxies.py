@@ -251,6 +251,21 @@ def test_rank_gives_the_best_first_and_repeats_itself(proxy, wide, rng):
     assert len({json.dumps(one.values) for one in runs[0]}) == 4
 
 
+def test_rank_takes_a_proxy_of_ones_own(wide):
+    def widest(model, x, y):
+        assert x.shape == (6, 3)
+        assert y is None
+        return model.count_params()
+
+    build, space = wide
+    data = np.ones((6, 3)), None
+    own = proxies.rank(build, space, widest, candidates=6, keep=3, data=data)
+    named = proxies.rank(build, space, "params", candidates=6, keep=3)
+    assert own == named
+    with pytest.raises(ValueError, match=r"one of params.*function \(model, x, y\)"):
+        proxies.rank(build, space, dict)
+
+
 def test_the_weights_of_a_candidate_follow_from_the_seed_and_its_values(wide):
     few, many = (proxies.rank(*wide, candidates=n, keep=n, seed=5) for n in (5, 9))
     scores = {json.dumps(one.values): one.score for one in many}

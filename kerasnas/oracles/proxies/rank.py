@@ -15,7 +15,7 @@ from kerasnas.hardware.profile import Profile
 from kerasnas.oracles import genome
 from kerasnas.oracles.admission import key_of
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.proxies.score import COSTS, check_data, score
+from kerasnas.oracles.proxies.score import COSTS, Proxy, check_data, score
 from kerasnas.utils.session import clear_session, seeded
 
 _DRAWS = 20  # Settings that are drawn at most, for each candidate that is asked for.
@@ -38,7 +38,7 @@ class Ranked:
 def rank(
     build: Callable[[keras_tuner.HyperParameters], keras.Model],
     space: keras_tuner.HyperParameters,
-    proxy: str = "synflow",
+    proxy: Proxy = "synflow",
     *,
     candidates: int = 1000,
     keep: int = 10,
@@ -57,7 +57,7 @@ def rank(
     Args:
         build: Builds a model from hyperparameters; compiled for "grad_norm".
         space: The whole search space.
-        proxy: Name of a proxy; see `score`.
+        proxy: Name of a proxy, or a function (model, x, y) -> float; see `score`.
         candidates: How many settings to score; a smaller space is scored as a whole.
         keep: How many to give.
         data: One minibatch (x, y), for the proxies that read it.
@@ -102,7 +102,7 @@ def rank(
         count += 1
         cost = profile(values) if profile is not None and proxy in COSTS else None
         if cost is not None:
-            found = float(getattr(cost, proxy))
+            found = float(getattr(cost, str(proxy)))
         else:
             try:
                 model = _build(build, space, values, seed)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 
@@ -29,21 +29,27 @@ PROXIES = tuple(_PROXIES)
 COSTS = ("params", "macs")
 
 
+# A proxy by name, or a function from a model and a minibatch's x and y to its score.
+Proxy: TypeAlias = str | Callable[[keras.Model, Any, Any], float]
+
+
 def check_proxy(proxy: Any) -> None:
-    """Raise unless `proxy` is the name of a proxy."""
-    if proxy not in PROXIES:
+    """Raise unless `proxy` is the name of a proxy, or a function that is one."""
+    if isinstance(proxy, type) or not (callable(proxy) or proxy in PROXIES):
         raise ValueError(
-            f"Argument `proxy` must be one of {', '.join(PROXIES)}. Received: proxy={proxy!r}"
+            f"Argument `proxy` must be one of {', '.join(PROXIES)}, or a function (model, x, y) -> "
+            f"float, larger for better models. Received: proxy={proxy!r}"
         )
 
 
-def needs(proxy: str) -> tuple[str, ...]:
-    """What of a minibatch a proxy reads: (), ("x",) or ("x", "y")."""
+def needs(proxy: Proxy) -> tuple[str, ...]:
+    """What of a minibatch a proxy must have: (), ("x",) or ("x", "y")."""
     check_proxy(proxy)
-    return _PROXIES[proxy].needs
+    # A function of the user's own takes what there is.
+    return _PROXIES[proxy].needs if isinstance(proxy, str) else ()
 
 
-def check_data(proxy: str, x: Any, y: Any) -> None:
+def check_data(proxy: Proxy, x: Any, y: Any) -> None:
     """Raise unless there is all that the proxy reads."""
     missing = [name for name, given in (("x", x), ("y", y)) if given is None]
     missing = [name for name in missing if name in needs(proxy)]
@@ -54,7 +60,7 @@ def check_data(proxy: str, x: Any, y: Any) -> None:
         )
 
 
-def score(proxy: str, model: keras.Model, x: Any = None, y: Any = None) -> float:
+def score(proxy: Proxy, model: keras.Model, x: Any = None, y: Any = None) -> float:
     """Rates an untrained model without training it.
 
     The model, its weights and its compilation stay as they are.
@@ -62,7 +68,8 @@ def score(proxy: str, model: keras.Model, x: Any = None, y: Any = None) -> float
     Args:
         proxy: "params" or "macs": their number. "naswot": log-determinant of the kernel of the
             activation codes. "synflow": log of the synaptic flow. "grad_norm": sum of the norms of
-            the gradients.
+            the gradients. Or a function (model, x, y) -> float of your own, where x and y are the
+            minibatch, None without.
         model: Built Sequential or Functional Keras model; compiled for "grad_norm".
         x: Minibatch of inputs, of shape (batch, ...), or a list or dict of them; for "naswot" and
             "grad_norm".
@@ -92,5 +99,6 @@ def score(proxy: str, model: keras.Model, x: Any = None, y: Any = None) -> float
             "Argument `model` must be a Keras 3 model. "
             f"Received: {type(model).__module__}.{type(model).__name__}"
         )
-    value = float(_PROXIES[proxy].score(model, x, y))
+    function = _PROXIES[proxy].score if isinstance(proxy, str) else proxy
+    value = float(function(model, x, y))
     return value if math.isfinite(value) else -math.inf
