@@ -81,8 +81,8 @@ class WarmStart:
             return cls(value)
         raise TypeError(
             'Argument `warm_start` must be the name of a proxy, such as "synflow", a '
-            "function (model, x, y) -> float, a kerasnas.WarmStart, or a list of settings. Received: "
-            f"warm_start={value!r} of type {type(value).__name__}"
+            "function (model, x, y) -> float, a kerasnas.WarmStart, or a list of settings. "
+            f"Received: warm_start={value!r} of type {type(value).__name__}"
         )
 
 

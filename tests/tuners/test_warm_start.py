@@ -151,6 +151,20 @@ def test_an_oracle_takes_the_settings(choose, space, tmp_path):
     assert [oracle.create_trial(str(i)).hyperparameters.values for i in range(2)] == chosen
 
 
+def test_a_proxy_of_ones_own_gets_the_data_that_there_is(choose, arrays):
+    seen = []
+
+    def own(model, x, y):
+        seen.append(None if x is None else (len(x), len(y)))
+        return -model.count_params()
+
+    settings = WarmStart.of(own)
+    assert settings.name == "own"
+    settings = WarmStart(own, candidates=4, keep=2, batch_size=3)
+    assert choose(settings, {}) == choose(settings, dict(zip("xy", arrays, strict=True)))
+    assert {*seen} == {None, (3, 3)}
+
+
 def test_a_name_alone_will_do():
     assert WarmStart.of("naswot") == WarmStart("naswot")
     assert WarmStart.of(WarmStart(keep=3)).keep == 3
