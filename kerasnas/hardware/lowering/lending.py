@@ -11,18 +11,19 @@ from kerasnas.hardware.lowering.program import KERNEL_OPERATORS, Constant, integ
 from kerasnas.hardware.lowering.tape import Tape
 
 
-def read_by_dense(to: Tape, tensor: int, biased: bool) -> int:
+def read_by_dense(to: Tape, tensor: int) -> int:
     """What the dense layer at hand reads in the place of a tensor.
 
     Args:
+        to: What has been written so far.
         tensor: What the layer reads in the network.
-        biased: Whether it has offsets of its own, to which others can be added.
 
     Returns:
-        The tensor before them, or before it got back the axes that a kernel has no need of.
+        The tensor before the factors and offsets that the layer takes into its own values, or
+        before it got back the axes that a kernel has no need of.
     """
     before = to.lent.get(tensor, tensor)
-    return before if (biased and to.takes) or before in to.rows else tensor
+    return before if to.takes or before in to.rows else tensor
 
 
 def is_matrix(to: Tape, tensor: int) -> bool:
@@ -42,20 +43,21 @@ def lend(to: Tape, tensor: int, borrowers: int) -> None:
     They take these into their own values. What others read keeps them, as operators of their
     own, though a kernel could have held them.
     """
-    others = to.readers[tensor] - borrowers
-    _split(to, tensor, alone=not others)
-    source, steps = tensor, []
-    while _is_affine(to, source) and (source == tensor or to.readers[source] == 1):
-        steps.append(to.maker[source])
-        source = steps[-1].reads[0]
-    if not steps:
-        return
-    to.readers[tensor] = others
-    to.readers[source] += borrowers if others else borrowers - 1
-    if not others:
-        for step in steps:
+    to.readers[tensor] -= borrowers
+    source = tensor
+    while _is_affine(to, source):
+        step = to.maker[source]
+        (before,) = step.reads
+        if not to.readers[source]:
             to.steps.remove(step)
-    to.lent[tensor] = source
+            to.readers[before] -= 1
+        source = before
+    _split(to, source, alone=not to.readers[source])
+    while _is_affine(to, source):
+        (source,) = to.maker[source].reads
+    to.readers[source] += borrowers
+    if source != tensor:
+        to.lent[tensor] = source
 
 
 def lend_matrix(to: Tape, tensor: int, borrowers: int) -> None:

@@ -49,7 +49,7 @@ def lower(graph: Graph, dtype: str = "int8") -> Program:
     to = Tape(split, origin, dtype)
     nodes, schedule = split.nodes, split.schedule()
     same = twins(split, schedule)
-    readers, dense, borrowers = _count_readers(split, schedule, same)
+    readers, dense, borrowers, takers = _count_readers(split, schedule, same)
     value: dict[int, int] = {}
     inputs = []
     for index in schedule:
@@ -57,7 +57,7 @@ def lower(graph: Graph, dtype: str = "int8") -> Program:
         if same[index] != index:
             continue
         to.index = index
-        to.takes = not borrowers[index]
+        to.takes = index in takers
         if node.kind == "InputLayer":
             value[index] = _input(to, index)
             inputs.append(value[index])
@@ -118,19 +118,23 @@ def _all_cast(graph: Graph, index: int, target: tuple[object, ...]) -> bool:
 
 def _count_readers(
     graph: Graph, schedule: list[int], same: dict[int, int]
-) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
-    """How many read each node: nodes and outputs; dense layers; those that take its offset."""
+) -> tuple[dict[int, int], dict[int, int], dict[int, int], set[int]]:
+    """How many read each node: all, dense layers, and those that take its offset; and all these."""
     readers, dense, borrowers = ({i: 0 for i in schedule} for _ in range(3))
+    normalized, takers = dict.fromkeys(schedule, 0), set()
+    for index in graph.outputs:
+        readers[same[index]] += 1
     for index in reversed(schedule):
         if same[index] != index:
             continue
         node = graph.nodes[index]
-        # A dense layer whose own offset another one takes has none to add to.
-        takes = node.kind == "Dense" and len(node.weights) > 1 and not borrowers[index]
+        # A normalization behind it gives it an offset; one that another layer takes is none.
+        offset = len(node.weights) > 1 or (readers[index], normalized[index]) == (1, 1)
+        if node.kind == "Dense" and offset and not borrowers[index]:
+            takers.add(index)
         for i in node.inputs:
             readers[same[i]] += 1
             dense[same[i]] += node.kind == "Dense"
-            borrowers[same[i]] += takes
-    for index in graph.outputs:
-        readers[same[index]] += 1
-    return readers, dense, borrowers
+            normalized[same[i]] += node.kind == "BatchNormalization"
+            borrowers[same[i]] += index in takers
+    return readers, dense, borrowers, takers

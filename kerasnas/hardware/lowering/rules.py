@@ -43,7 +43,7 @@ _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
 @lowers("Dense")
 def _dense(to: Tape, node: Node, reads: list[int]) -> int:
     biased = len(node.weights) > 1
-    x = read_by_dense(to, reads[0], biased)
+    x = read_by_dense(to, reads[0])
     if is_matrix(to, x):
         rows = (math.prod(node.shape[:-1]), node.shape[-1])
         return with_axes(to, _convolve(to, node, x, rows), node.shape)
