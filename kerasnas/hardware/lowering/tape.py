@@ -268,6 +268,8 @@ class Tape:
 
     def _requantized(self, tensor: int) -> int:
         maker = self.maker.get(tensor)
+        if maker is not None and maker.kind == "RESHAPE":
+            maker.reads[0] = self._requantized(maker.reads[0])
         if maker is None or maker.kind not in _FIXED_SCALE:
             return tensor
         return self._converted("QUANTIZE", tensor, 1)
