@@ -30,7 +30,7 @@ class HyperbandOracle(MultiFidelityOracle):
         hyperband_iterations: How often all brackets are run; None for without end.
         max_trials: As in `kerasnas.oracles.Oracle`.
         min_epochs: Least epochs of a first round; brackets that begin with less are left out.
-            Defaults to a fifth of `max_epochs`. 1 gives KerasTuner's brackets.
+            Defaults to a twelfth of `max_epochs`. 1 gives KerasTuner's brackets.
         searcher: Name of the strategy that proposes the networks of first rounds, or its oracle.
         **kwargs: As in `kerasnas.oracles.Oracle`.
 
