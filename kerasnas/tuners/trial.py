@@ -31,6 +31,7 @@ from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.reporting import Reporter
 from kerasnas.utils import sealed
+from kerasnas.utils.compiled import compile_anew
 from kerasnas.utils.files import CannotWriteError, disk_error, write_atomic
 from kerasnas.utils.session import clear_session, kept_random_state, seeded
 
@@ -189,7 +190,8 @@ class TrialRunner(keras_tuner.Tuner):
         with maybe_distribute(self.distribution_strategy):
             model = self.hypermodel.build(hp)
             check_model(model)
-            self._override_compile_args(model)
+            if self.optimizer or self.loss or self.metrics:
+                compile_anew(model, self.optimizer, self.loss, self.metrics)
         return model
 
     def _build_with_recipe(self, hp: keras_tuner.HyperParameters) -> keras.Model:
