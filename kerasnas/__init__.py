@@ -55,6 +55,8 @@ from kerasnas.tuners import (
 
 __all__ = [
     "ASHA",
+    "NEAT",
+    "NSGA2",
     "Bayesian",
     "BayesianOptimization",
     "Budget",
@@ -73,8 +75,6 @@ __all__ = [
     "Hyperband",
     "LayerwiseHyperModel",
     "LocalSearch",
-    "NEAT",
-    "NSGA2",
     "Objective",
     "Optuna",
     "Oracle",

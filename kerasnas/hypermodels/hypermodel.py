@@ -42,7 +42,7 @@ class HyperModel(keras_tuner.HyperModel):
     (`objective="val_tflite_accuracy"`) compresses each trained model with it, and searches what it
     reads from `hp` too. A budget judges the network as it is before compression.
 
-    A subclass may override `build` itself, as that of a `keras_tuner.HyperModel` does; it then needs
+    A subclass may override `build` itself, as one of `keras_tuner.HyperModel` does. It then needs
     no arguments, and models are built to find its space and their costs.
 
     Args:
@@ -96,8 +96,8 @@ class HyperModel(keras_tuner.HyperModel):
             return
         if input_shape is None or num_classes is None:
             raise TypeError(
-                f"{type(self).__name__} needs the arguments `input_shape` and `num_classes`, unless "
-                "it overrides `build(self, hp)`. "
+                f"{type(self).__name__} needs the arguments `input_shape` and `num_classes`, "
+                "unless it overrides `build(self, hp)`. "
                 f"Received: input_shape={input_shape!r}, num_classes={num_classes!r}"
             )
         shape = tuple(input_shape)

@@ -28,6 +28,8 @@ RandomSearch = Random
 
 __all__ = [
     "ASHA",
+    "NEAT",
+    "NSGA2",
     "Bayesian",
     "BayesianOptimization",
     "CrossEntropy",
@@ -37,8 +39,6 @@ __all__ = [
     "GridSearch",
     "Hyperband",
     "LocalSearch",
-    "NEAT",
-    "NSGA2",
     "Optuna",
     "Predictor",
     "Random",

@@ -26,6 +26,7 @@ from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.oracles.admission import describe as describe_violations
 from kerasnas.oracles.objectives import COSTS, is_cost, members
 from kerasnas.tuners import deployed, run_file
+from kerasnas.tuners.callbacks import list_of_callbacks
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
 from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
@@ -98,7 +99,17 @@ class TrialRunner(keras_tuner.Tuner):
                 note()
             raise
         note()
+        self._check_kept(trial, best)
         return results
+
+    def _check_kept(self, trial: Trial, best: BestEpoch) -> None:
+        """End a search whose trials must go on from weights that a `fit` does not keep."""
+        if trial.hyperparameters.values.get("tuner/bracket") and best.model is None:
+            raise keras_tuner.errors.FatalRuntimeError(
+                f"{type(self.oracle).__name__} trains the best trials on from the weights of their "
+                "best epochs, and none were kept: the `fit` of the hypermodel must pass on the "
+                "`callbacks` that it is given, or call their `set_model` and `on_epoch_end`"
+            )
 
     def _file_score(
         self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -138,7 +149,9 @@ class TrialRunner(keras_tuner.Tuner):
         clear = getattr(self.oracle, "clear_start", None)
         if clear is not None:
             # Last: an epoch is over when all other callbacks have survived its end.
-            over = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: clear(trial.trial_id))
+            over = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs=None: clear(trial.trial_id)
+            )
             reporters.append(over)
         return reporters
 
@@ -181,7 +194,7 @@ class TrialRunner(keras_tuner.Tuner):
             if isinstance(callback, FreshStatistics):
                 callback.watch(model)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
-        config = model.get_build_config() or {}
+        config = _of_any_batch(model.get_build_config() or {})
         write_atomic(self._get_build_config_fname(trial.trial_id), sealed.dumps(config))
         tuner_utils.validate_trial_results(results, self._trained_objective(), "HyperModel.fit()")
         return results
@@ -301,6 +314,14 @@ class TrialRunner(keras_tuner.Tuner):
             trial.message = f"{describe(error)}\n\n{traceback.format_exc()}"
 
 
+def _of_any_batch(config: dict[str, Any]) -> dict[str, Any]:
+    """A build config without the batch size of the training, which would bind the loaded model."""
+    shape = config.get("input_shape")
+    if not isinstance(shape, (list, tuple)) or not all(n is None or type(n) is int for n in shape):
+        return config
+    return {**config, "input_shape": [None, *shape[1:]]}
+
+
 def check_model(model: Any) -> None:
     """Raise a TypeError that names what came instead of a Keras model."""
     if isinstance(model, keras.Model):
@@ -321,13 +342,6 @@ def describe(error: BaseException) -> str:
     """Give the type of an error and its first line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-def list_of_callbacks(callbacks: Any) -> list[Any]:
-    """Give callbacks as a list: `None` is none of them, one callback is itself."""
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
 def _check_reported(results: Any, objective: keras_tuner.Objective) -> None:
