@@ -1,7 +1,7 @@
 """Grid search: every setting in order."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import keras_tuner
@@ -71,8 +71,8 @@ class GridOracle(Oracle):
         super().__init__(
             objective, max_trials, hyperparameters, seed=seed, max_proposals=max_proposals, **kwargs
         )
-        # Values of completed trials by the hyperparameters that they asked for, and how many of
-        # them were read.
+        # Values of the completed trials that have not asked for all that is known by now, by the
+        # hyperparameters that they have; and how many trials were read for it.
         self._asked: dict[frozenset[str], set[str]] = {}
         self._read = 0
         # The setting that the walk has reached, and the size of the space that it walks.
@@ -84,8 +84,11 @@ class GridOracle(Oracle):
         space = self.hyperparameters
         if self._size != len(space.space):
             self._at, self._size = None, len(space.space)
-        self._read_completed()
-        running = [_asked_by(trial) for trial in self.ongoing_trials.values()]
+            self._asked, self._read = {}, 0
+        for names, key in self._partial(self.completed[self._read :]):
+            self._asked.setdefault(names, set()).add(key)
+        self._read = len(self.completed)
+        running = self._partial(self.ongoing_trials.values())
         at, waits, refused = self._at, False, 0
         while refused < self.max_proposals:
             at = successor(space, at)
@@ -133,11 +136,14 @@ class GridOracle(Oracle):
         """Takes up the walk."""
         self._at, self._size = state["at"], state["size"]
 
-    def _read_completed(self) -> None:
-        for trial in self.completed[self._read :]:
-            names, key = _asked_by(trial)
-            self._asked.setdefault(names, set()).add(key)
-        self._read = len(self.completed)
+    def _partial(self, trials: Iterable[Trial]) -> list[tuple[frozenset[str], str]]:
+        """Of trials without values of all that is known by now, what they have values of."""
+        found = []
+        for trial in trials:
+            values = trial.hyperparameters.values
+            if not genome.settle(self.hyperparameters, values).keys() <= values.keys():
+                found.append((frozenset(values), key_of(values)))
+        return found
 
     def _reason(self) -> str:
         smallest = self._admission.smallest()
@@ -155,19 +161,10 @@ class GridOracle(Oracle):
         )
 
 
-def _asked_by(trial: Trial) -> tuple[frozenset[str], str]:
-    """The hyperparameters that a trial knows or has asked for, and the name of their values."""
-    names = frozenset(hp.name for hp in trial.hyperparameters.space)
-    return names, _key_among(names, trial.hyperparameters.values)
-
-
 def _repeats(values: genome.Values, names: frozenset[str], keys: set[str]) -> bool:
     """Whether values differ from a trial's only in hyperparameters that it has not asked for."""
-    return not names.issuperset(values) and _key_among(names, values) in keys
-
-
-def _key_among(names: frozenset[str], values: Mapping[str, Any]) -> str:
-    return key_of({name: value for name, value in values.items() if name in names})
+    shared = {name: value for name, value in values.items() if name in names}
+    return len(shared) < len(values) and key_of(shared) in keys
 
 
 def successor(

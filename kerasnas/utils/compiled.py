@@ -32,7 +32,7 @@ def compile_anew(
         model: Keras 3 model, compiled or not.
         optimizer: As `keras.Model.compile` takes it. Of an object the model gets a copy, since one
             that has trained a model cannot train another.
-        loss: Likewise; None keeps the model's.
+        loss: Likewise; None keeps the model's, with its `loss_weights`.
         metrics: Likewise. What the model has as `weighted_metrics` it keeps.
     """
     if isinstance(optimizer, keras.optimizers.Optimizer):
@@ -42,7 +42,7 @@ def compile_anew(
     # A `compile` of the user's own need not take more than these three.
     if model.compiled and type(model).compile is keras.Model.compile:
         rest = {
-            "loss_weights": given_loss_weights(model),
+            "loss_weights": None if loss else given_loss_weights(model),
             "weighted_metrics": weighted,
             "run_eagerly": model.run_eagerly,
             "steps_per_execution": model.steps_per_execution,

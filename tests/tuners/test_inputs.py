@@ -173,8 +173,25 @@ def bad_searches(fit):
         ({**fit, "validation_split": None}, ValueError, "validation_data"),
         ({**fit, "epoch": 3}, TypeError, "epoch"),
         ({**fit, "verbose": 3}, ValueError, "verbose"),
-        ({**fit, "callbacks": [generator()]}, ValueError, "deep"),
+        ({**fit, "callbacks": [NotCopied()]}, ValueError, "deep"),
+        ({**fit, "callbacks": [generator()]}, TypeError, "instances of keras.callbacks.Callback"),
+        (
+            {**fit, "callbacks": keras.callbacks.EarlyStopping},
+            TypeError,
+            r"pass an instance, EarlyStopping\(...\), not the class",
+        ),
+        (
+            {**fit, "callbacks": [keras.callbacks.EarlyStopping(monitor="val_f1")]},
+            ValueError,
+            "EarlyStopping monitors 'val_f1', which the training does not report. .* accuracy",
+        ),
     ]
+
+
+class NotCopied(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.kept = generator()
 
 
 def test_bad_searches_start_no_trial_and_leave_the_folder_alone(build, fit, tmp_path):
@@ -315,7 +332,7 @@ def test_a_metric_that_points_where_its_name_says(metric):
 )
 def test_a_metric_that_may_point_elsewhere_than_its_name_says(metric, told):
     name = metric.__name__
-    with pytest.raises(ValueError, match=rf'{told}. Pass keras_tuner.Objective\("val_{name}"'):
+    with pytest.raises(ValueError, match=rf'{told}. Pass kn.Objective\("val_{name}"'):
         check_objective(resolve(f"val_{name}"), compiled_with(metric), {"validation_split": 0.2})
     for direction in ("min", "max") if metric is dice else ("min",):
         given = keras_tuner.Objective(f"val_{name}", direction)
