@@ -280,6 +280,44 @@ def test_a_tuner_that_reports_by_itself():
     assert "batch_size" in tuner.get_best_hyperparameters()[0].values
 
 
+def test_what_a_trial_is_trained_with_is_tuned_around_ours():
+    """What scripts do most: `run_trial` sets arguments of `fit` and calls that of its class."""
+
+    class MyTuner(keras_tuner.tuners.BayesianOptimization):
+        def __init__(self, most, *args, **kwargs):
+            self.most, self.seen = most, []
+            super().__init__(*args, **kwargs)
+
+        def run_trial(self, trial, *args, **kwargs):
+            kwargs["batch_size"] = trial.hyperparameters.Int("batch_size", 8, 16, step=8)
+            kwargs["epochs"] = trial.hyperparameters.Int("epochs", 1, self.most)
+            return super().run_trial(trial, *args, **kwargs)
+
+        def on_epoch_end(self, trial, model, epoch, logs=None):
+            self.seen.append(epoch)
+
+    tuner = MyTuner(2, regressor, objective="val_loss", max_trials=3, overwrite=True, seed=0)
+    tuner.search(ROW, TARGET, validation_split=0.25, verbose=0)
+    trials = tuner.oracle.trials.values()
+    assert {*tuner.get_best_hyperparameters()[0].values} == {"units", "batch_size", "epochs"}
+    assert len(tuner.seen) == sum(trial.hyperparameters.get("epochs") for trial in trials)
+    best = tuner.oracle.get_best_trials(1)[0]
+    assert best.metrics.get_history("val_loss")[0].step == best.best_step
+    assert tuner.load_model(best).count_params() == tuner.get_best_models()[0].count_params()
+
+
+def test_a_base_tuner_tunes_anything():
+    class Anything(keras_tuner.engine.base_tuner.BaseTuner):
+        def run_trial(self, trial, function):
+            return {"score": function(trial.hyperparameters.Choice("n", [1, 2, 3]))}
+
+    oracle = keras_tuner.oracles.GridSearchOracle(objective=keras_tuner.Objective("score", "max"))
+    tuner = Anything(oracle=oracle, project_name="anything")
+    tuner.search(lambda n: -n)
+    assert len(oracle.trials) == 3
+    assert tuner.get_best_hyperparameters()[0].get("n") == 1
+
+
 @pytest.mark.parametrize(
     ("error", "runs"), [(ValueError, 4), (keras_tuner.errors.FailedTrialError, 1)]
 )

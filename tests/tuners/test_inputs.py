@@ -131,6 +131,10 @@ def test_objectives_that_it_does_not():
         accept("val_mae", model)
     with pytest.raises(ValueError, match="not compiled"):
         accept("loss", keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))
+    two = small([["mae"], ["mse"]], outputs=2)
+    for wrong in ("val_out2_mae", "val_out0_mse", "val_out1_mae", "val_mae"):
+        with pytest.raises(ValueError, match=f"out0_loss, out1_loss, out0_mae, out1_mse.*{wrong}"):
+            accept(wrong, two, validation_split=0.5)
     early = keras.callbacks.EarlyStopping("mae")
     with pytest.raises(ValueError, match="'acc'"):
         accept("acc", model, callbacks=[early])
