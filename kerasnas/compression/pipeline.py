@@ -16,6 +16,9 @@ from kerasnas.compression.scoring import Scorer, first_metric
 from kerasnas.compression.step import KerasStep, Step
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
 from kerasnas.export import Interpreter, to_tflite
+from kerasnas.export.conversion import representative_samples
+from kerasnas.export.fidelity import check_on_micro
+from kerasnas.export.micro import Target, check_target
 from kerasnas.export.model_file import conversions, kernel_sparsity
 from kerasnas.hardware import profile_tflite
 from kerasnas.utils.arrays import packed
@@ -29,6 +32,7 @@ def run(
     judged: bool,
     seed: int,
     verbose: int,
+    target: Target = "litert",
 ) -> tuple[bytes, list[dict[str, Any]], keras.Model, Scorer]:
     """Applies steps that fit each other to a model, and reports on each.
 
@@ -40,6 +44,7 @@ def run(
         judged: Whether a drop of the metric must be known for one.
         seed: Of all training.
         verbose: 1 prints a line when a step is done.
+        target: The runtime that the file is for.
 
     Returns:
         Tuple of the file, its report, the Keras 3 model that it was made from, and its scorer.
@@ -48,7 +53,7 @@ def run(
         ValueError: If a step cannot do the model, or the metric cannot be judged: before any work.
     """
     work = _Work(sets, Scorer(model), judged, verbose)
-    data, made_from = transform(model, steps, training_set, seed, work.record)
+    data, made_from = transform(model, steps, training_set, seed, work.record, target)
     return data, work.report, made_from, work.scorer
 
 
@@ -58,6 +63,7 @@ def transform(
     training_set: Dataset,
     seed: int,
     seen: "Callable[[Stage], None] | None" = None,
+    target: Target = "litert",
 ) -> tuple[bytes, keras.Model]:
     """Applies steps that fit each other to a model.
 
@@ -67,13 +73,19 @@ def transform(
         training_set: What they train with.
         seed: Of all training.
         seen: Called with the model as it comes and after each step.
+        target: The runtime that the file is for. Those between, which nobody deploys, are not run
+            there.
 
     Returns:
         Tuple of the file and the Keras 3 model that it was made from.
 
     Raises:
         ValueError: If a step cannot do the model: before any work.
+        ImportError: If the target is not installed, likewise.
+        WrongFileError: If a file computes something else than its network, or the last one does
+            not run on its target.
     """
+    check_target(target)
     network = Network(model, next((step.rewrite for step in steps if step.rewrite), None))
     for step in steps:
         step.check(model if isinstance(step, KerasStep) else network.graph)
@@ -106,6 +118,9 @@ def transform(
             data = to_tflite(network.legacy, representative_data=training.fed)
         else:
             data = step.export(network.legacy, training)
+        if last and target == "micro":
+            samples = representative_samples(network.legacy, training.fed)
+            check_on_micro(data, network.legacy, samples)
         if seen is not None:
             how = f"{step.how}; {training.note}" if training.note else step.how
             ends = not training.pruned <= inner(network.graph)

@@ -15,6 +15,7 @@ from kerasnas.compression.distill import Distill
 from kerasnas.compression.pipeline import run
 from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
 from kerasnas.export import Origin, data_hash
+from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
 
 # Why a step cannot come after another.
@@ -39,6 +40,7 @@ def compress(
     budget: Budget | None = None,
     seed: int = 0,
     verbose: int = 0,
+    target: Target = "litert",
 ) -> Compressed:
     """Makes a trained model small, step by step, and verifies the file that comes out.
 
@@ -59,6 +61,8 @@ def compress(
         budget: Limits that the file must keep.
         seed: Of all training. The same seed gives the same file on the same machine.
         verbose: 1 prints a line when a step is done; 0 prints nothing.
+        target: The runtime that the file is for, as in `kerasnas.export.to_tflite`: `"litert"`, or
+            `"micro"` to have the file run on TensorFlow Lite Micro before it is returned.
 
     Returns:
         `Compressed`.
@@ -67,7 +71,9 @@ def compress(
         ValueError: If an argument is not as described or a step cannot do the model: before any
             work.
         ToleranceError: If the file is worse than `tolerance` allows or breaks the budget.
-        WrongFileError: If a file computes something else than the network that it was made from.
+        WrongFileError: If a file computes something else than the network that it was made from,
+            or does not run on its target.
+        ImportError: If the target is `"micro"` and tflite-micro is not installed: before any work.
 
     Example:
 
@@ -82,6 +88,7 @@ def compress(
     seed = operator.index(seed)  # tf_keras takes no integer of numpy's.
     _check_model(model)
     _check_limits(tolerance, budget)
+    check_target(target)
     train_data = pair("train_data", train_data)
     validation_data = pair("validation_data", validation_data)
     test_data = pair("test_data", test_data)
@@ -99,6 +106,7 @@ def compress(
             test_data=test_data,
             seed=seed,
             verbose=verbose,
+            target=target,
         )
         auto = recipe if isinstance(recipe, Auto) else Auto()
         limit = 0.01 if tolerance is None else tolerance
@@ -116,7 +124,9 @@ def compress(
             "Received: None for both"
         )
     judged = tolerance is not None
-    data, report, made_from, scorer = run(model, steps, training_set, sets, judged, seed, verbose)
+    data, report, made_from, scorer = run(
+        model, steps, training_set, sets, judged, seed, verbose, target
+    )
     samples = {"train": train_data, "validation": validation_data, "test": test_data}
     hashes = {label: data_hash(*pair) for label, pair in samples.items() if pair is not None}
     origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)

@@ -1,9 +1,16 @@
 """Whether TensorFlow Lite Micro computes of a file what LiteRT and the Keras model compute."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from kerasnas.export.differences import difference
+from kerasnas.export.fresh_process import run_file
+from kerasnas.export.model_file import Choice, choices, output_steps, with_output
 
 # Between two correct sets of kernels: of float outputs, relative to the largest of them, and of
 # quantized ones, relative to their range. Most int8 files give the same to a step.
@@ -13,6 +20,9 @@ _SAME_FLOAT, _SAME_QUANTIZED = 1e-4, 0.05
 _FARTHER = 2.0
 # Steps in the range of an int8 output, with which float outputs are measured too.
 _STEPS = 255
+# Where LiteRT does not run a file: what 8 bits explain of a difference from the model, as a share
+# of the largest value, and how far from it a file may be, as a share of its spread over samples.
+_EXPLAINED, _RELATED = 0.016, 0.7
 
 
 class Output(NamedTuple):
@@ -31,6 +41,131 @@ class Output(NamedTuple):
     micro: np.ndarray
     litert: np.ndarray
     keras: np.ndarray | None
+
+
+class Ran(NamedTuple):
+    """What runtimes made of the same samples: one array of shape (samples, ...) for each output.
+
+    Args:
+        micro: TensorFlow Lite Micro.
+        litert: LiteRT; None where it does not take the file.
+        keras: The Keras model; None without one.
+    """
+
+    micro: Sequence[np.ndarray]
+    litert: Sequence[np.ndarray] | None
+    keras: Sequence[np.ndarray] | None
+
+
+def compare_on_micro(
+    file: str | os.PathLike[str] | bytes,
+    arrays: list[np.ndarray],
+    names: Sequence[str],
+    ran: Ran,
+    timeout: float,
+    tolerance: float | None = None,
+) -> dict[str, float] | None:
+    """Compares what TensorFlow Lite Micro made of a file with what others made of it.
+
+    Args:
+        file: Path of a `.tflite` file, or its bytes.
+        arrays: The inputs, one array of shape (samples, ...) for each.
+        names: Of the outputs.
+        ran: What they made of the inputs.
+        timeout: Seconds for another run of the file, if it is needed.
+        tolerance: As in `runtime_differences`.
+
+    Returns:
+        As `runtime_differences`; None where LiteRT does not take the file. Indices of an argmax
+        are compared by the scores that they point to, and differ by those, unless a `tolerance` of
+        0 asks for the same ones.
+
+    Raises:
+        ValueError: If an output of TensorFlow Lite Micro is wrong. It is named.
+    """
+    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    steps = output_steps(data)
+    if ran.litert is None:
+        if ran.keras is not None:
+            _compare_with_model(names, steps, ran.micro, ran.keras, tolerance)
+        return None
+    # An index is as right as the score that it points to: of two that tie, either may come first.
+    choice_of = _doubtful(data, ran) if tolerance != 0 else {}
+    scores = {}
+    for place, choice in choice_of.items():
+        found = run_file(with_output(data, place, choice.scores), arrays, "litert", timeout)
+        scores[place], steps[place] = found[place], choice.step
+
+    def compared(outputs: Sequence[np.ndarray] | None) -> list[np.ndarray] | None:
+        if outputs is None:
+            return None
+        return [
+            _pointed_to(array, scores[place], choice_of[place].axis) if place in scores else array
+            for place, array in enumerate(outputs)
+        ]
+
+    columns = (names, steps, *(compared(found) or repeat(None) for found in ran))
+    return runtime_differences(
+        [Output(*of_one) for of_one in zip(*columns, strict=False)],
+        lambda: compared(run_if_taken(file, arrays, "reference", timeout)),
+        tolerance,
+    )
+
+
+def _doubtful(data: bytes, ran: Ran) -> dict[int, Choice]:
+    """The outputs that are indices, and of which runtimes or the model choose different ones."""
+    found = {}
+    for place, choice in enumerate(choices(data)):
+        told = [outputs[place] for outputs in ran if outputs is not None]
+        if choice is not None and any((array != told[0]).any() for array in told):
+            found[place] = choice
+    return found
+
+
+def _pointed_to(indices: np.ndarray, scores: np.ndarray, axis: int) -> np.ndarray:
+    """The scores at indices along an axis; NaN for an index beyond it."""
+    axis %= scores.ndim
+    shape = (*scores.shape[:axis], 1, *scores.shape[axis + 1 :])
+    places = indices.reshape(shape).astype("int64")
+    inside = (places >= 0) & (places < scores.shape[axis])
+    found = np.take_along_axis(scores, np.where(inside, places, 0), axis).astype("float64")
+    return np.where(inside, found, np.nan)
+
+
+def _compare_with_model(
+    names: Sequence[str],
+    steps: Sequence[float],
+    micro: Sequence[np.ndarray],
+    keras: Sequence[np.ndarray],
+    tolerance: float | None,
+) -> None:
+    """Refuses what TensorFlow Lite Micro gives where there is only the model to hold it against.
+
+    A model in floating point, which may have been trained on since, says no more than whether the
+    file computes another function.
+    """
+    for name, step, have, want in zip(names, steps, micro, keras, strict=True):
+        if tolerance is None:
+            share = difference(want, have, step, _EXPLAINED)
+            right, told = share <= _RELATED, f"{share:.0%} of its spread"
+        else:
+            allowed = _most(Output(name, step, have, want, None), tolerance)
+            right, told = _agree(have, want, allowed), f"{apart(have, want).max(initial=0):g}"
+        if not right:
+            raise ValueError(
+                f"TensorFlow Lite Micro differs from the Keras model by {told} in output '{name}' "
+                "of `file`, which LiteRT does not run: it computes something else"
+            )
+
+
+def run_if_taken(
+    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], kernels: str, timeout: float
+) -> list[np.ndarray] | None:
+    """What LiteRT makes of a file; None where it lacks an operator of TensorFlow Lite Micro's."""
+    try:
+        return run_file(file, arrays, kernels, timeout)
+    except (ValueError, RuntimeError):
+        return None
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -60,8 +195,10 @@ def runtime_differences(
         outputs: The outputs of the file.
         reference: Runs the file on LiteRT's reference kernels, and returns one array for each
             output, or None if they do not take it. It is called only if it is needed.
-        tolerance: Steps that two correct results may differ by; None for what rounding explains:
-            a step or .05 of the range of a quantized output, 1e-4 of the largest float one.
+        tolerance: Steps that TensorFlow Lite Micro may be away from LiteRT's own kernels or the
+            model, and 0 for equality with one of them; the reference kernels are not asked then.
+            None for what rounding explains: a step or .05 of the range of a quantized output, 1e-4
+            of the largest float one.
 
     Returns:
         Dict from output to the largest difference from LiteRT, in quantization steps, or absolute
@@ -75,7 +212,8 @@ def runtime_differences(
         witnesses = [output.litert] if output.keras is None else [output.litert, output.keras]
         if any(_agree(output.micro, witness, allowed) for witness in witnesses):
             continue
-        third = reference()
+        # What somebody asks for is to be had of what it is documented to be compared with.
+        third = reference() if tolerance is None else None
         if (
             third is not None
             and _agree(output.micro, third[index], allowed)
@@ -90,8 +228,9 @@ def runtime_differences(
         )
         raise ValueError(
             f"TensorFlow Lite Micro differs {differences} in output '{output.name}' of `file`, "
-            f"more than rounding explains ({allowed:g}). If so much is acceptable, pass a larger "
-            f"`tolerance`, in steps of {_step(output):g}"
+            f"more than rounding explains ({allowed:g}). If so much is acceptable, "
+            "`kerasnas.export.verify(..., target='micro')` takes a larger `tolerance`, in steps of "
+            f"{_step(output):g}"
         )
     return {
         output.name: float(apart(output.micro, output.litert).max(initial=0) / (output.step or 1.0))

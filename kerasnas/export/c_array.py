@@ -1,31 +1,25 @@
 """A `.tflite` file as C++ source for a microcontroller."""
 
-import importlib.util
 import re
 import urllib.parse
 
+import numpy as np
+
+from kerasnas.export.micro import has_micro, run_on_micro, without_kernel
+from kerasnas.export.micro_operators import resolver_method
 from kerasnas.export.model_file import Tensor, ends
 from kerasnas.hardware import measure_arena, profile_tflite
 from kerasnas.hardware.flatbuffer import read_tflite
 
-# Methods of TensorFlow Lite Micro's MicroMutableOpResolver, without their "Add", for operators
-# that a converted Keras model may hold.
-_METHODS = """
-Abs Add AddN ArgMax ArgMin AssignVariable AveragePool2D BatchMatMul BatchToSpaceNd BroadcastArgs
-BroadcastTo CallOnce Cast Ceil CircularBuffer Concatenation Conv2D Cos CumSum DepthToSpace
-DepthwiseConv2D Dequantize Div DynamicUpdateSlice EmbeddingLookup Elu Equal Exp ExpandDims Fill
-Floor FloorDiv FloorMod FullyConnected Gather GatherNd Greater GreaterEqual HardSwish If
-L2Normalization L2Pool2D LeakyRelu Less LessEqual Log LogicalAnd LogicalNot LogicalOr Logistic
-LogSoftmax Maximum MaxPool2D MirrorPad Mean Minimum Mul Neg NotEqual Pack Pad PadV2 Prelu Quantize
-ReadVariable ReduceAll ReduceMax ReduceMin Relu Relu6 Reshape ResizeBilinear ResizeNearestNeighbor
-ReverseV2 Round Rsqrt SelectV2 Shape Sin Slice Softmax SpaceToBatchNd SpaceToDepth Split SplitV
-Squeeze Sqrt Square SquaredDifference StridedSlice Sub Sum Svdf Tanh TransposeConv Transpose Unpack
-UnidirectionalSequenceLSTM VarHandle While ZerosLike
-"""
-_METHOD_OF = {method.lower(): f"Add{method}" for method in _METHODS.split()}
-_METHOD_OF["tflmdecode"] = "AddDecode"
 _STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF")
 _BYTES_A_LINE = 16
+_LONGEST = 60.0  # Seconds for one inference on this host.
+_NOT_RUN = (
+    "// This file was not run: that needs TensorFlow Lite Micro on the host that writes it",
+    "// (pip install 'kerasnas[micro]'), and inputs of one sample. That there are kernels of its",
+    "// operators was checked, and not that they take these types and shapes.",
+    "",
+)
 
 
 def c_array(data: bytes, name: str = "model") -> dict[str, str]:
@@ -37,9 +31,10 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
     Names of inputs and outputs stand in comments, in which all but letters, digits, spaces and
     `./:;_-~` has the form that it has in addresses of the web: `%C3%BC` for ü.
 
-    The arena is measured with TensorFlow Lite Micro on this host, or predicted if it is not
-    installed (extra `micro`). A 32-bit controller needs less for the interpreter's own records;
-    optimized kernels such as CMSIS-NN may need more, for buffers that the reference kernels lack.
+    The file is run once by TensorFlow Lite Micro on this host, and the arena is measured. Where it
+    is not installed (extra `micro`) the arena is predicted, and where the file was not run, the
+    header says so. A 32-bit controller needs less for the interpreter's own records; optimized
+    kernels such as CMSIS-NN may need more, for buffers that the reference kernels lack.
 
     Args:
         data: Bytes of a `.tflite` file.
@@ -50,7 +45,8 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
 
     Raises:
         ValueError: If `name` is no C identifier, `data` is no complete TensorFlow Lite model, or
-            TensorFlow Lite Micro lacks an operator of it, which is named.
+            TensorFlow Lite Micro lacks an operator of it or cannot run it: operator and layer are
+            named.
 
     Example:
 
@@ -64,13 +60,17 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
     found = [op for graph in read_tflite(data) for op in graph.operators]
     kinds = list(dict.fromkeys(op.kind for op in found))
     resources = {op.resource for op in found if op.kind == "VAR_HANDLE"}
-    unknown = [kind for kind in kinds if kind.replace("_", "").lower() not in _METHOD_OF]
+    unknown = without_kernel(data)
     if unknown:
         raise ValueError(f"TensorFlow Lite Micro lacks operators of the file: {', '.join(unknown)}")
+    runs = has_micro() and all(tensor.shape[:1] == (1,) for tensor in ends(data, "input"))
+    if runs:
+        run_on_micro(data, _typical(data), _LONGEST)
     arena, how = _arena(data)
     lines = [
         "#pragma once",
         "",
+        *([] if runs else _NOT_RUN),
         f"namespace {name} {{",
         "",
         "// The .tflite file.",
@@ -107,7 +107,7 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
         f"constexpr int kOperatorCount = {len(kinds)};",
         "template <typename Resolver>",
         "void RegisterOperators(Resolver& resolver) {",
-        *(f"  resolver.{_METHOD_OF[kind.replace('_', '').lower()]}();" for kind in kinds),
+        *(f"  resolver.{resolver_method(kind)}();" for kind in kinds),
         "}",
         "",
         f"}}  // namespace {name}",
@@ -116,8 +116,19 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
     return {f"{name}.h": "\n".join(lines), f"{name}.cc": _source(data, name)}
 
 
+def _typical(data: bytes) -> list[np.ndarray]:
+    """Random inputs; of indices 0, which is in every table."""
+    rng = np.random.default_rng(0)
+    return [
+        rng.standard_normal(tensor.shape)
+        if tensor.scale or tensor.dtype.startswith("float")
+        else np.zeros(tensor.shape)
+        for tensor in ends(data, "input")
+    ]
+
+
 def _arena(data: bytes) -> tuple[int, str]:
-    if importlib.util.find_spec("tflite_micro") is not None:
+    if has_micro():
         size, how = measure_arena(data).total, "measured"
     else:
         profile = profile_tflite(data)

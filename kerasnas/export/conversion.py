@@ -13,8 +13,10 @@ import numpy as np
 
 from kerasnas.export.child import Child
 from kerasnas.export.fidelity import check_file
+from kerasnas.export.micro import Target, check_target
 from kerasnas.export.origins import in_float, without_form
-from kerasnas.export.refusals import check_bits, check_layers, check_shapes
+from kerasnas.export.refusals import check_bits, check_indices, check_layers, check_shapes
+from kerasnas.export.reversals import rescale_reversed
 from kerasnas.export.silence import silence
 from kerasnas.export.tensor_names import name_after_layers
 from kerasnas.export.touch_up import end_names, touch_up
@@ -36,6 +38,7 @@ def to_tflite(
     representative_data: Any = None,
     timeout: float = 600,
     inputs: Literal["int8", "int16", "float32"] | None = None,
+    target: Target = "litert",
 ) -> bytes:
     """Converts a model to TensorFlow Lite.
 
@@ -61,6 +64,9 @@ def to_tflite(
         inputs: What inputs and outputs are: `"int8"` with int8, `"int16"` with int16x8, or
             `"float32"`, for which the file rounds and unrounds them itself. None is the integer
             one where there is one.
+        target: The runtime that the file is for, as in `verify`: `"litert"` (phones), or `"micro"`,
+            which has TensorFlow Lite Micro run it, too, as `verify` does, and what cannot run there
+            named (needs `pip install 'kerasnas[micro]'`).
 
     Returns:
         Bytes of the `.tflite` file. Inputs and outputs are in the order of `model.inputs` and
@@ -70,9 +76,11 @@ def to_tflite(
     Raises:
         ValueError: If an argument is not as described, or a layer cannot be converted to these
             bits: it is named, with what to use instead.
-        ImportError: If `"int4"` is asked for and ai-edge-quantizer is not installed.
+        ImportError: If `"int4"` is asked for and ai-edge-quantizer is not installed, or the target
+            `"micro"` and tflite-micro is not.
         RuntimeError: If the converter crashes or fails.
-        WrongFileError: If the file does not run, or computes next to another function.
+        WrongFileError: If the file does not run, on LiteRT or on its target, or computes next to
+            another function.
         TimeoutError: If it takes longer than `timeout`.
 
     Example:
@@ -94,6 +102,7 @@ def to_tflite(
             f"Received: inputs={inputs!r}"
         )
     check_bits(quantization)
+    check_target(target)
     if not (hasattr(model, "inputs") and hasattr(model, "outputs")):
         raise ValueError(f"`model` must be a Keras model. Received: {type(model)}")
     check_shapes(model)
@@ -114,8 +123,12 @@ def to_tflite(
         model = rebuild(model, measurable if quantization in _CALIBRATED else None)
     job = {"quantization": quantization, "ends": inputs or integer[0]}
     calibrates = quantization in _CALIBRATED and not (quantization == "int8" and _ranged(model))
+    if samples is not None:
+        check_indices(model, samples)
+    if samples is not None and calibrates:
+        warn_of_constants(model, samples)
     data, _ = convert_in_child(model, job, samples if calibrates else None, timeout)
-    check_file(data, quantization, given, model, samples, timeout)
+    check_file(data, quantization, given, model, samples, timeout, target)
     floats = in_float(data, model) if quantization in _CALIBRATED else []
     if floats:
         warnings.warn(
@@ -159,7 +172,7 @@ def convert_in_child(
             np.savez(folder / "samples.npz", **named)
         _run_child(folder, timeout, [layer.name for layer in model.layers])
         errors = folder / "errors.json"
-        data = touch_up((folder / "model.tflite").read_bytes())
+        data = rescale_reversed(touch_up((folder / "model.tflite").read_bytes()))
         data = name_after_layers(data, _layer_names(model))
         return data, json.loads(errors.read_text()) if errors.exists() else []
 
@@ -239,6 +252,29 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
         array[picked].astype(keras.backend.standardize_dtype(tensor.dtype))
         for array, tensor in zip(checked, model.inputs, strict=True)
     ]
+
+
+def warn_of_constants(model: Any, samples: list[np.ndarray]) -> None:
+    """Warns of typical inputs that are none, from which ranges would be measured all the same.
+
+    Args:
+        model: tf_keras model.
+        samples: One array for each input.
+    """
+    told = [
+        f"holds {array.flat[0]:g} everywhere in input '{tensor.node.layer.name}'"
+        for array, tensor in zip(samples, model.inputs, strict=True)
+        if (array == array.flat[0]).all()
+    ]
+    if not told and len(samples[0]) > 1 and all((a == a[:1]).all() for a in samples):
+        told = [f"holds the same sample {len(samples[0])} times"]
+    if told:
+        warnings.warn(
+            f"`representative_data` {', and '.join(told)}: the ranges of activations are measured "
+            "from it, and what real inputs are beyond them is cut off. Pass typical inputs, such "
+            "as 100 of those that the model was trained with",
+            stacklevel=3,
+        )
 
 
 def _write_job(folder: Path, model: Any, job: dict[str, Any]) -> None:

@@ -3,13 +3,16 @@
 import textwrap
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from kerasnas.export.agreement import Ran, compare_on_micro
 from kerasnas.export.child import Child
+from kerasnas.export.differences import difference, lost_values
 from kerasnas.export.fresh_process import run_file
+from kerasnas.export.micro import Target, run_on_micro
 from kerasnas.export.model_file import output_steps
 from kerasnas.export.origins import refused_by
 from kerasnas.export.ranges import blown_up, crushed
@@ -32,15 +35,6 @@ _LIMITS = {
 # Below it nothing is said of branches that share a scale. Where some are lost, a file must be worse
 # than a constant to be an error.
 _NOTICED, _UNRELATED = 0.1, 1.2
-# Rounding in every layer moves an output by some steps, whatever its spread.
-_STEPS = 4.0
-# From this share of its spread on a value is lost; what varies by less of itself is a constant.
-_LOST, _CONSTANT = 0.6, 1e-4
-# Of outputs that have the same scale whatever their values: tanh, sigmoid and softmax.
-_FIXED_STEP = 2.0**-7
-# An output that hardly varies over the samples, or not at all, tells less: so many times of what is
-# explained are.
-_HARDLY = 6.0
 
 
 class WrongFileError(RuntimeError):
@@ -56,6 +50,40 @@ class WrongFileError(RuntimeError):
         self.tflite = tflite
 
 
+class _Seen(NamedTuple):
+    """What a file makes of samples, and what it should make of them.
+
+    Args:
+        samples: One array for each input.
+        wanted: What the model gives, one array for each output.
+        found: What the file gives.
+        steps: The size of a quantization step in each output; 0 for those in floating point.
+    """
+
+    samples: list[np.ndarray]
+    wanted: list[np.ndarray]
+    found: list[np.ndarray]
+    steps: list[float]
+
+
+class _Judged(NamedTuple):
+    """How far a file is from its model.
+
+    Args:
+        wrong: Whether it is next to another function.
+        far: The outputs that are farther off than their bits explain, in words.
+        lost: The values of outputs that hardly vary any more, in words.
+        branches: The branches of concatenations that a shared scale loses, in words.
+        large: The layers in whose range all else is lost, in words.
+    """
+
+    wrong: bool
+    far: list[str]
+    lost: list[str]
+    branches: list[str]
+    large: list[str]
+
+
 def check_file(
     data: bytes,
     quantization: str,
@@ -63,6 +91,7 @@ def check_file(
     rebuilt: Any,
     samples: list[np.ndarray] | None,
     timeout: float,
+    target: Target = "litert",
 ) -> None:
     """Runs a file, and compares it with its model.
 
@@ -73,12 +102,51 @@ def check_file(
         rebuilt: The tf_keras model that was converted.
         samples: Typical inputs, one array for each; None for random ones.
         timeout: Seconds.
+        target: The runtime that it is made for.
 
     Raises:
-        WrongFileError: If LiteRT cannot run it, or an output has next to nothing to do with the
-            model's.
+        WrongFileError: If LiteRT or the target cannot run it, or an output has next to nothing to
+            do with the model's.
     """
     named = f"The {quantization} file of '{model.name}'"
+    seen = _see(named, data, model, rebuilt, samples, timeout)
+    if seen is None:
+        return
+    _tell(named, data, quantization, _judge(seen, rebuilt, quantization), len(seen.samples[0]))
+    if target == "micro":
+        _hold_against_micro(named, data, seen, rebuilt, timeout)
+
+
+def check_on_micro(
+    data: bytes, model: Any, samples: list[np.ndarray], timeout: float = 600
+) -> None:
+    """Runs a file on TensorFlow Lite Micro, and compares it with its model and with LiteRT.
+
+    Args:
+        data: Bytes of the file.
+        model: The tf_keras model that was converted.
+        samples: Typical inputs, one array for each.
+        timeout: Seconds for each run.
+
+    Raises:
+        WrongFileError: If it does not run there, with operator and layer, or computes something
+            else.
+    """
+    named = f"The file of '{model.name}'"
+    seen = _see(named, data, model, model, samples, timeout)
+    if seen is not None:
+        _hold_against_micro(named, data, seen, model, timeout)
+
+
+def _see(
+    named: str,
+    data: bytes,
+    model: Any,
+    rebuilt: Any,
+    samples: list[np.ndarray] | None,
+    timeout: float,
+) -> _Seen | None:
+    """Runs a file and its model; None, after a warning, where random inputs do not suit them."""
     chosen = _random(rebuilt) if samples is None else samples
     picked = np.unique(np.linspace(0, len(chosen[0]) - 1, _COMPARED).astype(int))
     chosen = [array[picked] for array in chosen]
@@ -90,9 +158,9 @@ def check_file(
         warnings.warn(
             f"{named} was not compared with the model, which does not take random inputs: pass "
             f"`representative_data`. {textwrap.shorten(str(error), 200)}",
-            stacklevel=3,
+            stacklevel=4,
         )
-        return
+        return None
     try:
         found = run_file(data, chosen, "litert", timeout, _RUNNER)
     except (ValueError, RuntimeError) as error:
@@ -100,46 +168,73 @@ def check_file(
         raise WrongFileError(
             f"{named} does not run" + f", because of {layer}" * bool(layer) + f". {error}", data
         ) from error
-    steps = output_steps(data)
+    return _Seen(chosen, wanted, found, output_steps(data))
+
+
+def _judge(seen: _Seen, rebuilt: Any, quantization: str) -> _Judged:
+    """Says how far a file is from its model, and where one layer is the reason."""
     warned, refused, explained = _LIMITS[quantization]
-    off = [difference(*ends, explained) for ends in zip(wanted, found, steps, strict=True)]
-    several = len(off) > 1
-    told = [
-        (f"{share:.0%}" if np.isfinite(share) else "NaN or infinity")
-        + f" in output {place}" * several
-        for place, share in enumerate(off)
-        if not share <= warned
-    ]
-    branches = crushed(rebuilt, chosen) if any(steps) and max(off) > _NOTICED else []
-    lost = [
-        f"values {', '.join(map(str, places))}" + f" of output {output}" * several
-        for output, ends in enumerate(zip(wanted, found, steps, strict=True))
-        if (places := lost_values(*ends))
-    ]
-    if lost and not told and not branches:
-        warnings.warn(
-            f"{named} loses {'; '.join(lost)}: they vary by little more than the step that all "
-            "values of an output share in 8 bits. Scale targets to the same size around 0, or give "
-            "such values an output of their own",
-            stacklevel=3,
-        )
-    if not told and not branches:
-        return
+    ends = list(zip(seen.wanted, seen.found, seen.steps, strict=True))
+    off = [difference(*end, explained) for end in ends]
+    quantized, several = any(seen.steps), len(off) > 1
+    branches = crushed(rebuilt, seen.samples) if quantized and max(off) > _NOTICED else []
+    wrong = not max(off) <= (_UNRELATED if branches else refused)
+    return _Judged(
+        wrong,
+        [
+            (f"{share:.0%}" if np.isfinite(share) else "NaN or infinity")
+            + f" in output {place}" * several
+            for place, share in enumerate(off)
+            if not share <= warned
+        ],
+        [
+            f"values {', '.join(map(str, places))}" + f" of output {output}" * several
+            for output, end in enumerate(ends)
+            if (places := lost_values(*end))
+        ],
+        branches,
+        blown_up(rebuilt, seen.samples) if quantized and wrong else [],
+    )
+
+
+def _tell(named: str, data: bytes, quantization: str, judged: _Judged, count: int) -> None:
+    """Warns of a file that is off, and refuses one that is wrong."""
     message = f"{named} differs from the model"
-    if told:
-        message += f" by {', '.join(told)} of its spread over {len(picked)} samples"
-    if branches:
-        message += ". 8 bits lose what is small beside the rest: " + "; ".join(branches)
-    if not max(off) <= (_UNRELATED if branches else refused):
-        large = blown_up(rebuilt, chosen) if any(steps) else []
-        if large:
-            message += f". In the range of these layers all else is lost: {', '.join(large)}"
+    if judged.far:
+        message += f" by {', '.join(judged.far)} of its spread over {count} samples"
+    if judged.branches:
+        message += ". 8 bits lose what is small beside the rest: " + "; ".join(judged.branches)
+    if judged.wrong:
+        if judged.large:
+            message += f". In the range of these layers all else is lost: {', '.join(judged.large)}"
         raise WrongFileError(
             f"{message}. That is next to another function: the model cannot be used in "
             f"these bits, or its conversion is wrong. {_WAYS_OUT[quantization]}",
             data,
         )
-    warnings.warn(f"{message}. {_WAYS_OUT[quantization]}", stacklevel=3)
+    if judged.far or judged.branches:
+        warnings.warn(f"{message}. {_WAYS_OUT[quantization]}", stacklevel=4)
+    elif judged.lost:
+        warnings.warn(
+            f"{named} loses {'; '.join(judged.lost)}: they vary by little more than the step that "
+            "all values of an output share in 8 bits. Scale targets to the same size around 0, or "
+            "give such values an output of their own",
+            stacklevel=4,
+        )
+
+
+def _hold_against_micro(named: str, data: bytes, seen: _Seen, rebuilt: Any, timeout: float) -> None:
+    """Refuses a file that TensorFlow Lite Micro does not run, or runs to another result."""
+    names = [tensor.node.layer.name for tensor in rebuilt.outputs]
+    try:
+        micro = run_on_micro(data, seen.samples, timeout, _RUNNER, rebuilt)
+        compare_on_micro(data, seen.samples, names, Ran(micro, seen.found, seen.wanted), timeout)
+    except ValueError as error:
+        raise WrongFileError(
+            f"{named} does not suit target='micro'. {error}. Use other layers or another "
+            "`quantization`, or target='litert'",
+            data,
+        ) from error
 
 
 _QUANTIZED = (
@@ -157,65 +252,6 @@ _WAYS_OUT = {
     "int8": _QUANTIZED,
     "int4": _WEIGHTS,
 }
-
-
-def difference(want: np.ndarray, have: np.ndarray, step: float, explained: float) -> float:
-    """How far an output of a file is from the model's, as a share of its spread over samples.
-
-    Args:
-        want: The model's output, of shape (samples, ...).
-        have: The file's.
-        step: Of its quantization; 0 for one in floating point.
-        explained: What its bits explain, as a share of the largest value.
-
-    Returns:
-        0 if they agree; about 1 for a file that gives a constant, and 1.4 for one that gives what
-        has nothing to do with the model's. Of integers, the share of places that differ. Infinity
-        if the file has NaN or infinity where the model has numbers.
-    """
-    if want.dtype.kind in "iub":
-        return float((want != have).mean())
-    finite = np.isfinite(want)
-    if not finite.any():
-        return 0.0
-    if not np.isfinite(have[finite]).all():
-        return float("inf")
-    want, have = want.astype("float64"), have.astype("float64")
-    error = np.square((have - want)[finite]).mean()
-    # Around the mean of each channel: what all samples have in common tells no file from another.
-    rows = np.where(finite, want, np.nan).reshape(-1, want.shape[-1] if want.ndim > 1 else 1)
-    spread = np.nanmean(np.nanvar(rows[:, np.isfinite(rows).any(axis=0)], axis=0))
-    values = want[finite]
-    floor = explained * np.abs(values).max()
-    if step:
-        # A step that is far too coarse for the values explains nothing.
-        fine = 2 * (max(values.max(), 0) - min(values.min(), 0)) / 255
-        floor = max(floor, _STEPS * min(step, max(fine, _FIXED_STEP)))
-    if spread < floor**2:
-        floor *= _HARDLY
-    return float(np.sqrt(error / max(spread + floor**2, np.finfo("float64").tiny)))
-
-
-def lost_values(want: np.ndarray, have: np.ndarray, step: float) -> list[int]:
-    """The places on the last axis of an output at which a file gives hardly more than a constant.
-
-    Args:
-        want: The model's output, of shape (samples, ...).
-        have: The file's.
-        step: Of its quantization; 0 for one in floating point.
-
-    Returns:
-        Places whose error is about as large as their spread over samples. None where the scale is
-        the same whatever the values, as for a softmax: its small values are meant to be small.
-    """
-    if step <= _FIXED_STEP or want.dtype.kind in "iub" or want.ndim < 2:
-        return []
-    rows, got = (array.reshape(-1, array.shape[-1]).astype("float64") for array in (want, have))
-    if not (np.isfinite(rows).all() and np.isfinite(got).all()):
-        return []
-    spread, error = rows.std(axis=0), np.sqrt(np.square(got - rows).mean(axis=0))
-    varies = spread > _CONSTANT * np.abs(rows).max(axis=0)
-    return [int(place) for place in np.flatnonzero(varies & (error > _LOST * spread))]
 
 
 def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:

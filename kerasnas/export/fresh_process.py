@@ -68,7 +68,9 @@ def run_file(
                 + (folder / "refused.txt").read_text()
             )
         if how != "done":
-            raise RuntimeError(f"The interpreter ({runtime}) {how} on `file`. It said last: {said}")
+            raise RuntimeError(
+                f"The interpreter ({runtime}) {how} on `file`. It said last: {_last_words(said)}"
+            )
         with np.load(folder / "y.npz") as found:
             return [found[key] for key in found.files]
 
@@ -86,8 +88,7 @@ def _alone(folder: Path, timeout: float) -> tuple[str, str]:
         )
     except subprocess.TimeoutExpired:
         return "late", ""
-    status = child.returncode
-    said = " ".join(child.stderr.decode(errors="replace").strip().splitlines()[-3:])
+    status, said = child.returncode, child.stderr.decode(errors="replace")
     if status < 0:
         return f"crashed ({signal.Signals(-status).name})", said
     return ("failed" if status else "done"), said
@@ -96,5 +97,15 @@ def _alone(folder: Path, timeout: float) -> tuple[str, str]:
 def _by(child: Child, folder: Path, timeout: float) -> tuple[str, str]:
     """Does a job in a process that is kept, likewise."""
     how = child.run(folder, timeout)
-    said = folder / "said.txt"
-    return how, said.read_text() if said.exists() else ""
+    log = folder / "log.txt"
+    return how, log.read_text(errors="replace") if log.exists() else ""
+
+
+def _last_words(said: str) -> str:
+    """The end of what an interpreter said, without the places in Python's traceback."""
+    own = [
+        line.strip()
+        for line in said.splitlines()
+        if line.strip() and not line.startswith((" ", "Traceback"))
+    ]
+    return " ".join(own[-4:])

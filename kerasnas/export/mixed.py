@@ -6,9 +6,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.export.conversion import convert_in_child, representative_samples
+from kerasnas.export.conversion import (
+    convert_in_child,
+    representative_samples,
+    warn_of_constants,
+)
 from kerasnas.export.fidelity import check_file
-from kerasnas.export.refusals import check_shapes
+from kerasnas.export.micro import Target, check_target
+from kerasnas.export.refusals import check_indices, check_shapes
 
 
 def quantization_errors(
@@ -51,6 +56,7 @@ def to_mixed_tflite(
     representative_data: Any,
     float_layers: int | Sequence[str],
     timeout: float = 600,
+    target: Target = "litert",
 ) -> tuple[bytes, list[str]]:
     """Converts a model to int8, except for some layers.
 
@@ -60,19 +66,23 @@ def to_mixed_tflite(
         float_layers: How many of the worst layers by `quantization_errors` stay in floating point,
             or the names of those that do.
         timeout: Seconds after which the conversion is given up.
+        target: The runtime that the file is for, as in `to_tflite`.
 
     Returns:
         Tuple of the file, whose inputs and outputs are int8, and the names of the float layers.
 
     Raises:
         ValueError: If an argument is not as described, or a layer has no int8 form.
-        WrongFileError: If the file does not run, or computes next to another function.
+        ImportError: If the target is `"micro"` and tflite-micro is not installed.
+        WrongFileError: If the file does not run, on LiteRT or on its target, or computes next to
+            another function.
     """
     if isinstance(float_layers, bool) or (isinstance(float_layers, int) and float_layers < 0):
         raise ValueError(
             "`float_layers` must be a number of layers or a list of names. "
             f"Received: {float_layers!r}"
         )
+    check_target(target)
     wanted = float_layers if isinstance(float_layers, int) else list(float_layers)
     samples = representative_samples(model, representative_data)
     data, errors, rebuilt = _mixed(model, samples, wanted, timeout)
@@ -87,7 +97,7 @@ def to_mixed_tflite(
         raise ValueError(
             f"`float_layers` must name layers of the file: {', '.join(found)}. Received: {unknown}"
         )
-    check_file(data, "int8", model, rebuilt, samples, timeout)
+    check_file(data, "int8", model, rebuilt, samples, timeout, target)
     return data, found[:wanted] if isinstance(wanted, int) else wanted
 
 
@@ -100,6 +110,8 @@ def _mixed(
         from kerasnas.compression.bridge import measurable, rebuild
 
         model = rebuild(model, measurable)
+    check_indices(model, samples)
+    warn_of_constants(model, samples)
     job = {
         "quantization": "int8",
         "ends": "int8",

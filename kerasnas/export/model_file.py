@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from kerasnas.hardware.flatbuffer import Subgraph, read_tflite
+from kerasnas.hardware.flatbuffer import Tensor as TensorRecord
 
 # Operators whose second input is a kernel that magnitude pruning may thin out. Depthwise kernels
 # are never pruned: they are few, and TFMOT leaves them alone.
@@ -16,6 +17,8 @@ _KERNEL_OPERATORS = ("CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 # LiteRT leaves variables as they are, TensorFlow Lite Micro makes them zero and not what they were
 # at first, and it does not empty its circular buffers.
 _NOT_RESET = ("VAR_HANDLE", "CIRCULAR_BUFFER")
+# They leave an index as it is.
+_HANDED_ON = ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _DTYPES = ("float32", "float16", "int32", "uint8", "int64", "int8", "int16")
 
 
@@ -125,6 +128,109 @@ def output_steps(data: bytes) -> list[float]:
         if op.kind == "DEQUANTIZE" and op.inputs and op.outputs
     }
     return [_record(data, graph, source.get(index, index))[0] for index in graph.outputs]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An output that is the place of the largest or smallest of some scores.
+
+    Args:
+        scores: The tensor that holds the scores.
+        axis: Their axis that is searched.
+        step: The size of their quantization step; 0 if they are computed in floating point.
+    """
+
+    scores: int
+    axis: int
+    step: float
+
+
+def choices(data: bytes) -> list[Choice | None]:
+    """Where the outputs of a file that are indices of an ARG_MAX or ARG_MIN come from.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        List of a `Choice` for each output; None for those that are something else.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    graph = read_tflite(data)[0]
+    maker = {index: op for op in graph.operators for index in op.outputs}
+    found: list[Choice | None] = []
+    for index in graph.outputs:
+        while index in maker and maker[index].kind in _HANDED_ON:
+            index = maker[index].inputs[0]
+        op = maker.get(index)
+        axis = None
+        if op is not None and op.kind in ("ARG_MAX", "ARG_MIN"):
+            axis = graph.tensors[op.inputs[1]].data
+        if op is None or axis is None:
+            found.append(None)
+            continue
+        scores = op.inputs[0]
+        place = int.from_bytes(bytes(axis[:4]), "little", signed=True)
+        found.append(Choice(scores, place, _record(data, graph, scores)[0]))
+    return found
+
+
+def with_output(data: bytes, place: int, tensor: int) -> bytes:
+    """A file that gives another tensor in the place of one of its outputs.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+        place: Of the output.
+        tensor: Position of the tensor.
+
+    Returns:
+        Bytes of the same length.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    changed = bytearray(data)
+    schema.Model.GetRootAs(changed, 0).Subgraphs(0).OutputsAsNumpy()[place] = tensor
+    return bytes(changed)
+
+
+def check_scales(data: bytes) -> None:
+    """Refuses a file with a quantization scale that cannot be one.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Raises:
+        ValueError: If a scale is negative or no number, or 0 of values that are not. The tensor is
+            named. Interpreters do not look at all of them.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    for number, graph in enumerate(read_tflite(data)):
+        for position, tensor in enumerate(graph.tensors):
+            if not tensor.scales:
+                continue
+            record = model.Subgraphs(number).Tensors(position).Quantization()
+            scales = record.ScaleAsNumpy()
+            right = np.isfinite(scales) & (scales > 0)
+            # The converter writes 0 for a channel whose kernel is 0.
+            right |= (scales == 0) & _only_zeros(tensor, record.QuantizedDimension(), len(scales))
+            if not right.all():
+                raise ValueError(
+                    f"`file` is damaged: tensor '{tensor.name}' has the quantization scale "
+                    f"{scales[~right][0]:g}, which must be a positive number"
+                )
+
+
+def _only_zeros(tensor: TensorRecord, axis: int, scales: int) -> np.ndarray:
+    """For each scale of a tensor whether all that is stored in it is 0."""
+    if tensor.data is None or tensor.dtype not in _DTYPES:
+        return np.zeros(scales, bool)
+    values = tensor.data.view(tensor.dtype).reshape(tensor.shape)
+    if scales == 1:
+        return np.array([not values.any()])
+    return ~np.moveaxis(values, axis, 0).reshape(scales, -1).any(axis=1)
 
 
 def keeps_state(data: bytes) -> bool:

@@ -9,6 +9,11 @@ from kerasnas.hardware.flatbuffer import Operator, Subgraph, read_tflite
 
 _UNKNOWN = re.compile(r'"([^"@]+)@[^"]*"[^\n]*\'tf\.(\w+)\' op is neither')
 _REFUSED = re.compile(r"Node number (\d+) \((\w+)\) failed")
+# TensorFlow Lite Micro counts in hexadecimal digits, and `measure_arena` from 1.
+_REFUSED_BY_MICRO = re.compile(r"Node (\w+) \(number ([0-9a-f]+)\) failed")
+_ENDED = re.compile(r"ends at operator (\w+) \(number (\d+) of")
+_UNNAMED = re.compile("StatefulPartitionedCall")  # An output, whose layer its name does not tell.
+_NUMBER = re.compile(r"/\d+$")  # Of a tensor, behind the name of its layer.
 _CONVERSIONS = ("CAST", "DEQUANTIZE", "QUANTIZE")
 
 
@@ -46,27 +51,58 @@ def in_float(data: bytes, model: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def refused_by(message: str, data: bytes, model: Any) -> str:
+def sources(data: bytes, kinds: Collection[str], model: Any = None) -> list[str]:
+    """Where the operators of some kinds stem from.
+
+    Args:
+        data: Bytes of a file.
+        kinds: TFLite's names of them, such as "GELU".
+        model: The tf_keras model that it was made from; None has the tensors' names tell.
+
+    Returns:
+        Operators with their layers, as in "GELU of 'act'".
+    """
+    found = (
+        f"{op.kind} of '{_writer(graph, op, model if place == 0 else None)}'"
+        for place, graph in enumerate(read_tflite(data))
+        for op in graph.operators
+        if op.kind in kinds
+    )
+    return list(dict.fromkeys(found))
+
+
+def refused_by(message: str, data: bytes, model: Any = None) -> str:
     """The layer whose operator an interpreter does not prepare or run; "" where it does not say.
 
     Args:
         message: What it said.
         data: Bytes of the file.
-        model: The tf_keras model that it was made from.
+        model: The tf_keras model that it was made from; None has the tensors' names tell.
     """
-    node = _REFUSED.search(message)
     graph = read_tflite(data)[0]
-    if node is None or int(node[1]) >= len(graph.operators):
+    if node := _REFUSED.search(message):
+        kind, number = node[2], int(node[1])
+    elif node := _REFUSED_BY_MICRO.search(message):
+        kind, number = node[1], int(node[2], 16)
+    elif node := _ENDED.search(message):
+        kind, number = node[1], int(node[2]) - 1
+    else:
         return ""
-    op = graph.operators[int(node[1])]
-    return f"{op.kind} of '{_writer(graph, op, model)}'" if op.kind == node[2] else ""
+    if number >= len(graph.operators) or graph.operators[number].kind != kind:
+        return ""
+    return f"{kind} of '{_writer(graph, graph.operators[number], model)}'"
 
 
 def _writer(graph: Subgraph, op: Operator, model: Any) -> str:
     """The layer of an operator; of one that writes an output, the layer of that output."""
     last = {op.outputs[0]}
     last |= {o.outputs[0] for o in graph.operators if o.kind == "QUANTIZE" and o.inputs[0] in last}
-    for tensor, output in zip(graph.outputs, model.outputs, strict=True):
-        if tensor in last:
-            return str(output.node.layer.name)
-    return layer_of(graph.tensors[op.outputs[0]].name, {layer.name for layer in model.layers})
+    for place, tensor in enumerate(graph.outputs):
+        if tensor in last and model is not None:
+            return str(model.outputs[place].node.layer.name)
+        if tensor in last and _UNNAMED.match(graph.tensors[tensor].name):
+            return f"output_{place:03}"
+    name = _NUMBER.sub("", graph.tensors[op.outputs[0]].name)
+    if model is None:
+        return name
+    return layer_of(name, {layer.name for layer in model.layers})

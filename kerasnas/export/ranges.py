@@ -20,9 +20,9 @@ def crushed(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
     Returns:
         What there is to say of each.
     """
-    nodes = [node for node in _nodes(model) if _kind(node.layer) == "Concatenate"]
+    chosen = [node for node in nodes(model) if kind(node.layer) == "Concatenate"]
     found = []
-    for node, arrays in zip(nodes, _values(model, nodes, samples), strict=True):
+    for node, arrays in zip(chosen, _values(model, chosen, samples), strict=True):
         tensors, parts = node.keras_inputs, arrays[: len(node.keras_inputs)]
         step = (max(part.max() for part in parts) - min(part.min() for part in parts)) / 255
         largest = max(np.abs(part).max() for part in parts)
@@ -45,10 +45,10 @@ def blown_up(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
     Returns:
         Name of each, with its largest value.
     """
-    nodes = [node for node in _nodes(model) if node.keras_inputs]
+    chosen = [node for node in nodes(model) if node.keras_inputs]
     few = [array[:_PROBED] for array in samples]
     found = []
-    for node, arrays in zip(nodes, _values(model, nodes, few), strict=True):
+    for node, arrays in zip(chosen, _values(model, chosen, few), strict=True):
         read, written = (
             max((np.abs(part.astype("float64")).max(initial=0) for part in parts), default=0.0)
             for parts in (arrays[: len(node.keras_inputs)], arrays[len(node.keras_inputs) :])
@@ -58,13 +58,15 @@ def blown_up(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
     return found
 
 
-def _nodes(model: Any) -> list[Any]:
+def nodes(model: Any) -> list[Any]:
+    """The calls of the layers of a tf_keras model."""
     # Private, as of tf_keras 2.21: a layer may have been called in other models, too.
     return [node for nodes in model._nodes_by_depth.values() for node in nodes]
 
 
-def _kind(layer: Any) -> str:
-    return type(getattr(layer, "layer", layer)).__name__  # of a wrapper, what it wraps
+def kind(layer: Any) -> str:
+    """The class of a layer; of a wrapper, of what it wraps."""
+    return type(getattr(layer, "layer", layer)).__name__
 
 
 def _values(model: Any, nodes: list[Any], samples: Sequence[np.ndarray]) -> list[list[np.ndarray]]:

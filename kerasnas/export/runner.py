@@ -5,7 +5,8 @@ folder as its argument, starts in a fraction of a second; without one it reads f
 standard input, as `Child` hands them over. The folder holds `x.npz` and `job.json`:
 `file`, the path of the file, `runtime`, "litert", "reference" (LiteRT with its reference kernels)
 or "micro", the number of `outputs`, and whether the file is `stateful`. `y.npz` is written into it,
-or `refused.txt` if the interpreter does not take the file.
+or `refused.txt` if the interpreter does not take the file; of a folder from the standard input,
+also `log.txt`, all that was said.
 """
 
 import json
@@ -192,14 +193,17 @@ def serve() -> None:
     """Does the jobs in folders whose names come from the standard input, one a line."""
     # What interpreters print must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
     for line in sys.stdin:
         folder = Path(line.rstrip("\n"))
+        log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
         try:
             main(folder)
             answer = "done"
         except Exception as error:
-            (folder / "said.txt").write_text(str(error))
+            print(error, file=sys.stderr, flush=True)
             answer = "failed"
         print(answer, file=answers, flush=True)
 

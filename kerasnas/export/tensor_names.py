@@ -64,7 +64,7 @@ def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
                 taken = given[layer]
                 graph.tensors[index].name = f"{layer}/{taken}" if taken else layer
                 given[layer] += 1
-    return _packed(model)
+    return pack(model)
 
 
 def _arrange(model: Any) -> None:
@@ -110,7 +110,8 @@ def _text(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else name or ""
 
 
-def _packed(model: Any) -> bytes:
+def pack(model: Any) -> bytes:
+    """The bytes of a file, from the tables that were read from it."""
     builder = _AligningBuilder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

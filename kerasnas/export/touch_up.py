@@ -8,7 +8,8 @@ from kerasnas.export.islands import close_islands
 
 # The kernels look the hyperbolic tangent of the cell state up with at least 0 integer bits.
 _SMALLEST_CELL_SCALE = 2.0**-15
-_CELL_STATE = 19
+_OUTPUT_STATE, _CELL_STATE = 18, 19
+_HIDDEN = 4  # Among the intermediate tensors.
 # What the converter gives a tensor that was 0 on all samples: 2e-6 / 255.
 _SCALE_OF_NOTHING = 8e-9
 # LiteRT takes a product of scales that is so many times that of the output.
@@ -34,9 +35,12 @@ def touch_up(data: bytes) -> bytes:
     The converter lists outputs in an order of its own; only the names in the signature tell. It
     also gives a cell state that stays below 0.5 a scale finer than 2**-15, for which the kernels
     of LiteRT and TensorFlow Lite Micro return values that have nothing to do with the layer. They
-    derive all else from that scale, so the coarsest that they take is written instead. What is 0
-    on all samples, such as after a ReLU that nothing passes, gets a scale so fine that LiteRT
-    refuses the file. Some operators stay in float that runtimes have an int8 kernel of.
+    derive all else from that scale, so the coarsest that they take is written instead. An LSTM
+    that a concatenation reads, as in Bidirectional, has its output in the scale of what it is
+    joined with, or that scale only behind the reversal, while the kernels compute it in another,
+    that of its state. What is 0 on all samples, such as after a ReLU that nothing passes, gets a
+    scale so fine that LiteRT refuses the file. Some operators stay in float that runtimes have an
+    int8 kernel of.
 
     Args:
         data: Bytes that the converter returned, with one signature.
@@ -70,7 +74,25 @@ def touch_up(data: bytes) -> bytes:
         if cell.Type() == schema.TensorType.INT16:
             scale = cell.Quantization().ScaleAsNumpy()
             scale[:] = np.maximum(scale, _SMALLEST_CELL_SCALE)
+            read = _only_reversed(schema, model, operator.Outputs(0))
+            written = graph.Tensors(read).Quantization()
+            # TensorFlow Lite Micro computes the output by the state, LiteRT by what is hidden.
+            state, hidden = operator.Inputs(_OUTPUT_STATE), operator.Intermediates(_HIDDEN)
+            for index in (operator.Outputs(0), state, hidden):
+                record = graph.Tensors(index).Quantization()
+                record.ScaleAsNumpy()[:] = written.ScaleAsNumpy()
+                record.ZeroPointAsNumpy()[:] = written.ZeroPointAsNumpy()
     return bytes(changed)
+
+
+def _only_reversed(schema: Any, model: Any, index: int) -> int:
+    """The tensor that a tensor becomes where it is turned round and no more; or itself."""
+    graph = model.Subgraphs(0)
+    operators = [graph.Operators(position) for position in range(graph.OperatorsLength())]
+    readers = [operator for operator in operators if index in operator.InputsAsNumpy()]
+    kinds = [model.OperatorCodes(reader.OpcodeIndex()).BuiltinCode() for reader in readers]
+    reversal = kinds == [schema.BuiltinOperator.REVERSE_V2] and index not in graph.OutputsAsNumpy()
+    return int(readers[0].Outputs(0)) if reversal else index
 
 
 class _Dead:

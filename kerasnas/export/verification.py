@@ -1,21 +1,22 @@
 """`verify`: reloads a `.tflite` file in a fresh process, scores it, compares it with its model."""
 
 import collections
+import functools
 import math
 import numbers
 import os
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
-from kerasnas.export.agreement import Output, apart, runtime_differences
+from kerasnas.export.agreement import Ran, apart, compare_on_micro, run_if_taken
 from kerasnas.export.fresh_process import run_file
 from kerasnas.export.interpreter import checked_inputs
-from kerasnas.export.model_file import ends, output_steps
+from kerasnas.export.micro import Target, check_target, run_on_micro
+from kerasnas.export.model_file import check_scales, choices, ends
 from kerasnas.utils.arrays import packed
 
 
@@ -29,13 +30,14 @@ class Verification:
         metrics: Dict from metric to its value, of the file.
         model_metrics: The same of the Keras model; None without one.
         largest_difference: Dict from output to the largest absolute difference between the file
-            and the Keras model; None without one.
+            and the Keras model, and of indices, of an argmax, the share that differs; None without
+            a model.
         same_class: Dict from output, of those whose last axis holds at least two values, to the
             share of places where the largest value is at the same index as the model's; None
             without a model.
         largest_runtime_difference: Dict from output to the largest difference between TensorFlow
-            Lite Micro and LiteRT, in quantization steps, or absolute for float outputs; None
-            unless both have run the file.
+            Lite Micro and LiteRT, in quantization steps, or absolute for float outputs; of
+            indices, of the scores that they point to. None unless both have run the file.
     """
 
     runtime: str
@@ -52,15 +54,15 @@ def verify(
     x: Any,
     y: Any,
     model: keras.Model | None = None,
-    target: Literal["litert", "micro"] = "litert",
+    target: Target = "litert",
     timeout: float = 600,
     tolerance: float | None = None,
 ) -> Verification:
     """Reloads a file in a fresh process, scores it, and compares it with its Keras model.
 
     With `target="micro"` the file is scored on TensorFlow Lite Micro, and what it computes there is
-    compared with LiteRT and with the model. The target is asked for here, and not where a file is
-    made, because a file from anywhere can be held against the microcontroller that it will run on.
+    compared with LiteRT and with the model. `to_tflite` and `compress` take the same `target` for
+    the files that they make; here a file from anywhere is held against it.
 
     Args:
         file: Path of a `.tflite` file, or its bytes.
@@ -73,16 +75,20 @@ def verify(
         target: `"litert"` (phones) or `"micro"` (needs `pip install 'kerasnas[micro]'`).
         timeout: Seconds for each run of the file.
         tolerance: With `target="micro"`, how many quantization steps of an output TensorFlow Lite
-            Micro may be away from LiteRT; of a float output, how many 255ths of its range. None
-            is what rounding explains: a step or .05 of the range, 1e-4 of the largest float.
+            Micro may be away from LiteRT or from the model; of a float output, how many 255ths of
+            its range. 0 asks for equality. None is what rounding explains: a step or .05 of the
+            range, 1e-4 of the largest float. Indices of an argmax may differ where their scores
+            differ by no more than that. Where LiteRT does not run the file, None refuses what has
+            next to nothing to do with the model.
 
     Returns:
         `Verification`.
 
     Raises:
-        ValueError: If the file is no complete TensorFlow Lite model, the interpreter refuses it
-            (of TensorFlow Lite Micro with the operator that it lacks), shapes do not fit, or
-            TensorFlow Lite Micro is farther than `tolerance` from LiteRT and from the model.
+        ValueError: If the file is no complete TensorFlow Lite model, a scale in it is no positive
+            number, the interpreter refuses it (of TensorFlow Lite Micro with operator and layer),
+            shapes do not fit, or TensorFlow Lite Micro is farther than `tolerance` from LiteRT and
+            from the model.
         RuntimeError: If the file ends the interpreter's process.
         TimeoutError: If a run takes longer than `timeout`.
 
@@ -93,8 +99,7 @@ def verify(
     print(found.metrics, found.largest_difference, found.same_class)
     ```
     """
-    if target not in ("litert", "micro"):
-        raise ValueError(f"`target` must be 'litert' or 'micro'. Received: {target!r}")
+    check_target(target)
     if tolerance is not None and (
         isinstance(tolerance, bool)
         or not isinstance(tolerance, numbers.Real)
@@ -105,27 +110,19 @@ def verify(
             f"Received: {tolerance!r}"
         )
     data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    check_scales(data)
     shapes = [tensor.shape for tensor in ends(data, "input")]
     predictions = None
     if model is not None:
         x, y, predictions = _of_model(model, x, y)
     arrays = checked_inputs(x, shapes)
-    if target == "micro":
-        from kerasnas.hardware import measure_arena
-
-        measure_arena(data, timeout)  # It names the operator that the interpreter lacks.
-    outputs = run_file(file, arrays, target, timeout)
+    run = run_on_micro if target == "micro" else functools.partial(run_file, runtime="litert")
+    outputs = run(file, arrays, timeout=timeout)
     names = _names(data, model, outputs, predictions)
     between = None
     if target == "micro":
-        litert = _run_if_taken(file, arrays, "litert", timeout)
-        if litert is not None:
-            columns = (names, output_steps(data), outputs, litert, predictions or repeat(None))
-            between = runtime_differences(
-                [Output(*of_one) for of_one in zip(*columns, strict=False)],
-                lambda: _run_if_taken(file, arrays, "reference", timeout),
-                tolerance,
-            )
+        ran = Ran(outputs, run_if_taken(file, arrays, "litert", timeout), predictions)
+        between = compare_on_micro(file, arrays, names, ran, timeout, tolerance)
     score = _scoring(model, names, y)
     if predictions is None:
         return Verification(target, len(arrays[0]), score(outputs), None, None, None, between)
@@ -135,7 +132,7 @@ def verify(
         len(arrays[0]),
         score(outputs),
         score(predictions),
-        {name: float(apart(have, want).max(initial=0)) for name, have, want in pairs},
+        _differences(data, pairs),
         {
             name: float((have.argmax(-1) == want.argmax(-1)).mean())
             for name, have, want in pairs
@@ -143,6 +140,14 @@ def verify(
         },
         between,
     )
+
+
+def _differences(data: bytes, pairs: list[tuple[str, np.ndarray, np.ndarray]]) -> dict[str, float]:
+    found = {}
+    for (name, have, want), choice in zip(pairs, choices(data), strict=True):
+        off = apart(have, want).max(initial=0) if choice is None else (have != want).mean()
+        found[name] = float(off)
+    return found
 
 
 def _of_model(model: Any, x: Any, y: Any) -> tuple[Any, Any, list[np.ndarray]]:
@@ -181,16 +186,6 @@ def _numbered(names: list[str]) -> list[str]:
         found.append(f"{name}_{seen[name]}" if seen[name] else name)
         seen[name] += 1
     return found
-
-
-def _run_if_taken(
-    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], kernels: str, timeout: float
-) -> list[np.ndarray] | None:
-    """What LiteRT makes of a file; None where it lacks an operator of TensorFlow Lite Micro's."""
-    try:
-        return run_file(file, arrays, kernels, timeout)
-    except (ValueError, RuntimeError):
-        return None
 
 
 def _scoring(model: Any, names: list[str], y: Any) -> Any:

@@ -8,7 +8,8 @@ import keras
 
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.idle import is_augmentation
-from kerasnas.hardware.walk import Call, walk
+from kerasnas.hardware.walk import Call, reads_mask, walk
+from kerasnas.hardware.without_costs import REASONS
 
 # What to add to the graph for one call: (graph, call, positions read, output shape) -> position, or
 # positions where the call has several outputs.
@@ -68,6 +69,12 @@ def keras_graph(model: keras.Model) -> Graph:
     calls.sort(key=lambda call: places.get(id(call.outputs[0]), len(places)))
     times = collections.Counter(id(call.operation) for call in calls)
     shared: dict[int, int] = {}
+    for call in filter(reads_mask, calls):
+        raise ValueError(
+            f"Layer {call.operation.name!r} of class {type(call.operation).__name__} reads a mask, "
+            "which has no cost rule: make the Embedding with mask_zero=False, or leave the Masking "
+            "layer out"
+        )
     for call in calls:
         operation, output = call.operation, call.outputs[0]
         rule = _rule_of(call)
@@ -100,20 +107,16 @@ def _rule_of(call: Call) -> Rule:
     """The rule for a call whose cost can be told."""
     operation = call.operation
     kind = type(operation).__name__
-    rule = RULES.get(kind)
+    rule, reason = RULES.get(kind), REASONS.get(kind)
     own = type(operation).__module__.startswith("keras.")
     if rule is None and is_augmentation(operation):  # derived from a layer of Keras
         return RULES["GaussianNoise"]
     # A class of the user's own that has the name of one of Keras's may do anything.
     if rule is None or (rule is BUILT_IN.get(kind) and not own):
         raise ValueError(
-            f"Layer {operation.name!r} of class {kind} has no cost rule; register one with "
+            f"Layer {operation.name!r} of class {kind} has no cost rule"
+            f"{f', as {reason}' if own and reason else ''}. Or register one with "
             f"kerasnas.hardware.cost_rule({kind!r})"
-        )
-    if call.kwargs.get("mask") is not None:
-        raise ValueError(
-            f"Layer {operation.name!r} of class {kind} reads a mask, which has no cost rule: make "
-            "the Embedding with mask_zero=False, or leave the Masking layer out"
         )
     if None in call.outputs[0].shape[1:]:
         raise ValueError(_unknown_dimension(call))

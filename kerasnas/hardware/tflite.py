@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from kerasnas.hardware.arena import Lifetime, peak, persistent_bytes, plan
 from kerasnas.hardware.flatbuffer import Operator, Subgraph, Tensor, read_tflite
 from kerasnas.hardware.kernels import Call, Operand, scratch
+from kerasnas.hardware.loops import trips
 from kerasnas.hardware.profile import LayerProfile, Profile, Work
 
 # Placing buffers takes time that grows with the square of their number.
@@ -33,7 +34,8 @@ def profile_tflite(data: bytes) -> Profile:
             scale. Shapes, axes, paddings and other integer operands are not counted; a bias that
             the converter added is.
         macs: Multiply-accumulates of convolutions, dense layers, matrix products, LSTMs and SVDFs.
-            Other operators count 0, and so does what a loop repeats.
+            A loop counts what it repeats, and a branch the larger of its ways; other operators
+            count 0.
         flash_bytes: Bytes of the file; of a row, those of its constants and their quantization
             records, at the first operator that reads them.
         ram_bytes: Bytes of TensorFlow Lite Micro's tensor arena. Its head (activations, kernels'
@@ -42,7 +44,7 @@ def profile_tflite(data: bytes) -> Profile:
 
     Raises:
         ValueError: The bytes are no complete TensorFlow Lite model, or an input has an unknown
-            dimension beside the batch.
+            dimension beside the batch, or a loop multiplies as often as its inputs say.
 
     Source: tflite-micro, `micro_allocation_info.cc`, for the lifetimes.
 
@@ -74,9 +76,9 @@ def profile_tflite(data: bytes) -> Profile:
         variables=[t.nbytes for graph in graphs for t in graph.tensors if t.variable],
         resources=list(_resources(graphs).values()),
     )
-    layers = tuple(_layers(main, buffers, ends, steps))
+    layers = tuple(_layers(graphs, buffers, ends, steps))
     return Profile(
-        dtype=_dtype(main, layers),
+        dtype=_dtype(graphs),
         params=sum(
             tensor.values
             for graph in graphs
@@ -184,12 +186,12 @@ def _call(graph: Subgraph, operator: Operator) -> Call:
 
 
 def _layers(
-    graph: Subgraph,
+    graphs: Sequence[Subgraph],
     buffers: Sequence[Lifetime],
     ends: Sequence[int],
     steps: Sequence[tuple[int, int]],
 ) -> Iterator[LayerProfile]:
-    seen: set[int] = set()
+    graph, seen = graphs[0], set[int]()
     for operator, (start, end) in zip(graph.operators, steps, strict=True):
         outputs = [graph.tensors[index] for index in operator.outputs if index >= 0]
         fresh = {i for i in operator.inputs if i >= 0 and i not in seen}
@@ -202,7 +204,7 @@ def _layers(
             kind=operator.kind,
             shape=outputs[0].shape[1:] if outputs else (),
             params=sum(t.values for t in constants if _is_weight(t)),
-            macs=_macs(graph, operator),
+            macs=_macs(graphs, graph, operator),
             flash_bytes=sum(len(t.data) + t.record_bytes for t in constants),
             ram_bytes=sum(buffers[i].size for i in alive),
             arena_bytes=max((ends[i] for i in alive), default=0),
@@ -213,7 +215,29 @@ def _is_weight(tensor: Tensor) -> bool:
     return "float" in tensor.dtype or tensor.scales > 0
 
 
-def _macs(graph: Subgraph, operator: Operator) -> int:
+def _macs(graphs: Sequence[Subgraph], graph: Subgraph, operator: Operator) -> int:
+    """Multiply-accumulates of an operator, those of the graphs that it runs included."""
+    called = [
+        sum(_macs(graphs, graphs[index], inner) for inner in graphs[index].operators)
+        for index in operator.graphs
+    ]
+    if operator.kind == "WHILE" and any(called):
+        times = trips(graphs, graph, operator)
+        if times is None:
+            name = graph.tensors[operator.outputs[0]].name if operator.outputs else ""
+            raise ValueError(
+                f"Argument `data` has a loop, {name!r}, that runs as often as its inputs say: its "
+                "multiply-accumulates are unknown. Give its layer unroll=True, or read the arena "
+                "with kerasnas.hardware.measure_arena"
+            )
+        condition, body = called
+        return (times + 1) * condition + times * body
+    if operator.kind == "IF":
+        return max(called)
+    return _kernel_macs(graph, operator)
+
+
+def _kernel_macs(graph: Subgraph, operator: Operator) -> int:
     def tensor(positions: Sequence[int], number: int) -> Sequence[int] | None:
         """Shape of an operand; None if it is left out or has no dimension."""
         index = positions[number] if number < len(positions) else -1
@@ -253,14 +277,24 @@ def _work(graph: Subgraph, layers: Sequence[LayerProfile]) -> dict[str, Work]:
     return found
 
 
-def _dtype(graph: Subgraph, layers: Sequence[LayerProfile]) -> str:
+def _dtype(graphs: Sequence[Subgraph]) -> str:
     """The kind of arithmetic that does most: of MACs, or of values written where there are none."""
-    maker = {index: op for op in graph.operators for index in op.outputs}
     done: dict[str, tuple[int, int]] = {}
-    for operator, layer in zip(graph.operators, layers, strict=True):
-        name = _arithmetic(graph, operator, layer.macs > 0, maker)
-        macs, values = done.get(name, (0, 0))
-        done[name] = (macs + layer.macs, values + math.prod(layer.shape))
+
+    def count(graph: Subgraph) -> None:
+        maker = {index: op for op in graph.operators for index in op.outputs}
+        for operator in graph.operators:
+            if operator.kind in ("IF", "WHILE"):
+                for index in operator.graphs:
+                    count(graphs[index])
+                continue
+            multiplied = _kernel_macs(graph, operator)
+            name = _arithmetic(graph, operator, multiplied > 0, maker)
+            written = graph.tensors[operator.outputs[0]].shape[1:] if operator.outputs else ()
+            macs, values = done.get(name, (0, 0))
+            done[name] = (macs + multiplied, values + math.prod(written))
+
+    count(graphs[0])
     return max(done, key=lambda name: done[name], default="float32")
 
 

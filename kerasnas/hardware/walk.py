@@ -2,13 +2,14 @@
 
 Keras keeps the graph of a Functional model in private attributes. They are touched in this file
 only; read in keras 3.15.1 (`src/ops/function.py`, `src/ops/node.py`,
-`src/models/functional.py`, `src/models/sequential.py`).
+`src/models/functional.py`, `src/models/sequential.py`, `src/backend/common/masking.py`).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras.src.backend import get_keras_mask
 from keras.src.models.functional import Functional
 
 
@@ -73,6 +74,25 @@ def walk(model: keras.Model, inline: bool = True) -> list[Call]:
     calls: list[Call] = []
     _append_calls(graph, {}, calls, inline)
     return calls
+
+
+# Layers that compute with the masks of what they read, which are none of their arguments.
+_ATTENTION = ("AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention")
+
+
+def reads_mask(call: Call) -> bool:
+    """Whether a layer computes with a mask that an Embedding or a Masking layer makes.
+
+    Args:
+        call: Call of a layer or an operation.
+
+    Returns:
+        True if a mask is among its arguments, or, of attention, among what its inputs carry.
+    """
+    if call.kwargs.get("mask") is not None:
+        return True
+    attends = any(kind.__name__ in _ATTENTION for kind in type(call.operation).__mro__)
+    return attends and any(get_keras_mask(tensor) is not None for tensor in call.inputs)
 
 
 def _graph(operation: keras.Operation) -> Functional | None:

@@ -13,7 +13,7 @@ from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
 from kerasnas.hypermodels.layers import Tensor
-from kerasnas.hypermodels.losses import check_loss, default_loss
+from kerasnas.hypermodels.losses import check_loss, check_names, default_loss
 from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.hypermodels.settled import Hyperparameters, Settled, decide, scope
@@ -145,15 +145,20 @@ class HyperModel(keras_tuner.HyperModel):
         )
 
     def check_loss(self, loss: Any) -> None:
-        """Refuse a loss that does not fit the head, unless a subclass makes a head of its own.
+        """Refuse a loss that Keras does not know, or that does not fit the head.
+
+        A subclass that makes a head of its own may have any; one that builds the model itself, too.
 
         Args:
             loss: As `keras.Model.compile` takes it.
 
         Raises:
-            ValueError: The loss does not fit. The way out is told.
+            ValueError: The loss does not fit, or there is none of this name. The way out is told.
         """
-        if type(self).head is HyperModel.head and not self._builds_itself():
+        if self._builds_itself():
+            return
+        check_names(loss)
+        if type(self).head is HyperModel.head:
             check_loss(loss, self.num_classes)
 
     def build(self, hp: Hyperparameters) -> keras.Model:

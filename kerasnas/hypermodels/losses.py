@@ -29,6 +29,7 @@ _CATEGORICAL = (
     "kl_divergence",
     "cosine_similarity",
 )
+_CALL = keras.losses.Loss.__call__
 _OF_NO_CLASSES = ("ctc", "circle")
 
 _HEAD = "a subclass whose `head(self, hp, x)` ends in"
@@ -56,11 +57,12 @@ def check_loss(loss: Any, num_classes: int) -> None:
 
     Args:
         loss: As `keras.Model.compile` takes it: a name, function or instance, or these in a list
-            or by name of the output. What is not Keras's own may mean anything, and passes.
+            or by name of the output. What is not Keras's own may mean anything, and passes; so
+            does a subclass with a `call` of its own.
         num_classes: Number of classes; 1 for a sigmoid.
 
     Raises:
-        ValueError: The loss does not fit. The way out is told.
+        ValueError: The loss does not fit, or there is none of this name. The way out is told.
 
     Example:
 
@@ -82,6 +84,19 @@ def check_loss(loss: Any, num_classes: int) -> None:
             )
 
 
+def check_names(loss: Any) -> None:
+    """Refuses the name of a loss that Keras does not know.
+
+    Args:
+        loss: As `keras.Model.compile` takes it.
+
+    Raises:
+        ValueError: There is none of this name. Those that there are are listed.
+    """
+    for _ in _of_keras(loss):
+        pass
+
+
 def _of_keras(loss: Any) -> Iterator[tuple[str, bool]]:
     """The name of each of Keras's own losses in it, and whether it takes logits."""
     if isinstance(loss, Mapping) and "class_name" not in loss:
@@ -96,11 +111,28 @@ def _of_keras(loss: Any) -> Iterator[tuple[str, bool]]:
         loss = loss.func
     try:
         found = keras.losses.get(loss)
-    except (TypeError, ValueError):  # Not Keras's: what `compile` makes of it is not known here.
-        return
-    if isinstance(found, keras.losses.Loss) and type(found).__module__.startswith("keras."):
+    except (TypeError, ValueError) as error:
+        if isinstance(loss, str):
+            raise ValueError(
+                f"Argument `loss` must be the name of a loss: {', '.join(_known())}; or a function "
+                f"or an instance of your own. Received: loss={loss!r}"
+            ) from error
+        return  # Not Keras's: what `compile` makes of it is not known here.
+    if isinstance(found, keras.losses.Loss) and _calls_keras(found):
         given = found.get_config()
         found = getattr(found, "fn", None)
     name = getattr(found, "__name__", "")
     if found is not None and getattr(keras.losses, name, None) is found:
         yield name, bool(given.get("from_logits", False))
+
+
+def _calls_keras(loss: keras.losses.Loss) -> bool:
+    """Whether it computes what one of Keras's losses does, also as a subclass of one."""
+    owner = next(one for one in type(loss).__mro__ if "call" in vars(one))
+    return owner.__module__.startswith("keras.") and type(loss).__call__ is _CALL
+
+
+def _known() -> list[str]:
+    """The names of Keras's losses."""
+    others = ("deserialize", "get", "serialize")
+    return [name for name in dir(keras.losses) if name[0].islower() and name not in others]

@@ -10,7 +10,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import keras_tuner
@@ -85,8 +85,12 @@ class Tuner(Answers):
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
             up to 1,024 training samples before a validation, where an epoch has too few steps to
             settle them: without that, scores of short trainings are noise.
+        target: The runtime that files are for, which an objective of the file and `rerank` make:
+            "litert" (phones), or "micro" to have each run on TensorFlow Lite Micro, too (needs
+            `pip install 'kerasnas[micro]'`). A trial whose file does not run there has failed.
 
     Raises:
+        ImportError: The target is "micro", and tflite-micro is not installed.
         TypeError: An argument of the wrong type, or a hypermodel that builds no Keras model.
         ValueError: An argument out of range, a run folder of another hypermodel or objective, or,
             with `overwrite`, a folder that holds no run or is a symbolic link.
@@ -127,6 +131,7 @@ class Tuner(Answers):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        target: Literal["litert", "micro"] = "litert",
         logger: Any = None,
         **unknown: Any,
     ) -> None:
@@ -141,6 +146,7 @@ class Tuner(Answers):
         arguments.check_oracle(made, executions_per_trial, hypermodel)
         arguments.check_budget(budget, made)
         inputs.check_positive("executions_per_trial", executions_per_trial)
+        deployed.check_target(target)
         arguments.check_retry_failed(retry_failed, made)
         self.max_time = inputs.parse_duration(max_time)
         self.budget = budget
@@ -154,7 +160,7 @@ class Tuner(Answers):
         self._saved = ""
         make_pointwise_gradients_safe()
         self._file_scores = []
-        self._fresh_statistics = fresh_statistics
+        self._fresh_statistics, self._target = fresh_statistics, target
         self._said: set[str] = set()
         self._progress: Progress | None = None
         # What building the space needs, before KerasTuner's constructor sets it.

@@ -6,7 +6,7 @@ Compression is imported here only, and only where a file is asked for.
 import dataclasses
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import keras_tuner
@@ -58,6 +58,19 @@ def check(oracle: keras_tuner.Oracle, hypermodel: Any) -> None:
         )
 
 
+def check_target(target: Any) -> None:
+    """Raise unless files can be made for this runtime.
+
+    Raises:
+        ValueError: There is no such runtime.
+        ImportError: It is not installed.
+    """
+    if target != "litert":
+        from kerasnas.export.micro import check_target
+
+        check_target(target)
+
+
 def recipe_of(hypermodel: keras_tuner.HyperModel, hp: keras_tuner.HyperParameters) -> Any:
     """The steps that a hypermodel compresses a network with; None where it does not say.
 
@@ -98,15 +111,22 @@ class Deployed:
             heeds no sample weights.
         validation: Tuple (x, y, sample_weight) of arrays; the last may be None.
         seed: Of a recipe's training.
+        target: The runtime that the file is for, "litert" or "micro".
     """
 
     train: tuple[Any, Any]
     validation: tuple[Any, Any, Any]
     seed: int = 0
+    target: Literal["litert", "micro"] = "litert"
 
     @classmethod
     def of_fit(
-        cls, args: Sequence[Any], kwargs: Mapping[str, Any], trains: bool, seed: int
+        cls,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        trains: bool,
+        seed: int,
+        target: Literal["litert", "micro"] = "litert",
     ) -> "Deployed":
         """Find the data in the arguments of `fit`.
 
@@ -115,6 +135,7 @@ class Deployed:
             kwargs: Keyword arguments.
             trains: Whether a recipe will train, which takes all the training data.
             seed: Of that training.
+            target: The runtime that the files are for.
 
         Returns:
             What scores the trials of that data.
@@ -124,7 +145,7 @@ class Deployed:
         """
         fit = bind_fit(tuple(args), kwargs)
         (x, y, _), validation = train_and_validation(fit, None if trains else _CALIBRATION)
-        return cls((x, y), validation, seed)
+        return cls((x, y), validation, seed, target)
 
     def file(self, model: keras.Model, recipe: Sequence[Any] | None) -> bytes:
         """Compress a model.
@@ -141,9 +162,10 @@ class Deployed:
         from kerasnas.export import to_tflite
 
         if recipe is None:
-            return to_tflite(model, "int8", self.train[0])
+            return to_tflite(model, "int8", self.train[0], target=self.target)
         # Nobody reads a report here, so no stage but the last is converted and scored.
-        return transform(model, recipe, dataset("x", self.train, model), self.seed)[0]
+        data = dataset("x", self.train, model)
+        return transform(model, recipe, data, self.seed, target=self.target)[0]
 
     def measure(self, model: keras.Model, tflite: bytes) -> dict[str, float]:
         """Score a file with the loss and metrics of the model that it was made from.

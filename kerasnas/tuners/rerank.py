@@ -51,7 +51,7 @@ def rerank(
             f"Received: k={k}"
         )
     given = None if recipe is None else checked_recipe(recipe)
-    score = deployed.Deployed.of_fit((), fit, trains=True, seed=tuner._seed)
+    score = deployed.Deployed.of_fit((), fit, trains=True, seed=tuner._seed, target=tuner._target)
     objective = tuner._metric_objective()
     metric = float_name(objective.name).removeprefix("val_")
     found: list[dict[str, Any]] = []
@@ -106,6 +106,7 @@ def _compress(
             train_data=score.train,
             validation_data=score.validation[:2],
             seed=score.seed,
+            target=score.target,
         )
         return compressed, score.measure(model, compressed.tflite)
 

@@ -13,7 +13,7 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import keras_tuner
@@ -47,6 +47,7 @@ class TrialRunner(keras_tuner.Tuner):
     _seed: int
     _file_scores: list[dict[str, float]]  # Of the running trial, one for each execution.
     _fresh_statistics: bool
+    _target: Literal["litert", "micro"]
     _say_once: Callable[[str], None]
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
@@ -125,7 +126,8 @@ class TrialRunner(keras_tuner.Tuner):
             raise keras_tuner.errors.FailedTrialError(
                 f"the recipe of the hypermodel cannot be made: {error}"
             ) from error
-        score = deployed.Deployed.of_fit(args, kwargs, recipe is not None, self._seed)
+        trains = recipe is not None
+        score = deployed.Deployed.of_fit(args, kwargs, trains, self._seed, self._target)
         return lambda model: score(model, recipe, names)
 
     def _trained_objective(self) -> keras_tuner.Objective:

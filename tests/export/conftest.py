@@ -1,8 +1,12 @@
+import importlib.util
+
 import keras
 import numpy as np
 import pytest
 
-from kerasnas.export import to_tflite
+from kerasnas.export import Interpreter, to_tflite
+from kerasnas.export.fresh_process import run_file
+from kerasnas.export.model_file import output_steps
 
 L = keras.layers
 
@@ -33,3 +37,24 @@ def classes(classifier, images):
 @pytest.fixture(scope="package")
 def classifier_file(classifier, images):
     return to_tflite(classifier, "int8", images)
+
+
+@pytest.fixture(scope="package")
+def int8_within_steps():
+    """Checks an int8 file of layers that read six steps of four values, and returns it."""
+
+    def check(layers):
+        keras.utils.set_random_seed(1)
+        entry = keras.Input((6, 4))
+        model = keras.Model(entry, layers(entry))
+        x = np.random.default_rng(0).normal(size=(64, 6, 4)).astype("float32")
+        data = to_tflite(model, "int8", x)
+        (step,) = output_steps(data)
+        # Roundings take a value some steps from the float model's.
+        assert np.abs(Interpreter(data).predict(x) - model.predict(x, verbose=0)).max() < 4 * step
+        if importlib.util.find_spec("tflite_micro") is not None:
+            micro, litert = (run_file(data, [x], runtime, 60)[0] for runtime in ("micro", "litert"))
+            assert np.abs(micro - litert).max() < 2.1 * step
+        return data
+
+    return check

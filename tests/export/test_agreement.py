@@ -39,6 +39,13 @@ def test_a_tolerance_is_the_steps_that_are_accepted(off, tolerance, accepted):
             differences(WANT + off * STEP, WANT, **given)
 
 
+@pytest.mark.parametrize("tolerance", [0, 3])
+def test_the_reference_kernels_do_not_stretch_a_tolerance(tolerance):
+    off = WANT + 14 * STEP
+    with pytest.raises(ValueError, match="differs from LiteRT by 7"):
+        differences(off, WANT, reference=lambda: [off], tolerance=tolerance)
+
+
 def test_a_tolerance_of_float_outputs_is_in_parts_of_their_range():
     off = WANT + 3 * STEP
     assert differences(off, WANT, step=0, tolerance=3) == pytest.approx(3 * STEP)

@@ -1,4 +1,5 @@
 import importlib.util
+import warnings
 
 import keras
 import numpy as np
@@ -271,6 +272,67 @@ def test_representative_data_for_several_inputs_is_checked():
         to_tflite(model, "int8", representative_data=[x, y[:3]])
     with pytest.raises(ValueError, match="for input 0 must have shape"):
         to_tflite(model, "int8", representative_data={"a": y, "b": x})
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (np.zeros((20, 8, 8, 3)), r"holds 0 everywhere in input '\w+': .* Pass typical inputs"),
+        (np.full((20, 8, 8, 3), 0.5), "holds 0.5 everywhere in input"),
+        (np.tile(np.random.default_rng(0).normal(size=(1, 8, 8, 3)), (20, 1, 1, 1)), "20 times"),
+    ],
+)
+def test_samples_that_say_nothing_of_ranges_are_told(monkeypatch, model, data, message):
+    class Converted(Exception):
+        pass
+
+    def convert(*given):
+        raise Converted
+
+    monkeypatch.setattr(conversion, "convert_in_child", convert)
+    with pytest.warns(UserWarning, match=message), pytest.raises(Converted):
+        to_tflite(model, "int8", data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        # Ranges are not measured, or from what is typical of one input at least.
+        for bits, x in (("float32", data), ("int8", np.random.default_rng(0).random(data.shape))):
+            with pytest.raises(Converted):
+                to_tflite(model, bits, x)
+
+
+def test_an_index_beyond_the_table_is_told_with_the_layer(monkeypatch):
+    monkeypatch.setattr("kerasnas.export.conversion._run_child", None)
+    words = keras.Input((6,), dtype="int32", name="words")
+    tables = [L.Embedding(n, 4, name=f"table_{n}") for n in (900, 10)]
+    flat = L.Flatten()(L.Concatenate()([tables[0](words), tables[1](words // 100)]))
+    model = keras.Model(words, L.Dense(2)(flat))
+    data = np.random.default_rng(0).integers(0, 900, (40, 6))
+    for index, said in (
+        (950, r"'table_900' \(Embedding\) .* 0 to 899, .* 900\. Received: the index 950"),
+        (-1, r"'table_\d+' .* Received: the index -1"),
+    ):
+        wrong = data.copy()
+        wrong[3, 2] = index
+        for bits in ("int8", "float32"):
+            with pytest.raises(ValueError, match=said):
+                to_tflite(model, bits, wrong)
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize("masked", ["embedding", "masking"])
+def test_an_lstm_with_a_mask_is_named_first(monkeypatch, masked, both_ways):
+    monkeypatch.setattr("kerasnas.export.conversion._run_child", None)
+    if masked == "embedding":
+        x = keras.Input((6,), dtype="int32")
+        y, data = L.Embedding(9, 4, mask_zero=True)(x), np.arange(60).reshape(10, 6) % 9
+    else:
+        x = keras.Input((6, 4))
+        y, data = L.Masking()(x), np.random.default_rng(0).normal(size=(10, 6, 4))
+    layer = L.LSTM(3, return_sequences=True)
+    y = L.Bidirectional(layer, name="mine")(y) if both_ways else L.LSTM(3, name="mine")(y)
+    model = keras.Model(x, L.Dense(2)(y))
+    with pytest.raises(ValueError, match=r"'mine' \(\w+\): with the mask .*unroll=True"):
+        to_tflite(model, "int8", data)
 
 
 def test_unknown_quantization(model):

@@ -170,7 +170,8 @@ def test_a_model_of_a_fixed_batch_is_compared():
 
 @pytest.mark.parametrize("bits", ["float32", "float16", "dynamic", "int8"])
 @pytest.mark.parametrize("x", [X[0][:1], np.ones((20, 4), "float32"), np.zeros((9, 4), "float32")])
-def test_samples_that_say_little_are_no_alarm(bits, x):
+@pytest.mark.filterwarnings("ignore:`representative_data` holds")  # Of the data, and no alarm.
+def test_samples_that_say_little_are_no_alarm_of_the_file(bits, x):
     keras.utils.set_random_seed(0)
     layers = [L.Dense(32, activation="relu") for _ in range(4)]
     made = keras.Sequential([keras.Input((4,)), *layers, L.Dense(3)])

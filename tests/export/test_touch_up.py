@@ -49,6 +49,19 @@ def test_cells_of_a_finer_scale_get_the_finest_that_kernels_take():
     assert np.abs(Interpreter(data).predict(x) - want).max() < 0.1 * np.abs(want).max()
 
 
+def both_ways(x):
+    return L.Bidirectional(L.LSTM(8))(x)
+
+
+def beside_another_branch(x):
+    return L.Concatenate()([L.LSTM(8)(x), L.Dense(8)(L.Flatten()(x)), L.LSTM(4)(x)])
+
+
+@pytest.mark.parametrize("layers", [both_ways, beside_another_branch])
+def test_what_an_lstm_hands_to_a_concatenation_keeps_its_values(layers, int8_within_steps):
+    int8_within_steps(layers)
+
+
 def test_it_keeps_the_size(classifier_file):
     assert touch_up(classifier_file) == classifier_file
 

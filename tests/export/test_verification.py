@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.export import Interpreter, to_tflite, verify
+from kerasnas.export import Interpreter, agreement, micro, to_tflite, verify
 
 L = keras.layers
 
@@ -150,19 +150,77 @@ def test_depth_to_space_on_micro():
 def test_a_file_that_litert_does_not_run_is_compared_with_its_model_alone(
     monkeypatch, classifier, classifier_file, images, classes
 ):
-    from kerasnas.export import verification
+    def refuse(file, arrays, runtime, timeout, child=None):
+        raise ValueError("no such operator")
 
-    run = verification.run_file
-
-    def refuse(file, arrays, runtime, timeout):
-        if runtime != "micro":
-            raise ValueError("no such operator")
-        return run(file, arrays, runtime, timeout)
-
-    monkeypatch.setattr(verification, "run_file", refuse)
+    monkeypatch.setattr(agreement, "run_file", refuse)
     found = verify(classifier_file, images, classes, classifier, target="micro")
     assert found.largest_runtime_difference is None
     assert found.largest_difference[classifier.layers[-1].name] < 0.05
+
+    gives = micro.run_file
+    monkeypatch.setattr(micro, "run_file", lambda *given: [1 - array for array in gives(*given)])
+    with pytest.raises(ValueError, match=r"differs from the Keras model by \d+% .* output '"):
+        verify(classifier_file, images, classes, classifier, target="micro")
+    with pytest.raises(ValueError, match=r"differs from the Keras model by 0\."):
+        verify(classifier_file, images, classes, classifier, target="micro", tolerance=1)
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.01, np.nan, np.inf])
+@pytest.mark.parametrize("runtime", ["litert", pytest.param("micro", marks=needs_micro)])
+def test_a_scale_that_cannot_be_one_is_refused(runtime, scale, classifier_file, images, classes):
+    from ai_edge_litert import schema_py_generated as schema
+
+    data = bytearray(classifier_file)
+    graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
+    tensors = [graph.Tensors(place) for place in range(graph.TensorsLength())]
+    kernel = next(t for t in tensors if t.ShapeLength() == 4 and t.Quantization().ScaleLength() > 1)
+    kernel.Quantization().ScaleAsNumpy()[1] = scale
+    with pytest.raises(ValueError, match=r"tensor 'conv2d.*' has the quantization scale"):
+        verify(bytes(data), images, classes, target=runtime)
+
+
+def test_the_scales_of_channels_that_do_nothing_are_no_damage():
+    model = keras.Sequential([keras.Input((6, 6, 2)), L.Conv2D(3, 3), L.Flatten(), L.Dense(2)])
+    kernel, bias = model.layers[0].get_weights()
+    kernel[..., 1] = 0
+    model.layers[0].set_weights([kernel, bias])
+    x = np.random.default_rng(0).normal(size=(16, 6, 6, 2)).astype("float32")
+    for bits in ("int16x8", "int8"):
+        verify(to_tflite(model, bits, x), x, model.predict(x, verbose=0))
+
+
+@needs_micro
+def test_indices_are_compared_by_the_scores_that_they_point_to(monkeypatch):
+    keras.utils.set_random_seed(0)
+    entry = keras.Input((6,))
+    scores = L.Dense(8)(entry)
+    model = keras.Model(entry, [keras.ops.argmax(scores, axis=-1), L.ReLU()(scores)])
+    x = np.random.default_rng(0).normal(size=(400, 6)).astype("float32")
+    data = to_tflite(model, "int8", x)
+    # Where the two largest scores are next to each other, a runtime may choose the second.
+    score = keras.Model(entry, scores).predict(x, verbose=0)
+    order, gaps = score.argsort(-1), np.diff(np.sort(score), axis=-1)[:, -1]
+    chosen = np.where(gaps < np.quantile(gaps, 0.02), order[:, -2], order[:, -1])
+    run = micro.run_file
+
+    def other(array):
+        monkeypatch.setattr(micro, "run_file", lambda *given: [array, run(*given)[1]])
+        return array
+
+    y = [chosen, np.maximum(score, 0)]
+    other(chosen.astype("int32"))
+    found = verify(data, x, y, model, target="micro")
+    index, values = found.largest_runtime_difference.values()
+    assert 0 < index < 8
+    assert values < 1.01
+    assert 0 < next(iter(found.largest_difference.values())) < 0.05
+    with pytest.raises(ValueError, match="differs from LiteRT by"):
+        verify(data, x, y, model, target="micro", tolerance=0)
+    for wrong in (order[:, -3], np.full(400, 8)):
+        other(wrong.astype("int32"))
+        with pytest.raises(ValueError, match=r"differs from LiteRT by .* in output 'arg_?max"):
+            verify(data, x, y, model, target="micro")
 
 
 @needs_micro
@@ -170,15 +228,12 @@ def test_a_file_that_litert_does_not_run_is_compared_with_its_model_alone(
 def test_interpreters_that_differ_are_an_error(
     monkeypatch, classifier, classifier_file, images, classes, with_model
 ):
-    from kerasnas.export import verification
+    run = micro.run_file
 
-    run = verification.run_file
+    def off(*given):
+        return [array + 0.2 for array in run(*given)]
 
-    def off(file, arrays, runtime, timeout):
-        found = run(file, arrays, runtime, timeout)
-        return [array + (runtime == "micro") * 0.2 for array in found]
-
-    monkeypatch.setattr(verification, "run_file", off)
+    monkeypatch.setattr(micro, "run_file", off)
     model = classifier if with_model else None
     with pytest.raises(ValueError, match=r"differs from LiteRT by 0\.2.* in output"):
         verify(classifier_file, images[:4], classes[:4], model, target="micro")

@@ -290,11 +290,7 @@ def sine(x):
 UNKNOWN = [
     (layers.ReLU(2.0, threshold=0.5), "largest value"),
     (layers.ReLU(negative_slope=0.1, threshold=0.5), "threshold"),
-    (layers.Softmax(axis=[1, 2]), "axes"),
     (layers.UpSampling2D(2, interpolation="bicubic"), "bicubic"),
-    (layers.BatchNormalization(axis=1), "axis=1"),
-    (layers.LayerNormalization(axis=[1, 2]), "last axis"),
-    (layers.UnitNormalization(axis=1), "last axis"),
     (layers.Conv2D(2, 1, data_format="channels_first"), "channels_last"),
     (Dense(), "class Dense"),
     (layers.Activation(sine), "sine"),

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kerasnas as kn
@@ -182,6 +182,102 @@ def test_a_graph_that_runs_itself_is_refused(make_tflite):
     tensors = [{"name": "x", "shape": (1,)}, {"name": "y", "shape": (1,)}]
     with pytest.raises(ValueError, match="runs itself"):
         profile_tflite(make_tflite((tensors, [("WHILE", [0], [1], options)], [0], [1])))
+
+
+def _loop(start, limit, step, kind="LESS"):
+    """A file whose loop counts, and multiplies 4 values by 4 x 4 weights each time."""
+    options = schema.WhileOptionsT()
+    options.condSubgraphIndex, options.bodySubgraphIndex = 1, 2
+    integer = {"shape": (), "dtype": "INT32"}
+    vector = {"shape": (1, 4)}
+    main = [
+        {"name": "i", **integer, **({} if start is None else {"data": np.int32(start)})},
+        {"name": "x", **vector},
+        {"name": "looped", **integer},
+        {"name": "read", **vector},
+    ]
+    condition = [
+        {"name": "i", **integer},
+        {"name": "x", **vector},
+        {"name": "limit", **integer, "data": np.int32(limit)},
+        {"name": "on", "shape": (), "dtype": "BOOL"},
+    ]
+    weights = {"name": "w", "shape": (4, 4), "data": np.ones((4, 4), "float32")}
+    body = [
+        *condition[:2],
+        {"name": "step", **integer, "data": np.int32(step)},
+        {"name": "next", **integer},
+        weights,
+        {"name": "y", **vector},
+    ]
+    inside = [("ADD", [0, 2], [3]), ("FULLY_CONNECTED", [1, 4, -1], [5])]
+    inputs = [1] if start is not None else [0, 1]
+    return (
+        (main, [("WHILE", [0, 1], [2, 3], options)], inputs, [3]),
+        (condition, [(kind, [0, 2], [3])], [0, 1], [3]),
+        (body, inside, [0, 1], [3, 5]),
+    )
+
+
+@given(start=st.integers(-3, 9), limit=st.integers(0, 12), step=st.integers(1, 4))
+@settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_a_loop_counts_what_it_repeats(make_tflite, start, limit, step):
+    profile = profile_tflite(make_tflite(*_loop(start, limit, step)))
+    times = len(range(start, limit, step))
+    assert profile.macs == profile.work["WHILE"].macs == 16 * times
+    assert profile.dtype == "float32"
+    times = len(range(start, limit + 1, step))
+    assert profile_tflite(make_tflite(*_loop(start, limit, step, "LESS_EQUAL"))).macs == 16 * times
+
+
+@pytest.mark.parametrize("counter", [(None, 5, 1), (0, 5, 0), (0, 2**30, 1)])
+def test_a_loop_that_runs_as_often_as_its_input_says_is_named(make_tflite, counter):
+    with pytest.raises(ValueError, match=r"loop, 'looped'.*unknown.*unroll=True.*measure_arena"):
+        profile_tflite(make_tflite(*_loop(*counter)))
+
+
+def test_a_branch_counts_its_larger_way(make_tflite):
+    options = schema.IfOptionsT()
+    options.thenSubgraphIndex, options.elseSubgraphIndex = 1, 2
+    main = [{"name": "c", "shape": (), "dtype": "BOOL"}, {"name": "x", "shape": (1, 4)}]
+    main.append({"name": "y", "shape": (1, 3)})
+    ways = [
+        (
+            [
+                {"name": "x", "shape": (1, 4)},
+                {"name": "w", "shape": (3, 4), "data": np.ones((3, 4), "float32")},
+                {"name": "y", "shape": (1, 3)},
+            ],
+            [("FULLY_CONNECTED", [0, 1, -1], [2])],
+            [0],
+            [2],
+        ),
+        (
+            [{"name": "x", "shape": (1, 4)}, {"name": "y", "shape": (1, 3)}],
+            [("NEG", [0], [1])],
+            [0],
+            [1],
+        ),
+    ]
+    file = make_tflite((main, [("IF", [0, 1], [2], options)], [0, 1], [2]), *ways)
+    assert profile_tflite(file).macs == 12
+
+
+@pytest.mark.parametrize(
+    ("layer", "macs"),
+    [
+        (keras.layers.GRU(4), 6 * 3 * 4 * (8 + 4)),
+        (keras.layers.RNN(keras.layers.LSTMCell(4)), 6 * 4 * 4 * (8 + 4)),
+    ],
+)
+def test_macs_of_a_recurrent_loop(layer, macs):
+    model = keras.Sequential([keras.Input((6, 8)), layer])
+    assert profile_tflite(kn.export.to_tflite(model, "float32")).macs == macs
 
 
 def test_graphs_that_run_graphs_do_not_multiply(make_tflite):

@@ -103,7 +103,51 @@ def own(y_true, y_pred):
     return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
 
 
-@pytest.mark.parametrize("loss", [Own(), own, "my_own_loss", [None], LOSSES.Dice(), "tversky"])
+class Renamed(LOSSES.MeanSquaredError):
+    """Keras's own loss under another name."""
+
+
+class WithWeights(LOSSES.SparseCategoricalCrossentropy):
+    """Keras's own, with a constructor of its own."""
+
+    def __init__(self, factor=1.0):
+        super().__init__(from_logits=True)
+        self.factor = factor
+
+
+class Around(LOSSES.MeanSquaredError):
+    """Another `__call__`, which may use anything."""
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return super().__call__(y_true, keras.ops.log(y_pred), sample_weight)
+
+
+class Deeper(Own):
+    """A subclass of a loss of the user's."""
+
+
+@pytest.mark.parametrize("loss", [Renamed(), [Renamed()], {"head_out": Renamed(name="mine")}])
+@pytest.mark.parametrize("num_classes", [1, 3])
+def test_a_subclass_of_keras_that_computes_the_same_is_its_parent(loss, num_classes):
+    with pytest.raises(ValueError, match="does not fit the head"):
+        Net((4,), num_classes, loss=loss)
+
+
+def test_a_subclass_of_keras_has_the_arguments_of_its_parent():
+    with pytest.raises(ValueError, match=r"of logits \(from_logits=True\)"):
+        Net((4,), 3, loss=WithWeights())
+
+
+@pytest.mark.parametrize("loss", ["my_own_loss", "mes", ["categorical_crossentropi"], {"a": "mze"}])
+def test_a_name_that_is_no_loss_is_told_with_those_that_are(loss):
+    for space in (Net, Regression):
+        with pytest.raises(
+            ValueError, match=r"name of a loss: bin.*, huber, .* tversky; .* Receiv"
+        ):
+            space((4, 4, 1), 3, loss=loss)
+
+
+@pytest.mark.parametrize("loss", [Own(), Deeper(), Around(), own, [None], LOSSES.Dice(), "tversky"])
 @pytest.mark.parametrize("num_classes", [1, 3])
 def test_other_losses_pass(loss, num_classes):
     assert Net((4,), num_classes, loss=loss).loss is loss

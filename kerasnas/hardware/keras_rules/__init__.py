@@ -1,8 +1,15 @@
 """How Keras's own layers and operations enter the graph of costs: the rules of `cost_rule`."""
 
 from kerasnas.hardware.keras_graph import BUILT_IN, RULES
-from kerasnas.hardware.keras_rules import attention, layers, operations, wrappers
+from kerasnas.hardware.keras_rules import (
+    attention,
+    layers,
+    operations,
+    reductions,
+    shapes,
+    wrappers,
+)
 
-__all__ = ["attention", "layers", "operations", "wrappers"]
+__all__ = ["attention", "layers", "operations", "reductions", "shapes", "wrappers"]
 
 BUILT_IN.update(RULES)

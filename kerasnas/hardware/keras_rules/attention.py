@@ -1,11 +1,20 @@
 """How attention, and products of tensors along named axes, enter the graph of costs."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
+
+import keras
+import numpy as np
 
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import cost_rule
-from kerasnas.hardware.keras_rules.reading import activated, refusal, weights_of
+from kerasnas.hardware.keras_rules.reading import (
+    activated,
+    refusal,
+    refused,
+    weights_of,
+)
 from kerasnas.hardware.walk import Call
 
 
@@ -42,6 +51,74 @@ def _einsum_dense(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> 
     index = graph.add("Dense", name, [index], (*rows, made), weights)
     index = graph.add("Reshape", f"{name}/columns", [index], shape)
     return activated(graph, layer, index)
+
+
+@cost_rule("Einsum")
+def _einsum(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    equation, name = call.operation.subscripts, call.operation.name
+    terms, operands = _terms(equation, [np.shape(operand) for operand in call.args]), call.args
+    *reads, made = terms
+    known = [isinstance(operand, keras.KerasTensor) for operand in operands]
+    if known not in ([True], [True, True], [True, False]):
+        raise refused(call, f"{len(operands)} operands", "use one or two, a constant second")
+    batch, others = made[:1], "".join(reads)
+    sums = [axis for axis in {*others} if others.count(axis) == 1 and axis not in made]
+    samples = [term for term, tensor in zip(reads, known, strict=True) if tensor]
+    kept = all(term[:1] == batch for term in samples) and (all(known) or batch not in reads[1])
+    if sums or not kept or any(len({*term}) < len(term) for term in terms):
+        what = f"the equation {equation!r}"
+        raise refused(call, what, "sum over axes of both operands, the samples first in each")
+    if len(reads) == 1:
+        axes = tuple(reads[0].index(axis) for axis in made[1:])
+        return graph.add("Permute", name, inputs, shape, config=(axes,))
+    if all(known):
+        return graph.add("Einsum", name, inputs, shape, config=tuple(terms))
+    return _by_matrix(graph, call, inputs[0], terms)
+
+
+def _terms(equation: str, shapes: Sequence[Shape]) -> list[str]:
+    """The axes of the operands and of the result by their letters, dots written out."""
+    reads, arrow, made = equation.replace(" ", "").partition("->")
+    terms = reads.split(",")
+    if not arrow:
+        letters = "".join(terms).replace(".", "")
+        made = "".join(sorted(axis for axis in {*letters} if letters.count(axis) == 1))
+        made = ("..." if "." in equation else "") + made
+    dots = ""
+    for term, shape in zip(terms, shapes, strict=True):
+        if "..." in term:
+            dots = max(dots, "ZYXWVU"[: len(shape) + 3 - len(term)], key=len)
+    return [term.replace("...", dots) for term in (*terms, made)]
+
+
+def _by_matrix(graph: Graph, call: Call, index: int, terms: Sequence[str]) -> int:
+    """A product with a constant, which the converter makes a matrix."""
+    (left, right, made), name = terms, call.operation.name
+    sizes = {**dict(zip(left[1:], graph.nodes[index].shape, strict=True))}
+    sizes |= dict(zip(right, np.shape(call.args[1]), strict=True))
+    free = [axis for axis in left if axis not in right]
+    summed = [axis for axis in left if axis in right]
+    further = [axis for axis in right if axis not in left]
+    if any(axis in made for axis in summed):
+        what = f"the equation {call.operation.subscripts!r} of a constant"
+        raise refused(call, what, "let axes of the constant be summed over or be new")
+
+    def arranged(index: int, have: Sequence[str], want: Sequence[str], part: str) -> int:
+        if list(have) == list(want):
+            return index
+        shape = [sizes[axis] for axis in want[1:]]
+        axes = tuple(have.index(axis) for axis in want[1:])
+        return graph.add("Permute", f"{name}/{part}", [index], shape, config=(axes,))
+
+    index = arranged(index, left, [*free, *summed], "turned")
+    rows = [sizes[axis] for axis in free[1:]]
+    read, wide = (math.prod(sizes[axis] for axis in axes) for axes in (summed, further))
+    index = graph.add("Reshape", f"{name}/rows", [index], (*rows, read))
+    config = ("constant", (read, wide))
+    index = graph.add("Matmul", name, [index], (*rows, wide), config=config)
+    shape = (*rows, *(sizes[axis] for axis in further))
+    index = graph.add("Reshape", f"{name}/columns", [index], shape)
+    return arranged(index, [*free, *further], made, "arranged")
 
 
 @cost_rule("MultiHeadAttention")

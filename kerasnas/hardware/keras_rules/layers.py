@@ -12,6 +12,7 @@ from kerasnas.hardware.keras_rules.reading import (
     activation_name,
     as_floats,
     refusal,
+    refused,
     weights_of,
 )
 from kerasnas.hardware.walk import Call
@@ -81,19 +82,33 @@ def _dense(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 
 @cost_rule("LSTM", "GRU", "SimpleRNN")
 def _recurrent(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    return _of_cell(graph, call, inputs, shape, call.operation)
+
+
+@cost_rule("RNN")
+def _of_one_cell(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
-    kind = type(layer).__name__
-    functions = (layer.activation, getattr(layer, "recurrent_activation", None))
+    kind = type(layer.cell).__name__
+    if not layer.unroll or kind not in ("GRUCell", "LSTMCell", "SimpleRNNCell"):
+        what = f"a cell of class {kind} and unroll={layer.unroll}"
+        raise refusal(layer, what, "use a layer of its own for each cell, with unroll=True")
+    return _of_cell(graph, call, inputs, shape, layer.cell)
+
+
+def _of_cell(graph: Graph, call: Call, inputs: list[int], shape: Shape, cell: Any) -> int:
+    layer: Any = call.operation
+    kind = type(cell).__name__.removesuffix("Cell")
+    functions = (cell.activation, getattr(cell, "recurrent_activation", None))
     names = [activation_name(layer, function) for function in functions if function is not None]
     usual = names in (["tanh"], ["tanh", "sigmoid"])
-    if kind == "LSTM" and not (usual and layer.use_bias):
-        what = f"the activations {names} and use_bias={layer.use_bias}"
+    if kind == "LSTM" and not (usual and cell.use_bias):
+        what = f"the activations {names} and use_bias={cell.use_bias}"
         raise refusal(layer, what, "the fused operator has tanh and sigmoid, and biases")
     config: tuple[object, ...] = (layer.return_sequences,)
     config += ("backwards" if layer.go_backwards else "forwards",)
     if layer.unroll and call.inputs[0].shape[1] != 1:
-        if not (usual and layer.use_bias and getattr(layer, "reset_after", True)):
-            what = f"unroll=True, the activations {names} and use_bias={layer.use_bias}"
+        if not (usual and cell.use_bias and getattr(cell, "reset_after", True)):
+            what = f"unroll=True, the activations {names} and use_bias={cell.use_bias}"
             raise refusal(layer, what, "use tanh and sigmoid, biases and reset_after=True")
         config += ("unrolled",)
     # The initial states of a call are constants, or other layers' outputs.
@@ -156,6 +171,25 @@ def _pooling(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     return graph.add(type(layer).__name__, layer.name, inputs, shape, config=config)
 
 
+# The operations of `keras.ops`.
+@cost_rule("AveragePool", "MaxPool")
+def _pool(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    operation: Any = call.operation
+    rank, kind = len(shape) - 1, f"{type(operation).__name__}ing2D"
+    if rank not in (1, 2):
+        raise refused(call, f"an input of {rank + 2} axes", "pool one axis after another")
+    name, strides = operation.name, operation.strides or operation.pool_size
+    window, steps = (np.broadcast_to(x, rank).tolist() for x in (operation.pool_size, strides))
+    if rank == 2:
+        config = (tuple(window), tuple(steps), operation.padding)
+        return graph.add(kind, name, inputs, shape, config=config)
+    config = ((1, *window), (1, *steps), operation.padding)
+    row = (1, *graph.nodes[inputs[0]].shape)
+    index = graph.add("Reshape", f"{name}/row", inputs, row)
+    index = graph.add(kind, name, [index], (1, *shape), config=config)
+    return graph.add("Reshape", f"{name}/sequence", [index], shape)
+
+
 @cost_rule(*AUGMENTATION, "AlphaDropout", "SpatialDropout3D")
 def _augmentation(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     kind = type(call.operation).__name__
@@ -185,12 +219,21 @@ def _normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) ->
     return graph.add("Normalization", layer.name, inputs, shape, weights_of(layer), config)
 
 
-@cost_rule("BatchNormalization")
-def _batch_normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+@cost_rule("BatchNormalization", "GroupNormalization", "LayerNormalization", "UnitNormalization")
+def _normalized(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
-    if layer.axis not in (-1, len(shape)):
-        raise refusal(layer, f"axis={layer.axis}", "normalize the last axis")
-    return graph.add("BatchNormalization", layer.name, inputs, shape, weights_of(layer))
+    kind = type(layer).__name__
+    axes = tuple(sorted(int(axis) % (len(shape) + 1) for axis in np.ravel(layer.axis)))
+    config: tuple[object, ...] = (axes,)
+    if kind == "GroupNormalization":
+        config += (layer.groups if layer.groups != -1 else shape[axes[0] - 1],)
+    elif kind == "LayerNormalization":
+        if getattr(layer, "rms_scaling", False):
+            raise refusal(layer, "rms_scaling=True", "leave it out")
+        config += (float(layer.epsilon), layer.scale, layer.center)
+    elif kind == "BatchNormalization" and axes == (len(shape),):
+        config = ()
+    return graph.add(kind, layer.name, inputs, shape, weights_of(layer), config)
 
 
 @cost_rule("UpSampling2D")
@@ -200,6 +243,25 @@ def _up_sampling(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> i
         what = f"interpolation={layer.interpolation!r}"
         raise refusal(layer, what, "use 'nearest' or 'bilinear'")
     return graph.add("UpSampling2D", layer.name, inputs, shape, config=(layer.interpolation,))
+
+
+@cost_rule("UpSampling3D")
+def _up_sampling_3d(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    """Axis by axis, what is enlarged is taken apart and put together again."""
+    layer: Any = call.operation
+    (index,), sizes = inputs, list(call.inputs[0].shape[1:])
+    for axis, times in enumerate(layer.size, 1):
+        count, sizes[axis - 1] = sizes[axis - 1], 1
+        name, one = f"{layer.name}/{axis}", tuple(sizes)
+        sizes[axis - 1] = count * times
+        parts = [index] * times
+        if count > 1:
+            whole = graph.add("Split", name, [index], one, config=(axis, count, (one,) * count))
+            places = [place for place in range(count) for _ in range(times)]
+            made = [graph.add("Part", name, [whole], one, config=(i,)) for i in range(count)]
+            parts = [made[place] for place in places]
+        index = graph.add("Concatenate", name, parts, sizes)
+    return index
 
 
 @cost_rule("Resizing")
@@ -224,26 +286,6 @@ def _center_crop(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> i
     if any(want > have for want, have in zip(shape, source, strict=True)):
         raise refusal(call.operation, f"a size beyond its input's, {source}", "use Resizing")
     return graph.add("CenterCrop", call.operation.name, inputs, shape)
-
-
-@cost_rule("UnitNormalization")
-def _unit_normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    _check_last_axis(call.operation, shape)
-    return graph.add("UnitNormalization", call.operation.name, inputs, shape)
-
-
-def _check_last_axis(layer: Any, shape: Shape) -> None:
-    axes = [int(axis) for axis in np.ravel(layer.axis)]
-    if [axis % (len(shape) + 1) for axis in axes] != [len(shape)]:
-        raise refusal(layer, f"the axes {axes}", "normalize the last axis")
-
-
-@cost_rule("LayerNormalization")
-def _layer_normalization(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    layer: Any = call.operation
-    _check_last_axis(layer, shape)
-    config = (float(layer.epsilon),)
-    return graph.add("LayerNormalization", layer.name, inputs, shape, weights_of(layer), config)
 
 
 @cost_rule("Embedding")
@@ -289,7 +331,6 @@ _SETTINGS = {
     "Cropping2D": ("cropping",),
     "Cropping3D": ("cropping",),
     "Dropout": ("rate",),
-    "GroupNormalization": ("groups",),
     "Permute": ("dims",),
     "Masking": ("mask_value",),
     "ZeroPadding1D": ("padding",),

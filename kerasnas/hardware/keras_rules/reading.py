@@ -1,5 +1,6 @@
 """What the rules read from a layer: its weights, its activation, and why it has no cost."""
 
+import inspect
 from typing import Any
 
 from kerasnas.hardware.graph import Graph, Shape
@@ -51,3 +52,33 @@ def activation_name(layer: Any, function: Any) -> str:
 def refusal(layer: Any, what: str, way_out: str) -> ValueError:
     """The error for a layer with something of which the cost is not known."""
     return ValueError(f"Layer {layer.name!r} has {what}, which has no cost rule: {way_out}")
+
+
+def arguments(call: Call) -> dict[str, Any]:
+    """The arguments of a call by name."""
+    bound = inspect.signature(call.operation.call).bind(*call.args, **call.kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def refused(call: Call, what: str, way_out: str = "") -> ValueError:
+    """The error for an operation of which the cost is not known as it is called here."""
+    kind = type(call.operation).__name__
+    own = f"register a rule with kerasnas.hardware.cost_rule({kind!r})"
+    return refusal(call.operation, what, f"{way_out}, or {own}" if way_out else own)
+
+
+def axes_of(call: Call, axis: Any) -> tuple[int, ...]:
+    """Axes counted from the first, the batch's not among them."""
+    rank = len(call.inputs[0].shape)
+    given = range(rank) if axis is None else axis if isinstance(axis, (list, tuple)) else [axis]
+    axes = tuple(sorted(a % rank for a in given))
+    if 0 in axes:
+        raise refused(call, f"axis={axis}, the batch among it", "name the other axes")
+    return axes
+
+
+def as_given(call: Call, axis: Any) -> int | tuple[int, ...]:
+    """Axes as the file has them, which is as they were given; the batch's are refused."""
+    axes_of(call, axis)
+    return tuple(int(a) for a in axis) if isinstance(axis, (list, tuple)) else int(axis)

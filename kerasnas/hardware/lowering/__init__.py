@@ -1,6 +1,12 @@
 """From the layers of a network to the operators of its `.tflite` file."""
 
-from kerasnas.hardware.lowering import activations, attention, operations, rules
+from kerasnas.hardware.lowering import (
+    activations,
+    attention,
+    normalizations,
+    operations,
+    rules,
+)
 from kerasnas.hardware.lowering.lowering import lower
 from kerasnas.hardware.lowering.program import KERNEL_OPERATORS, Constant, Operator, Program
 
@@ -12,6 +18,7 @@ __all__ = [
     "activations",
     "attention",
     "lower",
+    "normalizations",
     "operations",
     "rules",
 ]

@@ -6,6 +6,7 @@ from typing import cast
 from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers
 from kerasnas.hardware.lowering.program import Constant, integers, number, without_ones
+from kerasnas.hardware.without_costs import REASONS
 
 # Operators of an activation, in order. "x" is what it reads, a number the output of the operator
 # at that place, "=1" the constant 1, of which the file has one, "c" a constant that the layer's
@@ -86,8 +87,10 @@ def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
         return _gated(to, reads[0])
     steps = _ACTIVATIONS.get(function, _FUNCTIONS.get(function))
     if steps is None:
+        reason = REASONS.get(function.capitalize())
         raise ValueError(
-            f"Activation {function!r} of layer {node.name!r} has no cost rule; use one of "
+            f"Activation {function!r} of layer {node.name!r} has no cost rule"
+            f"{f', as {reason}' if reason else ''}. Use one of "
             f"{', '.join(sorted([*_ACTIVATIONS, 'glu', 'hard_sigmoid']))}"
         )
     return _run(to, reads[0], steps)

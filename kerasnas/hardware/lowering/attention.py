@@ -1,10 +1,12 @@
 """What the converter makes of attention, which is several kernels and products in one layer."""
 
+import math
+from collections.abc import Sequence
 from typing import cast
 
-from kerasnas.hardware.graph import Node
+from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers
-from kerasnas.hardware.lowering.program import Constant, integers, without_ones
+from kerasnas.hardware.lowering.program import Constant, along, integers, without_ones
 
 
 @lowers("AttentionScores")
@@ -21,7 +23,58 @@ def _additive_scores(to: Lowering, node: Node, reads: list[int]) -> int:
     x = to.operator("TANH", [x], wide)
     if node.config[0]:
         x = to.operator("MUL", [x], wide, [Constant((units,), "weight")])
-    return to.operator("SUM", [x], node.shape, [Constant((), "operand", 0, ("integers", -1))])
+    return to.operator("SUM", [x], node.shape, [along(-1)])
+
+
+@lowers("Einsum")
+def _einsum(to: Lowering, node: Node, reads: list[int]) -> int:
+    left, right, made = cast("tuple[str, str, str]", node.config)
+    first, second = reads
+    sizes = dict(zip(left[1:], to.shape(first), strict=True))
+    sizes |= dict(zip(right[1:], to.shape(second), strict=True))
+    shared = [axis for axis in left if axis in right and axis in made]
+    summed = [axis for axis in left if axis in right and axis not in made]
+    free = [axis for axis in left if axis not in right]
+    further = [axis for axis in right if axis not in left]
+    exchanged = list(made) == [*shared, *further, *free]
+    if further and exchanged and list(left) == [*shared, *free, *summed]:
+        first, second, left, right, free, further = second, first, right, left, further, free
+
+    def lengths(axes: Sequence[str]) -> Shape:
+        return tuple(sizes[axis] for axis in axes)
+
+    def turned(
+        x: int, have: str, rows: list[str], columns: list[str], groups: bool
+    ) -> tuple[int, bool]:
+        """What the product reads, its rows and columns exchanged where it does that itself."""
+        axes = [*shared, *rows, *columns]
+        itself = groups or len(rows) == len(columns) == 1
+        if list(have) == axes or (itself and list(have) == [*shared, *columns, *rows]):
+            return x, list(have) != axes
+        places = integers(*(have.index(axis) for axis in axes))
+        return to.operator("TRANSPOSE", [x], lengths(axes[1:]), [places]), False
+
+    def grouped(x: int, rows: list[str], columns: list[str]) -> int:
+        pair = (math.prod(lengths(rows)), math.prod(lengths(columns)))
+        return to.reshape(x, (*lengths(shared[1:]), *pair))
+
+    second, second_turned = turned(second, right, summed, further, groups=True)
+    first, first_turned = turned(first, left, free, summed, groups=False)
+    first = grouped(first, *((summed, free) if first_turned else (free, summed)))
+    second = grouped(second, *((further, summed) if second_turned else (summed, further)))
+    first, again = to.without_turn(first)
+    second, second_again = to.without_turn(second)
+    transposed = (first_turned != again, second_turned != second_again)
+    rows, columns = math.prod(lengths(free)), math.prod(lengths(further))
+    shape = (*lengths(shared[1:]), rows, columns)
+    macs = math.prod(shape) * math.prod(lengths(summed))
+    x = to.operator("BATCH_MATMUL", [first, second], shape, transposed=transposed, macs=macs)
+    found = [*shared, *free, *further]
+    x = to.reshape(x, lengths(found[1:]))
+    if list(made) == found:
+        return x
+    places = integers(*(found.index(axis) for axis in made))
+    return to.operator("TRANSPOSE", [x], node.shape, [places])
 
 
 @lowers("MultiHeadAttention")

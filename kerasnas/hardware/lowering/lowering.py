@@ -5,6 +5,7 @@ drops what inference does not need; costs of flash and RAM are those of what is 
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
@@ -33,6 +34,7 @@ _FLOAT_ONLY = {
     "CONV_3D_TRANSPOSE",
     "CEIL",
     "COS",
+    "CUMSUM",
     "FLOOR",
     "NEG",
     "POW",
@@ -50,7 +52,7 @@ _ANY_FORM = {"CAST"}
 _ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
 _FIXED_SCALE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
 # Kernels that write integers where they read integers.
-_INTEGER_PASSING = {"CONCATENATION", "RESHAPE"}
+_INTEGER_PASSING = {"ADD", "CONCATENATION", "MAXIMUM", "MINIMUM", "MUL", "RESHAPE", "SUB"}
 # Kernels that write truth values.
 _LOGICAL = {"EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOGICAL_AND", "LOGICAL_NOT"}
 _LOGICAL |= {"LOGICAL_OR", "NOT_EQUAL", "REDUCE_ANY"}
@@ -127,16 +129,21 @@ class Lowering:
         self._states: list[int] = []
         self._intermediates = 0
         self._maker: dict[int, _Step] = {}
+        # What dense layers read in the place of a tensor, and which of these are matrices of rows.
+        self._lent: dict[int, int] = {}
+        self._rows: set[int] = set()
         # How many operators, and outputs of the network, read a tensor.
         self._readers: dict[int, int] = {}
         self._index = 0
+        # Whether the layer at hand keeps its offsets.
+        self._takes = True
 
     def run(self) -> Program:
         """Translate the whole graph."""
         nodes = self._graph.nodes
         schedule = self._graph.schedule()
         same = twins(self._graph, schedule)
-        readers = self._count_readers(schedule, same)
+        readers, dense, borrowers = self._count_readers(schedule, same)
         value: dict[int, int] = {}
         inputs = []
         for index in schedule:
@@ -144,6 +151,7 @@ class Lowering:
             if same[index] != index:
                 continue
             self._index = index
+            self._takes = not borrowers[index]
             if node.kind == "InputLayer":
                 value[index] = self._input(index)
                 inputs.append(value[index])
@@ -159,6 +167,10 @@ class Lowering:
             through = value[index] in [value[same[i]] for i in node.inputs]
             others = self._readers[value[index]] - 1 if through else 0
             self._readers[value[index]] = readers[index] + others
+            if dense[index] and node.kind == "Dense" and len(node.weights) == 1:
+                self._lend_rows(value[index], dense[index])
+            elif borrowers[index] and node.kind not in ("Flatten", "Reshape"):
+                self._lend(value[index], borrowers[index])
         outputs = [value[same[i]] for i in self._graph.outputs]
         if self.dtype == "int8":
             outputs = [self._integer(x) for x in outputs]
@@ -384,7 +396,7 @@ class Lowering:
         if kind in _FUSED:
             last = self._maker.get(tensor)
             single = self._readers[tensor] == 1
-            if last is not None and last.kind == kind and single:
+            if last is not None and kind in (last.kind, last.activation):
                 return tensor
             if last is not None and (last.kind, last.activation, single) == (_COPIED, None, False):
                 return self._copy(last, tensor, kind)
@@ -403,8 +415,11 @@ class Lowering:
         self._readers[tensor] -= 1
         for read in maker.reads:
             self._readers[read] = self._readers.get(read, 1) + 1
+        # In an int8 file each has the bias for itself.
         maker.constants = tuple(
-            dataclasses.replace(constant, owner=constant.owner or ("copied", tensor, place))
+            constant
+            if (self.dtype, constant.role) == ("int8", "bias")
+            else dataclasses.replace(constant, owner=constant.owner or ("copied", tensor, place))
             for place, constant in enumerate(maker.constants)
         )
         shape, constants = self._shapes[tensor], maker.constants
@@ -448,13 +463,12 @@ class Lowering:
             self._steps.remove(maker)
         return source
 
-    def without_affine(self, tensor: int, offsets: bool, channels: bool) -> int:
-        """Drop factors and offsets before a kernel, which takes them into its own values.
+    def without_affine(self, tensor: int, offsets: bool) -> int:
+        """Drop numbers as factors and offsets before a kernel, which takes them into its values.
 
         Args:
             tensor: What the kernel reads.
             offsets: Whether it takes offsets, too.
-            channels: Whether it takes one for each channel, too.
 
         Returns:
             What it reads without them; `tensor` itself where there are none.
@@ -463,7 +477,7 @@ class Lowering:
         while maker is not None and self._readers[maker.writes] == 1 and len(maker.reads) == 1:
             shape = maker.constants[0].shape if maker.constants else (0, 0)
             taken = maker.kind == "MUL" or (offsets and maker.kind == "ADD")
-            if not taken or maker.activation or len(shape) > (1 if channels else 0):
+            if not taken or maker.activation or len(shape) > 0:
                 break
             self._steps.remove(maker)
             tensor = maker.reads[0]
@@ -497,10 +511,6 @@ class Lowering:
             return tensor, False
         self._steps.remove(maker)
         return maker.reads[0], True
-
-    def follows_kernel(self, tensor: int) -> bool:
-        """Whether a kernel writes the tensor, and nothing else reads it."""
-        return self._foldable(tensor, KERNEL_OPERATORS) is not None
 
     def _foldable(
         self, tensor: int, kinds: Collection[str], fused: str | None = None
@@ -605,15 +615,127 @@ class Lowering:
             self._conversions[tensor, kind] = out
         return self._conversions[tensor, kind]
 
-    def _count_readers(self, schedule: list[int], same: dict[int, int]) -> dict[int, int]:
-        readers = dict.fromkeys(schedule, 0)
-        for index in schedule:
-            if same[index] == index:
-                for i in self._graph.nodes[index].inputs:
-                    readers[same[i]] += 1
+    def _count_readers(
+        self, schedule: list[int], same: dict[int, int]
+    ) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+        """How many read each node: nodes and outputs; dense layers; those that take its offset."""
+        readers, dense, borrowers = ({i: 0 for i in schedule} for _ in range(3))
+        for index in reversed(schedule):
+            if same[index] != index:
+                continue
+            node = self._graph.nodes[index]
+            # A dense layer whose own offset another one takes has none to add to.
+            takes = node.kind == "Dense" and len(node.weights) > 1 and not borrowers[index]
+            for i in node.inputs:
+                readers[same[i]] += 1
+                dense[same[i]] += node.kind == "Dense"
+                borrowers[same[i]] += takes
         for index in self._graph.outputs:
             readers[same[index]] += 1
-        return readers
+        return readers, dense, borrowers
+
+    def lent(self, tensor: int, biased: bool) -> int:
+        """What the dense layer at hand reads in the place of a tensor.
+
+        Args:
+            tensor: What the layer reads in the network.
+            biased: Whether it has offsets of its own, to which others can be added.
+
+        Returns:
+            The tensor before them, or before it got back the axes that a kernel has no need of.
+        """
+        before = self._lent.get(tensor, tensor)
+        return before if (biased and self._takes) or before in self._rows else tensor
+
+    def rows(self, tensor: int) -> bool:
+        """Whether a tensor is a matrix, though the layer that made it has more axes."""
+        return tensor in self._rows
+
+    def as_rows(self, tensor: int, shape: Shape) -> int:
+        """Give a matrix the axes of its layer back."""
+        self._rows.add(tensor)
+        return self.operator("RESHAPE", [tensor], shape, [integers(1, *shape)])
+
+    def _lend_rows(self, tensor: int, borrowers: int) -> None:
+        """Let dense layers read the matrix that a dense layer without offsets makes."""
+        shape, maker = self._shapes[tensor], self._maker[tensor]
+        if len(shape) == 1:
+            return
+        others = self._readers[tensor] - borrowers
+        if maker.kind != "RESHAPE":
+            matrix = maker.writes = self._tensor((math.prod(shape[:-1]), shape[-1]), self._width)
+            self._maker[matrix], self._readers[matrix] = maker, 1
+            place = self._steps.index(maker) + 1
+            out = self.as_rows(matrix, shape)
+            maker = self._maker.pop(out)
+            self._steps.insert(place, self._steps.pop())
+            maker.writes, self._maker[tensor] = tensor, maker
+        (matrix,) = maker.reads
+        self._readers[tensor] = others
+        self._readers[matrix] += borrowers if others else borrowers - 1
+        if not others:
+            self._steps.remove(maker)
+        self._lent[tensor] = matrix
+
+    def _lend(self, tensor: int, borrowers: int) -> None:
+        """Let biased dense layers read a tensor as it is before its factors and offsets.
+
+        They take these into their own values. What others read keeps them, as operators of their
+        own, though a kernel could have held them.
+        """
+        others = self._readers[tensor] - borrowers
+        self._split(tensor, alone=not others)
+        source, steps = tensor, []
+        while self._is_affine(source) and (source == tensor or self._readers[source] == 1):
+            steps.append(self._maker[source])
+            source = steps[-1].reads[0]
+        if not steps:
+            return
+        self._readers[tensor] = others
+        self._readers[source] += borrowers if others else borrowers - 1
+        if not others:
+            for step in steps:
+                self._steps.remove(step)
+        self._lent[tensor] = source
+
+    def _is_affine(self, tensor: int) -> bool:
+        """Whether a factor or an offset of constants makes a tensor: a number, or one a channel."""
+        maker = self._maker.get(tensor)
+        if maker is None or maker.kind not in ("ADD", "MUL") or maker.activation:
+            return False
+        return len(maker.reads) == 1 and len(maker.constants[0].shape) <= 1
+
+    def _split(self, tensor: int, alone: bool) -> None:
+        """Take the factors and offsets of a kernel out of it again, into operators of their own."""
+        maker = self._maker.get(tensor)
+        last = maker
+        if maker is not None and maker.kind == "RESHAPE":
+            maker = self._maker.get(maker.reads[0])
+        if maker is None or last is None or maker.kind not in KERNEL_OPERATORS or maker.activation:
+            return
+        first, *joined = (self._graph.nodes[i] for i in maker.layers)
+        if any(node.kind != "BatchNormalization" for node in joined):
+            return
+        # A convolution takes the factors.
+        kinds = ["ADD"] if len(first.weights) > 1 or joined else []
+        if maker.kind == _COPIED:
+            kinds = ["ADD"] if len(first.weights) > 1 else []
+            kinds += ["MUL", "ADD"] * len(joined)
+        if kinds and maker.kind in (_COPIED, "TRANSPOSE_CONV"):
+            maker.constants = tuple(c for c in maker.constants if c.role != "bias")
+        if alone or not kinds:
+            return
+        shape = self._shapes[tensor]
+        last.writes = before = self._tensor(shape, self._widths[tensor])
+        self._maker[before], self._readers[before] = last, 1
+        place = self._steps.index(last) + 1
+        for kind in kinds:
+            each = Constant((shape[-1],), "weight")
+            before = self._append(kind, [before], shape, (each,), self._width)
+            self._steps.insert(place, self._steps.pop())
+            place += 1
+        self._maker[before].writes = tensor
+        self._maker[tensor] = self._maker.pop(before)
 
     def _program(self, inputs: list[int], outputs: list[int]) -> Program:
         """What is left, with the tensors numbered anew."""

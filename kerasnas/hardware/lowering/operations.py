@@ -6,7 +6,7 @@ from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers
-from kerasnas.hardware.lowering.program import Constant, integers, number, operand
+from kerasnas.hardware.lowering.program import Constant, along, integers, number, operand
 
 _BINARY = {
     "Divide": "DIV",
@@ -139,3 +139,34 @@ def _tile(to: Lowering, node: Node, reads: list[int]) -> int:
 @lowers("Flip")
 def _flip(to: Lowering, node: Node, reads: list[int]) -> int:
     return to.operator("REVERSE_V2", reads, node.shape, [integers(*cast("Shape", node.config))])
+
+
+@lowers("Argmax", "Argmin")
+def _place(to: Lowering, node: Node, reads: list[int]) -> int:
+    kind = "ARG_MAX" if node.kind == "Argmax" else "ARG_MIN"
+    axis = along(cast("int", node.config[0]))
+    return to.indices(to.operator(kind, reads, node.shape, [axis]))
+
+
+@lowers("Cumsum")
+def _cumulative(to: Lowering, node: Node, reads: list[int]) -> int:
+    return to.operator("CUMSUM", reads, node.shape, [along(cast("int", node.config[0]))])
+
+
+@lowers("Roll")
+def _roll(to: Lowering, node: Node, reads: list[int]) -> int:
+    axis, moved = cast("Shape", node.config)
+    size, parts = node.shape[axis - 1], []
+    for begin, length in ((size - moved, moved), (0, size - moved)):
+        shape = (*node.shape[: axis - 1], length, *node.shape[axis:])
+        first = [begin if place == axis else 0 for place in range(len(shape) + 1)]
+        constants = [integers(*first), integers(1, *shape)]
+        parts.append(to.operator("SLICE", reads, shape, constants))
+    return to.operator("CONCATENATION", parts, node.shape)
+
+
+@lowers("Take")
+def _take(to: Lowering, node: Node, reads: list[int]) -> int:
+    _, shape, places = cast("tuple[int, Shape, Shape]", node.config)
+    indices = Constant(shape, "operand", 0, ("integers", *places))
+    return to.operator("GATHER", reads, node.shape, [indices])

@@ -138,3 +138,17 @@ def integers(*values: int) -> Constant:
 def number(value: float) -> Constant:
     """A factor or an offset, of which the file has equal ones once."""
     return Constant((), "weight", owner=("number", value))
+
+
+def along(axis: int | Shape) -> Constant:
+    """The axes of a reduction: one of them has no dimension."""
+    return (
+        integers(*axis)
+        if isinstance(axis, tuple)
+        else Constant((), "operand", 0, ("integers", axis))
+    )
+
+
+def scalar() -> Constant:
+    """A number that no other operator reads."""
+    return Constant((), "weight")

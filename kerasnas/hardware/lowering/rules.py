@@ -6,7 +6,15 @@ from typing import cast
 from kerasnas.hardware.graph import Node, Shape
 from kerasnas.hardware.lowering.lowering import Lowering, lowers
 from kerasnas.hardware.lowering.operations import constants_of, padding
-from kerasnas.hardware.lowering.program import KERNELS, Constant, integers, number, operand
+from kerasnas.hardware.lowering.program import (
+    KERNELS,
+    Constant,
+    along,
+    integers,
+    number,
+    operand,
+    scalar,
+)
 from kerasnas.hardware.lowering.unrolled import unrolled
 
 _MERGES = {
@@ -17,8 +25,6 @@ _MERGES = {
     "Multiply": "MUL",
     "Subtract": "SUB",
 }
-# tf_keras normalizes by its batch normalization from here on, and by single operations below.
-_FUSED_EPSILON = 1.001e-5
 # Two reshapes that end in one of these become one after it.
 _ELEMENTWISE = {"ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"}
 _POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
@@ -28,9 +34,12 @@ _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
 @lowers("Dense")
 def _dense(to: Lowering, node: Node, reads: list[int]) -> int:
     biased = len(node.weights) > 1
-    x = to.without_affine(reads[0], offsets=biased, channels=biased)
-    x = to.without_idle_reshape(x)
-    return _convolve(to, node, x, node.shape)
+    x = to.lent(reads[0], biased)
+    if to.rows(x):
+        rows = (math.prod(node.shape[:-1]), node.shape[-1])
+        return to.as_rows(_convolve(to, node, x, rows), node.shape)
+    x = x if biased else to.without_affine(x, offsets=False)
+    return _convolve(to, node, to.without_idle_reshape(x), node.shape)
 
 
 @lowers("Conv2DTranspose")
@@ -47,7 +56,7 @@ def _convolution(to: Lowering, node: Node, reads: list[int]) -> int:
         window = [(size - 1) * step + 1 for size, step in spans]
         x = to.without_padding(x, window, cast("Shape", strides))
     # An offset would not reach the zeros around the image.
-    x = to.without_affine(x, offsets=padding == "valid" and x == reads[0], channels=False)
+    x = to.without_affine(x, offsets=padding == "valid" and x == reads[0])
     return _convolve(to, node, x, node.shape)
 
 
@@ -134,31 +143,6 @@ def _embedding(to: Lowering, node: Node, reads: list[int]) -> int:
     return to.operator("GATHER", reads, node.shape, [Constant(node.weights[0], "weight")])
 
 
-@lowers("BatchNormalization")
-def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    each = Constant((node.shape[-1],), "weight")
-    return to.affine(reads[0], [("MUL", each), ("ADD", each)])
-
-
-@lowers("Normalization")
-def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    last, axis = len(node.shape), node.config[0]
-    integers = to.is_cast(reads[0])
-    if last and to.dtype == "int8" and not integers and axis in ("(-1,)", f"({last},)", "()"):
-        channels = node.shape[-1]
-        rest = node.shape[:-1] if last == 3 else (1, math.prod(node.shape[:-1]))
-        image = (*rest, channels)
-        constants = [
-            Constant((1, 1, channels, 1), "weight", channels),
-            Constant((channels,), "bias", channels),
-        ]
-        x = to.operator("DEPTHWISE_CONV_2D", [to.reshape(reads[0], image)], image, constants)
-        return to.reshape(x, node.shape)
-    ones = (1,) * (len(node.shape) - 1)
-    each = Constant((1, *ones, node.shape[-1]), "weight")
-    return to.affine(reads[0], [("SUB", each), ("MUL", each)])
-
-
 @lowers("Rescaling")
 def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
     scale, offset = node.config
@@ -171,86 +155,6 @@ def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
     steps = [("MUL", constant(scale))] if scale != 1 else []
     steps += [("ADD", constant(offset))] if offset != 0 else []
     return to.affine(reads[0], steps)
-
-
-@lowers("LayerNormalization")
-def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    shape, channels = node.shape, node.shape[-1]
-    if cast("float", node.config[0]) < _FUSED_EPSILON:
-        return _plain_layer_normalization(to, node, reads[0])
-    rows = math.prod(shape[:-1])
-    x = to.reshape(reads[0], (channels, 1, 1) if rows == 1 else (rows, channels, 1))
-    if rows > 1:
-        x = to.operator("TRANSPOSE", [x], (channels, 1, rows), [operand(4)])
-    axes = integers(0, 1, 2)
-    mean = to.operator("MEAN", [x], (rows,), [axes])
-    square = to.operator("SQUARED_DIFFERENCE", [x, mean], (channels, 1, rows))
-    scale = to.operator("MEAN", [square], (rows,), [axes])
-    scale = to.operator("ADD", [scale], (rows,), [_number()])
-    scale = to.operator("RSQRT", [scale], (rows,))
-    scaled = to.operator("MUL", [x, scale], (channels, 1, rows))
-    shift = to.operator("MUL", [mean, scale], (rows,))
-    shift = to.operator("SUB", [shift], (rows,), [Constant((rows,), "weight")])
-    x = to.operator("ADD", [scaled, shift], (channels, 1, rows))
-    if rows > 1:
-        x = to.operator("TRANSPOSE", [x], (rows, channels, 1), [operand(4)])
-    x = to.reshape(x, shape)
-    for kind, _ in zip(("MUL", "ADD"), node.weights, strict=False):
-        x = to.operator(kind, [x], shape, [Constant((channels,), "weight")])
-    return x
-
-
-def _plain_layer_normalization(to: Lowering, node: Node, x: int) -> int:
-    one, values = (*node.shape[:-1], 1), node.shape[-1]
-    axes = integers(len(node.shape))
-    mean = to.operator("MEAN", [x], one, [axes])
-    square = to.operator("SQUARED_DIFFERENCE", [x, mean], node.shape)
-    scale = to.operator("MEAN", [square], one, [axes])
-    scale = to.operator("ADD", [scale], one, [_number()])
-    scale = to.operator("RSQRT", [scale], one)
-    weights = [Constant((values,), "weight") for _ in node.weights]
-    if weights:
-        scale = to.operator("MUL", [scale], node.shape, weights[:1])
-    scaled = to.operator("MUL", [x, scale], node.shape)
-    shift = to.operator("MUL", [mean, scale], node.shape)
-    shift = to.operator("SUB", [shift], node.shape, weights[1:])
-    return to.operator("ADD", [scaled, shift], node.shape)
-
-
-@lowers("GroupNormalization")
-def _group_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    channels, groups = node.shape[-1], node.config[0]
-    assert isinstance(groups, int)
-    shape = (*node.shape[:-1], groups, channels // groups)
-    one = (*(1,) * (len(shape) - 2), groups, 1)
-    each = (*one[:-1], channels // groups)
-    by_channel = Constant(each, "weight")
-    x = to.reshape(reads[0], shape)
-    axes = integers(*range(1, len(shape) - 1), len(shape))
-    mean = to.operator("SUM", [x], one, [axes])
-    mean = to.operator("MUL", [mean], one, [Constant(one, "weight")])
-    square = to.operator("SQUARE", [to.operator("SUB", [x, mean], shape)], shape)
-    scale = to.operator("SUM", [square], one, [axes])
-    scale = to.operator("MUL", [scale], one, [Constant(one, "weight")])
-    scale = to.operator("RSQRT", [to.operator("ADD", [scale], one, [_number()])], one)
-    scale = to.operator("MUL", [scale], each, [by_channel])
-    scaled = to.operator("MUL", [x, scale], shape)
-    shift = to.operator("MUL", [mean, scale], each)
-    shift = to.operator("SUB", [shift], each, [by_channel])
-    return to.reshape(to.operator("ADD", [scaled, shift], shape), node.shape)
-
-
-@lowers("UnitNormalization")
-def _unit_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
-    x, one = reads[0], (*node.shape[:-1], 1)
-    if not to.follows_kernel(x):
-        return to.operator("L2_NORMALIZATION", reads, node.shape)
-    # What the converter folds into the layer before hides the pattern from it.
-    square = to.operator("SQUARE", [x], node.shape)
-    norm = to.operator("SUM", [square], one, [operand(1)])
-    norm = to.operator("MAXIMUM", [norm], one, [_number()])
-    norm = to.operator("RSQRT", [norm], one)
-    return to.operator("MUL", [x, norm], node.shape)
 
 
 @lowers("PReLU")
@@ -268,7 +172,7 @@ def _merge(to: Lowering, node: Node, reads: list[int]) -> int:
         kind, sources, to.shape(sources[0]) if sources != reads else node.shape, constants
     )
     if node.kind == "Average":
-        x = to.operator("MUL", [x], to.shape(x), [_number()])
+        x = to.operator("MUL", [x], to.shape(x), [scalar()])
     return to.reshape(x, node.shape)
 
 
@@ -320,7 +224,7 @@ def _slice(to: Lowering, node: Node, reads: list[int]) -> int:
 @lowers("Masking")
 def _masking(to: Lowering, node: Node, reads: list[int]) -> int:
     one = (*node.shape[:-1], 1)
-    axis = Constant((), "operand", 0, ("integers", -1))
+    axis = along(-1)
     x = to.operator("NOT_EQUAL", reads, node.shape, [Constant((), "float")])
     x = to.operator("REDUCE_ANY", [x], one, [axis])
     x = to.operator("CAST", [x], one)
@@ -372,7 +276,3 @@ def _sides(node: Node) -> tuple[Shape, ...]:
     """What is added or cut before and after each axis."""
     given = cast("tuple[Shape, ...]", node.config[0])
     return given if isinstance(given[0], tuple) else (cast("Shape", given),)
-
-
-def _number() -> Constant:
-    return Constant((), "weight")

@@ -8,7 +8,7 @@ import abc
 
 from kerasnas.hardware.graph import Node
 from kerasnas.hardware.lowering.lowering import Lowering
-from kerasnas.hardware.lowering.program import Constant, integers, number
+from kerasnas.hardware.lowering.program import Constant, along, integers, number
 
 
 def unrolled(to: Lowering, node: Node, x: int) -> int:
@@ -85,7 +85,7 @@ class _Cell(abc.ABC):
 
     def gates(self, kind: str, x: int, count: int) -> list[int]:
         sizes = [integers(*[self.units] * count)] if kind == "SPLIT_V" else []
-        axis = Constant((), "operand", 0, ("integers", -1))
+        axis = along(-1)
         return self.to.several(kind, [x], [(self.units,)] * count, [*sizes, axis])
 
 

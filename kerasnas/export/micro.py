@@ -1,0 +1,96 @@
+"""A file on TensorFlow Lite Micro: where one is meant for it, and what it cannot run there."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from kerasnas.export.child import Child
+from kerasnas.export.fresh_process import run_file
+from kerasnas.export.micro_operators import resolver_method
+from kerasnas.export.origins import refused_by, sources
+from kerasnas.hardware import measure_arena
+from kerasnas.hardware.flatbuffer import read_tflite
+
+Target = Literal["litert", "micro"]
+
+
+def check_target(target: Any) -> None:
+    """Checks the runtime that a file is made for.
+
+    Args:
+        target: "litert" or "micro".
+
+    Raises:
+        ValueError: If it is another.
+        ImportError: If it is TensorFlow Lite Micro, which is not installed.
+    """
+    if target not in get_args(Target):
+        raise ValueError(f"`target` must be 'litert' or 'micro'. Received: {target!r}")
+    if target == "micro" and not has_micro():
+        raise ImportError(
+            "target='micro' runs files on TensorFlow Lite Micro: pip install 'kerasnas[micro]', or "
+            "use target='litert'"
+        )
+
+
+def has_micro() -> bool:
+    """Whether TensorFlow Lite Micro is installed."""
+    return importlib.util.find_spec("tflite_micro") is not None
+
+
+def without_kernel(data: bytes, model: Any = None) -> list[str]:
+    """The operators of a file that TensorFlow Lite Micro has no kernel of.
+
+    Args:
+        data: Bytes of the file.
+        model: The tf_keras model that it was made from, if there is one.
+
+    Returns:
+        Operators with their layers, as in "GELU of 'act'".
+    """
+    graphs = read_tflite(data)
+    kinds = {op.kind for graph in graphs for op in graph.operators}
+    return sources(data, {kind for kind in kinds if resolver_method(kind) is None}, model)
+
+
+def run_on_micro(
+    file: str | os.PathLike[str] | bytes,
+    arrays: list[np.ndarray],
+    timeout: float,
+    child: Child | None = None,
+    model: Any = None,
+) -> list[np.ndarray]:
+    """Runs a file on TensorFlow Lite Micro.
+
+    Args:
+        file: Path of a `.tflite` file, or its bytes.
+        arrays: One array of shape (samples, ...) for each input.
+        timeout: Seconds after which it is given up.
+        child: Where it runs; None for a process of its own.
+        model: The tf_keras model that it was made from, if there is one.
+
+    Returns:
+        List with one array of shape (samples, ...) for each output, float for quantized ones.
+
+    Raises:
+        ImportError: If tflite-micro is not installed.
+        ValueError: If it cannot run the file. Operator and layer are named.
+        TimeoutError: If it takes longer than `timeout`.
+    """
+    check_target("micro")
+    try:
+        return run_file(file, arrays, "micro", timeout, child)
+    except (ValueError, RuntimeError) as error:
+        data = file if isinstance(file, bytes) else Path(file).read_bytes()
+        reason = str(error)
+        try:
+            # It names what the interpreter lacks or cannot prepare, and does not say in Python.
+            measure_arena(data, timeout)
+        except ValueError as refusal:
+            reason = str(refusal)
+        found = without_kernel(data, model) or [refused_by(reason, data, model)]
+        named = f". That is {', '.join(found)}" if any(found) else ""
+        raise ValueError(reason.rstrip(". ") + named) from error
