@@ -157,6 +157,7 @@ class Tuner(Answers):
         self._retry_failed = retry_failed
         self._gate: Gate | None = None
         self._first_model: keras.Model | None = None
+        self._model_fits_itself = False
         self._saved = ""
         make_pointwise_gradients_safe()
         self._file_scores = []
@@ -219,6 +220,7 @@ class Tuner(Answers):
             hp = self.oracle.get_space()
             self.hypermodel.declare_hyperparameters(hp)
             self._first_model, names = discover(self._build_with_recipe, hp)
+            self._model_fits_itself = type(self._first_model).fit is not keras.Model.fit
             ends = ("input_shape", "output_shape")
             network = str([getattr(self._first_model, end, None) for end in ends])
         self.oracle.update_space(hp)
@@ -415,8 +417,10 @@ class Tuner(Answers):
 
     def _trains_itself(self) -> bool:
         """Whether what the arguments of `search` mean is the user's own business."""
-        return type(self).run_trial is not TrialRunner.run_trial or (
-            type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        return (
+            type(self).run_trial is not TrialRunner.run_trial
+            or type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+            or self._model_fits_itself
         )
 
     def _run_trials(
@@ -560,7 +564,7 @@ class Tuner(Answers):
         """Check that what the user has written to train with takes what it will be given."""
         if type(self).run_trial is not TrialRunner.run_trial:
             inputs.check_takes(self.run_trial, "run_trial", (None, *args), kwargs)
-        elif self._trains_itself():
+        elif type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
             given = {"callbacks": [], **kwargs}
             if hasattr(self.oracle, "max_epochs"):
                 given |= {"epochs": 1, "initial_epoch": 0}

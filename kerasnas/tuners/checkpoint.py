@@ -162,6 +162,7 @@ def _variables(model: keras.Model) -> list[Any]:
     return [*model.weights, *([] if optimizer is None else optimizer.variables)]
 
 
-def _optimizer(model: keras.Model) -> Any:
-    # A model that was never compiled, for a training loop of the user's own, has no such attribute.
-    return getattr(model, "optimizer", None)
+def _optimizer(model: keras.Model) -> keras.optimizers.Optimizer | None:
+    # A model for a training loop of the user's own is not compiled, and may hold anything there.
+    optimizer = getattr(model, "optimizer", None)
+    return optimizer if isinstance(optimizer, keras.optimizers.Optimizer) else None

@@ -254,3 +254,34 @@ def test_what_is_not_a_keras_model_is_named():
         check_model(sklearn.linear_model.LinearRegression())
     with pytest.raises(TypeError, match=r"forget to return.*NoneType"):
         check_model(None)
+
+
+class Plays(keras.Model):
+    """Has a `fit` of its own, which takes no data, and is never compiled."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.dense = keras.layers.Dense(units)
+        self.optimizer = "mine"
+
+    def call(self, x):
+        return self.dense(x)
+
+    def fit(self, rounds, callbacks=(), **kwargs):
+        for callback in callbacks:
+            callback.set_model(self)
+        losses = []
+        for epoch in range(rounds):
+            losses.append(float(np.abs(self(np.ones((1, 3)))).sum()))
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, logs={"loss": losses[-1]})
+        return {"loss": min(losses)}
+
+
+def test_a_model_with_a_fit_of_its_own_takes_any_arguments(tmp_path):
+    oracle = EvolutionOracle(keras_tuner.Objective("loss", "min"), max_trials=2, seed=0)
+    tuner = Tuner(lambda hp: Plays(hp.Int("units", 1, 4)), oracle, directory=tmp_path)
+    for _ in range(2):
+        tuner.search(rounds=2, verbose=0)
+    assert {result["status"] for result in tuner.results()} == {"COMPLETED"}
+    assert tuner.get_best_models()[0](np.ones((1, 3))).shape[0] == 1
