@@ -532,7 +532,8 @@ class Tuner(Answers):
                 "The oracle says how many epochs a trial trains: pass them to it as `max_epochs`, "
                 f"and none to `search`. Received: epochs={args[_BEFORE_EPOCHS]!r}"
             )
-        fit = inputs.bind_fit(args, kwargs)
+        # A trial adds callbacks of its own, by name.
+        fit = inputs.bind_fit(args, {"callbacks": None, **kwargs})
         inputs.check_data(fit)
         files = deployed.wanted(self.oracle)
         if files:

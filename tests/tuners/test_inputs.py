@@ -176,6 +176,7 @@ def bad_searches(fit):
         ({**fit, "x": x[:0], "y": y[:0]}, ValueError, "empty"),
         ({**fit, "validation_split": None}, ValueError, "validation_data"),
         ({**fit, "epoch": 3}, TypeError, "epoch"),
+        ({"args": (x, y, 8, 1, 0, []), "validation_split": 0.25}, TypeError, "callbacks"),
         ({**fit, "verbose": 3}, ValueError, "verbose"),
         ({**fit, "callbacks": [NotCopied()]}, ValueError, "deep"),
         ({**fit, "callbacks": [generator()]}, TypeError, "instances of keras.callbacks.Callback"),
@@ -209,7 +210,7 @@ def test_bad_searches_start_no_trial_and_leave_the_folder_alone(build, fit, tmp_
     for arguments, error, message in bad_searches(fit):
         tuner = evolution(overwrite=True)
         with pytest.raises(error, match=message):
-            tuner.search(**arguments)
+            tuner.search(*arguments.pop("args", ()), **arguments)
         assert tuner.results() == []
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
