@@ -92,8 +92,9 @@ class Tuner(Answers):
     Raises:
         ImportError: The target is "micro", and tflite-micro is not installed.
         TypeError: An argument of the wrong type, or a hypermodel that builds no Keras model.
-        ValueError: An argument out of range, a run folder of another hypermodel or objective, or,
-            with `overwrite`, a folder that holds no run or is a symbolic link.
+        ValueError: An argument out of range or that is none of these, a run folder of another
+            hypermodel or objective, or, with `overwrite`, a folder that holds no run or is a
+            symbolic link.
 
     Example:
 
