@@ -105,7 +105,7 @@ class TrialRunner(keras_tuner.Tuner):
 
     def _check_kept(self, trial: Trial, best: BestEpoch) -> None:
         """End a search whose trials must go on from weights that a `fit` does not keep."""
-        if trial.hyperparameters.values.get("tuner/bracket") and best.model is None:
+        if trial.hyperparameters.values.get("tuner/bracket") and not best.epochs:
             raise keras_tuner.errors.FatalRuntimeError(
                 f"{type(self.oracle).__name__} trains the best trials on from the weights of their "
                 "best epochs, and none were kept: the `fit` of the hypermodel must pass on the "
@@ -196,7 +196,7 @@ class TrialRunner(keras_tuner.Tuner):
             if isinstance(callback, FreshStatistics):
                 callback.watch(model)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
-        config = _of_any_batch(model.get_build_config() or {})
+        config = _of_any_batch(model)
         write_atomic(self._get_build_config_fname(trial.trial_id), sealed.dumps(config))
         tuner_utils.validate_trial_results(results, self._trained_objective(), "HyperModel.fit()")
         return results
@@ -316,10 +316,14 @@ class TrialRunner(keras_tuner.Tuner):
             trial.message = f"{describe(error)}\n\n{traceback.format_exc()}"
 
 
-def _of_any_batch(config: dict[str, Any]) -> dict[str, Any]:
+def _of_any_batch(model: keras.Model) -> dict[str, Any]:
     """A build config without the batch size of the training, which would bind the loaded model."""
+    config = model.get_build_config() or {}
     shape = config.get("input_shape")
-    if not isinstance(shape, (list, tuple)) or not all(n is None or type(n) is int for n in shape):
+    # Recurrent layers that keep their state from batch to batch are made for its size.
+    bound = any(getattr(layer, "stateful", False) for layer in model.layers)
+    # Of several inputs there is a shape each.
+    if bound or not isinstance(shape, (list, tuple)) or isinstance(shape[0], (list, tuple)):
         return config
     return {**config, "input_shape": [None, *shape[1:]]}
 

@@ -285,3 +285,19 @@ def test_a_model_with_a_fit_of_its_own_takes_any_arguments(tmp_path):
         tuner.search(rounds=2, verbose=0)
     assert {result["status"] for result in tuner.results()} == {"COMPLETED"}
     assert tuner.get_best_models()[0](np.ones((1, 3))).shape[0] == 1
+
+
+@pytest.mark.parametrize(("stateful", "batch"), [(False, None), (True, 4)])
+def test_a_model_without_an_input_is_loaded_for_any_batch_it_can_take(tmp_path, stateful, batch):
+    def build(hp):
+        units = hp.Int("units", 2, 4)
+        layers = [keras.layers.SimpleRNN(units, stateful=stateful), keras.layers.Dense(1)]
+        model = keras.Sequential(layers)
+        model.compile("sgd", "mse", run_eagerly=True)
+        return model
+
+    x, y = np.ones((8, 2, 3), "float32"), np.zeros((8, 1))
+    oracle = EvolutionOracle("loss", max_trials=1, seed=0)
+    tuner = Tuner(build, oracle, directory=tmp_path)
+    tuner.search(x, y, batch_size=4, shuffle=False, verbose=0)
+    assert tuner.get_best_models()[0].input_shape == (batch, 2, 3)
