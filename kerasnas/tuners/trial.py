@@ -323,7 +323,7 @@ def _of_any_batch(model: keras.Model) -> dict[str, Any]:
     # Recurrent layers that keep their state from batch to batch are made for its size.
     bound = any(getattr(layer, "stateful", False) for layer in model.layers)
     # Of several inputs there is a shape each.
-    if bound or not isinstance(shape, (list, tuple)) or isinstance(shape[0], (list, tuple)):
+    if bound or not isinstance(shape, (list, tuple)) or any(isinstance(n, tuple) for n in shape):
         return config
     return {**config, "input_shape": [None, *shape[1:]]}
 
