@@ -306,6 +306,28 @@ def test_what_a_trial_is_trained_with_is_tuned_around_ours():
     assert tuner.load_model(best).count_params() == tuner.get_best_models()[0].count_params()
 
 
+def test_models_of_scikit_learn():
+    from sklearn import datasets, linear_model, metrics, model_selection, tree
+
+    def build(hp):
+        if hp.Choice("model_type", ["tree", "ridge"]) == "tree":
+            return tree.DecisionTreeClassifier(max_depth=hp.Int("max_depth", 1, 3))
+        return linear_model.RidgeClassifier(alpha=hp.Float("alpha", 1e-3, 1, sampling="log"))
+
+    tuner = keras_tuner.tuners.SklearnTuner(
+        oracle=keras_tuner.oracles.BayesianOptimizationOracle(
+            objective=keras_tuner.Objective("score", "max"), max_trials=4, seed=0
+        ),
+        hypermodel=build,
+        scoring=metrics.make_scorer(metrics.accuracy_score),
+        cv=model_selection.StratifiedKFold(3),
+        project_name="sklearn",
+    )
+    x, y = datasets.load_iris(return_X_y=True)
+    tuner.search(x, y)
+    assert tuner.get_best_models(num_models=1)[0].score(x, y) > 0.8
+
+
 def test_a_base_tuner_tunes_anything():
     class Anything(keras_tuner.engine.base_tuner.BaseTuner):
         def run_trial(self, trial, function):
