@@ -301,3 +301,19 @@ def test_a_model_without_an_input_is_loaded_for_any_batch_it_can_take(tmp_path, 
     tuner = Tuner(build, oracle, directory=tmp_path)
     tuner.search(x, y, batch_size=4, shuffle=False, verbose=0)
     assert tuner.get_best_models()[0].input_shape == (batch, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"optimizer": "sgd"}, {"optimizer": keras.optimizers.SGD(0.5)}, {"loss": "mse"}],
+    ids=["name", "object", "loss"],
+)
+def test_what_is_not_overridden_is_kept(build, fit, tmp_path, given):
+    oracle = EvolutionOracle("val_accuracy", max_trials=2, seed=3)
+    tuner = Tuner(build, oracle, directory=tmp_path, **given)
+    tuner.search(**fit)
+    best = tuner.get_best_models()[0]
+    assert (best.loss, best.run_eagerly) == (given.get("loss", "binary_crossentropy"), True)
+    rate = 0.5 if isinstance(given.get("optimizer"), keras.optimizers.Optimizer) else 0.01
+    assert float(best.optimizer.learning_rate) == pytest.approx(rate)
+    assert {"val_accuracy", "val_loss"} <= {*tuner.results()[0]["metrics"]}
