@@ -178,8 +178,7 @@ class Quantize:
             data, names = to_mixed_tflite(model, training.fed, self.float_layers)
             training.note = f"float: {', '.join(names)}"
             return data
-        ranged = self.trains and not untrained(training.graph)
-        data = to_tflite(model, self.bits, None if ranged else training.fed)
+        data = to_tflite(model, self.bits, training.fed)
         islands = float_operators(data) if self.bits in ("int8", "int16x8") else []
         if islands:
             indexed = not {"GATHER", "CAST"}.isdisjoint(islands)

@@ -92,5 +92,5 @@ def run_on_micro(
         except ValueError as refusal:
             reason = str(refusal)
         found = without_kernel(data, model) or [refused_by(reason, data, model)]
-        named = f". That is {', '.join(found)}" if any(found) else ""
-        raise ValueError(reason.rstrip(". ") + named) from error
+        named = f"TensorFlow Lite Micro cannot run {', '.join(found)}. " if any(found) else ""
+        raise ValueError(named + reason.rstrip(". ")) from error

@@ -26,7 +26,7 @@ class ASHAOracle(MultiFidelityOracle):
         max_epochs: Epochs of a full training.
         factor: Of `factor` trials one goes on at a rung, and has `factor` times the epochs at the
             next.
-        min_epochs: Epochs of the first rung. Defaults to a fifth of `max_epochs`.
+        min_epochs: Epochs of the first rung. Defaults to a twelfth of `max_epochs`.
         rungs: The epochs of all rungs, in the place of `min_epochs` and `factor` times it.
         searcher: Name of the strategy that proposes networks, or its oracle.
         max_trials: As in `kerasnas.oracles.Oracle`.

@@ -33,7 +33,7 @@ class HyperbandOracle(MultiFidelityOracle):
         hyperparameters: As there.
         max_trials: As there.
         min_epochs: Least epochs of a first round; brackets that begin with less are left out.
-            Defaults to a fifth of `max_epochs`. 1 gives KerasTuner's brackets.
+            Defaults to a twelfth of `max_epochs`. 1 gives KerasTuner's brackets.
         searcher: Name of the strategy that proposes the networks of first rounds, or its oracle.
         **kwargs: As in `kerasnas.oracles.Oracle`.
 

@@ -83,8 +83,8 @@ class Tuner(Answers):
         tuner_id: Name of this tuner among several that share an oracle.
         logger: Has no effect: scripts for old versions of KerasTuner pass it.
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
-            up to 1,024 training samples before a validation, where an epoch has too few steps to
-            settle them: without that, scores of short trainings are noise.
+            up to 512 training samples before a validation: moving averages lag behind weights that
+            move, and scores of short trainings are noise with them.
         target: The runtime that files are for, which an objective of the file and `rerank` make:
             "litert" (phones), or "micro" to have each run on TensorFlow Lite Micro, too (needs
             `pip install 'kerasnas[micro]'`). A trial whose file does not run there has failed.

@@ -18,7 +18,7 @@ import numpy as np
 from kerasnas.utils.layers import every_layer
 
 # 512 and 2,048 samples rank networks alike: see benchmarks/short_trainings.py.
-SAMPLES = 1024
+SAMPLES = 512
 
 # A variance starts at 1 and may have to fall to .001: until then its start outweighs the data.
 _FADED = 1e-3
@@ -73,15 +73,15 @@ def unsettled(model: Any, steps: int) -> list[Any]:
     Returns:
         Those that still hold more than a thousandth of what they held before the steps.
     """
-    return [
-        layer
-        for layer in every_layer(model)
-        if _keeps_statistics(layer) and layer.momentum**steps > _FADED
-    ]
+    return [layer for layer in with_statistics(model) if layer.momentum**steps > _FADED]
+
+
+def with_statistics(model: Any) -> list[Any]:
+    """The layers whose moving statistics training updates, and only inference uses."""
+    return [layer for layer in every_layer(model) if _keeps_statistics(layer)]
 
 
 def _keeps_statistics(layer: Any) -> bool:
-    """Whether training updates the layer's moving statistics, and only inference uses them."""
     return (
         layer.trainable
         and not getattr(layer, "renorm", False)  # It uses them in training, too.

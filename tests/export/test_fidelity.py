@@ -170,7 +170,6 @@ def test_a_model_of_a_fixed_batch_is_compared():
 
 @pytest.mark.parametrize("bits", ["float32", "float16", "dynamic", "int8"])
 @pytest.mark.parametrize("x", [X[0][:1], np.ones((20, 4), "float32"), np.zeros((9, 4), "float32")])
-@pytest.mark.filterwarnings("ignore:`representative_data` holds")  # Of the data, and no alarm.
 def test_samples_that_say_little_are_no_alarm_of_the_file(bits, x):
     keras.utils.set_random_seed(0)
     layers = [L.Dense(32, activation="relu") for _ in range(4)]
@@ -179,6 +178,8 @@ def test_samples_that_say_little_are_no_alarm_of_the_file(bits, x):
         layer.bias.assign(RNG.normal(size=layer.bias.shape))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
+        # Of the data, and not of the file.
+        warnings.filterwarnings("ignore", "`representative_data` holds", UserWarning)
         to_tflite(made, bits, x)
 
 

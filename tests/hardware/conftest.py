@@ -1,9 +1,15 @@
-"""Files of hand-made graphs."""
+"""Files of hand-made graphs, and of networks to be compared with what is predicted of them."""
 
 import flatbuffers
+import keras
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+
+import kerasnas as kn
+from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.hardware.keras_graph import keras_graph
+from kerasnas.hardware.lowering import lower
 
 
 def _tensor(buffers, name, shape, dtype="FLOAT32", data=None, **fields):
@@ -74,3 +80,58 @@ def make_tflite():
 def _any_values(monkeypatch):
     """Sizes are tested here: that random weights leave 8 bits nothing to hold is no error."""
     monkeypatch.setattr("kerasnas.export.conversion.check_file", lambda *args: None)
+
+
+@pytest.fixture
+def fill(rng):
+    """Gives a model weights of which the file has all: zeros and ones would be folded away."""
+
+    def fill(model: keras.Model) -> None:
+        for layer in model.layers:
+            layer.set_weights(
+                [rng.uniform(0.2, 1, w.shape) if w.ndim else w for w in layer.get_weights()]
+            )
+
+    return fill
+
+
+@pytest.fixture
+def compare(fill, rng):
+    """Compares what is predicted of a model with its file.
+
+    Args:
+        model: The model; it gets other weights.
+        dtype: What the file is quantized to.
+        head: How far the arena's head may be off, relatively.
+        flash: How far the file's size may be off, relatively.
+        slack: By how many bytes it may be off in any case.
+    """
+
+    def compare(
+        model: keras.Model,
+        dtype: str,
+        *,
+        head: float = 0,
+        flash: float = 0.05,
+        slack: int = 0,
+    ) -> None:
+        fill(model)
+        data = {
+            tensor.name: rng.random((8, *tensor.shape[1:]), dtype=np.float32)
+            if "float" in tensor.dtype
+            else rng.integers(0, 5, (8, *tensor.shape[1:])).astype(tensor.dtype)
+            for tensor in model.inputs
+        }
+        file = kn.export.to_tflite(model, dtype, data)
+        found = [operator.kind for operator in lower(keras_graph(model), dtype).operators]
+        assert found == [operator.kind for operator in read_tflite(file)[0].operators]
+        profile, real = kn.profile(model, dtype), kn.hardware.profile_tflite(file)
+        assert profile.macs == real.macs
+        assert profile.work == real.work
+        for one in (profile, real):  # Buffers begin at multiples of 16 bytes.
+            assert 0 <= one.arena_head - max(layer.arena_bytes for layer in one.layers) < 16
+        assert profile.arena_head == pytest.approx(real.arena_head, rel=head)
+        assert profile.ram_bytes == pytest.approx(real.ram_bytes, rel=0.02)
+        assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=flash, abs=slack)
+
+    return compare

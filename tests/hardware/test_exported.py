@@ -152,35 +152,10 @@ FLASH = {heads: 0.08, attention: 0.08, operations: 0.12}
 MODELS = (heads, attention, pretrained_style, images, sequences, merges, vectors, operations)
 
 
-def fill(model: keras.Model, rng: np.random.Generator) -> None:
-    """Biases of zero would not be in the file."""
-    for layer in model.layers:
-        layer.set_weights(
-            [rng.uniform(0.2, 1, w.shape) if w.ndim else w for w in layer.get_weights()]
-        )
-
-
-def compare(model: keras.Model, dtype: str, rng: np.random.Generator, flash: float = 0.05) -> None:
-    fill(model, rng)
-    data = rng.random((8, *model.input_shape[1:]), dtype=np.float32)
-    file = kn.export.to_tflite(model, dtype, representative_data=data)
-    operators = read_tflite(file)[0].operators
-    program = lower(keras_graph(model), dtype)
-    assert [operator.kind for operator in program.operators] == [o.kind for o in operators]
-    profile, real = kn.profile(model, dtype), kn.hardware.profile_tflite(file)
-    assert profile.macs == real.macs
-    assert profile.work == real.work
-    for one in (profile, real):  # Buffers begin at multiples of 16 bytes.
-        assert 0 <= one.arena_head - max(layer.arena_bytes for layer in one.layers) < 16
-    assert profile.arena_head == real.arena_head
-    assert profile.ram_bytes == pytest.approx(real.ram_bytes, rel=0.02)
-    assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=flash)
-
-
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 @pytest.mark.parametrize("make", MODELS)
-def test_operators_memory_and_flash_are_those_of_the_file(make, dtype, rng):
-    compare(make(), dtype, rng, FLASH.get(make, 0.05))
+def test_operators_memory_and_flash_are_those_of_the_file(make, dtype, compare):
+    compare(make(), dtype, flash=FLASH.get(make, 0.05))
 
 
 # Node 2 reads node 0 as it is, so its addition is ready before a branch that is named before it.
@@ -191,18 +166,18 @@ CELLS = (
 
 
 @pytest.mark.parametrize("edges", CELLS)
-def test_operators_run_in_the_order_of_the_file(edges, rng):
+def test_operators_run_in_the_order_of_the_file(edges, compare):
     space = kn.CellHyperModel((16, 16, 3), 10, cells=[1], filters=[8])
     hp = keras_tuner.HyperParameters()
     space.declare(hp)
     zeros = dict.fromkeys((f"{i}_{j}" for j in range(1, 4) for i in range(j)), "zero")
     hp.values = {"cells": 1, "filters": 8}
     hp.values |= {f"cell/edge_{edge}": kind for edge, kind in (zeros | edges).items()}
-    compare(space.build(hp), "float32", rng)
+    compare(space.build(hp), "float32")
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
-def test_a_searched_network_on_sequences(dtype, rng):
+def test_a_searched_network_on_sequences(dtype, compare):
     space = kn.LayerwiseHyperModel(
         (32, 4),
         3,
@@ -214,21 +189,21 @@ def test_a_searched_network_on_sequences(dtype, rng):
         skip=["add"],
     )
     # Names of reshapes, which stand between one-dimensional layers, are long.
-    compare(space.build(keras_tuner.HyperParameters()), dtype, rng, flash=0.1)
+    compare(space.build(keras_tuner.HyperParameters()), dtype, flash=0.1)
 
 
-def test_layers_of_keras_applications(rng):
-    compare(applications(), "float32", rng, flash=0.1)
+def test_layers_of_keras_applications(compare):
+    compare(applications(), "float32", flash=0.1)
 
 
-def test_normalizations_over_channels(rng):
+def test_normalizations_over_channels(compare):
     # Constants that happen to be equal are stored once, and these are many and small.
-    compare(normalizations(), "float32", rng, flash=0.1)
+    compare(normalizations(), "float32", flash=0.1)
 
 
 @pytest.mark.parametrize("shape", [(3,), (16, 3), (8, 8, 3)])
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
-def test_a_normalization(shape, dtype, rng):
+def test_a_normalization(shape, dtype, rng, fill):
     """In integers it is a kernel, whose work is the file's and not the network's."""
     x = inputs = keras.Input(shape)
     x = layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 3.0])(x)
@@ -236,7 +211,7 @@ def test_a_normalization(shape, dtype, rng):
         *(8, 3)[: len(shape)], activation="relu"
     )(x)
     model = keras.Model(inputs, layers.Dense(40)(layers.Flatten()(x)))
-    fill(model, rng)
+    fill(model)
     file = kn.export.to_tflite(model, dtype, rng.random((8, *shape), dtype=np.float32))
     profile, real = kn.profile(model, dtype), kn.hardware.profile_tflite(file)
     kinds = [operator.kind for operator in lower(keras_graph(model), dtype).operators]
@@ -248,12 +223,12 @@ def test_a_normalization(shape, dtype, rng):
 
 
 @pytest.mark.parametrize("shape", [(40, 1), (1, 1, 8), (1, 8)])
-def test_a_reshape_before_a_dense_layer(shape, rng):
+def test_a_reshape_before_a_dense_layer(shape, compare):
     inputs = keras.Input(shape)
-    compare(keras.Model(inputs, layers.Dense(30)(layers.Flatten()(inputs))), "int8", rng)
+    compare(keras.Model(inputs, layers.Dense(30)(layers.Flatten()(inputs))), "int8")
 
 
-def test_an_embedding(rng):
+def test_an_embedding():
     model = keras.Sequential([keras.Input((5,), dtype="int32"), layers.Embedding(10, 4)])
     file = kn.export.to_tflite(model)
     assert [o.kind for o in read_tflite(file)[0].operators] == ["GATHER"]
@@ -407,9 +382,9 @@ def between(function):
         lambda: between(ops.square),
     ],
 )
-def test_an_int8_file_reads_no_cast(make, rng):
+def test_an_int8_file_reads_no_cast(make, rng, fill):
     model = make()
-    fill(model, rng)
+    fill(model)
     high = 255 if model.inputs[0].dtype == "uint8" else 50
     data = rng.integers(0, high, (20, *model.input_shape[1:])).astype(model.inputs[0].dtype)
     file = kn.export.to_tflite(model, "int8", representative_data=data)

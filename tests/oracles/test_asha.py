@@ -24,7 +24,7 @@ def make(folder, **kwargs):
 @pytest.mark.parametrize(
     ("arguments", "rungs"),
     [
-        ({"max_epochs": 27}, [6, 18]),
+        ({"max_epochs": 27}, [3, 9]),
         ({"max_epochs": 100, "min_epochs": 1}, [1, 3, 9, 27, 81]),
         ({"max_epochs": 5}, [1, 3]),
         ({"max_epochs": 1}, []),

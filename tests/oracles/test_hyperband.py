@@ -154,12 +154,12 @@ def test_queued_settings_start_the_first_bracket(tmp_path):
     assert (values["depth"], values["bias"], values["tuner/epochs"]) == (3, True, 1)
 
 
-@pytest.mark.parametrize(("max_epochs", "first"), [(27, 9), (100, 34), (10, 4), (3, 1), (1, 1)])
-def test_the_first_round_is_a_fifth_of_the_epochs_or_more(tmp_path, max_epochs, first):
+@pytest.mark.parametrize(("max_epochs", "first"), [(27, 3), (100, 12), (12, 2), (3, 1), (1, 1)])
+def test_the_first_round_is_a_twelfth_of_the_epochs_or_more(tmp_path, max_epochs, first):
     oracle = make(tmp_path, max_epochs=max_epochs, min_epochs=None)
     search.run(oracle)
     epochs = {key[3] for key in rounds(oracle) if key[1] == 0}
-    assert min(epochs) == first >= max_epochs / 5
+    assert min(epochs) == first >= max_epochs / 12
     assert max(key[3] for key in rounds(oracle)) == max_epochs
 
 

@@ -63,7 +63,7 @@ def test_a_short_training_is_scored_by_what_it_learned(easy, tmp_path, capsys):
     stale = searched(easy, tmp_path, "stale", fresh_statistics=False)
     assert stale.results()[0]["score"] < 0.7  # The trainings are the same, and so are the weights.
     assert fresh.results()[0]["score"] > 0.9
-    assert said.count("taken anew from up to 1,024 training samples") == 1
+    assert said.count("taken anew from up to 512 training samples") == 1
     assert "fresh_statistics=False" in said
     assert "anew" not in capsys.readouterr().out
     assert fresh.results()[0]["statistics_duration"] > 0
@@ -94,10 +94,10 @@ def test_the_course_of_a_training_is_the_same_with_and_without(easy, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_statistics_that_an_epoch_settles_are_left_alone(easy, tmp_path, capsys):
+def test_a_low_momentum_lags_too(easy, tmp_path, capsys):
     tuner = searched(easy, tmp_path, "run", lambda hp: normalized(hp, momentum=0.5))
-    assert "anew" not in capsys.readouterr().out
-    assert tuner.results()[0]["statistics_duration"] == 0
+    assert "taken anew" in capsys.readouterr().out
+    assert tuner.results()[0]["statistics_duration"] > 0
 
 
 def means(x, model=None, **fit):
@@ -135,7 +135,7 @@ def test_sorted_data_of_any_kind_gives_the_mean_of_all_of_it(kind):
     if kind != "not validated":
         data["validation_data"] = (x[::50], y[::50])
     mean, _ = means(**data)
-    np.testing.assert_allclose(mean, 0.5, atol=0.03)
+    np.testing.assert_allclose(mean, 0.5, atol=0.06)
 
 
 class Batches(keras.utils.PyDataset):
@@ -192,7 +192,7 @@ def test_sorted_data_of_any_training_gives_the_mean_of_all_of_it(make, kind):
         data = {"x": tf.data.Dataset.from_tensor_slices((x, x)).batch(20)}
     mean, texts = means(model=make(), **data)
     assert "taken anew" in texts[0]
-    np.testing.assert_allclose(mean, 0.5, atol=0.03)
+    np.testing.assert_allclose(mean, 0.5, atol=0.06)
 
 
 def test_averaged_weights_are_validated_with_their_own_statistics():

@@ -4,8 +4,10 @@ import collections
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
-from kerasnas.hardware.lowering.lowering import Lowering, lowers
+from kerasnas.hardware.lowering.folding import activation, affine
+from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.program import Constant, integers, number, without_ones
+from kerasnas.hardware.lowering.tape import Tape
 from kerasnas.hardware.without_costs import REASONS
 
 # Operators of an activation, in order. "x" is what it reads, a number the output of the operator
@@ -76,13 +78,13 @@ _AFFINE = {"ADD", "MUL", "SUB"}
 
 
 @lowers("Activation")
-def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
+def _activation(to: Tape, node: Node, reads: list[int]) -> int:
     function = str(node.config[0])
     if function == "softmax" and len(node.config) > 1:
         return _softmax(to, node, reads[0])
     if function == "hard_sigmoid":
-        x = to.activation(to.affine(reads[0], [("ADD", number(3))]), "RELU6")
-        return to.affine(x, [("MUL", number(1 / 6))])
+        x = activation(to, affine(to, reads[0], [("ADD", number(3))]), "RELU6")
+        return affine(to, x, [("MUL", number(1 / 6))])
     if function == "glu":
         return _gated(to, reads[0])
     steps = _ACTIVATIONS.get(function, _FUNCTIONS.get(function))
@@ -96,7 +98,7 @@ def _activation(to: Lowering, node: Node, reads: list[int]) -> int:
     return _run(to, reads[0], steps)
 
 
-def _run(to: Lowering, x: int, steps: str) -> int:
+def _run(to: Tape, x: int, steps: str) -> int:
     """Append operators, written as in the tables."""
     made: list[int] = []
     written = [step.split() for step in steps.split(";") if step]
@@ -106,9 +108,9 @@ def _run(to: Lowering, x: int, steps: str) -> int:
         constants = [_constant(o) for o in operands if o[0] in "=cf"]
         alone = len(reads) == 1 and uses[operands[0]] == 1
         if alone and kind in _AFFINE and constants:
-            made.append(to.affine(reads[0], [(kind, constants[0])]))
+            made.append(affine(to, reads[0], [(kind, constants[0])]))
         elif alone and kind in _MOVING:
-            made.append(to.activation(reads[0], kind, constants))
+            made.append(activation(to, reads[0], kind, constants))
         else:
             made.append(to.operator(kind, reads, to.shape(reads[0]), constants))
     return made[-1] if made else x
@@ -120,14 +122,14 @@ def _constant(written: str) -> Constant:
     return Constant((), "float" if written == "f" else "weight")
 
 
-def _gated(to: Lowering, x: int) -> int:
+def _gated(to: Tape, x: int) -> int:
     half = (*to.shape(x)[:-1], to.shape(x)[-1] // 2)
     first, second = to.several("SPLIT", [x], [half] * 2, [integers(-1)])
     second = to.operator("LOGISTIC", [second], half)
     return to.operator("MUL", [first, second], half)
 
 
-def _softmax(to: Lowering, node: Node, x: int) -> int:
+def _softmax(to: Tape, node: Node, x: int) -> int:
     """Along the last axis; along another one after a transposition, and back."""
     shape, axis = node.shape, cast("int", node.config[1])
     moved = (*shape[:axis], shape[-1], *shape[axis + 1 : -1], shape[axis])

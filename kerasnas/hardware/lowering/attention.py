@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
-from kerasnas.hardware.lowering.lowering import Lowering, lowers
+from kerasnas.hardware.lowering.folding import without_turn
+from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.program import Constant, along, integers, without_ones
+from kerasnas.hardware.lowering.tape import Tape
 
 
 @lowers("AttentionScores")
-def _scores(to: Lowering, node: Node, reads: list[int]) -> int:
+def _scores(to: Tape, node: Node, reads: list[int]) -> int:
     # A scale goes into what the product reads.
     return to.operator("BATCH_MATMUL", reads, node.shape, transposed=(False, True))
 
 
 @lowers("AdditiveAttentionScores")
-def _additive_scores(to: Lowering, node: Node, reads: list[int]) -> int:
+def _additive_scores(to: Tape, node: Node, reads: list[int]) -> int:
     units = to.shape(reads[1])[-1]
     wide = (*node.shape, units)
     x = to.operator("ADD", reads, wide)
@@ -27,7 +29,7 @@ def _additive_scores(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Einsum")
-def _einsum(to: Lowering, node: Node, reads: list[int]) -> int:
+def _einsum(to: Tape, node: Node, reads: list[int]) -> int:
     left, right, made = cast("tuple[str, str, str]", node.config)
     first, second = reads
     sizes = dict(zip(left[1:], to.shape(first), strict=True))
@@ -62,8 +64,8 @@ def _einsum(to: Lowering, node: Node, reads: list[int]) -> int:
     first, first_turned = turned(first, left, free, summed, groups=False)
     first = grouped(first, *((summed, free) if first_turned else (free, summed)))
     second = grouped(second, *((further, summed) if second_turned else (summed, further)))
-    first, again = to.without_turn(first)
-    second, second_again = to.without_turn(second)
+    first, again = without_turn(to, first)
+    second, second_again = without_turn(to, second)
     transposed = (first_turned != again, second_turned != second_again)
     rows, columns = math.prod(lengths(free)), math.prod(lengths(further))
     shape = (*lengths(shared[1:]), rows, columns)
@@ -78,7 +80,7 @@ def _einsum(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("MultiHeadAttention")
-def _multi_head(to: Lowering, node: Node, reads: list[int]) -> int:
+def _multi_head(to: Tape, node: Node, reads: list[int]) -> int:
     heads, key_dim, value_dim, biased, causal = cast(
         "tuple[int, int, int, bool, bool]", node.config
     )

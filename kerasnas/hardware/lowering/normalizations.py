@@ -4,8 +4,10 @@ import math
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
-from kerasnas.hardware.lowering.lowering import Lowering, lowers
+from kerasnas.hardware.lowering.folding import affine
+from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.program import Constant, along, integers, number, operand, scalar
+from kerasnas.hardware.lowering.tape import Tape
 
 # tf_keras normalizes by its batch normalization from here on, and by single operations below.
 _FUSED_EPSILON = 1.001e-5
@@ -24,12 +26,12 @@ def _only(node: Node, axes: Shape) -> Shape:
 
 
 @lowers("BatchNormalization")
-def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+def _batch_normalization(to: Tape, node: Node, reads: list[int]) -> int:
     (x,), last = reads, len(node.shape)
     (axis,) = cast("Shape", node.config[0]) if node.config else (last,)
     each = Constant((node.shape[axis - 1],), "weight")
     if axis == last:
-        return to.affine(x, [("MUL", each), ("ADD", each)])
+        return affine(to, x, [("MUL", each), ("ADD", each)])
     if last != 3 or axis != 1:
         each = Constant(_only(node, (axis,)), "weight")
         for kind in ("MUL", "ADD"):
@@ -44,7 +46,7 @@ def _batch_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Normalization")
-def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+def _normalization(to: Tape, node: Node, reads: list[int]) -> int:
     last, axis = len(node.shape), node.config[0]
     integers = to.is_cast(reads[0])
     if last and to.dtype == "int8" and not integers and axis in ("(-1,)", f"({last},)", "()"):
@@ -59,11 +61,11 @@ def _normalization(to: Lowering, node: Node, reads: list[int]) -> int:
         return to.reshape(x, node.shape)
     ones = (1,) * (len(node.shape) - 1)
     each = Constant((1, *ones, node.shape[-1]), "weight")
-    return to.affine(reads[0], [("SUB", each), ("MUL", each)])
+    return affine(to, reads[0], [("SUB", each), ("MUL", each)])
 
 
 @lowers("LayerNormalization")
-def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+def _layer_normalization(to: Tape, node: Node, reads: list[int]) -> int:
     axes, epsilon, scales, moves = cast("tuple[Shape, float, bool, bool]", node.config)
     trailing = axes == tuple(range(len(node.shape) + 1 - len(axes), len(node.shape) + 1))
     if not trailing or epsilon < _FUSED_EPSILON:
@@ -93,7 +95,7 @@ def _layer_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
     return x
 
 
-def _plain_layer_normalization(to: Lowering, node: Node, x: int) -> int:
+def _plain_layer_normalization(to: Tape, node: Node, x: int) -> int:
     axes, _, scales, moves = cast("tuple[Shape, float, bool, bool]", node.config)
     one = _kept(node.shape, axes)
     each = (node.shape[-1],) if axes == (len(node.shape),) else _only(node, axes)
@@ -114,7 +116,7 @@ def _plain_layer_normalization(to: Lowering, node: Node, x: int) -> int:
 
 
 @lowers("GroupNormalization")
-def _group_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+def _group_normalization(to: Tape, node: Node, reads: list[int]) -> int:
     (axis,), groups = cast("tuple[Shape, int]", node.config)
     size = node.shape[axis - 1] // groups
     shape = (*node.shape[: axis - 1], groups, size, *node.shape[axis:])
@@ -138,7 +140,7 @@ def _group_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("UnitNormalization")
-def _unit_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
+def _unit_normalization(to: Tape, node: Node, reads: list[int]) -> int:
     x, axes = reads[0], cast("Shape", node.config[0])
     if axes == (len(node.shape),):
         return to.operator("L2_NORMALIZATION", reads, node.shape)
@@ -151,7 +153,7 @@ def _unit_normalization(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Normalize")
-def _normalize(to: Lowering, node: Node, reads: list[int]) -> int:
+def _normalize(to: Tape, node: Node, reads: list[int]) -> int:
     (x,), (axis, order) = reads, cast("tuple[int | Shape, int]", node.config)
     one = _kept(node.shape, axis)
     if order == 1:
@@ -165,7 +167,7 @@ def _normalize(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Logsumexp")
-def _log_sum_exp(to: Lowering, node: Node, reads: list[int]) -> int:
+def _log_sum_exp(to: Tape, node: Node, reads: list[int]) -> int:
     (x,), (axis, keepdims) = reads, cast("tuple[int | Shape, bool]", node.config)
     shape = to.shape(x)
     one = _kept(shape, axis)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
-from kerasnas.hardware.lowering.lowering import Lowering, lowers
+from kerasnas.hardware.lowering.folding import without_turn
+from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.program import Constant, along, integers, number, operand
+from kerasnas.hardware.lowering.tape import Tape
 
 _BINARY = {
     "Divide": "DIV",
@@ -31,7 +33,7 @@ _REDUCTIONS = {
 
 
 @lowers("Cast")
-def _cast(to: Lowering, node: Node, reads: list[int]) -> int:
+def _cast(to: Tape, node: Node, reads: list[int]) -> int:
     if node.config:  # to integers
         if to.holds_integers(reads[0]):
             return reads[0]
@@ -42,7 +44,7 @@ def _cast(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers(*_BINARY)
-def _binary(to: Lowering, node: Node, reads: list[int]) -> int:
+def _binary(to: Tape, node: Node, reads: list[int]) -> int:
     constants = constants_of(node)
     if node.kind == "NotEqual":  # an int8 file has no other form
         constants = [dataclasses.replace(constant, role="float") for constant in constants]
@@ -60,7 +62,7 @@ def constants_of(node: Node) -> list[Constant]:
 
 
 @lowers("Where")
-def _where(to: Lowering, node: Node, reads: list[int]) -> int:
+def _where(to: Tape, node: Node, reads: list[int]) -> int:
     one_shape, shapes = node.config
     constants = [Constant(shape, "weight") for shape in cast("tuple[Shape, ...]", shapes)]
     kind = "SELECT" if one_shape else "SELECT_V2"
@@ -68,26 +70,26 @@ def _where(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Matmul")
-def _matmul(to: Lowering, node: Node, reads: list[int]) -> int:
+def _matmul(to: Tape, node: Node, reads: list[int]) -> int:
     if node.config[0] == "constant":
         rows, columns = cast("Shape", node.config[1])
         weight = Constant((columns, rows), "weight", columns)
         return to.operator("FULLY_CONNECTED", reads, node.shape, [weight])
     left, right = cast("tuple[bool, bool]", node.config)
-    first, turned_first = to.without_turn(reads[0])
-    second, turned_second = to.without_turn(reads[1])
+    first, turned_first = without_turn(to, reads[0])
+    second, turned_second = without_turn(to, reads[1])
     transposed = (left != turned_first, right != turned_second)
     return to.operator("BATCH_MATMUL", [first, second], node.shape, transposed=transposed)
 
 
 @lowers(*_REDUCTIONS)
-def _reduce(to: Lowering, node: Node, reads: list[int]) -> int:
+def _reduce(to: Tape, node: Node, reads: list[int]) -> int:
     axes = cast("Shape", node.config[0])
     return to.operator(_REDUCTIONS[node.kind], reads, node.shape, [integers(*axes)])
 
 
 @lowers("GetItem")
-def _get_item(to: Lowering, node: Node, reads: list[int]) -> int:
+def _get_item(to: Tape, node: Node, reads: list[int]) -> int:
     x, (widened, *slices) = reads[0], cast("tuple[Shape, ...]", node.config)
     if widened != to.shape(x):
         x = to.reshape(x, widened)
@@ -101,7 +103,7 @@ def padding(sides: Sequence[Shape]) -> Constant:
 
 
 @lowers("Pad")
-def _pad(to: Lowering, node: Node, reads: list[int]) -> int:
+def _pad(to: Tape, node: Node, reads: list[int]) -> int:
     pads = padding(cast("tuple[Shape, ...]", node.config[0]))
     if node.config[1] == "mirror":
         return to.operator("MIRROR_PAD", reads, node.shape, [pads])
@@ -109,7 +111,7 @@ def _pad(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Split", "SplitAt", "Unstack")
-def _split(to: Lowering, node: Node, reads: list[int]) -> int:
+def _split(to: Tape, node: Node, reads: list[int]) -> int:
     shapes = cast("tuple[Shape, ...]", node.config[2])
     operands = {
         "Split": [operand(1)],
@@ -122,39 +124,39 @@ def _split(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Part")
-def _part(to: Lowering, node: Node, reads: list[int]) -> int:
+def _part(to: Tape, node: Node, reads: list[int]) -> int:
     return to.part(reads[0], cast("int", node.config[0]))
 
 
 @lowers("Stack")
-def _stack(to: Lowering, node: Node, reads: list[int]) -> int:
+def _stack(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("PACK", reads, node.shape)
 
 
 @lowers("Tile")
-def _tile(to: Lowering, node: Node, reads: list[int]) -> int:
+def _tile(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("TILE", reads, node.shape, [operand(len(node.shape) + 1)])
 
 
 @lowers("Flip")
-def _flip(to: Lowering, node: Node, reads: list[int]) -> int:
+def _flip(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("REVERSE_V2", reads, node.shape, [integers(*cast("Shape", node.config))])
 
 
 @lowers("Argmax", "Argmin")
-def _place(to: Lowering, node: Node, reads: list[int]) -> int:
+def _place(to: Tape, node: Node, reads: list[int]) -> int:
     kind = "ARG_MAX" if node.kind == "Argmax" else "ARG_MIN"
     axis = along(cast("int", node.config[0]))
     return to.indices(to.operator(kind, reads, node.shape, [axis]))
 
 
 @lowers("Cumsum")
-def _cumulative(to: Lowering, node: Node, reads: list[int]) -> int:
+def _cumulative(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("CUMSUM", reads, node.shape, [along(cast("int", node.config[0]))])
 
 
 @lowers("Roll")
-def _roll(to: Lowering, node: Node, reads: list[int]) -> int:
+def _roll(to: Tape, node: Node, reads: list[int]) -> int:
     axis, moved = cast("Shape", node.config)
     size, parts = node.shape[axis - 1], []
     for begin, length in ((size - moved, moved), (0, size - moved)):
@@ -166,7 +168,7 @@ def _roll(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Take")
-def _take(to: Lowering, node: Node, reads: list[int]) -> int:
+def _take(to: Tape, node: Node, reads: list[int]) -> int:
     _, shape, places = cast("tuple[int, Shape, Shape]", node.config)
     indices = Constant(shape, "operand", 0, ("integers", *places))
     return to.operator("GATHER", reads, node.shape, [indices])

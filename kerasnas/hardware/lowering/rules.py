@@ -4,7 +4,15 @@ import math
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
-from kerasnas.hardware.lowering.lowering import Lowering, lowers
+from kerasnas.hardware.lowering.folding import (
+    affine,
+    before_reshapes,
+    without_affine,
+    without_idle_reshape,
+    without_padding,
+)
+from kerasnas.hardware.lowering.lending import is_matrix, read_by_dense, with_axes
+from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.operations import constants_of, padding
 from kerasnas.hardware.lowering.program import (
     KERNELS,
@@ -15,6 +23,7 @@ from kerasnas.hardware.lowering.program import (
     operand,
     scalar,
 )
+from kerasnas.hardware.lowering.tape import Tape
 from kerasnas.hardware.lowering.unrolled import unrolled
 
 _MERGES = {
@@ -32,36 +41,36 @@ _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
 
 
 @lowers("Dense")
-def _dense(to: Lowering, node: Node, reads: list[int]) -> int:
+def _dense(to: Tape, node: Node, reads: list[int]) -> int:
     biased = len(node.weights) > 1
-    x = to.lent(reads[0], biased)
-    if to.rows(x):
+    x = read_by_dense(to, reads[0])
+    if is_matrix(to, x):
         rows = (math.prod(node.shape[:-1]), node.shape[-1])
-        return to.as_rows(_convolve(to, node, x, rows), node.shape)
-    x = x if biased else to.without_affine(x, offsets=False)
-    return _convolve(to, node, to.without_idle_reshape(x), node.shape)
+        return with_axes(to, _convolve(to, node, x, rows), node.shape)
+    x = x if biased else without_affine(to, x, offsets=False)
+    return _convolve(to, node, without_idle_reshape(to, x), node.shape)
 
 
 @lowers("Conv2DTranspose")
-def _transposed(to: Lowering, node: Node, reads: list[int]) -> int:
+def _transposed(to: Tape, node: Node, reads: list[int]) -> int:
     return _convolve(to, node, reads[0], node.shape)
 
 
 @lowers("Conv2D", "DepthwiseConv2D")
-def _convolution(to: Lowering, node: Node, reads: list[int]) -> int:
+def _convolution(to: Tape, node: Node, reads: list[int]) -> int:
     x = reads[0]
     strides, padding, dilation, *_ = node.config
     if padding == "valid":
         spans = zip(node.weights[0], cast("Shape", dilation), strict=False)
         window = [(size - 1) * step + 1 for size, step in spans]
-        x = to.without_padding(x, window, cast("Shape", strides))
+        x = without_padding(to, x, window, cast("Shape", strides))
     # An offset would not reach the zeros around the image.
-    x = to.without_affine(x, offsets=padding == "valid" and x == reads[0])
+    x = without_affine(to, x, offsets=padding == "valid" and x == reads[0])
     return _convolve(to, node, x, node.shape)
 
 
 @lowers("Conv3D", "Conv3DTranspose")
-def _convolution_3d(to: Lowering, node: Node, reads: list[int]) -> int:
+def _convolution_3d(to: Tape, node: Node, reads: list[int]) -> int:
     kind = "CONV_3D" if node.kind == "Conv3D" else "CONV_3D_TRANSPOSE"
     constants = [Constant(node.weights[0], "float")]
     if kind == "CONV_3D_TRANSPOSE":
@@ -73,7 +82,7 @@ def _convolution_3d(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Conv1D", "Conv1DTranspose", "DepthwiseConv1D")
-def _kernel_1d(to: Lowering, node: Node, reads: list[int]) -> int:
+def _kernel_1d(to: Tape, node: Node, reads: list[int]) -> int:
     x = reads[0]
     length, channels = to.shape(x)
     if "causal" in node.config:
@@ -85,7 +94,7 @@ def _kernel_1d(to: Lowering, node: Node, reads: list[int]) -> int:
     return to.reshape(_convolve(to, node, x, (1, *node.shape)), node.shape)
 
 
-def _convolve(to: Lowering, node: Node, x: int, shape: Shape) -> int:
+def _convolve(to: Tape, node: Node, x: int, shape: Shape) -> int:
     kind, channels = KERNELS[node.kind], shape[-1]
     constants = [Constant(node.weights[0], "weight", channels)]
     if kind == "TRANSPOSE_CONV":
@@ -96,7 +105,7 @@ def _convolve(to: Lowering, node: Node, x: int, shape: Shape) -> int:
 
 
 @lowers("LSTM")
-def _lstm(to: Lowering, node: Node, reads: list[int]) -> int:
+def _lstm(to: Tape, node: Node, reads: list[int]) -> int:
     x = reads[0]
     if "unrolled" in node.config:
         return unrolled(to, node, x)
@@ -116,7 +125,7 @@ def _lstm(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("GRU", "SimpleRNN")
-def _loop(to: Lowering, node: Node, reads: list[int]) -> int:
+def _loop(to: Tape, node: Node, reads: list[int]) -> int:
     if "unrolled" in node.config:
         return unrolled(to, node, reads[0])
     if to.dtype == "int8":
@@ -131,7 +140,7 @@ def _loop(to: Lowering, node: Node, reads: list[int]) -> int:
     )
 
 
-def _last_step(to: Lowering, node: Node, x: int) -> int:
+def _last_step(to: Tape, node: Node, x: int) -> int:
     if len(node.shape) > 1:
         return x
     constants = [integers(0, -1, 0), integers(0, 0, 0), integers(1, 1, 1)]
@@ -139,12 +148,12 @@ def _last_step(to: Lowering, node: Node, x: int) -> int:
 
 
 @lowers("Embedding")
-def _embedding(to: Lowering, node: Node, reads: list[int]) -> int:
+def _embedding(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("GATHER", reads, node.shape, [Constant(node.weights[0], "weight")])
 
 
 @lowers("Rescaling")
-def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
+def _rescaling(to: Tape, node: Node, reads: list[int]) -> int:
     scale, offset = node.config
 
     def constant(value: object) -> Constant:
@@ -154,20 +163,20 @@ def _rescaling(to: Lowering, node: Node, reads: list[int]) -> int:
 
     steps = [("MUL", constant(scale))] if scale != 1 else []
     steps += [("ADD", constant(offset))] if offset != 0 else []
-    return to.affine(reads[0], steps)
+    return affine(to, reads[0], steps)
 
 
 @lowers("PReLU")
-def _prelu(to: Lowering, node: Node, reads: list[int]) -> int:
+def _prelu(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("PRELU", reads, node.shape, [Constant(node.weights[0], "weight")])
 
 
 @lowers(*_MERGES, "Average")
-def _merge(to: Lowering, node: Node, reads: list[int]) -> int:
+def _merge(to: Tape, node: Node, reads: list[int]) -> int:
     kind = _MERGES.get(node.kind, "ADD")
     constants = [Constant(w, "weight") for w in node.weights] if len(reads) == 1 else []
     constants += constants_of(node)
-    sources = to.before_reshapes(reads) if kind in _ELEMENTWISE else reads
+    sources = before_reshapes(to, reads) if kind in _ELEMENTWISE else reads
     x = to.operator(
         kind, sources, to.shape(sources[0]) if sources != reads else node.shape, constants
     )
@@ -180,17 +189,17 @@ def _pooling(kind: str) -> None:
     operator, reduction = _POOLS[kind], _REDUCTIONS[kind]
 
     @lowers(f"{kind}Pooling2D")
-    def pool(to: Lowering, node: Node, reads: list[int]) -> int:
+    def pool(to: Tape, node: Node, reads: list[int]) -> int:
         return to.operator(operator, reads, node.shape)
 
     @lowers(f"{kind}Pooling1D")
-    def pool_1d(to: Lowering, node: Node, reads: list[int]) -> int:
+    def pool_1d(to: Tape, node: Node, reads: list[int]) -> int:
         (length, channels), (short, _) = to.shape(reads[0]), node.shape
         x = to.reshape(reads[0], (length, 1, channels))
         return to.reshape(to.operator(operator, [x], (short, 1, channels)), node.shape)
 
     @lowers(f"Global{kind}Pooling1D", f"Global{kind}Pooling2D", f"Global{kind}Pooling3D")
-    def reduce(to: Lowering, node: Node, reads: list[int]) -> int:
+    def reduce(to: Tape, node: Node, reads: list[int]) -> int:
         rank = len(to.shape(reads[0])) - (node.config == ("steps",))
         axes = integers(*range(1, rank))
         return to.operator(reduction, reads, node.shape, [axes])
@@ -201,12 +210,12 @@ for _kind in _POOLS:
 
 
 @lowers("Flatten", "Reshape")
-def _reshape(to: Lowering, node: Node, reads: list[int]) -> int:
+def _reshape(to: Tape, node: Node, reads: list[int]) -> int:
     return to.reshape(reads[0], node.shape)
 
 
 @lowers("Steps")
-def _steps(to: Lowering, node: Node, reads: list[int]) -> int:
+def _steps(to: Tape, node: Node, reads: list[int]) -> int:
     """The steps of a sequence as a batch, or back: a reshape though no size changes."""
     extra = node.config == ("together",)
     sizes = integers(*([1] if extra else []), *node.shape)
@@ -214,7 +223,7 @@ def _steps(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("CenterCrop")
-def _slice(to: Lowering, node: Node, reads: list[int]) -> int:
+def _slice(to: Tape, node: Node, reads: list[int]) -> int:
     if to.shape(reads[0]) == node.shape:
         return reads[0]
     begin = [(have - want) // 2 for have, want in zip(to.shape(reads[0]), node.shape, strict=True)]
@@ -222,7 +231,7 @@ def _slice(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Masking")
-def _masking(to: Lowering, node: Node, reads: list[int]) -> int:
+def _masking(to: Tape, node: Node, reads: list[int]) -> int:
     one = (*node.shape[:-1], 1)
     axis = along(-1)
     x = to.operator("NOT_EQUAL", reads, node.shape, [Constant((), "float")])
@@ -232,32 +241,32 @@ def _masking(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("RepeatVector")
-def _repeat(to: Lowering, node: Node, reads: list[int]) -> int:
+def _repeat(to: Tape, node: Node, reads: list[int]) -> int:
     x = to.reshape(reads[0], (1, node.shape[-1]))
     return to.operator("TILE", [x], node.shape, [operand(3)])
 
 
 @lowers("UpSampling1D")
-def _up_sampling_1d(to: Lowering, node: Node, reads: list[int]) -> int:
+def _up_sampling_1d(to: Tape, node: Node, reads: list[int]) -> int:
     x = to.reshape(reads[0], (1, *to.shape(reads[0])))
     x = to.operator("RESIZE_NEAREST_NEIGHBOR", [x], (1, *node.shape), [integers(1, node.shape[0])])
     return to.reshape(x, node.shape)
 
 
 @lowers("UpSampling2D")
-def _up_sampling_2d(to: Lowering, node: Node, reads: list[int]) -> int:
+def _up_sampling_2d(to: Tape, node: Node, reads: list[int]) -> int:
     kind = "RESIZE_BILINEAR" if "bilinear" in node.config else "RESIZE_NEAREST_NEIGHBOR"
     return to.operator(kind, reads, node.shape, [integers(*node.shape[:2])])
 
 
 @lowers("Permute")
-def _transpose(to: Lowering, node: Node, reads: list[int]) -> int:
+def _transpose(to: Tape, node: Node, reads: list[int]) -> int:
     axes = cast("Shape", node.config[0])
     return to.operator("TRANSPOSE", reads, node.shape, [integers(0, *axes)])
 
 
 @lowers("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
-def _zeros(to: Lowering, node: Node, reads: list[int]) -> int:
+def _zeros(to: Tape, node: Node, reads: list[int]) -> int:
     sides = _sides(node)
     if len(sides) < len(node.shape):
         sides = (*sides, (0, 0))
@@ -265,7 +274,7 @@ def _zeros(to: Lowering, node: Node, reads: list[int]) -> int:
 
 
 @lowers("Cropping1D", "Cropping2D", "Cropping3D")
-def _cropping(to: Lowering, node: Node, reads: list[int]) -> int:
+def _cropping(to: Tape, node: Node, reads: list[int]) -> int:
     before, after = zip((0, 0), *_sides(node), (0, 0), strict=True)
     ends = (-size for size in after)
     constants = [integers(*before), integers(*ends), integers(*[1] * len(before))]

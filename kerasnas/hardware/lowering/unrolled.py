@@ -7,11 +7,11 @@ the product of the sixth step `MatMul_10`, which comes before `MatMul_2`.
 import abc
 
 from kerasnas.hardware.graph import Node
-from kerasnas.hardware.lowering.lowering import Lowering
 from kerasnas.hardware.lowering.program import Constant, along, integers, number
+from kerasnas.hardware.lowering.tape import Tape
 
 
-def unrolled(to: Lowering, node: Node, x: int) -> int:
+def unrolled(to: Tape, node: Node, x: int) -> int:
     """Append an unrolled LSTM, GRU or SimpleRNN.
 
     Args:
@@ -64,7 +64,7 @@ class _Cell(abc.ABC):
     def step(self, x: int, number: int) -> int:
         """Append the rest of a step, and return its state."""
 
-    def __init__(self, to: Lowering, node: Node) -> None:
+    def __init__(self, to: Tape, node: Node) -> None:
         self.to, self.units = to, node.weights[1][0]
         (self.features, self.wide), self.name = node.weights[0], node.name
 
