@@ -93,8 +93,8 @@ class FreshStatistics(keras.callbacks.Callback):
         self._training = False
 
     def _steps(self) -> int:
-        optimizer = getattr(self.model, "optimizer", None)
-        return 0 if optimizer is None else int(np.array(optimizer.iterations))
+        iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
+        return 0 if iterations is None else int(np.array(iterations))
 
     def _batches_of_an_epoch(self) -> int:
         """Batches of the epoch; 0 where neither `fit` nor the optimizer tells."""
