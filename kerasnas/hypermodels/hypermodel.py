@@ -43,9 +43,13 @@ class HyperModel(keras_tuner.HyperModel):
     (`objective="val_tflite_accuracy"`) compresses each trained model with it, and searches what it
     reads from `hp` too. A budget judges the network as it is before compression.
 
+    A subclass may override `build` itself, as one of `keras_tuner.HyperModel` does. It then needs
+    no arguments, and models are built to find its space and their costs.
+
     Args:
-        input_shape: Shape of one sample, without the batch.
-        num_classes: Number of classes.
+        input_shape: Shape of one sample, without the batch. Only a subclass that overrides `build`
+            may leave it out.
+        num_classes: Number of classes; likewise.
         stem_filters: Width of the stem's convolution on images, a number or a list to search.
         learning_rate: Of Adam, a number or a list to search.
         loss: Loss to compile with; None for the cross-entropy of integer classes, or of yes and no
@@ -56,6 +60,7 @@ class HyperModel(keras_tuner.HyperModel):
         tunable: Whether its hyperparameters join the search space.
 
     Raises:
+        TypeError: The shape or the number of classes is missing, and `build` needs them.
         ValueError: A shape or a number of classes that is not positive, or a loss that does not
             fit the head.
 
@@ -73,8 +78,8 @@ class HyperModel(keras_tuner.HyperModel):
 
     def __init__(
         self,
-        input_shape: Sequence[int],
-        num_classes: int,
+        input_shape: Sequence[int] | None = None,
+        num_classes: int | None = None,
         *,
         stem_filters: int | Sequence[int] = 16,
         learning_rate: float | Sequence[float] = 1e-3,
@@ -84,6 +89,18 @@ class HyperModel(keras_tuner.HyperModel):
         tunable: bool = True,
     ) -> None:
         super().__init__(name=name, tunable=tunable)
+        self.stem_filters = stem_filters
+        self.learning_rate = learning_rate
+        self.metrics = list(metrics)
+        self.loss = loss
+        if input_shape is None and num_classes is None and self._builds_itself():
+            return
+        if input_shape is None or num_classes is None:
+            raise TypeError(
+                f"{type(self).__name__} needs the arguments `input_shape` and `num_classes`, "
+                "unless it overrides `build(self, hp)`. "
+                f"Received: input_shape={input_shape!r}, num_classes={num_classes!r}"
+            )
         shape = tuple(input_shape)
         if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
             raise ValueError(
@@ -96,12 +113,9 @@ class HyperModel(keras_tuner.HyperModel):
             )
         self.input_shape = shape
         self.num_classes = num_classes
-        self.stem_filters = stem_filters
-        self.learning_rate = learning_rate
         self.loss = default_loss(num_classes) if loss is None else loss
         if type(self).compile is HyperModel.compile:
             self.check_loss(self.loss)
-        self.metrics = list(metrics)
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
         """What comes before the body: a convolution with a kernel of 3; nothing on vectors."""
@@ -142,7 +156,7 @@ class HyperModel(keras_tuner.HyperModel):
         Raises:
             ValueError: The loss does not fit, or there is none of this name. The way out is told.
         """
-        if type(self).build is not HyperModel.build:
+        if self._builds_itself():
             return
         check_names(loss)
         if type(self).head is HyperModel.head:
@@ -175,9 +189,12 @@ class HyperModel(keras_tuner.HyperModel):
             The graph of its layers, shapes and weights.
 
         Raises:
-            NotSketchable: A part of the hypermodel uses raw Keras layers.
+            NotSketchable: A part of the hypermodel uses raw Keras layers, or `build` is overridden.
             ValueError: An unknown operation.
         """
+        if self._builds_itself():
+            # It may build anything, whatever the other parts say.
+            raise NotSketchable(f"{type(self).__name__} overrides build")
         start = Sketch.input(self.input_shape)
         try:
             end = self._join(hp, start)
@@ -244,6 +261,9 @@ class HyperModel(keras_tuner.HyperModel):
         hp = Settled(values)
         self._compile_nothing(hp)
         return {name: value for name, value in hp.read.items() if name in values}
+
+    def _builds_itself(self) -> bool:
+        return type(self).build is not HyperModel.build
 
     def _compile_nothing(self, hp: Hyperparameters) -> None:
         try:

@@ -19,13 +19,20 @@ from kerasnas.oracles.random import RandomOracle
 from kerasnas.oracles.registry import make
 from kerasnas.oracles.simulated_annealing import SimulatedAnnealingOracle
 
+# KerasTuner's names, so that its scripts run.
+BayesianOptimizationOracle = BayesianOracle
+GridSearchOracle = GridOracle
+RandomSearchOracle = RandomOracle
+
 __all__ = [
     "ASHAOracle",
+    "BayesianOptimizationOracle",
     "BayesianOracle",
     "CrossEntropyOracle",
     "EvolutionOracle",
     "GreedyOracle",
     "GridOracle",
+    "GridSearchOracle",
     "HyperbandOracle",
     "LocalSearchOracle",
     "NEATOracle",
@@ -35,6 +42,7 @@ __all__ = [
     "PredictorOracle",
     "Proposal",
     "RandomOracle",
+    "RandomSearchOracle",
     "SimulatedAnnealingOracle",
     "make",
     "proxies",

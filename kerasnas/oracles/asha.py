@@ -150,15 +150,15 @@ class ASHAOracle(MultiFidelityOracle):
         self._note(trial.trial_id, {})
         super()._save_retry(trial)
 
-    def end_trial(self, trial: Trial) -> None:
+    def end_trial(self, trial: Trial | str, status: str = TrialStatus.COMPLETED) -> None:
         """Ends a trial, as in `kerasnas.oracles.Oracle`.
 
         Raises:
             RuntimeError: The tuner has not reported any epoch, so that nothing can be stopped.
         """
-        completed = trial.status == TrialStatus.COMPLETED
-        super().end_trial(trial)
-        if completed and trial.trial_id not in self._reporting:
+        super().end_trial(trial, status)
+        own = self.trials[trial if isinstance(trial, str) else trial.trial_id]
+        if own.status == TrialStatus.COMPLETED and own.trial_id not in self._reporting:
             raise RuntimeError(
                 "ASHAOracle stops trials while they train, and was told of no epoch. Use it with "
                 "kerasnas.Tuner (or kerasnas.ASHA); a `fit` or `run_trial` of your own must pass "

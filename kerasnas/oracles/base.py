@@ -39,14 +39,15 @@ class Oracle(RankedOracle):
             of several objectives, a list of these. The costs `params`, `macs`, `flash` and `ram`
             are known by name too, and so is what is measured on a trial's file, such as
             `val_tflite_accuracy` and `tflite_size`; only `kerasnas.Tuner` reports them.
-        max_trials: How many trials at most, failed ones included; None for no limit.
+        max_trials: How many trials at most, failed ones included; None for no limit. The oracles
+            of kerasnas that say nothing else have 10.
         hyperparameters: A `keras_tuner.HyperParameters` that declares or fixes part of the space.
         allow_new_entries: Whether the hypermodel may ask for hyperparameters not declared there.
         tune_new_entries: Whether those are searched; if not, they keep their defaults.
         seed: Integer; every proposal follows from it. None draws one, which is saved.
         max_retries_per_trial: How often a crashed or NaN trial is run again before it has failed.
         max_consecutive_failed_trials: So many failed trials in a row end the search with an error;
-            None for never.
+            None for never, as long as one is completed before the search ends.
         max_proposals: How many proposals are tried for one trial before the search ends because
             none meets the budget or is new.
         warm_start: Settings that are tried before the strategy's own proposals, such as
@@ -79,7 +80,7 @@ class Oracle(RankedOracle):
     def __init__(
         self,
         objective: Any = None,
-        max_trials: int | None = 10,
+        max_trials: int | None = None,
         hyperparameters: keras_tuner.HyperParameters | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
@@ -96,6 +97,11 @@ class Oracle(RankedOracle):
         )
         check_count("max_proposals", max_proposals, at_least=1)
         check_count("seed", seed, at_least=0, optional=True)
+        if not isinstance(hyperparameters, keras_tuner.HyperParameters | None):
+            raise TypeError(
+                "hyperparameters must be a keras_tuner.HyperParameters. "
+                f"Received: hyperparameters={hyperparameters!r}"
+            )
         super().__init__(
             objective=resolve(objective),
             max_trials=None if max_trials is None else int(max_trials),  # One of numpy's, too.
@@ -124,6 +130,8 @@ class Oracle(RankedOracle):
         self.identity: dict[str, Any] = {}
         self.lineage: dict[str, dict[str, Any]] = {}
         self.stop_reason: str | None = None
+        # Whether whoever runs the trials sees which have failed: KerasTuner's tuners do not.
+        self.failures_are_seen = True
         # What `make("auto")` chose, and why.
         self.chosen: str | None = None
         self.hyperparameters: keras_tuner.HyperParameters
@@ -309,17 +317,29 @@ class Oracle(RankedOracle):
         ```
         """
         self._set_project_dir(os.fspath(directory), project_name)
+        self.failures_are_seen = True
         self._ensure_journal()
 
     def _set_project_dir(self, directory: Any, project_name: Any) -> None:
         # KerasTuner's tuner calls it before it deletes the folder, for `overwrite=True`.
         check_name(project_name)
+        self.failures_are_seen = False
         super()._set_project_dir(directory, project_name)
 
     # ------------------------------------------------------------------ one trial's life
 
     def create_trial(self, tuner_id: str) -> Trial:
-        """Hands out the next trial, as in KerasTuner."""
+        """Hands out the next trial, as in KerasTuner.
+
+        Args:
+            tuner_id: Name of the worker, which gets the trial again that it has not ended.
+
+        Returns:
+            The trial; its status is RUNNING, IDLE (ask again later) or STOPPED.
+
+        Raises:
+            RuntimeError: The search of a tuner of KerasTuner's is over, and all trials have failed.
+        """
         with self._lock:
             self._ensure_journal()
             before = self._position()
@@ -351,6 +371,7 @@ class Oracle(RankedOracle):
                 self.tuner_ids.discard(tuner_id)
                 if self._snapshot_size < len(self.end_order):
                     self.snapshot()
+                self._check_any_completed()
             return Trial(self._with_values({}), trial_id, response["status"])
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -407,17 +428,24 @@ class Oracle(RankedOracle):
                 trial.metrics.update(name, value, step=step)
             return trial
 
-    def end_trial(self, trial: Trial) -> None:
+    def end_trial(self, trial: Trial | str, status: str = TrialStatus.COMPLETED) -> None:
         """Ends a trial: scores it, saves it, or queues it for another run.
 
         Args:
-            trial: The trial, its status COMPLETED, INVALID (may be run again) or FAILED.
+            trial: The trial, its status COMPLETED, INVALID (may be run again) or FAILED. Scripts
+                for KerasTuner before 1.2 give its id instead, and the status beside it.
+            status: Status of a trial that is given by its id; "COMPLETE" is COMPLETED.
 
         Raises:
             RuntimeError: The last `max_consecutive_failed_trials` trials have failed, or the
                 hypermodel asked for hyperparameters while `allow_new_entries` is False.
         """
         with self._lock:
+            if isinstance(trial, str):
+                # A copy, as from a worker: what it says is taken over below, or nothing of it.
+                own = self.trials[trial]
+                status = TrialStatus.COMPLETED if status == "COMPLETE" else status
+                trial = Trial(own.hyperparameters, own.trial_id, status)
             own = self.trials[trial.trial_id]
             if own.trial_id in self._ended:
                 warnings.warn(
@@ -532,6 +560,17 @@ class Oracle(RankedOracle):
                 f"(max_consecutive_failed_trials={limit}).\n"
                 + (self.trials[last[-1]].message or "")
             )
+
+    def _check_any_completed(self) -> None:
+        """Refuses to end a search in silence that has only failed trials."""
+        if self.failures_are_seen or self.completed or self.ongoing_trials or not self.end_order:
+            return
+        first = self.trials[self.end_order[0]].message or "no reason was given"
+        raise RuntimeError(
+            f"No trial was completed: all {len(self.end_order)} failed. Mend the cause and pass "
+            "`overwrite=True` to begin anew; max_consecutive_failed_trials=3 ends a search at its "
+            f"third failure in a row. The first failed with:\n{first}"
+        )
 
     def _next_id(self) -> str:
         numbers = [int(name) for name in self.start_order[-1:] if name.isdigit()]

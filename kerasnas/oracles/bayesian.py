@@ -33,6 +33,8 @@ class BayesianOracle(Oracle):
             hyperparameter, as in KerasTuner.
         alpha: Noise that the process assumes in the scores.
         beta: How much it prefers what is uncertain.
+        seed: As in `kerasnas.oracles.Oracle`.
+        hyperparameters: As there.
         **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
@@ -50,6 +52,7 @@ class BayesianOracle(Oracle):
     ```
     """
 
+    # In the order of `keras_tuner.BayesianOptimization`, for scripts that give them by position.
     def __init__(
         self,
         objective: Any = None,
@@ -57,9 +60,11 @@ class BayesianOracle(Oracle):
         num_initial_points: int | None = None,
         alpha: float = 1e-4,
         beta: float = 2.6,
+        seed: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
         **kwargs: Any,
     ):
-        super().__init__(objective, max_trials, **kwargs)
+        super().__init__(objective, max_trials, hyperparameters, seed=seed, **kwargs)
         check_count("num_initial_points", num_initial_points, at_least=1, optional=True)
         if alpha <= 0 or beta < 0:
             raise ValueError(

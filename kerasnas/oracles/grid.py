@@ -1,13 +1,15 @@
 """Grid search: every setting in order."""
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import keras_tuner
 import numpy as np
-from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import genome
+from kerasnas.oracles.admission import key_of
 from kerasnas.oracles.base import Oracle
 from kerasnas.oracles.decision import Decision, Value, plan_of
 from kerasnas.oracles.proposal import Proposal
@@ -24,12 +26,16 @@ class GridOracle(Oracle):
     fastest, wherever they were registered. A range without a step (`Float`, and `Int` with a
     logarithmic sampling) is tried at its default and in the middles of ten equally likely parts.
 
-    What breaks the budget is passed over without becoming a trial. When the hypermodel asks for new
-    hyperparameters, the walk begins anew, and passes over what was tried with their defaults.
+    What breaks the budget is passed over without becoming a trial. When a trial asks for new
+    hyperparameters, the walk begins anew, and passes over what was tried with their defaults. A
+    trial that has completed without asking for one does not depend on it, as in a plain `if`: its
+    values with others of that one would be the same trial again, and are passed over too.
 
     Args:
         objective: As in `kerasnas.oracles.Oracle`.
         max_trials: As there; by default without a limit.
+        seed: As there; nothing is random here.
+        hyperparameters: As there.
         max_proposals: So many settings in a row that break the budget or repeat an architecture
             end the search.
         **kwargs: As there.
@@ -51,14 +57,24 @@ class GridOracle(Oracle):
 
     multi_objective = True
 
+    # In the order of `keras_tuner.GridSearch`, for scripts that give them by position.
     def __init__(
         self,
         objective: Any = None,
         max_trials: int | None = None,
+        seed: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        *,
         max_proposals: int = 50_000,
         **kwargs: Any,
     ):
-        super().__init__(objective, max_trials, max_proposals=max_proposals, **kwargs)
+        super().__init__(
+            objective, max_trials, hyperparameters, seed=seed, max_proposals=max_proposals, **kwargs
+        )
+        # Values of the completed trials that have not asked for all that is known by now, by the
+        # hyperparameters that they have; and how many trials were read for it.
+        self._asked: dict[frozenset[str], set[str]] = {}
+        self._read = 0
         # The setting that the walk has reached, and the size of the space that it walks.
         self._at: genome.Values | None = None
         self._size = 0
@@ -68,18 +84,36 @@ class GridOracle(Oracle):
         space = self.hyperparameters
         if self._size != len(space.space):
             self._at, self._size = None, len(space.space)
-        refused = 0
+            self._asked, self._read = {}, 0
+        for names, key in self._partial(self.completed[self._read :]):
+            self._asked.setdefault(names, set()).add(key)
+        self._read = len(self.completed)
+        running = self._partial(self.ongoing_trials.values())
+        at, waits, refused = self._at, False, 0
         while refused < self.max_proposals:
-            following = successor(space, self._at)
-            if following is None:
+            at = successor(space, at)
+            if at is None:
                 return None
-            self._at = following
+            tried = self.ruled_out(at) or any(
+                _repeats(at, names, keys) for names, keys in self._asked.items()
+            )
+            # A running trial may yet turn out to be the same: the walk comes back to this one.
+            open_yet = not tried and any(_repeats(at, names, {key}) for names, key in running)
+            waits = waits or open_yet
+            if not waits:
+                self._at = at
+            if tried or open_yet:
+                continue
             # Judged here: what is sampled where many do not fit would leave the order.
-            if not self.ruled_out(following):
-                if self._admission.judge(following) == 0:
-                    return Proposal(following, operator="grid")
-                refused += 1
+            if self._admission.judge(at) == 0:
+                return Proposal(at, operator="grid")
+            refused += 1
         return None
+
+    def reload(self) -> None:
+        """Restores the search."""
+        self._asked, self._read = {}, 0
+        super().reload()
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Walks on, and says at the end how it ended."""
@@ -102,6 +136,15 @@ class GridOracle(Oracle):
         """Takes up the walk."""
         self._at, self._size = state["at"], state["size"]
 
+    def _partial(self, trials: Iterable[Trial]) -> list[tuple[frozenset[str], str]]:
+        """Of trials without values of all that is known by now, what they have values of."""
+        found = []
+        for trial in trials:
+            values = trial.hyperparameters.values
+            if not genome.settle(self.hyperparameters, values).keys() <= values.keys():
+                found.append((frozenset(values), key_of(values)))
+        return found
+
     def _reason(self) -> str:
         smallest = self._admission.smallest()
         over = successor(self.hyperparameters, self._at) is None
@@ -116,6 +159,12 @@ class GridOracle(Oracle):
             f"the next {self.max_proposals} settings of the grid break the budget or were tried "
             f"in other words{f'; the smallest found has {smallest}' if smallest else ''}"
         )
+
+
+def _repeats(values: genome.Values, names: frozenset[str], keys: set[str]) -> bool:
+    """Whether values differ from a trial's only in hyperparameters that it has not asked for."""
+    shared = {name: value for name, value in values.items() if name in names}
+    return len(shared) < len(values) and key_of(shared) in keys
 
 
 def successor(

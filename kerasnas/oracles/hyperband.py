@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles.base import Oracle, check_count
@@ -28,7 +29,9 @@ class HyperbandOracle(MultiFidelityOracle):
         max_epochs: Epochs of a full training.
         factor: Of `factor` trials one goes on to the next round, with `factor` times the epochs.
         hyperband_iterations: How often all brackets are run; None for without end.
-        max_trials: As in `kerasnas.oracles.Oracle`.
+        seed: As in `kerasnas.oracles.Oracle`.
+        hyperparameters: As there.
+        max_trials: As there.
         min_epochs: Least epochs of a first round; brackets that begin with less are left out.
             Defaults to a twelfth of `max_epochs`. 1 gives KerasTuner's brackets.
         searcher: Name of the strategy that proposes the networks of first rounds, or its oracle.
@@ -48,19 +51,31 @@ class HyperbandOracle(MultiFidelityOracle):
     ```
     """
 
+    # In the order of `keras_tuner.Hyperband`, for scripts that give them by position.
     def __init__(
         self,
         objective: Any = None,
         max_epochs: int = 100,
         factor: int = 3,
         hyperband_iterations: int | None = 1,
+        seed: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        *,
         max_trials: int | None = None,
         min_epochs: int | None = None,
         searcher: str | Oracle = "random",
         **kwargs: Any,
     ):
         super().__init__(
-            objective, max_epochs, factor, min_epochs, searcher, max_trials=max_trials, **kwargs
+            objective,
+            max_epochs,
+            factor,
+            min_epochs,
+            searcher,
+            max_trials,
+            seed=seed,
+            hyperparameters=hyperparameters,
+            **kwargs,
         )
         check_count("hyperband_iterations", hyperband_iterations, at_least=1, optional=True)
         self.hyperband_iterations = hyperband_iterations

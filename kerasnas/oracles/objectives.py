@@ -57,12 +57,16 @@ def _resolve_one(objective: Any) -> Any:
         if found is None:
             raise ValueError(
                 f"Whether '{objective}' is to be large or small is not known: pass "
-                f'keras_tuner.Objective("{objective}", "max") or "min". '
+                f'kn.Objective("{objective}", "max") or "min". '
                 f"Received: objective={objective!r}"
             )
         told = keras_tuner.Objective(objective, found)
         told.told_by_name = not is_cost(objective)
         return told
+    if isinstance(objective, keras_tuner.Objective) and objective.direction not in ("min", "max"):
+        raise ValueError(
+            f'The direction of an objective must be "min" or "max". Received: objective={objective}'
+        )
     if is_cost(getattr(objective, "name", "")) and objective.direction != "min":
         raise ValueError(
             f"The cost '{objective.name}' is always minimised: pass its name alone. "

@@ -1,5 +1,8 @@
 """Random search: the baseline that every strategy must beat."""
 
+from typing import Any
+
+import keras_tuner
 import numpy as np
 
 from kerasnas.oracles import genome
@@ -13,7 +16,13 @@ class RandomOracle(Oracle):
     Under a budget it is uniform over what fits; only where 100 samples in a row do not fit, the
     nearest of them is repaired.
 
-    Takes the arguments of `kerasnas.oracles.Oracle`.
+    Args:
+        objective: As in `kerasnas.oracles.Oracle`; of several, the best trials are those that no
+            other one beats in all.
+        max_trials: As there.
+        seed: As there.
+        hyperparameters: As there.
+        **kwargs: As there.
 
     Example:
 
@@ -22,8 +31,20 @@ class RandomOracle(Oracle):
     ```
     """
 
+    multi_objective = True
     # A repair prefers the settings that much surrounds that does not fit.
     patience = 100
+
+    # In the order of `keras_tuner.RandomSearch`, for scripts that give them by position.
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = 10,
+        seed: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(objective, max_trials, hyperparameters, seed=seed, **kwargs)
 
     def propose(self, rng: np.random.Generator) -> Proposal:
         """Samples a setting."""

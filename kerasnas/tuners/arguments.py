@@ -1,6 +1,8 @@
 """Checks of a tuner's arguments, and what they stand for."""
 
-from collections.abc import Mapping
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -16,6 +18,41 @@ from kerasnas.tuners.inputs import check_positive
 from kerasnas.tuners.warm_start import WarmStart
 
 _DEFAULT_MAX_TRIALS = 10
+
+
+def check_known(owner: type, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise for keyword arguments that a tuner does not take.
+
+    A ValueError, which is what scripts for KerasTuner expect of it.
+    """
+    taken = sorted({*known} - {"unknown"})  # The parameter that gathers them.
+    unknown = sorted({*given} - {*taken})
+    if not unknown:
+        return
+    near = difflib.get_close_matches(unknown[0], taken, n=1)
+    raise ValueError(
+        f"Unrecognized arguments of {owner.__name__}: {', '.join(unknown)}. "
+        + (f"Did you mean `{near[0]}`? " if near else "")
+        + f"It takes: {', '.join(taken)}"
+    )
+
+
+def check_logger(logger: Any) -> None:
+    """Warn that KerasTuner's argument of old has no effect, as it does."""
+    if logger is not None:
+        warnings.warn(
+            f"The argument `logger` has no effect. Received: logger={logger!r}",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+
+
+def in_our_order(hypermodel: Any, oracle: Any) -> tuple[Any, Any]:
+    """Turn the first two arguments round where they are in the order of `keras_tuner.Tuner`."""
+    theirs = isinstance(hypermodel, keras_tuner.Oracle) and not isinstance(
+        oracle, keras_tuner.Oracle | str
+    )
+    return (oracle, hypermodel) if theirs else (hypermodel, oracle)
 
 
 def check_hypermodel(hypermodel: Any) -> None:

@@ -5,6 +5,7 @@ Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engin
 
 import contextlib
 import gc
+import inspect
 import os
 import time
 import warnings
@@ -23,11 +24,12 @@ from kerasnas.oracles.objectives import is_cost, members
 from kerasnas.tuners import arguments, deployed, inputs, run_file
 from kerasnas.tuners.answers import Answers
 from kerasnas.tuners.arrays import train_and_validation
+from kerasnas.tuners.callbacks import check_monitors, check_types, list_of_callbacks
 from kerasnas.tuners.data_identity import data_identity
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, reason
 from kerasnas.tuners.space import discover
-from kerasnas.tuners.trial import TrialRunner, list_of_callbacks
+from kerasnas.tuners.trial import TrialRunner
 from kerasnas.tuners.warm_start import WarmStart, first_settings
 from kerasnas.utils import run_folder, sealed
 from kerasnas.utils.files import CannotWriteError, write_atomic
@@ -52,9 +54,10 @@ class Tuner(Answers):
         hypermodel: A `keras_tuner.HyperModel`, or a function that takes hyperparameters and
             returns a Keras model.
         oracle: Any `keras_tuner.Oracle`, or the name of a strategy, as `kerasnas.oracles.make`
-            takes it. By default that is "auto", which chooses one and says which.
+            takes it. By default that is "auto", which chooses one and says which. The two may
+            come in the order of `keras_tuner.Tuner`, too: the oracle first.
         budget: A `kerasnas.Budget`. What breaks it is never trained and costs no trial.
-        objective: For an oracle that is not passed: name of a metric, a `keras_tuner.Objective`,
+        objective: For an oracle that is not passed: name of a metric, a `kerasnas.Objective`,
             or a list of these and of costs (params, macs, flash, ram, latency_ms; the last needs
             a budget with `latency`). "val_tflite_accuracy", or any metric so, is that of the int8
             file of each trained model, run by the interpreter; `tflite_size` and
@@ -79,6 +82,7 @@ class Tuner(Answers):
         max_model_size: Largest number of parameters of a model, as `Budget(params=...)` has it.
         distribution_strategy: A `tf.distribute.Strategy` for every trial.
         tuner_id: Name of this tuner among several that share an oracle.
+        logger: Has no effect: scripts for old versions of KerasTuner pass it.
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
             up to 512 training samples before a validation: moving averages lag behind weights that
             move, and scores of short trainings are noise with them.
@@ -89,8 +93,9 @@ class Tuner(Answers):
     Raises:
         ImportError: The target is "micro", and tflite-micro is not installed.
         TypeError: An argument of the wrong type, or a hypermodel that builds no Keras model.
-        ValueError: An argument out of range, a run folder of another hypermodel or objective, or,
-            with `overwrite`, a folder that holds no run or is a symbolic link.
+        ValueError: An argument out of range or that is none of these, a run folder of another
+            hypermodel or objective, or, with `overwrite`, a folder that holds no run or is a
+            symbolic link.
 
     Example:
 
@@ -129,7 +134,12 @@ class Tuner(Answers):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         target: Literal["litert", "micro"] = "litert",
+        logger: Any = None,
+        **unknown: Any,
     ) -> None:
+        arguments.check_known(type(self), unknown, inspect.signature(Tuner).parameters)
+        arguments.check_logger(logger)
+        hypermodel, oracle = arguments.in_our_order(hypermodel, oracle)
         if hypermodel is not None or type(self).run_trial is TrialRunner.run_trial:
             arguments.check_hypermodel(hypermodel)
         if loss is not None and isinstance(hypermodel, HyperModel):
@@ -149,6 +159,7 @@ class Tuner(Answers):
         self._retry_failed = retry_failed
         self._gate: Gate | None = None
         self._first_model: keras.Model | None = None
+        self._model_fits_itself = False
         self._saved = ""
         make_pointwise_gradients_safe()
         self._file_scores = []
@@ -173,7 +184,7 @@ class Tuner(Answers):
             loss=loss,
             metrics=metrics,
             distribution_strategy=distribution_strategy,
-            directory=None if directory is None else os.fspath(directory),
+            directory=directory,
             project_name=project_name,
             tuner_id=tuner_id,
             executions_per_trial=executions_per_trial,
@@ -200,6 +211,7 @@ class Tuner(Answers):
             self._identity = {"hypermodel": self._name, "space": space, "network": network}
             if hasattr(self.oracle, "identity"):
                 self.oracle.identity = self._identity
+                self.oracle.failures_are_seen = True
             self._identity = {**self._identity, "objective": str(self.oracle.objective)}
             folder = os.path.join(self.directory, self.project_name)
             if not self._overwrite and run_folder.has_run(folder):
@@ -231,6 +243,7 @@ class Tuner(Answers):
             hp = self.oracle.get_space()
             self.hypermodel.declare_hyperparameters(hp)
             self._first_model, names = discover(self._build_with_recipe, hp)
+            self._model_fits_itself = type(self._first_model).fit is not keras.Model.fit
             ends = ("input_shape", "output_shape")
             network = str([getattr(self._first_model, end, None) for end in ends])
         self.oracle.update_space(hp)
@@ -451,8 +464,10 @@ class Tuner(Answers):
 
     def _trains_itself(self) -> bool:
         """Whether what the arguments of `search` mean is the user's own business."""
-        return type(self).run_trial is not TrialRunner.run_trial or (
-            type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        return (
+            type(self).run_trial is not TrialRunner.run_trial
+            or type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+            or self._model_fits_itself
         )
 
     def _run_trials(
@@ -553,7 +568,10 @@ class Tuner(Answers):
         self._save_tuner_file()
 
     def _check_search(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
+        self._check_signature(args, kwargs)
+        if type(self).run_trial is TrialRunner.run_trial:
+            check_types(kwargs.get("callbacks"))
+            self._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
         if self._trains_itself():
             return
         inputs.check_generators(
@@ -564,7 +582,8 @@ class Tuner(Answers):
                 "The oracle says how many epochs a trial trains: pass them to it as `max_epochs`, "
                 f"and none to `search`. Received: epochs={args[_BEFORE_EPOCHS]!r}"
             )
-        fit = inputs.bind_fit(args, kwargs)
+        # A trial adds callbacks of its own, by name.
+        fit = inputs.bind_fit(args, {"callbacks": None, **kwargs})
         inputs.check_data(fit)
         files = deployed.wanted(self.oracle)
         if files:
@@ -582,6 +601,7 @@ class Tuner(Answers):
             return
         model = self._first_model if self._first_model is not None else self._default_model()
         if model is not None:
+            check_monitors(fit.get("callbacks"), model)
             for objective in members(self.oracle.objective):
                 if not is_cost(objective.name):
                     inputs.check_objective(objective, model, fit)
@@ -590,6 +610,16 @@ class Tuner(Answers):
             if files:
                 deployed.check_model(model)
         self._first_model = None
+
+    def _check_signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Check that what the user has written to train with takes what it will be given."""
+        if type(self).run_trial is not TrialRunner.run_trial:
+            inputs.check_takes(self.run_trial, "run_trial", (None, *args), kwargs)
+        elif type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
+            given = {"callbacks": [], **kwargs}
+            if hasattr(self.oracle, "max_epochs"):
+                given |= {"epochs": 1, "initial_epoch": 0}
+            inputs.check_takes(self.hypermodel.fit, "fit", (None, None, *args), given)
 
     def _default_model(self) -> keras.Model | None:
         with kept_random_state():

@@ -94,8 +94,9 @@ class BestEpoch(keras.callbacks.Callback):
 
 def build_optimizer(model: keras.Model) -> None:
     """Make the variables of a built model's optimizer, if it has one and they are not made yet."""
-    if model.optimizer is not None and not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    optimizer = _optimizer(model)
+    if optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)
 
 
 def load_weights(
@@ -157,5 +158,11 @@ def _check_whole(path: str) -> None:
 
 
 def _variables(model: keras.Model) -> list[Any]:
-    optimizer = model.optimizer.variables if model.optimizer is not None else []
-    return [*model.weights, *optimizer]
+    optimizer = _optimizer(model)
+    return [*model.weights, *([] if optimizer is None else optimizer.variables)]
+
+
+def _optimizer(model: keras.Model) -> keras.optimizers.Optimizer | None:
+    # A model for a training loop of the user's own is not compiled, and may hold anything there.
+    optimizer = getattr(model, "optimizer", None)
+    return optimizer if isinstance(optimizer, keras.optimizers.Optimizer) else None

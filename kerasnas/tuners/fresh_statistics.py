@@ -47,6 +47,8 @@ class FreshStatistics(keras.callbacks.Callback):
         self._fit: Mapping[str, Any] = {}
         self._batches: list[Any] | None = None
         self._training = False
+        self._fresh = False
+        self._first_step = 0
 
     def watch(self, model: keras.Model) -> None:
         """Note what the model's `fit` is given: there is the training data.
@@ -80,8 +82,11 @@ class FreshStatistics(keras.callbacks.Callback):
             self._take()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Take the statistics anew, if the epoch was not validated."""
-        if not self._fresh:
+        """Take the statistics anew, if the epoch was not validated.
+
+        A training loop of the user's own may call nothing but this, and is left alone.
+        """
+        if self._training and not self._fresh:
             self._take()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
@@ -89,8 +94,8 @@ class FreshStatistics(keras.callbacks.Callback):
         self._training = False
 
     def _steps(self) -> int:
-        optimizer = self.model.optimizer
-        return 0 if optimizer is None else int(np.array(optimizer.iterations))
+        iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
+        return 0 if iterations is None else int(np.array(iterations))
 
     def _batches_of_an_epoch(self) -> int:
         """Batches of the epoch; 0 where neither `fit` nor the optimizer tells."""
@@ -98,7 +103,8 @@ class FreshStatistics(keras.callbacks.Callback):
         if known:
             return int(known)
         # With gradients of several batches added up, the optimizer counts fewer.
-        together = getattr(self.model.optimizer, "gradient_accumulation_steps", None) or 1
+        optimizer = getattr(self.model, "optimizer", None)
+        together = getattr(optimizer, "gradient_accumulation_steps", None) or 1
         return (self._steps() - self._first_step) * int(together)
 
     def _take(self) -> None:

@@ -3,13 +3,14 @@
 import inspect
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import keras_tuner
 
 from kerasnas.oracles.objectives import float_name
+from kerasnas.tuners.reported import metric_names
 from kerasnas.utils.compiled import given_metrics
 from kerasnas.utils.direction import metric_named, of_metric, stated
 
@@ -103,6 +104,30 @@ def bind_fit(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]
         ) from None
     bound.pop("self")
     return dict(bound)
+
+
+def check_takes(
+    function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    """Check that a method of the user's own takes what every trial will give it.
+
+    Args:
+        function: The method.
+        name: Its name.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+
+    Raises:
+        TypeError: It does not. Every trial would fail.
+    """
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(
+            f"`{name}{signature}` does not take what every trial gives it, by position what "
+            f"`search` is given so, and by name {', '.join(sorted(kwargs)) or 'nothing'}: {error}"
+        ) from None
 
 
 def check_data(fit: Mapping[str, Any]) -> None:
@@ -239,16 +264,13 @@ def check_objective(
     check_direction(objective, model)
     if type(model).train_step is not keras.Model.train_step or _own_callbacks(fit):
         return  # They may report anything; the first trial will tell.
-    metrics = _metric_names(model)
-    if metrics is None:
+    known = metric_names(model)
+    if known is None:
         return
     wanted = getattr(objective, "name_to_direction", None) or [objective.name]
-    known = ["loss", *metrics]
-    several = len(getattr(model, "output_names", None) or []) > 1
     for name in wanted:
         base = float_name(name).removeprefix("val_")
-        of_an_output = several and base.endswith(tuple(f"_{metric}" for metric in known))
-        if base not in known and not of_an_output:
+        if base not in known:
             choices = [*known, *(f"val_{metric}" for metric in known)]
             raise ValueError(
                 "The objective must be a metric of the compiled model: "
@@ -286,14 +308,14 @@ def check_direction(objective: keras_tuner.Objective, model: keras.Model) -> Non
             f"Whether '{objective.name}' is to be large or small is not clear: its name says "
             f"{large}, but the model's metric {metric!r} "
             + ("does not tell" if found is None else "says otherwise")
-            + f'. Pass keras_tuner.Objective("{objective.name}", "max") or "min". '
+            + f'. Pass kn.Objective("{objective.name}", "max") or "min". '
             f"Received: objective={objective.name!r}"
         )
     if stated(metric) or (found and isinstance(metric, str)):
         warnings.warn(
             f"The search looks for the worst '{objective.name}': the direction of its objective is "
             f'"{objective.direction}", and the metric is better the other way. Pass '
-            f'keras_tuner.Objective("{objective.name}", "{found}") unless that is meant.',
+            f'kn.Objective("{objective.name}", "{found}") unless that is meant.',
             stacklevel=2,
         )
 
@@ -302,28 +324,3 @@ def _own_callbacks(fit: Mapping[str, Any]) -> bool:
     callbacks = fit.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
     return any(not type(callback).__module__.startswith("keras.") for callback in callbacks)
-
-
-def _metric_names(model: keras.Model) -> list[str] | None:
-    """The names that Keras will give the metrics; None where it cannot be told before training."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # That a lambda is unsafe to save: it is not saved.
-            config = model.get_compile_config()
-    except TypeError:  # A metric that is a class or another object without a config.
-        return None
-    found = [*_names(config.get("metrics")), *_names(config.get("weighted_metrics"))]
-    if None in found or len(set(found)) < len(found):
-        return None  # Keras numbers names that occur twice.
-    return [name for name in found if name is not None]
-
-
-def _names(metrics: Any) -> Iterator[str | None]:
-    if isinstance(metrics, str):
-        yield metrics
-    elif isinstance(metrics, dict) and "class_name" in metrics:
-        config = metrics.get("config")
-        yield config if isinstance(config, str) else (config or {}).get("name")
-    elif isinstance(metrics, (dict, list, tuple)):
-        for value in metrics.values() if isinstance(metrics, dict) else metrics:
-            yield from _names(value)

@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 from kerasnas import oracles
+from kerasnas.tuners.arguments import check_known
 from kerasnas.tuners.base import Tuner
 from kerasnas.tuners.inputs import check_positive
 
@@ -20,8 +21,8 @@ class StrategyTuner(Tuner):
         **kwargs: Arguments of the oracle and of `kerasnas.Tuner`.
 
     Raises:
-        TypeError: An argument of the wrong type, or one that neither takes.
-        ValueError: An argument out of range.
+        TypeError: An argument of the wrong type.
+        ValueError: An argument out of range, or one that neither takes.
     """
 
     oracle_class: type[oracles.Oracle]
@@ -40,7 +41,9 @@ class StrategyTuner(Tuner):
         cls.__signature__ = inspect.Signature([hypermodel, *ours.values(), *rest])
 
     def __init__(self, hypermodel: Any = None, *args: Any, **kwargs: Any) -> None:
-        given = inspect.signature(type(self)).bind(hypermodel, *args, **kwargs).arguments
+        signature = inspect.signature(type(self))
+        check_known(type(self), kwargs, signature.parameters)
+        given = signature.bind(hypermodel, *args, **kwargs).arguments
         given.pop("hypermodel", None)
         names = _parameters(self.oracle_class)
         for name in ("max_trials", "max_epochs"):

@@ -26,12 +26,14 @@ from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.oracles.admission import describe as describe_violations
 from kerasnas.oracles.objectives import COSTS, is_cost, members
 from kerasnas.tuners import deployed, run_file
+from kerasnas.tuners.callbacks import list_of_callbacks
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
 from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.inputs import check_unread
 from kerasnas.tuners.reporting import Reporter
 from kerasnas.utils import sealed
+from kerasnas.utils.compiled import compile_anew
 from kerasnas.utils.errors import describe
 from kerasnas.utils.files import CannotWriteError, disk_error, write_atomic
 from kerasnas.utils.session import clear_session, kept_random_state, seeded
@@ -101,7 +103,17 @@ class TrialRunner(keras_tuner.Tuner):
                 note()
             raise
         note()
+        self._check_kept(trial, best)
         return results
+
+    def _check_kept(self, trial: Trial, best: BestEpoch) -> None:
+        """End a search whose trials must go on from weights that a `fit` does not keep."""
+        if trial.hyperparameters.values.get("tuner/bracket") and not best.epochs:
+            raise keras_tuner.errors.FatalRuntimeError(
+                f"{type(self.oracle).__name__} trains the best trials on from the weights of their "
+                "best epochs, and none were kept: the `fit` of the hypermodel must pass on the "
+                "`callbacks` that it is given, or call their `set_model` and `on_epoch_end`"
+            )
 
     def _file_score(
         self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -142,7 +154,9 @@ class TrialRunner(keras_tuner.Tuner):
         clear = getattr(self.oracle, "clear_start", None)
         if clear is not None:
             # Last: an epoch is over when all other callbacks have survived its end.
-            over = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: clear(trial.trial_id))
+            over = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs=None: clear(trial.trial_id)
+            )
             reporters.append(over)
         return reporters
 
@@ -189,7 +203,7 @@ class TrialRunner(keras_tuner.Tuner):
                 callback.watch(model)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
         self._trained = model
-        config = model.get_build_config() or {}
+        config = _of_any_batch(model)
         write_atomic(self._get_build_config_fname(trial.trial_id), sealed.dumps(config))
         tuner_utils.validate_trial_results(results, self._trained_objective(), "HyperModel.fit()")
         return results
@@ -198,7 +212,8 @@ class TrialRunner(keras_tuner.Tuner):
         with maybe_distribute(self.distribution_strategy):
             model = self.hypermodel.build(hp)
             check_model(model)
-            self._override_compile_args(model)
+            if self.optimizer or self.loss or self.metrics:
+                compile_anew(model, self.optimizer, self.loss, self.metrics)
         return model
 
     def _build_with_recipe(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -327,6 +342,18 @@ def network_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 
+def _of_any_batch(model: keras.Model) -> dict[str, Any]:
+    """A build config without the batch size of the training, which would bind the loaded model."""
+    config = model.get_build_config() or {}
+    shape = config.get("input_shape")
+    # Recurrent layers that keep their state from batch to batch are made for its size.
+    bound = any(getattr(layer, "stateful", False) for layer in model.layers)
+    # Of several inputs there is a shape each.
+    if bound or not isinstance(shape, (list, tuple)) or any(isinstance(n, tuple) for n in shape):
+        return config
+    return {**config, "input_shape": [None, *shape[1:]]}
+
+
 def check_model(model: Any) -> None:
     """Raise a TypeError that names what came instead of a Keras model."""
     if isinstance(model, keras.Model):
@@ -341,13 +368,6 @@ def check_model(model: Any) -> None:
     raise TypeError(
         f"The hypermodel must build a Keras model. {way_out} Received: an object of type {kind}"
     )
-
-
-def list_of_callbacks(callbacks: Any) -> list[Any]:
-    """Give callbacks as a list: `None` is none of them, one callback is itself."""
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
 def _check_reported(results: Any, objective: keras_tuner.Objective) -> None:

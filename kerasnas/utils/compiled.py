@@ -23,6 +23,39 @@ def given_loss_weights(model: keras.Model) -> Any:
     return None if compiled is None else compiled._user_loss_weights
 
 
+def compile_anew(
+    model: keras.Model, optimizer: Any = None, loss: Any = None, metrics: Any = None
+) -> None:
+    """Compile a model again with some other arguments, and the rest as it was.
+
+    Args:
+        model: Keras 3 model, compiled or not.
+        optimizer: As `keras.Model.compile` takes it. Of an object the model gets a copy, since one
+            that has trained a model cannot train another.
+        loss: Likewise; None keeps the model's, with its `loss_weights`.
+        metrics: Likewise. What the model has as `weighted_metrics` it keeps.
+    """
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        optimizer = type(optimizer).from_config(optimizer.get_config())
+    given, weighted = given_metrics(model)
+    rest: dict[str, Any] = {}
+    # A `compile` of the user's own need not take more than these three.
+    if model.compiled and type(model).compile is keras.Model.compile:
+        rest = {
+            "loss_weights": None if loss else given_loss_weights(model),
+            "weighted_metrics": weighted,
+            "run_eagerly": model.run_eagerly,
+            "steps_per_execution": model.steps_per_execution,
+            "jit_compile": model.jit_compile,
+        }
+    model.compile(
+        optimizer=optimizer or getattr(model, "optimizer", None) or "rmsprop",
+        loss=loss or model.loss,
+        metrics=metrics or given,
+        **rest,
+    )
+
+
 def fresh_metrics(model: keras.Model) -> dict[str, Any]:
     """The metrics of a compiled model once more, for another model: with no state in common.
 

@@ -112,6 +112,34 @@ def stated(metric: Any) -> Direction | None:
     return None
 
 
+def keras_tells(name: str, metrics: Any) -> bool:
+    """Whether a callback of Keras finds out by itself which way a log is better.
+
+    It looks for a metric of that name, without the name of an output, and asks no names.
+
+    Args:
+        name: Name in the logs of a training, as `monitor` of a callback.
+        metrics: What the model is compiled with.
+    """
+    name = name.removeprefix("val_")
+    given = [metric for metric in keras.tree.flatten(metrics) if metric is not None]
+    return name == "loss" or any(
+        _name(metric) == name and _has_direction(metric) for metric in given
+    )
+
+
+def _has_direction(metric: Any) -> bool:
+    if isinstance(metric, str):
+        if metric in ("accuracy", "acc"):  # Which of its accuracies, Keras sees in the data.
+            return True
+        metric = keras.metrics.get(metric)
+    if isinstance(metric, type):
+        return hasattr(metric(), "_direction")
+    if not isinstance(metric, keras.metrics.Metric):
+        metric = keras.metrics.MeanMetricWrapper(metric)
+    return hasattr(metric, "_direction")
+
+
 def _in_training(name: str) -> str:
     return name.removeprefix("val_").removeprefix("tflite_")
 

@@ -223,3 +223,63 @@ def test_a_table_of_features_needs_no_convolution():
     model = Table((13,), 3).build(keras_tuner.HyperParameters())
     assert model.output_shape == (None, 3)
     assert kn.profile(model).macs == 13 * 8 + 8 * 3
+
+
+class Whole(kn.HyperModel):
+    """Overrides `build`, as a subclass of `keras_tuner.HyperModel` does."""
+
+    def build(self, hp):
+        units = hp.Int("units", 2, 4)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units)])
+        model.compile("sgd", "mse")
+        return model
+
+
+def test_one_that_builds_by_itself_needs_no_arguments():
+    hypermodel = Whole(name="mine")
+    assert (hypermodel.name, hypermodel.tunable) == ("mine", True)
+    hp = keras_tuner.HyperParameters()
+    assert hypermodel.build(hp).output_shape == (None, 2)
+    with pytest.raises(NotSketchable, match="Whole overrides build"):
+        hypermodel.declare(hp)
+    fixed = keras_tuner.HyperParameters()
+    assert Whole(tunable=False).build(fixed).built
+    assert not fixed.space
+
+
+def test_a_constructor_of_its_own_need_not_call_ours():
+    class Silent(Whole):
+        def __init__(self, width):
+            self.width = width
+
+    hp = keras_tuner.HyperParameters()
+    hypermodel = Silent(5)
+    hypermodel.declare_hyperparameters(hp)
+    assert not hp.space
+    assert hypermodel.build(hp).output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("given", [{}, {"input_shape": (3,)}, {"num_classes": 2}])
+def test_any_other_says_which_arguments_it_needs(given):
+    with pytest.raises(
+        TypeError, match="MyNet needs the arguments `input_shape` and `num_classes`"
+    ):
+        MyNet(**given)
+
+
+def test_a_build_is_not_taken_for_what_the_other_parts_say():
+    """Its cost and its space were those of a network that it does not build."""
+
+    class Wider(MyNet):
+        def build(self, hp):
+            inputs = keras.Input(self.input_shape)
+            x = keras.layers.Dense(hp.Int("units", 2, 4))(keras.layers.Flatten()(inputs))
+            model = keras.Model(inputs, x)
+            model.compile("sgd", "mse")
+            return model
+
+    with pytest.raises(NotSketchable):
+        Wider((8, 8, 1), 3).sketch(keras_tuner.HyperParameters())
+    hp = keras_tuner.HyperParameters()
+    Wider((8, 8, 1), 3).declare_hyperparameters(hp)
+    assert not hp.space

@@ -49,6 +49,70 @@ def test_bad_arguments_are_named(argument, value):
         RandomOracle(**{argument: value})
 
 
+def test_a_space_of_another_type_is_named():
+    with pytest.raises(TypeError, match=r"keras_tuner\.HyperParameters.*hyperparameters=7"):
+        RandomOracle("val_loss", 3, 0, 7)
+
+
+def test_without_a_limit_by_default_as_in_keras_tuner():
+    assert keras_tuner.Oracle().max_trials is Oracle().max_trials is None
+    assert RandomOracle().max_trials == keras_tuner.oracles.RandomSearchOracle().max_trials == 10
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"),
+    [("COMPLETE", "COMPLETED"), ("COMPLETED", "COMPLETED"), ("INVALID", "FAILED")],
+)
+def test_a_trial_is_ended_by_its_id_as_in_old_scripts(tmp_path, status, ended):
+    oracle = make(tmp_path)
+    trial = oracle.create_trial("a")
+    oracle.update_trial(trial.trial_id, {"score": 0.5})
+    values = dict(trial.hyperparameters.values)
+    oracle.end_trial(trial.trial_id, status)
+    own = oracle.get_trial(trial.trial_id)
+    assert (own.status, own.hyperparameters.values) == (ended, values)
+    assert own.score == (0.5 if ended == "COMPLETED" else None)
+    assert oracle.create_trial("a").trial_id != trial.trial_id
+
+
+def in_their_tuner(folder, outcome, **kwargs):
+    class Tuner(keras_tuner.Tuner):
+        def run_trial(self, trial):
+            trial.hyperparameters.Int("units", 1, 9)
+            return outcome(len(self.oracle.trials))
+
+    tuner = Tuner(oracle=RandomOracle(max_trials=4, seed=0, **kwargs), directory=folder)
+    tuner.search()
+    return tuner.oracle
+
+
+def refuse(number):
+    raise ValueError(f"no labels in trial {number}")
+
+
+def test_a_tuner_of_keras_tuners_does_not_hide_that_all_trials_have_failed(tmp_path):
+    """It prints them to the error stream, and `search` would return as if it were done."""
+    message = (
+        r"No trial was completed: all 4 failed[\s\S]*overwrite=True[\s\S]*no labels in trial 1"
+    )
+    with pytest.raises(RuntimeError, match=message):
+        in_their_tuner(tmp_path, refuse)
+    with pytest.raises(RuntimeError, match=message):
+        in_their_tuner(tmp_path, refuse)  # Resumed, it says so again.
+    with pytest.raises(RuntimeError, match="The last 3 trials have failed"):
+        in_their_tuner(tmp_path / "other", refuse, max_consecutive_failed_trials=3)
+
+
+def test_one_that_has_completed_is_enough(tmp_path):
+    oracle = in_their_tuner(tmp_path, lambda number: 1.0 if number == 2 else refuse(number))
+    assert [trial.status for trial in oracle.trials.values()].count("FAILED") == 3
+
+
+def test_who_asks_and_tells_by_hand_sees_the_failures(tmp_path):
+    oracle = make(tmp_path, max_trials=3)
+    assert {row.status for row in search.run(oracle, lambda values: None)} == {"FAILED"}
+
+
 def test_seed_zero_is_a_seed_and_none_draws_one():
     assert RandomOracle(seed=0).seed == 0
     assert RandomOracle().seed != RandomOracle().seed

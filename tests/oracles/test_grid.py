@@ -170,3 +170,116 @@ class TestGrowth:
         trials[0].hyperparameters.Choice("units", [8, 16])
         search.finish(oracle, trials[0])
         assert oracle.create_trial("three").hyperparameters.values["units"] == 16
+
+
+def branching(hp):
+    """Hyperparameters in plain `if`s, which no oracle knows the conditions of."""
+    asked = {"kind": hp.Choice("kind", ["a", "b", "c"])}
+    if asked["kind"] == "a":
+        asked["width"] = hp.Int("width", 1, 3)
+    elif asked["kind"] == "b":
+        asked["deep"] = hp.Boolean("deep")
+        if asked["deep"]:
+            asked["depth"] = hp.Int("depth", 2, 4)
+    asked["bias"] = hp.Boolean("bias")
+    return asked
+
+
+def run_with(oracle, ask):
+    """Runs a search whose trials ask for hyperparameters as they go, and gives what each asked."""
+    asked = []
+    while (trial := oracle.create_trial("a")).status == "RUNNING":
+        asked.append(tuple(sorted(ask(trial.hyperparameters).items())))
+        oracle.update_trial(trial.trial_id, {SCORE.name: 0.0})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    return asked
+
+
+def theirs(folder):
+    oracle = keras_tuner.oracles.GridSearchOracle(SCORE)
+    oracle._set_project_dir(folder, "theirs")
+    oracle.verbose = 0
+    return oracle
+
+
+class TestPlainConditions:
+    def test_every_network_is_tried_with_as_many_trials_as_by_keras_tuner(self, tmp_path):
+        oracle = GridOracle(SCORE)
+        oracle.open(tmp_path)
+        ours, reference = run_with(oracle, branching), run_with(theirs(tmp_path), branching)
+        assert len({*ours}) == len({*reference}) == 2 * (3 + 1 + 3 + 1)
+        # Of the 3 * 2 * 3 * 2 * 3 = 108 settings of all that is known in the end.
+        assert len(ours) == len(reference) == 76
+
+    def test_as_many_trials_as_keras_tuner(self, tmp_path):
+        def ask(hp):
+            if hp.Boolean("second"):
+                return {"second": True, "choice1": hp.Choice("choice1", [0, 1, 2])}
+            return {"second": False, "choice2": hp.Choice("choice2", [3, 4, 5])}
+
+        oracle = GridOracle(SCORE)
+        oracle.open(tmp_path)
+        ours = run_with(oracle, ask)
+        assert len(ours) == len(run_with(theirs(tmp_path), ask)) == 3 + 3 * 3
+        assert len({*ours}) == 6
+
+    def test_a_search_that_is_resumed_goes_on_so(self, tmp_path):
+        unbroken = GridOracle(SCORE)
+        unbroken.open(tmp_path / "unbroken")
+        expected = run_with(unbroken, branching)
+        found = []
+        for number in range(20):
+            oracle = GridOracle(SCORE, max_trials=number + 1)
+            oracle.open(tmp_path)
+            if number:
+                oracle.reload()
+            found += run_with(oracle, branching)
+        assert found == expected[:20]
+
+    def test_it_waits_for_a_trial_that_may_turn_out_to_be_the_same(self, tmp_path):
+        oracle = GridOracle(SCORE)
+        oracle.open(tmp_path)
+
+        def finish(trial, *names):
+            for name in ("first", *names):
+                trial.hyperparameters.Boolean(name)
+            oracle.update_trial(trial.trial_id, {SCORE.name: 0.0})
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
+
+        finish(oracle.create_trial("0"))
+        second = oracle.create_trial("1")
+        assert second.hyperparameters.values == {"first": True}
+        assert oracle.create_trial("2").status == "IDLE"
+        # The one with another name is told apart from the first, and not yet from the second.
+        hp = oracle.get_space()
+        hp.Boolean("more")
+        oracle.update_space(hp)
+        assert oracle.create_trial("2").status == "IDLE"
+        finish(second, "more")
+        third = oracle.create_trial("2")
+        assert third.hyperparameters.values == {"first": True, "more": True}
+        finish(third, "more")
+        assert oracle.create_trial("2").status == "STOPPED"
+
+    def test_one_that_failed_before_it_asked_tells_nothing(self, tmp_path):
+        oracle = GridOracle(SCORE)
+        oracle.open(tmp_path)
+
+        def end(trial, status):
+            oracle.update_trial(trial.trial_id, {SCORE.name: 0.0})
+            trial.status = status
+            oracle.end_trial(trial)
+
+        first = oracle.create_trial("a")
+        first.hyperparameters.Boolean("first")
+        end(first, "FAILED")
+        second = oracle.create_trial("a")
+        second.hyperparameters.Boolean("more")
+        end(second, "COMPLETED")
+        rest = [oracle.create_trial("a")]
+        end(rest[0], "COMPLETED")
+        rest.append(oracle.create_trial("a"))
+        found = [trial.hyperparameters.values for trial in rest]
+        assert {"first": False, "more": True} in found

@@ -97,9 +97,31 @@ def test_members():
         oracles.GreedyOracle,
         oracles.HyperbandOracle,
         oracles.PredictorOracle,
-        oracles.RandomOracle,
     ],
 )
 def test_a_strategy_of_one_objective_refuses_two(oracle):
     with pytest.raises(ValueError, match=r"one objective. Use NSGA2Oracle .*'flash'"):
         oracle(["val_accuracy", "flash"])
+
+
+def test_a_direction_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r'"min" or "max".*direction="largest"'):
+        resolve(keras_tuner.Objective("val_f1", "largest"))
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("val_f1", "max"),
+        ("val_size_f1_score", "max"),
+        ("val_size_mae", "min"),
+        ("val_a_auc", "max"),
+    ],
+)
+def test_known_metrics_tell_their_direction_of_an_output_too(name, direction):
+    assert resolve(name).direction == direction
+
+
+def test_unknown_ones_name_the_way_out():
+    with pytest.raises(ValueError, match=r'kn\.Objective\("val_oddness", "max"\) or "min"'):
+        resolve("val_oddness")

@@ -91,3 +91,54 @@ def test_a_tuner_of_its_own_constructor(build, fit, tmp_path):
     assert {r["status"] for r in results} == {"COMPLETED"}
     with pytest.raises(ValueError, match="max_epochs=0"):
         kt.Hyperband(build, "val_loss", max_epochs=0, directory=tmp_path)
+
+
+class Deaf(keras_tuner.HyperModel):
+    """Has a `fit` that ignores the callbacks that it is given."""
+
+    def __init__(self, build):
+        super().__init__()
+        self.building = build
+
+    def build(self, hp):
+        return self.building(hp)
+
+    def fit(self, hp, model, x, y, callbacks=None, **kwargs):
+        return model.fit(x, y, verbose=0, validation_split=0.25).history["val_loss"][-1]
+
+
+def test_a_fit_that_keeps_no_weights_ends_the_search_at_its_first_trial(build, fit, tmp_path):
+    tuner = kt.Hyperband(Deaf(build), "val_loss", 4, 2, min_epochs=1, directory=tmp_path)
+    with pytest.raises(keras_tuner.errors.FatalRuntimeError, match="must pass on the `callbacks`"):
+        tuner.search(fit["x"], fit["y"], verbose=0)
+    assert len(tuner.oracle.trials) == 1
+
+
+def test_it_does_no_harm_where_no_trial_goes_on(build, fit, tmp_path):
+    tuner = kt.Hyperband(Deaf(build), "val_loss", 2, 3, directory=tmp_path)
+    tuner.search(fit["x"], fit["y"], verbose=0)
+    assert {result["status"] for result in tuner.results()} == {"COMPLETED"}
+
+
+@pytest.mark.parametrize("strategy", [kt.Hyperband, kt.Random])
+def test_a_fit_that_does_not_take_what_it_is_given_is_named_first(build, fit, tmp_path, strategy):
+    class Narrow(Deaf):
+        def fit(self, hp, model, x, y):
+            return model.fit(x, y)
+
+    tuner = strategy(Narrow(build), "val_loss", directory=tmp_path)
+    with pytest.raises(TypeError, match=r"`fit\(hp, model, x, y\)` does not take .*callbacks"):
+        tuner.search(fit["x"], fit["y"])
+    assert not tuner.oracle.trials
+
+
+def test_a_run_trial_that_does_not_take_the_arguments_of_search(tmp_path):
+    class Own(kt.Random):
+        def run_trial(self, trial, x):
+            return trial.hyperparameters.Float("rate", 0, 1)
+
+    tuner = Own(max_trials=2, directory=tmp_path)
+    with pytest.raises(TypeError, match=r"`run_trial\(trial, x\)` does not take .*epochs"):
+        tuner.search(1, epochs=3)
+    tuner.search(x=1)
+    assert len(tuner.oracle.trials) == 2

@@ -131,6 +131,10 @@ def test_objectives_that_it_does_not():
         accept("val_mae", model)
     with pytest.raises(ValueError, match="not compiled"):
         accept("loss", keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))
+    two = small([["mae"], ["mse"]], outputs=2)
+    for wrong in ("val_out2_mae", "val_out0_mse", "val_out1_mae", "val_mae"):
+        with pytest.raises(ValueError, match=f"out0_loss, out1_loss, out0_mae, out1_mse.*{wrong}"):
+            accept(wrong, two, validation_split=0.5)
     early = keras.callbacks.EarlyStopping("mae")
     with pytest.raises(ValueError, match="'acc'"):
         accept("acc", model, callbacks=[early])
@@ -172,9 +176,27 @@ def bad_searches(fit):
         ({**fit, "x": x[:0], "y": y[:0]}, ValueError, "empty"),
         ({**fit, "validation_split": None}, ValueError, "validation_data"),
         ({**fit, "epoch": 3}, TypeError, "epoch"),
+        ({"args": (x, y, 8, 1, 0, []), "validation_split": 0.25}, TypeError, "callbacks"),
         ({**fit, "verbose": 3}, ValueError, "verbose"),
-        ({**fit, "callbacks": [generator()]}, ValueError, "deep"),
+        ({**fit, "callbacks": [NotCopied()]}, ValueError, "deep"),
+        ({**fit, "callbacks": [generator()]}, TypeError, "instances of keras.callbacks.Callback"),
+        (
+            {**fit, "callbacks": keras.callbacks.EarlyStopping},
+            TypeError,
+            r"pass an instance, EarlyStopping\(...\), not the class",
+        ),
+        (
+            {**fit, "callbacks": [keras.callbacks.EarlyStopping(monitor="val_f1")]},
+            ValueError,
+            "EarlyStopping monitors 'val_f1', which the training does not report. .* accuracy",
+        ),
     ]
+
+
+class NotCopied(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.kept = generator()
 
 
 def test_bad_searches_start_no_trial_and_leave_the_folder_alone(build, fit, tmp_path):
@@ -188,7 +210,7 @@ def test_bad_searches_start_no_trial_and_leave_the_folder_alone(build, fit, tmp_
     for arguments, error, message in bad_searches(fit):
         tuner = evolution(overwrite=True)
         with pytest.raises(error, match=message):
-            tuner.search(**arguments)
+            tuner.search(*arguments.pop("args", ()), **arguments)
         assert tuner.results() == []
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
@@ -315,7 +337,7 @@ def test_a_metric_that_points_where_its_name_says(metric):
 )
 def test_a_metric_that_may_point_elsewhere_than_its_name_says(metric, told):
     name = metric.__name__
-    with pytest.raises(ValueError, match=rf'{told}. Pass keras_tuner.Objective\("val_{name}"'):
+    with pytest.raises(ValueError, match=rf'{told}. Pass kn.Objective\("val_{name}"'):
         check_objective(resolve(f"val_{name}"), compiled_with(metric), {"validation_split": 0.2})
     for direction in ("min", "max") if metric is dice else ("min",):
         given = keras_tuner.Objective(f"val_{name}", direction)

@@ -8,7 +8,7 @@ import pytest
 import kerasnas as kn
 from kerasnas import oracles, tuners
 
-NAMED = sorted({*tuners.__all__} - {"Tuner", "WarmStart"})
+NAMED = sorted({*tuners.__all__} - {"SklearnTuner", "Tuner", "WarmStart"})
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -25,8 +25,55 @@ def test_its_signature_shows_what_it_takes(name):
     assert {"max_trials", "seed", "hyperparameters", "budget", "max_time", "directory"} <= {
         *parameters
     }
-    with pytest.raises(TypeError, match="unheard_of"):
+    with pytest.raises(ValueError, match=r"Unrecognized arguments of \w+: unheard_of"):
         getattr(kn, name)(unheard_of=1)
+
+
+def test_a_misspelt_argument_is_told_from_those_there_are(build, tmp_path):
+    with pytest.raises(ValueError, match="Did you mean `max_trials`"):
+        kn.RandomSearch(build, "val_loss", max_trial=3, directory=tmp_path)
+    with pytest.raises(ValueError, match=r"of Tuner: max_tries\. Did.* It takes: budget"):
+        kn.Tuner(build, objective="val_loss", max_tries=3, directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_logger_of_old_scripts_has_no_effect(build, tmp_path):
+    with pytest.warns(DeprecationWarning, match="`logger` has no effect"):
+        kn.RandomSearch(build, "val_loss", directory=tmp_path, logger="mine")
+    kn.Tuner(build, objective="val_loss", directory=tmp_path, logger=None, project_name="other")
+
+
+def test_arguments_by_position_are_those_of_keras_tuner(build, tmp_path):
+    """Up to the space; after it come two whose order differs from KerasTuner's own oracles."""
+    for ours, theirs in (
+        (kn.RandomSearch, keras_tuner.RandomSearch),
+        (kn.BayesianOptimization, keras_tuner.BayesianOptimization),
+        (kn.GridSearch, keras_tuner.GridSearch),
+        (kn.Hyperband, keras_tuner.Hyperband),
+    ):
+        expected = list(inspect.signature(theirs).parameters)
+        count = expected.index("hyperparameters") + 1
+        given = list(inspect.signature(ours).parameters.values())
+        assert [one.name for one in given[:count]] == expected[:count]
+        assert all(one.kind is one.KEYWORD_ONLY for one in given[count:])
+    tuner = kn.Hyperband(build, "val_loss", 9, 3, 1, 42, directory=tmp_path)
+    assert (tuner.oracle.seed, tuner.oracle.max_trials) == (42, None)
+
+
+def test_the_oracle_may_come_first_as_in_keras_tuner(build, tmp_path):
+    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=1)
+    tuner = kn.Tuner(oracle, build, directory=tmp_path)
+    assert tuner.oracle is oracle
+    assert tuner.directory == tmp_path
+
+
+def test_a_random_search_takes_several_objectives(build, fit, tmp_path):
+    tuner = kn.RandomSearch(build, ["val_loss", "params"], max_trials=3, directory=tmp_path, seed=0)
+    tuner.search(**{**fit, "epochs": 1})
+    front = tuner.get_pareto_trials()
+    assert 1 <= len(front) <= 3
+    losses = [trial.score for trial in tuner.get_best_trials(3)]
+    assert losses == sorted(losses)  # The score is the first objective's.
 
 
 def test_the_arguments_reach_the_oracle(build, tmp_path):
@@ -197,7 +244,9 @@ def test_a_cost_alone_is_no_objective(build, tmp_path):
 def test_costs_are_unknown_to_other_tuners(build, fit, tmp_path):
     oracle = oracles.NSGA2Oracle(["val_loss", "flash"], max_trials=2)
     tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory=tmp_path)
-    tuner.search(**fit)
+    with pytest.raises(RuntimeError, match=r"all 2 failed.*\n.*\n.*") as caught:
+        tuner.search(**fit)
+    assert "only kerasnas.Tuner reports" in str(caught.value)
     assert {trial.status for trial in oracle.trials.values()} == {"FAILED"}
     assert "only kerasnas.Tuner reports" in oracle.trials["0"].message
 

@@ -1,0 +1,73 @@
+"""Checks of the callbacks that `search` is given, before the first trial."""
+
+from typing import Any
+
+import keras
+
+from kerasnas.tuners.reported import metric_names
+from kerasnas.utils.compiled import given_metrics
+from kerasnas.utils.direction import keras_tells
+
+
+def list_of_callbacks(callbacks: Any) -> list[Any]:
+    """Give callbacks as a list: `None` is none of them, one callback is itself."""
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def check_types(callbacks: Any) -> None:
+    """Raise unless all are callbacks: every trial would fail with what is none.
+
+    Args:
+        callbacks: As `keras.Model.fit` takes them.
+
+    Raises:
+        TypeError: One is a class, or nothing that a training could call.
+    """
+    for callback in list_of_callbacks(callbacks):
+        if isinstance(callback, type):
+            way_out = f"pass an instance, {callback.__name__}(...), not the class"
+        elif not hasattr(callback, "set_model"):
+            way_out = "write a subclass of keras.callbacks.Callback"
+        else:
+            continue
+        raise TypeError(
+            f"Argument `callbacks` must be instances of keras.callbacks.Callback; {way_out}. "
+            f"Received: {callback!r}"
+        )
+
+
+def check_monitors(callbacks: Any, model: keras.Model) -> None:
+    """Raise if a callback of Keras watches what it cannot: every trial would fail.
+
+    Args:
+        callbacks: As `keras.Model.fit` takes them.
+        model: A compiled model that the hypermodel built.
+
+    Raises:
+        ValueError: A callback does not say which way its metric is better, and Keras cannot tell.
+    """
+    if type(model).train_step is not keras.Model.train_step:
+        return
+    for callback in list_of_callbacks(callbacks):
+        monitor = getattr(callback, "monitor", None)
+        of_keras = type(callback).__module__.startswith("keras.")
+        if not of_keras or not isinstance(monitor, str):
+            continue
+        told = getattr(callback, "mode", "auto") in ("min", "max")
+        if told or keras_tells(monitor, given_metrics(model)):
+            continue
+        known = metric_names(model) or []
+        missing = bool(known) and monitor.removeprefix("val_") not in known
+        raise ValueError(
+            f"The callback {type(callback).__name__} monitors {monitor!r}, "
+            + (
+                f"which the training does not report. It reports: {', '.join(known)}, and each "
+                "with 'val_' before it"
+                if missing
+                else "and Keras cannot tell whether that is to be large or small: pass "
+                'mode="max" or mode="min" to the callback'
+            )
+            + f". Received: monitor={monitor!r}"
+        )

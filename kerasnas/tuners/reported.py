@@ -1,0 +1,105 @@
+"""The names that training a compiled model will report, known before it is trained."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+
+def metric_names(model: keras.Model) -> list[str] | None:
+    """The names that Keras will give the loss and the metrics of a model, without "val_".
+
+    Args:
+        model: Compiled Keras 3 model.
+
+    Returns:
+        The names, "loss" first; of a model of several outputs those of each output, such as
+        "size_mae" and "size_loss". None where they cannot be told before training.
+
+    Example:
+
+    >>> import keras
+    >>> from kerasnas.tuners.reported import metric_names
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse", metrics=["mae"])
+    >>> metric_names(model)
+    ['loss', 'mae']
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # That a lambda is unsafe to save: it is not saved.
+            config = model.get_compile_config()
+    except TypeError:  # A metric that is a class or another object without a config.
+        return None
+    outputs = _outputs(model)
+    if outputs is None:
+        return None
+    given = [config.get(argument) for argument in ("loss", "metrics", "weighted_metrics")]
+    if not outputs and any(isinstance(_plain(one), dict) for one in given):
+        return None  # A subclassed model of several outputs, whose names only a call tells.
+    found: list[str | None] = []
+    for argument in ("metrics", "weighted_metrics"):
+        names = _names_of(config.get(argument), outputs)
+        if names is None:
+            return None
+        found += names
+    if None in found or len(set(found)) < len(found):
+        return None  # Keras numbers names that occur twice.
+    losses = _outputs_with_loss(config.get("loss"), outputs)
+    return ["loss", *(f"{name}_loss" for name in losses), *(name for name in found if name)]
+
+
+def _outputs(model: keras.Model) -> list[str] | None:
+    """Names of a model's outputs; none of a subclassed model, None where they are nested."""
+    names = list(getattr(model, "output_names", None) or [])
+    if names and isinstance(model.output, dict):
+        return list(model.output) if len(model.output) == len(names) else None
+    return names
+
+
+def _plain(given: Any) -> Any:
+    """None in place of an object, which Keras describes by a dict too."""
+    return None if isinstance(given, dict) and "class_name" in given else given
+
+
+def _names_of(given: Any, outputs: list[str]) -> list[str | None] | None:
+    if len(outputs) < 2 or not given:
+        return list(_names(given))
+    by_output = _by_output(given, outputs)
+    if by_output is None:
+        return None
+    return [
+        None if name is None else f"{output}_{name}"
+        for output, metrics in by_output.items()
+        for name in _names(metrics)
+    ]
+
+
+def _by_output(given: Any, outputs: list[str]) -> dict[str, Any] | None:
+    """What is given for each output; None where it is nested in another way."""
+    if isinstance(given, list) and len(given) == len(outputs):
+        return dict(zip(outputs, given, strict=True))
+    if isinstance(_plain(given), dict) and {*given} <= {*outputs}:
+        return given
+    return None
+
+
+def _outputs_with_loss(loss: Any, outputs: list[str]) -> list[str]:
+    if len(outputs) < 2:
+        return []
+    by_output = _by_output(loss, outputs)
+    # One loss for all of them is one for each.
+    found = outputs if by_output is None else [name for name, one in by_output.items() if one]
+    return list(found) if len(found) > 1 else []
+
+
+def _names(metrics: Any) -> Iterator[str | None]:
+    if isinstance(metrics, str):
+        yield metrics
+    elif isinstance(metrics, dict) and "class_name" in metrics:
+        config = metrics.get("config")
+        yield config if isinstance(config, str) else (config or {}).get("name")
+    elif isinstance(metrics, (dict, list, tuple)):
+        for value in metrics.values() if isinstance(metrics, dict) else metrics:
+            yield from _names(value)
