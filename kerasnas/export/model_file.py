@@ -206,8 +206,9 @@ def check_scales(data: bytes) -> None:
     """
     from ai_edge_litert import schema_py_generated as schema
 
+    graphs = read_tflite(data)  # Which refuses what is no whole file.
     model = schema.Model.GetRootAs(data, 0)
-    for number, graph in enumerate(read_tflite(data)):
+    for number, graph in enumerate(graphs):
         for position, tensor in enumerate(graph.tensors):
             if not tensor.scales:
                 continue

@@ -63,6 +63,7 @@ def test_the_smallest_file_within_the_tolerance(model, data):
         assert record["pareto"] != beaten
 
 
+@pytest.mark.slow
 def test_what_cannot_be_trained_quantized_is_narrowed_all_the_same(rng):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((6, 6, 2))
@@ -79,6 +80,7 @@ def test_what_cannot_be_trained_quantized_is_narrowed_all_the_same(rng):
     assert "cannot train" in refused["error"]
 
 
+@pytest.mark.slow
 def test_nothing_within_says_the_closest(model, data):
     budget = kn.Budget(flash="1KB")
     with pytest.raises(ToleranceError, match=r"None of \d recipes .* The closest, \[") as raised:
