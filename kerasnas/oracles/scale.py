@@ -1,0 +1,54 @@
+"""Where a number stands on its range, under the prior that it was declared with."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range of a number as equal steps of its prior: linear, logarithmic, or that reversed.
+
+    Args:
+        low: Least value of the declared range.
+        high: Largest value of the declared range.
+        sampling: `linear`, `log` or `reverse_log`, as in KerasTuner.
+        first: The least value that can be reached: with a step, `low` or `high` need not be.
+        last: The largest value that can be reached.
+
+    Example:
+
+    ```python
+    Scale(1, 10_000, "log", 1, 10_000).position(100)   # 0.5
+    ```
+    """
+
+    low: float
+    high: float
+    sampling: str
+    first: float
+    last: float
+
+    def position(self, value: float) -> float:
+        """From 0 for the least value to 1 for the largest; values beyond stand at the ends."""
+        start, end = self._warp(self.first), self._warp(self.last)
+        if start >= end:
+            return 0.0
+        here = self._warp(min(max(value, self.first), self.last))
+        return min(max((here - start) / (end - start), 0.0), 1.0)
+
+    def value(self, position: float) -> float:
+        """The number at a position from 0 to 1."""
+        start, end = self._warp(self.first), self._warp(self.last)
+        here = start + position * (end - start)
+        if self.sampling == "log":
+            here = math.exp(here)
+        elif self.sampling == "reverse_log":
+            here = self.high + self.low - math.exp(-here)
+        return min(max(here, self.first), self.last)
+
+    def _warp(self, value: float) -> float:
+        if self.sampling == "log":
+            return math.log(value)
+        if self.sampling == "reverse_log":
+            return -math.log(self.high + self.low - value)
+        return float(value)
