@@ -122,10 +122,20 @@ class Decision:
         picks |= {self._moved(value, sign * step) for step in _NEAR for sign in (-1, 1)}
         return sorted(picks - {value}, key=self.position)
 
-    def change(self, value: Value, rng: np.random.Generator) -> Value:
-        """A value that is not `value`; of an ordered decision half of the time one near it."""
-        if self.ordered and rng.random() < 0.5:
-            return self._moved(value, float(rng.normal(0.0, _STEP)))
+    def change(self, value: Value, rng: np.random.Generator, step: float | None = None) -> Value:
+        """A value that is not `value`; of an ordered decision half of the time one near it.
+
+        Args:
+            value: The value.
+            rng: Generator of every draw.
+            step: With it an ordered decision always moves, so far: the standard deviation, as a
+                share of its range.
+
+        Returns:
+            The new value.
+        """
+        if self.ordered and (step is not None or rng.random() < 0.5):
+            return self._moved(value, float(rng.normal(0.0, step or _STEP)))
         if self.domain is not None and self.is_even:
             here = self.index(value)
             if here is None:

@@ -10,7 +10,10 @@ from kerasnas.oracles.genome.settings import Values, decisions_of, fill, set_one
 
 
 def mutate(
-    space: keras_tuner.HyperParameters, values: Mapping[str, Value], rng: np.random.Generator
+    space: keras_tuner.HyperParameters,
+    values: Mapping[str, Value],
+    rng: np.random.Generator,
+    step: float | None = None,
 ) -> Values:
     """Changes one decision; what this activates is sampled, what it deactivates is dropped.
 
@@ -18,6 +21,8 @@ def mutate(
         space: The search space.
         values: The setting to start from.
         rng: Generator of every draw.
+        step: How far an ordered decision moves, as a share of its range (the standard deviation);
+            None for a small step half of the time, and anywhere else the other half.
 
     Returns:
         The changed setting; the same setting where there is nothing to decide.
@@ -36,7 +41,7 @@ def mutate(
         return fill(space, values, lambda decision: decision.draw(rng))
     decision = choices[int(rng.integers(len(choices)))]
     name = decision.hp.name
-    return set_one(space, values, name, decision.change(values[name], rng), rng)
+    return set_one(space, values, name, decision.change(values[name], rng, step), rng)
 
 
 def crossover(
