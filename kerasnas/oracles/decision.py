@@ -1,5 +1,6 @@
 """One decision of a search space, and the order in which decisions are made."""
 
+import functools
 import math
 import weakref
 from collections.abc import Mapping, Sequence
@@ -106,9 +107,10 @@ class Decision:
             value = self.scale.value(position)
             if self.domain is None:
                 return value
-            low, high = self.domain[0], self.domain[-1]
-            around = {min(max(math.floor(value) + more, low), high) for more in (0, 1)}
-            return min(sorted(around), key=lambda one: abs(self.position(one) - position))
+            below = math.floor(value)
+            above = min(below + 1, self.domain[-1])
+            nearer = position - self.scale.position(below) <= self.scale.position(above) - position
+            return below if nearer else above
         place = round(position * (len(self.domain) - 1))
         return self.domain[-1 - place if self._descends else place]
 
@@ -160,14 +162,14 @@ class Decision:
         beside = place + step if 0 <= place + step < len(self.domain) else place - step
         return self.domain[beside]
 
-    @property
+    @functools.cached_property
     def is_even(self) -> bool:
         """Whether neighbouring values stand equally far apart, and are equally likely."""
         if self.domain is None:
             return False
         return not isinstance(self.domain, range) or self.hp.sampling == "linear"
 
-    @property
+    @functools.cached_property
     def _descends(self) -> bool:
         """KerasTuner steps down from the largest value where the prior is `reverse_log`."""
         if self.scale is None or self.domain is None:

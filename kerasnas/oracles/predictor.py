@@ -35,8 +35,8 @@ class PredictorOracle(Oracle):
     The candidate with the largest expected improvement is tried. Candidates are the best trials
     with one to three decisions changed, some random settings, and changes of the most promising of
     these. Where trials have failed, a second process predicts the chance that a candidate does not,
-    and the improvement counts times the square of that. A share of the proposals is random, whatever the models
-    believe.
+    and the improvement counts times the square of that. A share of the proposals is random,
+    whatever the models believe.
 
     It learns from few trials, and its proposals cost some ten milliseconds.
 
