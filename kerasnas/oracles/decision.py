@@ -109,7 +109,7 @@ class Decision:
                 return value
             below = math.floor(value)
             above = min(below + 1, self.domain[-1])
-            nearer = position - self.scale.position(below) <= self.scale.position(above) - position
+            nearer = position - self.position(below) <= self.position(above) - position
             return below if nearer else above
         place = round(position * (len(self.domain) - 1))
         return self.domain[-1 - place if self._descends else place]
