@@ -342,3 +342,17 @@ def test_a_search_of_real_networks_resumes(tmp_path):
     assert resumed == unbroken
     assert resumed[0][2] == "minimal"
     assert all(row[1] for row in resumed[2:])
+
+
+def test_a_space_without_structure_begins_at_random(tmp_path):
+    """From a corner of a flat region, changes of one number would lead nowhere."""
+    hp = keras_tuner.HyperParameters()
+    for place in range(6):
+        hp.Float(f"x{place}", 0.0, 1.0)
+    oracle = make(tmp_path, hp, max_trials=100)
+    rows = search.run(
+        oracle, lambda values: -max(abs(values[f"x{place}"] - 0.6) for place in range(6))
+    )
+    first = np.array([[value for _, value in row.values] for row in rows[1:10]])
+    assert (first.std(axis=0) > 0.1).all()
+    assert max(row.score for row in rows) > -0.25
