@@ -21,6 +21,9 @@ _NEAR, _REFINED = 60, 5
 _STEPS = (0.1, 0.03, 0.01)
 # A Gaussian process costs the cube of what it takes in: the best and the latest are enough.
 _BEST, _LATEST = 150, 100
+# Share of the proposals for which scores are drawn. Their deviation is wider the longer nothing
+# better was found, up to a limit: the best may be in a part that looked worse.
+_DRAWN, _PATIENCE, _BOLDEST = 0.5, 20, 4.0
 # Trials without which no score can be predicted.
 _LEAST = 2
 
@@ -176,7 +179,13 @@ class PredictorOracle(Oracle):
             scores = dict(zip(map(id, self.completed), _SCORES[name](losses), strict=True))
             y = np.array([scores[id(trial)] for trial in learned])
             running = self._encode(self._with_status(None), encoding)
-            judges.append(surrogate.improvement(name, x, y, running, encoding.starts, self._fits))
+            model, best = surrogate.scores(name, x, y, running, encoding.starts, self._fits)
+            if rng.random() < _DRAWN:
+                stalled = len(losses) - 1 - int(np.argmin(losses))
+                boldness = min(1.0 + stalled / _PATIENCE, _BOLDEST)
+                judges.append(surrogate.draws(model, boldness, rng))
+            else:
+                judges.append(surrogate.improvement(model, best))
         if failed:
             bad = self._encode(failed[-_LATEST:], encoding)
             judges.append(surrogate.success("success", x, bad, encoding.starts, self._fits))

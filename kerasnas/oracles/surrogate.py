@@ -22,9 +22,9 @@ Fits = dict[str, tuple[int, int, list[float]]]
 Judge = Callable[[np.ndarray], np.ndarray]
 
 
-def improvement(
+def scores(
     name: str, x: np.ndarray, y: np.ndarray, running: np.ndarray, starts: Sequence[int], fits: Fits
-) -> Judge:
+) -> tuple[GaussianProcess, float]:
     """Learns scores from vectors.
 
     Args:
@@ -37,21 +37,60 @@ def improvement(
         fits: Parameters learned before; changed in place.
 
     Returns:
-        Callable from vectors to the logarithm of the improvement that is expected of each.
+        The model, and the best of its predictions for the completed trials.
 
     Source:
-        Jones et al. 1998, doi:10.1023/A:1008306431147; its logarithm: Ament et al. 2023,
-        arXiv:2310.20708; running trials: Ginsbourger et al. 2010, the "kriging believer".
+        Running trials: Ginsbourger et al. 2010, doi:10.1007/978-3-642-10701-6_6, the "kriging
+        believer".
     """
     model = _model(name, x, y, starts, fits)
     best = float(model.predict(x).mean.max())
     if len(running):
         believed = model.predict(running).mean
         model.condition(np.concatenate([x, running]), np.concatenate([y, believed]))
+    return model, best
+
+
+def improvement(model: GaussianProcess, best: float) -> Judge:
+    """The logarithm of the improvement that is expected of a setting.
+
+    Args:
+        model: Predicts scores.
+        best: The score to improve.
+
+    Returns:
+        Callable from vectors to the logarithms.
+
+    Source:
+        Jones et al. 1998, doi:10.1023/A:1008306431147; its logarithm: Ament et al. 2023,
+        arXiv:2310.20708.
+    """
 
     def judge(queries: np.ndarray) -> np.ndarray:
         mean, deviation = model.predict(queries)
         return _log_improvement((mean - best) / deviation) + np.log(deviation)
+
+    return judge
+
+
+def draws(model: GaussianProcess, boldness: float, rng: np.random.Generator) -> Judge:
+    """Scores drawn from the predictions, each by itself.
+
+    Args:
+        model: Predicts scores.
+        boldness: What the deviations of its predictions are multiplied by.
+        rng: Generator of every draw.
+
+    Returns:
+        Callable from vectors to scores.
+
+    Source:
+        White et al. 2021, arXiv:1910.11858, "independent Thompson sampling".
+    """
+
+    def judge(queries: np.ndarray) -> np.ndarray:
+        mean, deviation = model.predict(queries)
+        return mean + boldness * deviation * rng.normal(size=len(mean))
 
     return judge
 
@@ -70,7 +109,7 @@ def success(
 
     Returns:
         Callable from vectors to what their chance to succeed adds to the logarithm of an
-        improvement.
+        improvement, or to a score.
     """
     from scipy.special import log_ndtr
 

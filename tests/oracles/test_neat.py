@@ -8,7 +8,7 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.hypermodels.graph import GraphHyperModel, GraphNames
-from kerasnas.oracles import genome, neat
+from kerasnas.oracles import genome, species
 from kerasnas.oracles.neat import Member, Moves, NEATOracle, Population, cross, genes_of
 from kerasnas.testing import OracleConformance, search
 
@@ -285,7 +285,7 @@ def test_a_larger_network_that_is_the_worst_has_children_all_the_same(tmp_path, 
     large = genome.complete(space, {NAMES.node(p): "conv3x3" for p in (1, 2, 3, 5, 6)})
     children = {0.5: 0, 0.0: 0}
     for share in children:
-        monkeypatch.setattr(neat, "_YOUNG", share)
+        monkeypatch.setattr(species, "_YOUNG", share)
         for seed in range(20):
             oracle = make(tmp_path / f"{share} {seed}", space, max_trials=100, seed=seed)
             search.run(oracle, lambda values: -nodes(values), trials=14)
