@@ -23,7 +23,7 @@ _STEPS = (0.1, 0.03, 0.01)
 _BEST, _LATEST = 150, 100
 # Share of the proposals for which scores are drawn. Their deviation is wider the longer nothing
 # better was found, up to a limit: the best may be in a part that looked worse.
-_DRAWN, _PATIENCE, _BOLDEST = 0.5, 20, 4.0
+_DRAWN, _PATIENCE, _BOLDEST = 0.7, 20, 4.0
 # Trials without which no score can be predicted.
 _LEAST = 2
 
@@ -35,11 +35,12 @@ class PredictorOracle(Oracle):
 
     A Gaussian process with a length scale for every decision predicts a setting's score, taken by
     rank or, for every second proposal by chance, by rank only where it is worse than the median.
-    The candidate with the largest expected improvement is tried. Candidates are the best trials
-    with one to three decisions changed, some random settings, and changes of the most promising of
+    Tried is the candidate with the best score drawn from the predictions (Thompson sampling), or,
+    for some proposals, with the largest expected improvement. Candidates are the best trials with
+    one to three decisions changed, some random settings, and changes of the most promising of
     these. Where trials have failed, a second process predicts the chance that a candidate does not,
-    and the improvement counts times the square of that. A share of the proposals is random,
-    whatever the models believe.
+    and counts against what may fail. A share of the proposals is random, whatever the models
+    believe.
 
     It learns from few trials, and its proposals cost some ten milliseconds.
 

@@ -74,7 +74,9 @@ def improvement(model: GaussianProcess, best: float) -> Judge:
 
 
 def draws(model: GaussianProcess, boldness: float, rng: np.random.Generator) -> Judge:
-    """Scores drawn from the predictions, each by itself.
+    """Scores drawn from the predictions, each by itself, under length scales drawn before.
+
+    A decision that seems to be of no account is so tried all the same.
 
     Args:
         model: Predicts scores.
@@ -87,6 +89,7 @@ def draws(model: GaussianProcess, boldness: float, rng: np.random.Generator) -> 
     Source:
         White et al. 2021, arXiv:1910.11858, "independent Thompson sampling".
     """
+    model = model.redrawn(rng)
 
     def judge(queries: np.ndarray) -> np.ndarray:
         mean, deviation = model.predict(queries)
