@@ -6,6 +6,7 @@ the public ask and tell of its library, and is judged by the true score of what 
 
 import concurrent.futures
 import json
+import math
 import os
 import pathlib
 import tempfile
@@ -37,7 +38,7 @@ class Problem(Protocol):
         """The search space, declared."""
 
     def observe(self, values: Values, rng: np.random.Generator) -> float:
-        """What training the setting once would score; larger is better."""
+        """What training the setting once would score; larger is better, NaN is a failure."""
 
     def truth(self, values: Values) -> float:
         """What the setting is worth."""
@@ -69,8 +70,11 @@ def run_oracle(
         while (trial := oracle.create_trial("me")).status == "RUNNING":
             values = trial.hyperparameters.values
             observed = problem.observe(values, rng)
-            oracle.update_trial(trial.trial_id, {TELL.name: observed})
-            trial.status = "COMPLETED"
+            if math.isnan(observed):
+                trial.status = "INVALID"
+            else:
+                oracle.update_trial(trial.trial_id, {TELL.name: observed})
+                trial.status = "COMPLETED"
             oracle.end_trial(trial)
             queries.append(Query(observed, problem.truth(values)))
     return queries
@@ -88,7 +92,10 @@ def run_optuna(sampler: Any, problem: Problem, trials: int, seed: int) -> list[Q
         trial = study.ask()
         values = suggest(trial, problem.space())
         observed = problem.observe(values, rng)
-        study.tell(trial, observed)
+        if math.isnan(observed):
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, observed)
         queries.append(Query(observed, problem.truth(values)))
     return queries
 
@@ -100,13 +107,26 @@ def suggest(trial: Any, space: keras_tuner.HyperParameters) -> dict[str, Any]:
         if not all(condition.is_active(values) for condition in hp.conditions):
             continue
         if isinstance(hp, keras_tuner.engine.hyperparameters.Int):
-            values[hp.name] = trial.suggest_int(hp.name, hp.min_value, hp.max_value, step=hp.step)
+            values[hp.name] = _suggest_number(trial, hp, trial.suggest_int)
         elif isinstance(hp, keras_tuner.engine.hyperparameters.Float):
-            log = hp.sampling == "log"
-            values[hp.name] = trial.suggest_float(hp.name, hp.min_value, hp.max_value, log=log)
+            values[hp.name] = _suggest_number(trial, hp, trial.suggest_float)
         else:
             values[hp.name] = trial.suggest_categorical(hp.name, list(hp.values))
     return values
+
+
+def _suggest_number(trial: Any, hp: Any, suggest: Callable[..., Any]) -> Any:
+    """A number under the nearest of Optuna's priors that a user would write."""
+    if hp.sampling == "reverse_log":
+        # As learning rates are given for momentum: a logarithm of what is missing.
+        ends = hp.min_value + hp.max_value
+        return ends - trial.suggest_float(hp.name, hp.min_value, hp.max_value, log=True)
+    if hp.sampling == "log" and hp.step:
+        count = int(math.log(hp.max_value / hp.min_value, hp.step) + 1e-8)
+        return hp.min_value * hp.step ** trial.suggest_int(hp.name, 0, count)
+    log = hp.sampling == "log"
+    step = {} if log or not hp.step else {"step": hp.step}
+    return suggest(hp.name, hp.min_value, hp.max_value, log=log, **step)
 
 
 def ours(name: str, trials: int, seed: int, problem: Problem) -> list[Query]:
@@ -150,7 +170,8 @@ def regrets(queries: Sequence[Query], optimum: float) -> np.ndarray:
     """How far from the optimum the best observed setting is, after each query."""
     chosen, curve = 0, []
     for place, query in enumerate(queries):
-        if query.observed > queries[chosen].observed:
+        best = queries[chosen].observed
+        if query.observed > best or (math.isnan(best) and not math.isnan(query.observed)):
             chosen = place
         curve.append(optimum - queries[chosen].truth)
     return np.array(curve)
@@ -167,7 +188,8 @@ class Job(NamedTuple):
     row: str = ""
 
 
-def _run(job: Job) -> list[float]:
+def run(job: Job) -> list[float]:
+    """Runs one search: its regret after each query."""
     problem = job.problem()
     queries = job.runner(job.strategy, job.trials, job.seed, problem)
     return list(regrets(queries, problem.optimum))
@@ -183,7 +205,7 @@ def race(jobs: Sequence[Job], processes: int) -> dict[tuple[str, int], np.ndarra
     Returns:
         By row and number of trials, an array (seeds, trials) of regrets after each query.
     """
-    curves = parallel(_run, jobs, processes)
+    curves = parallel(run, jobs, processes)
     found: dict[tuple[str, int], list[list[float]]] = {}
     for job, curve in zip(jobs, curves, strict=True):
         # A search that has exhausted its space stays with what it has.

@@ -141,8 +141,8 @@ class _Fit:
         if not decision.ordered or (decision.domain is not None and len(decision.domain) <= _MANY):
             return value
         weights = np.array([self.weights[one] for one in known])
-        places = np.array([decision.quantile(one) for one in known])
+        places = np.array([decision.position(one) for one in known])
         mean = np.average(places, weights=weights)
         spread = math.sqrt(np.average((places - mean) ** 2, weights=weights))
-        place = decision.quantile(value) + rng.normal(0.0, max(spread, _LEAST_SPREAD) / 2)
-        return decision.at_quantile(place)
+        place = decision.position(value) + rng.normal(0.0, max(spread, _LEAST_SPREAD) / 2)
+        return decision.at_position(place)

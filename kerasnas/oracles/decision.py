@@ -1,5 +1,6 @@
 """One decision of a search space, and the order in which decisions are made."""
 
+import functools
 import math
 import weakref
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,17 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
+from kerasnas.oracles.scale import Scale
+
 Value = int | float | str | bool
 
-# Up to this many values a decision's neighbours are all its other values; above, a few of them.
+# Up to this many values an ordered decision's neighbours are all its others; above, some of them.
 _FEW = 12
-# Quantiles that stand for a continuous or very long range among the neighbours.
+# Quantiles that stand for a continuous or long range among the neighbours, and how far the near
+# ones are, as shares of the range.
 _QUANTILES = (0.05, 0.275, 0.5, 0.725, 0.95)
-# A small step on a continuous range, as a share of the range.
+_NEAR = (0.02, 0.1)
+# The standard deviation of a small step on an ordered range, as a share of the range.
 _STEP = 0.1
 
 
@@ -28,12 +33,14 @@ class Decision:
         domain: Its possible values in order, or None when they are continuous.
         ordered: Whether neighbouring values are alike.
         needs: Names of its parents, each with the values under which it is active.
+        scale: Where a number stands on its range; None for a choice.
     """
 
     hp: Any
     domain: Sequence[Value] | None
     ordered: bool
     needs: tuple[tuple[str, frozenset[Value]], ...] = ()
+    scale: Scale | None = None
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
         """Whether all conditions of this registration hold."""
@@ -81,60 +88,93 @@ class Decision:
             return min(int(value), self.domain[-1])
         return value
 
-    def quantile(self, value: Value) -> float:
-        """Where on its range an allowed value of an ordered decision is, from 0 to 1."""
-        if self.domain is None:
-            return float(
-                self.hp.value_to_prob(min(max(value, self.hp.min_value), self.hp.max_value))
-            )
-        return (self.index(value) or 0) / max(len(self.domain) - 1, 1)
+    def position(self, value: Any) -> float:
+        """Where on its range a value of an ordered decision stands, from 0 to 1.
 
-    def at_quantile(self, place: float) -> Value:
-        """The value at a place from 0 to 1 of an ordered decision's range."""
-        place = min(max(place, 0.0), 1.0)
-        if self.domain is not None:
-            return self.domain[round(place * (len(self.domain) - 1))]
-        # The prior's quantile function is open at 1.
-        return float(self.hp.prob_to_value(min(place, 1.0 - 1e-12)))
+        This is what every strategy takes for the size of a number: 1, 10 and 100 of
+        `Int("units", 1, 100, sampling="log")` stand at 0, 0.5 and 1. A choice stands at its place
+        among the others.
+        """
+        if self.scale is not None:
+            return self.scale.position(value)
+        return (self.index(value) or 0) / max(len(self.domain or ()) - 1, 1)
+
+    def at_position(self, position: float) -> Value:
+        """The value nearest to a position from 0 to 1 of an ordered decision's range."""
+        position = min(max(position, 0.0), 1.0)
+        if self.domain is None or not self.is_even:
+            assert self.scale is not None
+            value = self.scale.value(position)
+            if self.domain is None:
+                return value
+            below = math.floor(value)
+            above = min(below + 1, self.domain[-1])
+            nearer = position - self.position(below) <= self.position(above) - position
+            return below if nearer else above
+        place = round(position * (len(self.domain) - 1))
+        return self.domain[-1 - place if self._descends else place]
 
     def others(self, value: Value) -> list[Value]:
-        """Values that are not `value`: all of a few, else the nearest two and some quantiles."""
-        picks: list[Value]
-        if self.domain is None:
-            # The quantiles of the declared prior.
-            picks = [float(self.hp.prob_to_value(q)) for q in _QUANTILES]
-        elif len(self.domain) <= _FEW:
-            picks = list(self.domain)
-        else:
-            last = len(self.domain) - 1
-            places = [round(q * last) for q in _QUANTILES]
+        """Values that are not `value`: all of a few, else some near ones and some quantiles."""
+        if self.domain is not None and (len(self.domain) <= _FEW or not self.ordered):
             here = self.index(value)
-            if here is not None:
-                places += [max(here - 1, 0), min(here + 1, last)]
-            picks = [self.domain[place] for place in sorted(set(places))]
-        here = self.index(value)
-        same = value if here is None or self.domain is None else self.domain[here]
-        return [pick for pick in picks if pick != same]
+            same = value if here is None else self.domain[here]
+            return [pick for pick in self.domain if pick != same]
+        picks = {self.at_position(quantile) for quantile in _QUANTILES}
+        picks |= {self._moved(value, sign * step) for step in _NEAR for sign in (-1, 1)}
+        return sorted(picks - {value}, key=self.position)
 
-    def change(self, value: Value, rng: np.random.Generator) -> Value:
-        """A value that is not `value`; on an ordered range often the one beside it."""
-        step = self.ordered and rng.random() < 0.5
+    def change(self, value: Value, rng: np.random.Generator, step: float | None = None) -> Value:
+        """A value that is not `value`; of an ordered decision half of the time one near it.
+
+        Args:
+            value: The value.
+            rng: Generator of every draw.
+            step: With it an ordered decision always moves, so far: the standard deviation, as a
+                share of its range.
+
+        Returns:
+            The new value.
+        """
+        if self.ordered and (step is not None or rng.random() < 0.5):
+            return self._moved(value, float(rng.normal(0.0, step or _STEP)))
+        if self.domain is not None and self.is_even:
+            here = self.index(value)
+            if here is None:
+                return self.domain[int(rng.integers(len(self.domain)))]
+            place = int(rng.integers(len(self.domain) - 1))
+            return self.domain[place + (place >= here)]
+        drawn = self.draw(rng)
+        # A prior can give most of its weight to one value.
+        return drawn if drawn != value else self._moved(value, float(rng.normal(0.0, _STEP)))
+
+    def _moved(self, value: Value, by: float) -> Value:
+        """The value so far away, or as far on the other side, but at least the one beside it."""
+        here = self.position(value)
+        for position in (here + by, here - by):
+            moved = self.at_position(position)
+            if moved != value:
+                return moved
+        place = None if self.domain is None else self.index(value)
+        if self.domain is None or place is None:
+            return moved
+        step = 1 if (by > 0) != self._descends else -1
+        beside = place + step if 0 <= place + step < len(self.domain) else place - step
+        return self.domain[beside]
+
+    @functools.cached_property
+    def is_even(self) -> bool:
+        """Whether neighbouring values stand equally far apart, and are equally likely."""
         if self.domain is None:
-            if step:
-                moved = float(self.at_quantile(self.quantile(value) + rng.normal(0.0, _STEP)))
-            else:
-                moved = float(self.draw(rng))
-            # Only a draw on the very same float or past an end can leave the value as it was.
-            return moved if moved != value else float(self.hp.prob_to_value(float(rng.random())))
-        here = self.index(value)
-        count = len(self.domain)
-        if here is None:
-            return self.domain[int(rng.integers(count))]
-        if step:
-            beside = [place for place in (here - 1, here + 1) if 0 <= place < count]
-            return self.domain[beside[int(rng.integers(len(beside)))]]
-        place = int(rng.integers(count - 1))
-        return self.domain[place + (place >= here)]
+            return False
+        return not isinstance(self.domain, range) or self.hp.sampling == "linear"
+
+    @functools.cached_property
+    def _descends(self) -> bool:
+        """KerasTuner steps down from the largest value where the prior is `reverse_log`."""
+        if self.scale is None or self.domain is None:
+            return False
+        return self.position(self.domain[0]) > self.position(self.domain[-1])
 
     @property
     def is_open(self) -> bool:
@@ -182,7 +222,8 @@ def plan_of(space: keras_tuner.HyperParameters) -> Plan:
 
 def _decision(hp: Any) -> Decision:
     needs = tuple((condition.name, frozenset(condition.values)) for condition in hp.conditions)
-    return Decision(hp, *_domain(hp), needs)
+    domain, ordered = _domain(hp)
+    return Decision(hp, domain, ordered, needs, _scale(hp, domain))
 
 
 def _domain(hp: Any) -> tuple[Sequence[Value] | None, bool]:
@@ -195,3 +236,12 @@ def _domain(hp: Any) -> tuple[Sequence[Value] | None, bool]:
     if isinstance(hp, types.Float):
         return None if hp.step is None else tuple(dict.fromkeys(map(float, hp.values))), True
     return tuple(dict.fromkeys(hp.values)), bool(getattr(hp, "ordered", False))
+
+
+def _scale(hp: Any, domain: Sequence[Value] | None) -> Scale | None:
+    types = keras_tuner.engine.hyperparameters
+    if not isinstance(hp, (types.Int, types.Float)):
+        return None
+    low, high = hp.min_value, hp.max_value
+    ends = sorted([low, high] if domain is None else [float(domain[0]), float(domain[-1])])
+    return Scale(low, high, hp.sampling, *ends)

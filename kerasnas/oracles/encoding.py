@@ -80,7 +80,7 @@ def _width(decision: Decision) -> int:
 def _write(row: np.ndarray, start: int, decision: Decision, value: Value) -> None:
     if decision.ordered:
         row[start] = 1.0
-        row[start + 1] = _RANGE * decision.quantile(value)
+        row[start + 1] = _RANGE * decision.position(value)
         start += 2
         if decision.domain is None or len(decision.domain) > _FEW:
             return

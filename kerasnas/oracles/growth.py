@@ -94,5 +94,5 @@ def _is_less(decision: Decision, new: Value, old: Value) -> bool:
     if isinstance(old, bool):
         return not new
     if isinstance(new, str) or isinstance(old, str):
-        return decision.ordered and decision.quantile(new) < decision.quantile(old)
+        return decision.ordered and decision.position(new) < decision.position(old)
     return decision.ordered and new < old

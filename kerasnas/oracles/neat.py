@@ -1,7 +1,5 @@
 """NEAT: networks that grow from the smallest one, in species. Stanley and Miikkulainen 2002."""
 
-import bisect
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +13,7 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proposal import Proposal
+from kerasnas.oracles.species import Member, Population, genes_of
 
 # A change that was tried before is changed further, at most so often.
 _FURTHER = 10
@@ -22,23 +21,17 @@ _FURTHER = 10
 _ASKED = 12
 # How many of a species may be parents, as a share: of ten or fewer, the best alone.
 _SURVIVAL = 0.1
-# The power of a rank that is its fitness; ranks alone make one species much like another.
-_PRESSURE = 3
-# The compatibility threshold at the start, in genes, by how much a trial moves it, and its least.
-_THRESHOLD, _MOVE, _LEAST = 3.0, 1.1, 0.1
-# What a young species has at least, of the average fitness of one, and what the fitness counts of
-# one that has stopped improving.
-_YOUNG, _STAGNANT = 0.5, 0.2
 
 
 class NEATOracle(Oracle):
     """Starts with the smallest network and lets it grow, in species, by the names of its parts.
 
-    The first population is the setting of all defaults and what is one change away from it. From
-    then on each trial is the child of a species, drawn by the mean rank of its members (explicit
-    fitness sharing): one of its best is changed, or two of it are crossed. What is new founds a
-    species when it differs from the best of every other one by more than a threshold, and is not
-    judged by the others before it has had time to improve.
+    The first population is the setting of all defaults and what is one change away from it, where
+    there are no graphs with all decisions drawn that bring no others. From then on each trial is
+    the child of a species, drawn by the mean rank of its members (explicit fitness sharing): one of
+    its best is changed, or two of it are crossed. What is new founds a species when it differs from
+    the best of every other one by more than a threshold, and is not judged by the others before it
+    has had time to improve.
 
     On a graph of `kerasnas.hypermodels.graph.GraphHyperModel`, growth splits a connection by a node
     or puts in a connection; on any other space, it is a change of one decision that brings others.
@@ -111,7 +104,7 @@ class NEATOracle(Oracle):
             smallest = genome.settle(self.hyperparameters, {})
             if not self.ruled_out(smallest):
                 return Proposal(smallest, operator="minimal")
-            child, _ = self._child(smallest, rng)
+            child, _ = self._child(self._moves.scatter(smallest, rng), rng)
             return Proposal(child, population.find(smallest), "extension")
         species = population.draw(rng)
         parent = species.members[int(rng.integers(math.ceil(_SURVIVAL * len(species.members))))]
@@ -146,7 +139,7 @@ class NEATOracle(Oracle):
             history = self._read_trials().history
             return {number: list(trials) for number, trials in history.items()}
 
-    def _read_trials(self) -> "Population":
+    def _read_trials(self) -> Population:
         """The population after all trials that have ended."""
         space, moves = self.hyperparameters, self._moves
         if moves.space is not space or moves.size != len(space.space):
@@ -172,11 +165,6 @@ class NEATOracle(Oracle):
                 break
             child, operator = self._moves.mutate(child, rng)[0], "jump"
         return child, operator
-
-
-def genes_of(values: Mapping[str, Any]) -> Values:
-    """What a network has: its decisions without those that say that something is not there."""
-    return {name: v for name, v in values.items() if v is not False and v != ABSENT}
 
 
 def cross(
@@ -238,6 +226,16 @@ class Moves:
             wanted = self.shrink
         found = wanted(values, rng) or self.change(values, rng) or self.grow(values, rng)
         return found or (values, "mutation")
+
+    def scatter(self, values: Values, rng: np.random.Generator) -> Values:
+        """Draws the decisions that bring no others; as NEAT begins with weights at random."""
+        if self.graphs:
+            return values
+        for decision in genome.decisions_of(self.space, values):
+            if decision.hp.name not in self._parents:
+                name = decision.hp.name
+                values = genome.set_one(self.space, values, name, decision.draw(rng), rng)
+        return values
 
     def grow(self, values: Values, rng: np.random.Generator) -> tuple[Values, str] | None:
         """Adds a node or a connection; without graphs, brings decisions. None if that is all."""
@@ -302,100 +300,6 @@ class Moves:
             if sign * (len(changed) - len(values)) > 0:
                 return changed, operator
         return None
-
-
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """A completed trial; the smaller its loss, the fitter it is."""
-
-    trial_id: str
-    values: Values
-    genes: Values
-    loss: float
-
-
-@dataclasses.dataclass
-class Species:
-    """Living members that are alike, the fittest first."""
-
-    number: int
-    born: int
-    members: list[Member] = dataclasses.field(default_factory=list)
-    best: float = math.inf
-    improved: int = 0
-
-
-class Population:
-    """The `size` trials that are alive, in species; it follows from the order of their ends."""
-
-    def __init__(self, size: int, num_species: int) -> None:
-        self.size, self.num_species = size, num_species
-        self.clock = 0
-        self.threshold = _THRESHOLD
-        self.species: list[Species] = []
-        # Ids of all that ever were members, by the number of their species.
-        self.history: dict[int, list[str]] = {}
-        self._losses: list[float] = []
-
-    def add(self, space: keras_tuner.HyperParameters, member: Member) -> None:
-        """Takes in a trial: into the species whose best is nearest, or into one of its own."""
-        self.clock += 1
-        gaps = [genome.distance(space, one.members[0].genes, member.genes) for one in self.species]
-        if gaps and min(gaps) <= self.threshold:
-            home = self.species[gaps.index(min(gaps))]
-        else:
-            home = Species(len(self.history), self.clock)
-            self.species.append(home)
-        bisect.insort(home.members, member, key=lambda one: one.loss)
-        self.history.setdefault(home.number, []).append(member.trial_id)
-        if member.loss < home.best:
-            home.best, home.improved = member.loss, self.clock
-        bisect.insort(self._losses, member.loss)
-        if len(self._losses) > self.size:
-            self._remove_one()
-        if len(self.species) > self.num_species:
-            # Above the largest gap it would only take long to come back.
-            self.threshold = min(self.threshold * _MOVE, max(gaps, default=0.0) + _LEAST)
-        elif len(self.species) < self.num_species:
-            self.threshold = max(self.threshold / _MOVE, _LEAST)
-
-    def draw(self, rng: np.random.Generator) -> Species:
-        """A species, by the mean fitness of its members, which of a young one is not held low."""
-        shares = [self._share(one, sum(map(self._fitness, one.members))) for one in self.species]
-        average = sum(shares) / len(shares)
-        chances = np.array(
-            [
-                max(share, _YOUNG * average) if self._is_young(one) else share
-                for one, share in zip(self.species, shares, strict=True)
-            ]
-        )
-        return self.species[int(rng.choice(len(chances), p=chances / chances.sum()))]
-
-    def find(self, values: Values) -> tuple[str, ...]:
-        """The id of the living trial of a setting, if there is one."""
-        living = [member for one in self.species for member in one.members]
-        return tuple(member.trial_id for member in living if member.values == values)
-
-    def _fitness(self, member: Member) -> float:
-        """The share of the living that are not better, to a power that presses for the best."""
-        worse = len(self._losses) - bisect.bisect_right(self._losses, member.loss)
-        return float(((1 + worse) / len(self._losses)) ** _PRESSURE)
-
-    def _is_young(self, species: Species) -> bool:
-        return self.clock - species.born < self.size / 2
-
-    def _share(self, species: Species, fitness: float) -> float:
-        stagnant = self.clock - species.improved > 2 * self.size
-        weight = _STAGNANT if stagnant and species.best > self._losses[0] else 1.0
-        return weight * fitness / len(species.members)
-
-    def _remove_one(self) -> None:
-        """Ends the life of the member whose share of its species' fitness is the least."""
-        settled = [one for one in self.species if not self._is_young(one)] or self.species
-        loser = min(settled, key=lambda one: self._share(one, self._fitness(one.members[-1])))
-        self._losses.remove(loser.members.pop().loss)
-        if not loser.members:
-            self.species.remove(loser)
 
 
 def _pick(items: Sequence[Any], rng: np.random.Generator) -> Any:

@@ -1,38 +1,46 @@
 """Predictor-guided search, after BANANAS. White et al. 2021, arXiv:1910.11858."""
 
-import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from keras_tuner.engine.trial import Trial, TrialStatus
 
-from kerasnas.oracles import genome
+from kerasnas.oracles import genome, surrogate
 from kerasnas.oracles.base import Oracle, check_count, check_share
 from kerasnas.oracles.encoding import Encoding
+from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proposal import Proposal
 
 # Candidates for one proposal: changes of the best, and random settings.
-_CHANGED, _RANDOM = 250, 50
+_CHANGED, _RANDOM = 200, 50
 _PARENTS = 10
 _MOST_CHANGES = 3
-# Predictions are drawn with their own spread for so many trials; then with a wider one the longer
-# nothing better was found, up to a limit: the best may be in a part that looked worse.
-_SURE, _PATIENCE, _BOLDEST = 50, 20, 4.0
-# Part of every decision's weight that does not depend on how much of the scores it explains.
-_EVEN = 0.3
-# How much the number of trials grows before the models' own parameters are fitted again.
-_GROWTH = 1.25
-# A Gaussian process costs the cube of what it is fitted to: the best and the latest are enough.
-_BEST, _LATEST = 250, 150
+# Then, round after round, changes of the most promising ones: their number, and how far they are.
+_NEAR, _REFINED = 60, 5
+_STEPS = (0.1, 0.03, 0.01)
+# A Gaussian process costs the cube of what it takes in: the best and the latest are enough.
+_BEST, _LATEST = 150, 100
+# Share of the proposals for which scores are drawn. Their deviation is wider the longer nothing
+# better was found, up to a limit: the best may be in a part that looked worse.
+_DRAWN, _PATIENCE, _BOLDEST = 0.7, 20, 4.0
+# Trials without which no score can be predicted.
+_LEAST = 2
+
+_SCORES = {"ranks": surrogate.ranks, "half ranks": surrogate.half_ranks}
 
 
 class PredictorOracle(Oracle):
     """Learns to predict scores from settings, and tries what it believes may be best.
 
-    An ensemble of Gaussian processes, one smooth and one rough, predicts the rank of a setting's
-    score. For each proposal one of them is drawn, and a score for each candidate is drawn from its
-    prediction: the best draw is tried (Thompson sampling), so that a setting is tried as often as
-    it may be the best. Candidates are the best trials with one to three decisions changed, and some
-    random settings. A share of the proposals is random, whatever the models believe.
+    A Gaussian process with a length scale for every decision predicts a setting's score, taken by
+    rank or, for every second proposal by chance, by rank only where it is worse than the median.
+    Tried is the candidate with the best score drawn from the predictions (Thompson sampling), or,
+    for some proposals, with the largest expected improvement. Candidates are the best trials with
+    one to three decisions changed, some random settings, and changes of the most promising of
+    these. Where trials have failed, a second process predicts the chance that a candidate does not,
+    and counts against what may fail. A share of the proposals is random, whatever the models
+    believe.
 
     It learns from few trials, and its proposals cost some ten milliseconds.
 
@@ -48,9 +56,9 @@ class PredictorOracle(Oracle):
         ValueError: A number out of its range.
 
     Source:
-        White et al. 2021, arXiv:1910.11858: candidates by mutation of the best, independent
-        Thompson sampling (section 4 and figure 4). Gaussian processes of scikit-learn in the place
-        of its neural networks: at a hundred trials they predict better, and at once.
+        White et al. 2021, arXiv:1910.11858: candidates by mutation of the best. A Gaussian process
+        in the place of its neural networks: at a hundred trials it predicts better, and at once.
+        Failures: Gardner et al. 2014, "Bayesian Optimization with Inequality Constraints".
 
     Example:
 
@@ -73,149 +81,144 @@ class PredictorOracle(Oracle):
         check_share("exploration", exploration)
         self.initial_samples = initial_samples or self.share_of_trials(5, 3, 10)
         self.exploration = exploration
-        # Vectors of the completed trials in one encoding; both follow from the trials.
+        # Vectors of the trials in one encoding; both follow from the trials.
         self._encoding: tuple[int, Encoding] | None = None
-        self._vectors: list[np.ndarray] = []
-        # The parameters of each kernel, and how many trials and columns they were fitted to.
-        self._fits: dict[str, tuple[int, int, list[float]]] = {}
+        self._vectors: dict[str, np.ndarray] = {}
+        self._fits: surrogate.Fits = {}
         # What is left of the ranked candidates for the trial that is being looked for.
         self._ranked: tuple[int, list[Proposal]] = (-1, [])
 
     def propose(self, rng: np.random.Generator) -> Proposal:
-        """Gives the candidate with the best drawn score that was not turned away."""
+        """Gives the candidate that promises most, of those that were not turned away."""
         trials, left = self._ranked
         if trials == len(self.trials) and left:
             return left.pop()
-        if len(self.completed) < self.initial_samples or rng.random() < self.exploration:
+        failed = self._with_status(TrialStatus.FAILED)
+        ended = len(self.completed) + len(failed)
+        if ended < self.initial_samples or rng.random() < self.exploration:
             return Proposal(genome.sample(self.hyperparameters, rng))
-        left = self._rank(self._candidates(rng), rng)
+        left = self._rank(failed, rng)
         self._ranked = len(self.trials), left
         return left.pop() if left else Proposal(genome.sample(self.hyperparameters, rng))
 
     def strategy_state(self) -> dict[str, Any]:
         """The parameters of the models."""
-        return {"fits": {name: list(fit) for name, fit in self._fits.items()}}
+        return {"models": {name: list(fit) for name, fit in self._fits.items()}}
 
     def set_strategy_state(self, state: dict[str, Any]) -> None:
         """Takes up the models; forgets the candidates for a trial that did not come about."""
+        # Version 0.1.0 had other models.
         self._fits = {
-            name: (trials, columns, list(theta))
-            for name, (trials, columns, theta) in state["fits"].items()
+            name: (trials, columns, list(parameters))
+            for name, (trials, columns, parameters) in state.get("models", {}).items()
         }
         self._ranked = (-1, [])
 
-    def _candidates(self, rng: np.random.Generator) -> list[Proposal]:
-        """New settings, each once."""
-        space = self.hyperparameters
-        parents = [
-            (trial.trial_id, genome.settle(space, trial.hyperparameters.values))
-            for trial in self.get_best_trials(_PARENTS)
-        ]
-        found: dict[str, Proposal] = {}
-        for _ in range(_CHANGED):
-            name, values = parents[int(rng.integers(len(parents)))]
-            for _ in range(1 + int(rng.integers(_MOST_CHANGES))):
-                values = genome.mutate(space, values, rng)
-            found.setdefault(repr(values), Proposal(values, (name,), "predicted"))
-        for _ in range(_RANDOM):
-            values = genome.sample(space, rng)
-            found.setdefault(repr(values), Proposal(values))
-        return [one for one in found.values() if not self.ruled_out(one.values)]
-
-    def _rank(self, candidates: list[Proposal], rng: np.random.Generator) -> list[Proposal]:
-        """Sorts candidates by a score drawn from the prediction for each, the best last."""
-        if not candidates:
-            return []
+    def _rank(self, failed: list[Trial], rng: np.random.Generator) -> list[Proposal]:
+        """Candidates by what they promise, the best last."""
         # Threads cost more than they save on matrices of this size, and round differently.
         import threadpoolctl
 
         with threadpoolctl.threadpool_limits(1):
-            encoding = self._encode_completed()
-            x, y = self._training_set()
-            scale = _scale(x, y, encoding.starts)
-            model = self._fit(x * scale, y, _KERNELS[int(rng.integers(len(_KERNELS)))])
-            queries = encoding.encode([one.values for one in candidates]) * scale
-            mean, deviation = model.predict(queries, return_std=True)
-        drawn = mean + self._boldness() * deviation * rng.normal(size=len(mean))
-        return [candidates[place] for place in np.argsort(drawn, kind="stable")]
+            judge = self._judge(failed, rng)
+            found: dict[str, Proposal] = {}
+            worth: dict[str, float] = {}
+            new = self._candidates(rng)
+            for step in (*_STEPS, None):
+                fresh = {repr(one.values): one for one in new if not self.ruled_out(one.values)}
+                fresh = {name: one for name, one in fresh.items() if name not in found}
+                if fresh:
+                    judged = judge([one.values for one in fresh.values()])
+                    worth |= dict(zip(fresh, judged.tolist(), strict=True))
+                    found |= fresh
+                if step is not None and found:
+                    best = sorted(worth, key=worth.__getitem__)[-_REFINED:]
+                    new = self._changes([found[name] for name in best], _NEAR, rng, step)
+        return [found[name] for name in sorted(found, key=worth.__getitem__)]
 
-    def _boldness(self) -> float:
-        count = len(self.completed)
-        if count < _SURE:
-            return 1.0
-        best = min(range(count), key=lambda place: self.loss(self.completed[place]))
-        return min(1.0 + (count - 1 - best) / _PATIENCE, _BOLDEST)
+    def _candidates(self, rng: np.random.Generator) -> list[Proposal]:
+        """Changes of the best trials, and random settings."""
+        space = self.hyperparameters
+        best = [
+            Proposal(self._values(trial), (trial.trial_id,), "predicted")
+            for trial in self.get_best_trials(_PARENTS)
+        ]
+        found = [Proposal(genome.sample(space, rng)) for _ in range(_RANDOM)]
+        return found + self._changes(best, _CHANGED, rng)
 
-    def _encode_completed(self) -> Encoding:
+    def _changes(
+        self,
+        best: Sequence[Proposal],
+        count: int,
+        rng: np.random.Generator,
+        step: float | None = None,
+    ) -> list[Proposal]:
+        """So many changes of one of some proposals, each in one to three decisions."""
+        found = []
+        for _ in range(count if best else 0):
+            one = best[int(rng.integers(len(best)))]
+            values = one.values
+            for _ in range(1 + int(rng.integers(_MOST_CHANGES))):
+                values = genome.mutate(self.hyperparameters, values, rng, step)
+            found.append(Proposal(values, one.parents, one.operator))
+        return found
+
+    def _judge(
+        self, failed: list[Trial], rng: np.random.Generator
+    ) -> Callable[[list[Values]], np.ndarray]:
+        """Learns from the trials what candidates promise."""
         size = len(self.hyperparameters.space)
         if self._encoding is None or self._encoding[0] != size:
-            self._encoding, self._vectors = (size, Encoding(self.hyperparameters)), []
-        if len(self._vectors) > len(self.completed):
-            self._vectors = []
-        new = self.completed[len(self._vectors) :]
-        settings = [
-            genome.settle(self.hyperparameters, trial.hyperparameters.values) for trial in new
+            self._encoding, self._vectors = (size, Encoding(self.hyperparameters)), {}
+        encoding = self._encoding[1]
+        learned = self._best_and_latest()
+        x = self._encode(learned, encoding)
+        judges = []
+        if len(learned) >= _LEAST:
+            losses = np.array([self.loss(trial) for trial in self.completed])
+            name = list(_SCORES)[int(rng.integers(len(_SCORES)))]
+            scores = dict(zip(map(id, self.completed), _SCORES[name](losses), strict=True))
+            y = np.array([scores[id(trial)] for trial in learned])
+            running = self._encode(self._with_status(None), encoding)
+            model, best = surrogate.scores(name, x, y, running, encoding.starts, self._fits)
+            if rng.random() < _DRAWN:
+                stalled = len(losses) - 1 - int(np.argmin(losses))
+                boldness = min(1.0 + stalled / _PATIENCE, _BOLDEST)
+                judges.append(surrogate.draws(model, boldness, rng))
+            else:
+                judges.append(surrogate.improvement(model, best))
+        if failed:
+            bad = self._encode(failed[-_LATEST:], encoding)
+            judges.append(surrogate.success("success", x, bad, encoding.starts, self._fits))
+
+        def judge(settings: list[Values]) -> np.ndarray:
+            queries = encoding.encode(settings)
+            return np.sum([one(queries) for one in judges], axis=0)
+
+        return judge
+
+    def _best_and_latest(self) -> list[Trial]:
+        if len(self.completed) <= _BEST + _LATEST:
+            return self.completed
+        early, late = self.completed[:-_LATEST], self.completed[-_LATEST:]
+        order = np.argsort([self.loss(trial) for trial in early], kind="stable")[:_BEST]
+        return [early[place] for place in np.sort(order)] + late
+
+    def _encode(self, trials: list[Trial], encoding: Encoding) -> np.ndarray:
+        new = [trial for trial in trials if trial.trial_id not in self._vectors]
+        vectors = encoding.encode([self._values(trial) for trial in new])
+        self._vectors |= {one.trial_id: row for one, row in zip(new, vectors, strict=True)}
+        rows = [self._vectors[trial.trial_id] for trial in trials]
+        return np.array(rows).reshape(len(rows), encoding.width)
+
+    def _values(self, trial: Trial) -> Values:
+        return genome.settle(self.hyperparameters, trial.hyperparameters.values)
+
+    def _with_status(self, status: str | None) -> list[Trial]:
+        """The trials of a status; None for those that have not ended."""
+        ended = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+        return [
+            trial
+            for trial in self.trials.values()
+            if trial.status == status or (status is None and trial.status not in ended)
         ]
-        self._vectors += list(self._encoding[1].encode(settings))
-        return self._encoding[1]
-
-    def _fit(self, x: np.ndarray, y: np.ndarray, name: str) -> Any:
-        """A Gaussian process of the trials so far."""
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.gaussian_process import GaussianProcessRegressor
-
-        count, columns = len(self.completed), x.shape[1]
-        trials, known, theta = self._fits.get(name, (0, 0, []))
-        if known != columns or count >= trials * _GROWTH:
-            with warnings.catch_warnings():
-                # That a parameter is at a bound, where the bounds are to keep it.
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                fitted = GaussianProcessRegressor(_kernel(name)).fit(x, y).kernel_
-            theta = [float(value) for value in fitted.theta]
-            self._fits[name] = count, columns, theta
-        kernel = _kernel(name).clone_with_theta(np.array(theta))
-        return GaussianProcessRegressor(kernel, optimizer=None).fit(x, y)
-
-    def _training_set(self) -> tuple[np.ndarray, np.ndarray]:
-        losses = np.array([self.loss(trial) for trial in self.completed])
-        scores, count = _normal_scores(losses), len(losses)
-        kept = np.arange(count)
-        if count > _BEST + _LATEST:
-            best = np.argsort(losses[: count - _LATEST], kind="stable")[:_BEST]
-            kept = np.concatenate([np.sort(best), kept[count - _LATEST :]])
-        return np.array([self._vectors[place] for place in kept]), scores[kept]
-
-
-_KERNELS = ("smooth", "rough")
-
-
-def _kernel(name: str) -> Any:
-    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
-
-    shape = RBF(2.0, (0.5, 10.0)) if name == "smooth" else Matern(2.0, (0.5, 20.0), nu=2.5)
-    return ConstantKernel(1.0, (0.1, 10.0)) * shape + WhiteKernel(0.1, (1e-3, 1.0))
-
-
-def _scale(x: np.ndarray, y: np.ndarray, starts: list[int]) -> np.ndarray:
-    """How far the columns of each decision stretch: further, the more of the scores it explains.
-
-    That is what a length scale for every decision would say, at no cost, and from fewer trials.
-    """
-    centred = x - x.mean(axis=0)
-    spread = np.sqrt((centred**2).sum(axis=0) * (y**2).sum())
-    explained = (centred.T @ y / np.where(spread > 0, spread, np.inf)) ** 2
-    # A column of no account explains one part in as many as there are trials.
-    by_decision = np.add.reduceat(np.where(spread > 0, explained - 1 / len(y), 0.0), starts)
-    by_decision = np.maximum(by_decision, 0.0)
-    weight = _EVEN + by_decision / max(float(by_decision.mean()), 1e-9)
-    weight /= weight.mean()
-    widths = np.diff([*starts, x.shape[1]])
-    return np.repeat(np.sqrt(weight), widths)
-
-
-def _normal_scores(losses: np.ndarray) -> np.ndarray:
-    """Ranks as quantiles of a normal distribution: networks that fail to learn are no outliers."""
-    from scipy.stats import norm, rankdata
-
-    ranks = rankdata(-losses)
-    return np.asarray(norm.ppf((ranks - 0.5) / len(ranks)))

@@ -1,10 +1,16 @@
 """What the benchmarks promise without data holds."""
 
+import importlib
+import math
 import pathlib
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from kerasnas.oracles import genome
 
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 
@@ -23,6 +29,42 @@ def test_every_strategy_is_ahead_of_random_search_on_made_up_spaces():
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert done.stdout.count("| ") > 8
+
+
+def test_no_setting_is_better_than_the_optimum_that_regret_is_counted_from(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    surfaces = importlib.import_module("surfaces")
+    known = {**surfaces.DEVELOPMENT, **surfaces.JUDGED}
+    assert not surfaces.DEVELOPMENT.keys() & surfaces.JUDGED.keys()
+    rng = np.random.default_rng(0)
+    for name in known.keys() - {"nasbench201"}:
+        problem = known[name]()
+        space = problem.space()
+        settings = [genome.sample(space, rng) for _ in range(30)]
+        for _ in range(300):
+            # A climb, so that what is tried is near the best.
+            best = max(settings, key=problem.truth)
+            settings += [genome.mutate(space, best, rng)]
+        assert max(map(problem.truth, settings)) <= problem.optimum + 1e-4, name
+        failed = [math.isnan(problem.observe(values, rng)) for values in settings[:30]]
+        assert any(failed) == name.endswith("_fails"), name
+
+
+def test_a_race_goes_on_where_it_was_ended_and_auto_is_ahead_of_tpe(tmp_path):
+    command = [sys.executable, str(FOLDER / "strategies.py"), "--parts", "branin", "--seeds", "3"]
+    command += ["--long", "0", "--strategies", "auto", "random", "--peers", "Optuna TPE"]
+    command += ["--processes", "2", "--folder", str(tmp_path)]
+    first = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert first.returncode == 0, first.stderr[-2000:]
+    kept = next(tmp_path.iterdir())
+    lines = kept.read_text().splitlines()
+    assert len(lines) == 9
+    # Killed while it wrote the last line, which was of no use then.
+    kept.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20] + "\n")
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert again.stdout == first.stdout
+    ratio = re.search(r"auto / Optuna TPE, geometric mean: ([0-9.]+)", again.stdout)
+    assert float(ratio[1]) < 0.8
 
 
 @pytest.mark.slow

@@ -313,7 +313,7 @@ def test_mutation_steps_on_ordered_ranges_and_reaches_far():
     space.Int("units", 0, 100)
     rng = generator(0)
     moves = [abs(genome.mutate(space, {"units": 50}, rng)["units"] - 50) for _ in range(200)]
-    assert 0.35 < np.mean([move == 1 for move in moves]) < 0.65
+    assert 0.35 < np.mean([move <= 10 for move in moves]) < 0.65
     assert max(moves) > 30
     assert min(moves) > 0
 

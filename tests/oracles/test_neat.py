@@ -8,7 +8,7 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.hypermodels.graph import GraphHyperModel, GraphNames
-from kerasnas.oracles import genome, neat
+from kerasnas.oracles import genome, species
 from kerasnas.oracles.neat import Member, Moves, NEATOracle, Population, cross, genes_of
 from kerasnas.testing import OracleConformance, search
 
@@ -285,7 +285,7 @@ def test_a_larger_network_that_is_the_worst_has_children_all_the_same(tmp_path, 
     large = genome.complete(space, {NAMES.node(p): "conv3x3" for p in (1, 2, 3, 5, 6)})
     children = {0.5: 0, 0.0: 0}
     for share in children:
-        monkeypatch.setattr(neat, "_YOUNG", share)
+        monkeypatch.setattr(species, "_YOUNG", share)
         for seed in range(20):
             oracle = make(tmp_path / f"{share} {seed}", space, max_trials=100, seed=seed)
             search.run(oracle, lambda values: -nodes(values), trials=14)
@@ -342,3 +342,17 @@ def test_a_search_of_real_networks_resumes(tmp_path):
     assert resumed == unbroken
     assert resumed[0][2] == "minimal"
     assert all(row[1] for row in resumed[2:])
+
+
+def test_a_space_without_structure_begins_at_random(tmp_path):
+    """From a corner of a flat region, changes of one number would lead nowhere."""
+    hp = keras_tuner.HyperParameters()
+    for place in range(6):
+        hp.Float(f"x{place}", 0.0, 1.0)
+    oracle = make(tmp_path, hp, max_trials=100)
+    rows = search.run(
+        oracle, lambda values: -max(abs(values[f"x{place}"] - 0.6) for place in range(6))
+    )
+    first = np.array([[value for _, value in row.values] for row in rows[1:10]])
+    assert (first.std(axis=0) > 0.1).all()
+    assert max(row.score for row in rows) > -0.25

@@ -97,3 +97,66 @@ def test_a_space_that_grows(tmp_path):
     rows = search.run(oracle)
     assert len(rows) == 40
     assert len({dict(row.values).get("late") for row in rows[20:]}) > 1
+
+
+def smooth_space():
+    hp = keras_tuner.HyperParameters()
+    hp.Int("units", 1, 10_000, sampling="log")
+    hp.Float("rate", 1e-5, 1.0, sampling="log")
+    hp.Float("momentum", 0.0, 1.0)
+    hp.Choice("op", ["conv", "pool", "identity"])
+    return hp
+
+
+def smooth(values):
+    """Its optimum, 0, is in the middle of all ranges."""
+    off = [
+        np.log10(values["units"] / 130) / 4,
+        np.log10(values["rate"] / 2e-3) / 5,
+        values["momentum"] - 0.45,
+    ]
+    return -sum(gap**2 for gap in off) - 0.02 * (values["op"] != "pool")
+
+
+def test_it_closes_in_on_an_optimum_in_the_middle(tmp_path):
+    """Within one in a hundred of each range, where random search is within a tenth."""
+    best = []
+    for seed in range(3):
+        oracle = make(tmp_path / str(seed), smooth_space(), seed=seed, max_trials=50)
+        best.append(max(row.score for row in search.run(oracle, smooth)))
+    assert np.mean(best) > -3 * 0.01**2
+
+
+def test_it_learns_where_trials_fail(tmp_path):
+    """The best that does not fail is beside what does: half of the space, and the better half."""
+    space = smooth_space()
+    failed = []
+    for seed in range(3):
+        oracle = make(tmp_path / str(seed), space, seed=seed, max_trials=50)
+        rows = search.run(oracle, lambda v: None if v["units"] > 100 else smooth(v))
+        failed.append(np.mean([row.score is None for row in rows[15:]]))
+        assert max(row.score for row in rows if row.score is not None) > -0.005
+    assert np.mean(failed) < 0.4
+
+
+def test_it_searches_on_where_nothing_completed(tmp_path):
+    """One setting in ten runs; what has failed says where that may be."""
+    oracle = make(tmp_path, smooth_space(), max_trials=60, exploration=0.0)
+    rows = search.run(oracle, lambda v: smooth(v) if v["rate"] > 0.3 else None)
+    assert sum(row.score is not None for row in rows) > 15
+
+
+def test_workers_that_ask_at_once_are_sent_to_different_places(tmp_path):
+    oracle = make(tmp_path, smooth_space(), max_trials=60, exploration=0.0)
+    search.run(oracle, smooth, trials=30)
+    trials = [oracle.create_trial(f"tuner{place}") for place in range(4)]
+    positions = [np.log10(trial.hyperparameters.values["rate"]) / 5 for trial in trials]
+    assert max(positions) - min(positions) > 1e-3
+    assert len({str(trial.hyperparameters.values) for trial in trials}) == 4
+
+
+def test_a_state_of_an_older_version_is_taken_up(tmp_path):
+    oracle = make(tmp_path, max_trials=20)
+    search.run(oracle, trials=12)
+    oracle.set_strategy_state({"fits": {"smooth": [12, 40, [0.0, 0.7, -2.3]]}})
+    assert len(search.run(oracle)) == 20

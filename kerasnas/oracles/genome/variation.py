@@ -1,0 +1,160 @@
+"""New settings from old ones: mutation, crossover, neighbours, and how far two are apart."""
+
+from collections.abc import Mapping, Sequence
+
+import keras_tuner
+import numpy as np
+
+from kerasnas.oracles.decision import Decision, Value, plan_of
+from kerasnas.oracles.genome.settings import Values, decisions_of, fill, set_one
+
+
+def mutate(
+    space: keras_tuner.HyperParameters,
+    values: Mapping[str, Value],
+    rng: np.random.Generator,
+    step: float | None = None,
+) -> Values:
+    """Changes one decision; what this activates is sampled, what it deactivates is dropped.
+
+    Args:
+        space: The search space.
+        values: The setting to start from.
+        rng: Generator of every draw.
+        step: How far an ordered decision moves, as a share of its range (the standard deviation);
+            None for a small step half of the time, and anywhere else the other half.
+
+    Returns:
+        The changed setting; the same setting where there is nothing to decide.
+
+    Source:
+        The mutation of Real et al. 2019, arXiv:1802.01548, on any conditional space.
+
+    Example:
+
+    ```python
+    mutate(hp, {"units": 16, "bias": False}, np.random.default_rng(0))
+    ```
+    """
+    choices = [decision for decision in decisions_of(space, values) if decision.is_open]
+    if not choices:
+        return fill(space, values, lambda decision: decision.draw(rng))
+    decision = choices[int(rng.integers(len(choices)))]
+    name = decision.hp.name
+    return set_one(space, values, name, decision.change(values[name], rng, step), rng)
+
+
+def crossover(
+    space: keras_tuner.HyperParameters,
+    first: Mapping[str, Value],
+    second: Mapping[str, Value],
+    rng: np.random.Generator,
+) -> Values:
+    """Mixes two settings: each decision comes from either, with the same chance, by its name.
+
+    Args:
+        space: The search space.
+        first: One parent.
+        second: The other parent.
+        rng: Generator of every draw.
+
+    Returns:
+        The child. What only one parent has comes from that one; what neither has is sampled.
+
+    Example:
+
+    ```python
+    crossover(hp, {"units": 8, "bias": True}, {"units": 64, "bias": False}, rng)
+    ```
+    """
+
+    def inherit(decision: Decision) -> Value:
+        name = decision.hp.name
+        offers = [
+            parent[name]
+            for parent in (first, second)
+            if name in parent and decision.allows(parent[name])
+        ]
+        return offers[int(rng.integers(len(offers)))] if offers else decision.draw(rng)
+
+    return fill(space, {}, inherit)
+
+
+def neighbours(
+    space: keras_tuner.HyperParameters,
+    values: Mapping[str, Value],
+    names: Sequence[str] | None = None,
+    rng: np.random.Generator | None = None,
+) -> list[Values]:
+    """All settings that differ in one decision.
+
+    Args:
+        space: The search space.
+        values: The setting to start from.
+        names: Only these decisions are changed; None changes each.
+        rng: Draws what a change activates; None fills it with defaults.
+
+    Returns:
+        The neighbours; a continuous or long range contributes a few quantiles and nearby values.
+
+    Example:
+
+    ```python
+    neighbours(hp, {"units": 8, "bias": False}, names=["bias"])   # [{"units": 8, "bias": True}]
+    ```
+    """
+    found = []
+    for decision in decisions_of(space, values):
+        name = decision.hp.name
+        if names is None or name in names:
+            found += [
+                set_one(space, values, name, other, rng) for other in decision.others(values[name])
+            ]
+    return found
+
+
+def distance(
+    space: keras_tuner.HyperParameters, first: Mapping[str, Value], second: Mapping[str, Value]
+) -> float:
+    """How far two settings are apart.
+
+    Args:
+        space: The search space.
+        first: One setting.
+        second: The other one.
+
+    Returns:
+        A sum over decisions: 1 where only one setting has it or unordered values differ, else the
+        share of the range between both values. 0 only for equal settings.
+
+    Example:
+
+    ```python
+    distance(hp, {"op": "conv"}, {"op": "pool"})   # 1.0
+    ```
+    """
+    total = 0.0
+    for name, decisions in plan_of(space):
+        if name not in first and name not in second:
+            continue
+        if name not in first or name not in second:
+            total += 1.0
+        elif first[name] != second[name]:
+            total += _gap(decisions, first, second, name)
+    return total
+
+
+def _gap(
+    decisions: list[Decision],
+    first: Mapping[str, Value],
+    second: Mapping[str, Value],
+    name: str,
+) -> float:
+    here = next((d for d in decisions if d.is_active(first)), None)
+    if here is None or not here.ordered:
+        return 1.0
+    a, b = first[name], second[name]
+    if not (here.allows(a) and here.allows(b)):
+        return 1.0
+    # Two values can be so near that rounding takes them for one.
+    return max(abs(here.position(a) - here.position(b)), 1e-12)

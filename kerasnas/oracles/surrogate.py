@@ -1,0 +1,185 @@
+"""What the trials so far promise of new settings: by how much they improve, and that they run."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kerasnas.oracles.gaussian_process import GaussianProcess
+
+# How much the number of trials grows before the parameters of a model are learned again.
+_GROWTH = 1.25
+# Learning costs the trials squared times the decisions; so much of that, and so many trials.
+_WORK, _FEWEST, _MOST = 250_000, 50, 150
+# The power of the chance to succeed: with 1, half of the trials beside what fails would fail.
+_CAUTION = 2.0
+# The least improvement whose logarithm is taken.
+_LEAST = 1e-300
+# From so many deviations below the best on, an improvement is computed by its asymptote.
+_FAR = -5.0
+
+# By name of the model: how many trials and columns its parameters were learned from, and these.
+Fits = dict[str, tuple[int, int, list[float]]]
+Judge = Callable[[np.ndarray], np.ndarray]
+
+
+def scores(
+    name: str, x: np.ndarray, y: np.ndarray, running: np.ndarray, starts: Sequence[int], fits: Fits
+) -> tuple[GaussianProcess, float]:
+    """Learns scores from vectors.
+
+    Args:
+        name: The model's name in `fits`.
+        x: Vectors of the completed trials, (trials, columns).
+        y: Their scores, larger is better, about of deviation 1.
+        running: Vectors of the trials whose scores are not known yet; the model takes them to be
+            what it predicts, so that the next ones are tried elsewhere.
+        starts: Where the columns of each decision begin.
+        fits: Parameters learned before; changed in place.
+
+    Returns:
+        The model, and the best of its predictions for the completed trials.
+
+    Source:
+        Running trials: Ginsbourger et al. 2010, doi:10.1007/978-3-642-10701-6_6, the "kriging
+        believer".
+    """
+    model = _model(name, x, y, starts, fits)
+    best = float(model.predict(x).mean.max())
+    if len(running):
+        believed = model.predict(running).mean
+        model.condition(np.concatenate([x, running]), np.concatenate([y, believed]))
+    return model, best
+
+
+def improvement(model: GaussianProcess, best: float) -> Judge:
+    """The logarithm of the improvement that is expected of a setting.
+
+    Args:
+        model: Predicts scores.
+        best: The score to improve.
+
+    Returns:
+        Callable from vectors to the logarithms.
+
+    Source:
+        Jones et al. 1998, doi:10.1023/A:1008306431147; its logarithm: Ament et al. 2023,
+        arXiv:2310.20708.
+    """
+
+    def judge(queries: np.ndarray) -> np.ndarray:
+        mean, deviation = model.predict(queries)
+        return _log_improvement((mean - best) / deviation) + np.log(deviation)
+
+    return judge
+
+
+def draws(model: GaussianProcess, boldness: float, rng: np.random.Generator) -> Judge:
+    """Scores drawn from the predictions, each by itself, under length scales drawn before.
+
+    A decision that seems to be of no account is so tried all the same.
+
+    Args:
+        model: Predicts scores.
+        boldness: What the deviations of its predictions are multiplied by.
+        rng: Generator of every draw.
+
+    Returns:
+        Callable from vectors to scores.
+
+    Source:
+        White et al. 2021, arXiv:1910.11858, "independent Thompson sampling".
+    """
+    model = model.redrawn(rng)
+
+    def judge(queries: np.ndarray) -> np.ndarray:
+        mean, deviation = model.predict(queries)
+        return mean + boldness * deviation * rng.normal(size=len(mean))
+
+    return judge
+
+
+def success(
+    name: str, completed: np.ndarray, failed: np.ndarray, starts: Sequence[int], fits: Fits
+) -> Judge:
+    """Learns where trials fail.
+
+    Args:
+        name: The model's name in `fits`.
+        completed: Vectors of completed trials.
+        failed: Vectors of failed ones, at least one.
+        starts: Where the columns of each decision begin.
+        fits: Parameters learned before; changed in place.
+
+    Returns:
+        Callable from vectors to what their chance to succeed adds to the logarithm of an
+        improvement, or to a score.
+    """
+    from scipy.special import log_ndtr
+
+    x = np.concatenate([completed.reshape(-1, failed.shape[1]), failed])
+    y = np.repeat([1.0, -1.0], [len(completed), len(failed)])
+    model = _model(name, x, y, starts, fits)
+
+    def judge(queries: np.ndarray) -> np.ndarray:
+        mean, deviation = model.predict(queries)
+        return _CAUTION * np.asarray(log_ndtr(mean / np.hypot(deviation, model.noise)))
+
+    return judge
+
+
+def ranks(losses: np.ndarray) -> np.ndarray:
+    """Scores as quantiles of a normal distribution: networks that fail to learn are no outliers."""
+    from scipy.stats import norm, rankdata
+
+    order = rankdata(-losses)
+    return np.asarray(norm.ppf((order - 0.5) / len(order)))
+
+
+def half_ranks(losses: np.ndarray) -> np.ndarray:
+    """The better half of the scores in proportion, the worse half by rank.
+
+    Source:
+        Song et al. 2024, arXiv:2408.11527, the "half-rank" of Vizier's Gaussian process bandit.
+    """
+    median = float(np.median(losses))
+    better = losses <= median
+    spread = float(np.sqrt(np.mean((losses[better] - median) ** 2)))
+    if not 0 < spread < np.inf:
+        return ranks(losses)
+    return np.where(better, (median - losses) / spread, ranks(losses))
+
+
+def _model(
+    name: str, x: np.ndarray, y: np.ndarray, starts: Sequence[int], fits: Fits
+) -> GaussianProcess:
+    count, columns = x.shape
+    model = GaussianProcess(starts)
+    trials, known, parameters = fits.get(name, (0, 0, []))
+    if known != columns or count >= trials * _GROWTH or count < trials:
+        most = int(np.clip(np.sqrt(_WORK / len(starts)), _FEWEST, _MOST))
+        kept = _some(y, most)
+        fits[name] = count, columns, model.learn(x[kept], y[kept])
+    else:
+        model.parameters = np.array(parameters)
+    return model.condition(x, y)
+
+
+def _some(y: np.ndarray, count: int) -> np.ndarray:
+    """Places of the best, and of some of the rest, from good to bad."""
+    order = np.argsort(-y, kind="stable")
+    if len(y) <= count:
+        return order
+    rest = order[count // 2 :]
+    places = np.linspace(0, len(rest) - 1, count - count // 2).round().astype(int)
+    return np.concatenate([order[: count // 2], rest[places]])
+
+
+def _log_improvement(z: np.ndarray) -> np.ndarray:
+    """Logarithm of the expected improvement over 0 of a normal variable of mean z, deviation 1."""
+    from scipy.stats import norm
+
+    near = np.maximum(z, _FAR)
+    exact = np.log(np.maximum(norm.pdf(near) + near * norm.cdf(near), _LEAST))
+    far = np.minimum(z, _FAR)
+    asymptote = norm.logpdf(far) - 2 * np.log(-far)
+    return np.asarray(np.where(z > _FAR, exact, asymptote))
