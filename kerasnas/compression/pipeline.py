@@ -102,7 +102,8 @@ def transform(
     if seen is not None:
         carried = ", ".join(sorted(network.graph.carried))
         how = f"trained; called as they are: {carried}" if carried else "trained"
-        data = to_tflite(network.legacy, representative_data=training.fed)
+        # Of the model itself: what `network` holds is already rewritten as the steps need it.
+        data = to_tflite(model, representative_data=training.x)
         seen(Stage("float", how, 0, data, network, False, False))
     for index, step in enumerate(steps):
         training.seed, training.note = seed + index, ""

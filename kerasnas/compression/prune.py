@@ -128,10 +128,13 @@ class Prune:
             )
         if not sparsities:
             carried = ", ".join(f"'{name}'" for name in sorted(graph.carried))
+            ends = [n for n in dict.fromkeys(kernels) if n not in _frozen(graph)]
+            rule = {name.removesuffix("_pointwise"): self.sparsity or 0.5 for name in ends}
+            way_out = f"To prune those, too: Prune(layers={rule})" if rule else "Leave the step out"
             raise ValueError(
                 f"`Prune` finds nothing to prune in '{graph.name}': no convolution or Dense layer "
-                "that can be trained is between the first and the last one. Name layers in "
-                "`layers`, or leave the step out."
+                "that can be trained is between the first and the last one, which stay whole "
+                f"unless `layers` names them. {way_out}."
                 + (f" Without tf_keras counterpart, called as they are: {carried}." * bool(carried))
             )
 
@@ -215,8 +218,11 @@ def prunable(graph: Graph) -> set[str]:
     Returns:
         Those of `inner` that can be trained.
     """
-    frozen = {n.layer.name for n in graph.nodes if not n.layer.config.get("trainable", True)}
-    return inner(graph) - frozen
+    return inner(graph) - _frozen(graph)
+
+
+def _frozen(graph: Graph) -> set[str]:
+    return {n.layer.name for n in graph.nodes if not n.layer.config.get("trainable", True)}
 
 
 def inner(graph: Graph) -> set[str]:

@@ -1,6 +1,5 @@
 """The metrics of a Keras 3 model, measured on predictions that something else made."""
 
-import itertools
 from typing import Any
 
 import keras
@@ -10,6 +9,7 @@ from kerasnas.compression.data import output_names
 from kerasnas.utils.arrays import is_nested
 from kerasnas.utils.compiled import fresh_metrics, given_loss_weights
 from kerasnas.utils.direction import Direction, direction
+from kerasnas.utils.names import distinct
 
 
 class Scorer:
@@ -31,7 +31,7 @@ class Scorer:
         # Metrics may be given by output name, which is that of the layer that makes the output.
         named = [
             keras.layers.Identity(name=name)(end)
-            for name, end in zip(_distinct(output_names(model)), ends, strict=True)
+            for name, end in zip(distinct(output_names(model)), ends, strict=True)
         ]
         outputs: Any = named[0]
         if not isinstance(model, keras.Sequential):
@@ -77,15 +77,6 @@ class Scorer:
             "min" if smaller is better, "max", or None where neither Keras nor its name tells.
         """
         return direction(name, _flat(self._passing.metrics))
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Names with a number where one layer makes several outputs."""
-    found: list[str] = []
-    for name in names:
-        free = (f"{name}_{n}" for n in itertools.count(1) if f"{name}_{n}" not in (*names, *found))
-        found.append(next(free) if name in found else name)
-    return found
 
 
 def _flat(metrics: list[Any]) -> list[Any]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Sequence
 from itertools import repeat
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from kerasnas.export.differences import difference
 from kerasnas.export.fresh_process import run_file
 from kerasnas.export.model_file import Choice, choices, output_steps, with_output
+from kerasnas.utils.files import content
 
 # Between two correct sets of kernels: of float outputs, relative to the largest of them, and of
 # quantized ones, relative to their range. Most int8 files give the same to a step.
@@ -83,7 +83,7 @@ def compare_on_micro(
     Raises:
         ValueError: If an output of TensorFlow Lite Micro is wrong. It is named.
     """
-    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    data = content(file)
     steps = output_steps(data)
     if ran.litert is None:
         if ran.keras is not None:

@@ -1,5 +1,6 @@
 """A `.tflite` file as C++ source for a microcontroller."""
 
+import os
 import re
 import urllib.parse
 
@@ -10,6 +11,7 @@ from kerasnas.export.micro_operators import resolver_method
 from kerasnas.export.model_file import Tensor, ends
 from kerasnas.hardware import measure_arena, profile_tflite
 from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.utils.files import content
 
 _STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF")
 _BYTES_A_LINE = 16
@@ -22,7 +24,7 @@ _NOT_RUN = (
 )
 
 
-def c_array(data: bytes, name: str = "model") -> dict[str, str]:
+def c_array(data: str | os.PathLike[str] | bytes, name: str = "model") -> dict[str, str]:
     """Writes a file as a C++ header and source, with what TensorFlow Lite Micro must be told.
 
     The header holds the size of the tensor arena, shape and quantization of each input and output,
@@ -37,7 +39,7 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
     kernels such as CMSIS-NN may need more, for buffers that the reference kernels lack.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Path of a `.tflite` file, or its bytes.
         name: Identifier: of the files, of the C++ namespace, and after `g_` of the array.
 
     Returns:
@@ -57,6 +59,7 @@ def c_array(data: bytes, name: str = "model") -> dict[str, str]:
     """
     if not isinstance(name, str) or not re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII):
         raise ValueError(f"`name` must be a C identifier, such as 'model'. Received: {name!r}")
+    data = content(data)
     found = [op for graph in read_tflite(data) for op in graph.operators]
     kinds = list(dict.fromkeys(op.kind for op in found))
     resources = {op.resource for op in found if op.kind == "VAR_HANDLE"}

@@ -1,5 +1,6 @@
 """Runs a `.tflite` file with LiteRT, as a device would."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from kerasnas.export.model_file import keeps_state
 from kerasnas.export.runner import LiteRT, run
 from kerasnas.export.silence import silence
 from kerasnas.utils.arrays import listed
+from kerasnas.utils.files import content
 
 
 class Interpreter:
@@ -19,7 +21,7 @@ class Interpreter:
     back before it to what it was at first.
 
     Args:
-        data: Bytes of a `.tflite` file, converted for a batch of one.
+        data: Path of a `.tflite` file, or its bytes, converted for a batch of one.
 
     Raises:
         ValueError: If `data` is not a TensorFlow Lite model, or uses operators that LiteRT lacks.
@@ -27,12 +29,13 @@ class Interpreter:
     Example:
 
     ```python
-    interpreter = kerasnas.export.Interpreter(pathlib.Path("model.tflite").read_bytes())
+    interpreter = kerasnas.export.Interpreter("model.tflite")
     predictions = interpreter.predict(x_test)
     ```
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: str | os.PathLike[str] | bytes) -> None:
+        data = content(data)
         stateful = keeps_state(data)  # LiteRT can crash on bytes that only begin like a model
         try:
             with silence():

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +12,7 @@ from kerasnas.export.micro_operators import resolver_method
 from kerasnas.export.origins import refused_by, sources
 from kerasnas.hardware import measure_arena
 from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.utils.files import content
 
 Target = Literal["litert", "micro"]
 
@@ -84,7 +84,7 @@ def run_on_micro(
     try:
         return run_file(file, arrays, "micro", timeout, child)
     except (ValueError, RuntimeError) as error:
-        data = file if isinstance(file, bytes) else Path(file).read_bytes()
+        data = content(file)
         reason = str(error)
         try:
             # It names what the interpreter lacks or cannot prepare, and does not say in Python.

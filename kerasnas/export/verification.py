@@ -1,12 +1,10 @@
 """`verify`: reloads a `.tflite` file in a fresh process, scores it, compares it with its model."""
 
-import collections
 import functools
 import math
 import numbers
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,6 +16,8 @@ from kerasnas.export.interpreter import checked_inputs
 from kerasnas.export.micro import Target, check_target, run_on_micro
 from kerasnas.export.model_file import check_scales, choices, ends
 from kerasnas.utils.arrays import packed
+from kerasnas.utils.files import content
+from kerasnas.utils.names import distinct
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def verify(
             "`tolerance` must be a number of quantization steps, 0 or more, or None. "
             f"Received: {tolerance!r}"
         )
-    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    data = content(file)
     check_scales(data)
     shapes = [tensor.shape for tensor in ends(data, "input")]
     predictions = None
@@ -166,7 +166,7 @@ def _names(
     data: bytes, model: Any, outputs: list[np.ndarray], predictions: list[np.ndarray] | None
 ) -> list[str]:
     if predictions is None:
-        return _numbered([tensor.name for tensor in ends(data, "output")])
+        return distinct([tensor.name for tensor in ends(data, "output")])
     from kerasnas.compression.data import output_names
 
     of_file, of_model = ([array.shape[1:] for array in arrays] for arrays in (outputs, predictions))
@@ -175,17 +175,7 @@ def _names(
             f"`model` must be the one that `file` was made from, with outputs of shapes {of_file}. "
             f"Received: '{model.name}', with {of_model}"
         )
-    return _numbered(output_names(model))
-
-
-def _numbered(names: list[str]) -> list[str]:
-    """Names of which those that came before get a number, as Keras does it."""
-    seen: collections.Counter[str] = collections.Counter()
-    found = []
-    for name in names:
-        found.append(f"{name}_{seen[name]}" if seen[name] else name)
-        seen[name] += 1
-    return found
+    return distinct(output_names(model))
 
 
 def _scoring(model: Any, names: list[str], y: Any) -> Any:

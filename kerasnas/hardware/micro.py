@@ -3,6 +3,7 @@
 import importlib.util
 import math
 import numbers
+import os
 import re
 import signal
 import struct
@@ -12,6 +13,7 @@ import time
 from typing import NamedTuple
 
 from kerasnas.hardware.flatbuffer import Operator, read_tflite
+from kerasnas.utils.files import content
 
 # A child process, because a file that the interpreter does not like can end its process, and what
 # it reports is printed to the descriptor 2 by C++.
@@ -47,11 +49,11 @@ class Arena(NamedTuple):
     total: int
 
 
-def measure_arena(data: bytes, timeout: float = 60.0) -> Arena:
+def measure_arena(data: str | os.PathLike[str] | bytes, timeout: float = 60.0) -> Arena:
     """Asks TensorFlow Lite Micro itself how large an arena a file needs.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Path of a `.tflite` file, or its bytes.
         timeout: Positive number of seconds after which the interpreter is stopped.
 
     Returns:
@@ -77,6 +79,7 @@ def measure_arena(data: bytes, timeout: float = 60.0) -> Arena:
             "Argument `timeout` must be a positive number of seconds, such as 60. "
             f"Received: timeout={timeout!r}"
         )
+    data = content(data)
     operators = read_tflite(data)[0].operators
     if importlib.util.find_spec("tflite_micro") is None:
         raise ImportError(

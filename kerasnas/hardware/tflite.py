@@ -1,6 +1,7 @@
 """What a `.tflite` file costs on a device, read from its bytes without running it."""
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 
 from kerasnas.hardware.arena import Lifetime, peak, persistent_bytes, plan
@@ -8,6 +9,7 @@ from kerasnas.hardware.flatbuffer import Operator, Subgraph, Tensor, read_tflite
 from kerasnas.hardware.kernels import Call, Operand, scratch
 from kerasnas.hardware.loops import trips
 from kerasnas.hardware.profile import LayerProfile, Profile, Work
+from kerasnas.utils.files import content
 
 # Placing buffers takes time that grows with the square of their number.
 _MOST_BUFFERS = 2**12
@@ -18,11 +20,11 @@ _MOST_STEPS = 2**15
 _LSTM_WEIGHTS = (1, 2, 3, 4, 5, 6, 7, 8, 16)
 
 
-def profile_tflite(data: bytes) -> Profile:
+def profile_tflite(data: str | os.PathLike[str] | bytes) -> Profile:
     """Reads off a `.tflite` file, of any exporter, what it costs on a device.
 
     Args:
-        data: Bytes of the file. Its shapes are taken as they are: a batch of one.
+        data: Path of the file, or its bytes. Its shapes are taken as they are: a batch of one.
 
     Returns:
         A `Profile`, whose rows are the operators in order of execution:
@@ -43,6 +45,7 @@ def profile_tflite(data: bytes) -> Profile:
             interpreter on a 64-bit host. Of a row, what is alive while it runs.
 
     Raises:
+        FileNotFoundError: There is no file at the path.
         ValueError: The bytes are no complete TensorFlow Lite model, or an input has an unknown
             dimension beside the batch, or a loop multiplies as often as its inputs say.
 
@@ -55,6 +58,7 @@ def profile_tflite(data: bytes) -> Profile:
     >>> kn.hardware.profile_tflite(kn.export.to_tflite(model)).macs
     1296
     """
+    data = content(data)
     graphs = read_tflite(data)
     main = graphs[0]
     for index in main.inputs:

@@ -26,7 +26,7 @@ ORACLES: dict[str, type[Oracle]] = {
 
 
 def make(
-    name: str = "auto",
+    name: str | type[Any] = "auto",
     *,
     objective: Any = None,
     max_trials: int | None = 10,
@@ -34,13 +34,14 @@ def make(
     seed: int | None = None,
     **settings: Any,
 ) -> Oracle:
-    """Makes an oracle by the name of its strategy.
+    """Makes an oracle by the name of its strategy, or of its class.
 
     Args:
         name: `auto`, or a strategy: `evolution`, `local_search` and so on (as the tuner's name,
             `LocalSearch`, too). `auto` takes `nsga2` for several objectives and `predictor` for
             one, whose settings follow from the number of trials, and says so in the oracle's
             `chosen`; it also tells when the space is so small that all of it will be tried.
+            Or the class of an oracle, such as `EvolutionOracle` or one of your own.
         objective: As in `kerasnas.oracles.Oracle`.
         max_trials: As there.
         hyperparameters: As there.
@@ -64,7 +65,8 @@ def make(
     if name == "auto":
         check_count("max_trials", max_trials, at_least=1, optional=True)
         name, chosen = _choose(objective, max_trials, hyperparameters)
-    oracle = named(name, ORACLES, "auto")(
+    strategy: type[Any] = name if isinstance(name, type) else named(name, ORACLES, "auto")
+    oracle: Oracle = strategy(
         objective=objective,
         max_trials=max_trials,
         hyperparameters=hyperparameters,

@@ -49,10 +49,17 @@ def check_logger(logger: Any) -> None:
 
 def in_our_order(hypermodel: Any, oracle: Any) -> tuple[Any, Any]:
     """Turn the first two arguments round where they are in the order of `keras_tuner.Tuner`."""
-    theirs = isinstance(hypermodel, keras_tuner.Oracle) and not isinstance(
-        oracle, keras_tuner.Oracle | str
-    )
+    theirs = _is_strategy(hypermodel) and not (_is_strategy(oracle) or isinstance(oracle, str))
     return (oracle, hypermodel) if theirs else (hypermodel, oracle)
+
+
+def _is_strategy(value: Any) -> bool:
+    """Whether it is an oracle, or the class of one."""
+    return isinstance(value, keras_tuner.Oracle) or _is_class(value)
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, keras_tuner.Oracle)
 
 
 def check_hypermodel(hypermodel: Any) -> None:
@@ -76,10 +83,10 @@ def check_hypermodel(hypermodel: Any) -> None:
 def choose_oracle(
     oracle: Any, hypermodel: Any, objective: Any, max_trials: int | None, seed: int | None
 ) -> keras_tuner.Oracle:
-    """Give the oracle that was passed, or make the one that was named, with these settings."""
+    """Give the oracle that was passed, or make that of a name or a class, with these settings."""
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         raise TypeError(f"Argument `seed` must be an integer or None. Received: seed={seed!r}")
-    if oracle is None or isinstance(oracle, str):
+    if oracle is None or isinstance(oracle, str) or _is_class(oracle):
         if max_trials is not None:
             check_positive("max_trials", max_trials)
         space = keras_tuner.HyperParameters()
@@ -95,7 +102,8 @@ def choose_oracle(
     if not isinstance(oracle, keras_tuner.Oracle):
         raise TypeError(
             "Argument `oracle` must be an instance of keras_tuner.Oracle, such as "
-            "kerasnas.oracles.EvolutionOracle(...), or the name of a strategy. Received: "
+            "kerasnas.oracles.EvolutionOracle(...), its class, or the name of a strategy. "
+            "Received: "
             f"oracle={oracle!r} of type {type(oracle).__name__}"
         )
     if objective is not None or max_trials is not None:

@@ -53,9 +53,9 @@ class Tuner(Answers):
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function that takes hyperparameters and
             returns a Keras model.
-        oracle: Any `keras_tuner.Oracle`, or the name of a strategy, as `kerasnas.oracles.make`
-            takes it. By default that is "auto", which chooses one and says which. The two may
-            come in the order of `keras_tuner.Tuner`, too: the oracle first.
+        oracle: Any `keras_tuner.Oracle`, or the name or class of a strategy, as
+            `kerasnas.oracles.make` takes it. By default that is "auto", which chooses one and says
+            which. The two may come in the order of `keras_tuner.Tuner`, too: the oracle first.
         budget: A `kerasnas.Budget`. What breaks it is never trained and costs no trial.
         objective: For an oracle that is not passed: name of a metric, a `kerasnas.Objective`,
             or a list of these and of costs (params, macs, flash, ram, latency_ms; the last needs
@@ -113,7 +113,7 @@ class Tuner(Answers):
     def __init__(
         self,
         hypermodel: Any = None,
-        oracle: keras_tuner.Oracle | str | None = None,
+        oracle: keras_tuner.Oracle | type[keras_tuner.Oracle] | str | None = None,
         *,
         budget: Budget | None = None,
         objective: Any = None,

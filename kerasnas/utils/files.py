@@ -186,3 +186,18 @@ def _lives(process: int) -> bool:
     except (OSError, OverflowError):
         return True
     return True
+
+
+def content(file: str | os.PathLike[str] | bytes) -> bytes:
+    """The bytes of a file that is given by its path, or the bytes that are given.
+
+    Args:
+        file: Path, or the file's bytes.
+
+    Returns:
+        The bytes. What is neither is handed on, for the reader of the format to refuse.
+
+    Raises:
+        FileNotFoundError: If there is no file at the path.
+    """
+    return pathlib.Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file

@@ -159,3 +159,9 @@ def test_operators_of_the_graphs_that_a_loop_runs_are_registered():
     registered = re.findall(r"resolver\.Add(\w+)\(\)", c_array(data)["model.h"])
     assert {"While", "Less", "FullyConnected", "Logistic", "Tanh"} <= set(registered)
     assert len(registered) == len(set(registered))
+
+
+def test_a_file_is_given_by_its_path_or_its_bytes(classifier_file, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(classifier_file)
+    assert c_array(path) == c_array(str(path)) == c_array(classifier_file)

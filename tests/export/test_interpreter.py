@@ -90,3 +90,13 @@ def test_bytes_of_something_else(garbage):
 def test_truncated_file(data, share):
     with pytest.raises(ValueError, match=r"damaged|cannot run"):
         Interpreter(data[: int(len(data) * share)])
+
+
+def test_a_file_is_given_by_its_path_or_its_bytes(classifier_file, images, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(classifier_file)
+    want = Interpreter(classifier_file).predict(images[:3])
+    for given in (path, str(path)):
+        np.testing.assert_array_equal(Interpreter(given).predict(images[:3]), want)
+    with pytest.raises(FileNotFoundError):
+        Interpreter(tmp_path / "no such file")

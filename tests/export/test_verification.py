@@ -341,3 +341,19 @@ def test_outputs_of_one_name_are_told_apart():
     assert found.metrics["one_mean_squared_error"] > 9000
     assert found.metrics["one_1_mean_squared_error"] < 1e-6
     assert set(found.largest_difference) == {"one", "one_1"}
+
+
+def test_two_outputs_of_one_name_and_one_of_the_next():
+    # The second "scores" cannot be "scores_1", which another output is already called.
+    x = keras.Input((4,))
+    inner = keras.Input((4,))
+    ends = [L.Dense(3, activation="softmax")(inner), L.Dense(3, activation="softmax")(inner)]
+    y = L.Dense(3, name="scores_1")(x)
+    model = keras.Model(x, [y, *keras.Model(inner, ends, name="scores")(x)])
+    data = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+    wanted = model.predict(data, verbose=0)
+    found = verify(to_tflite(model), data, [wanted[0], wanted[1] + 100, wanted[2] + 200], model)
+    names = ["scores_1", "scores", "scores_2"]
+    assert list(found.largest_difference) == list(found.same_class) == names
+    errors = [found.metrics[f"{name}_mean_squared_error"] for name in names]
+    assert errors == [pytest.approx(0, abs=1e-6), pytest.approx(1e4), pytest.approx(4e4)]

@@ -310,10 +310,18 @@ def test_what_is_damaged_is_said(make_tflite, tensors, operators, reason):
         profile_tflite(make_tflite((tensors, operators, [0], [0])))
 
 
-@pytest.mark.parametrize("data", [b"", b"TFL3", b"\0\0\0\0TFL3", b"PK\3\4" * 9, "text", None])
+@pytest.mark.parametrize("data", [b"", b"TFL3", b"\0\0\0\0TFL3", b"PK\3\4" * 9, 3, None])
 def test_what_is_no_file_is_refused(data):
     with pytest.raises(ValueError, match="data"):
         profile_tflite(data)
+
+
+def test_a_file_is_given_by_its_path_or_its_bytes(files, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(files["int8"])
+    assert profile_tflite(path) == profile_tflite(str(path)) == profile_tflite(files["int8"])
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        profile_tflite(tmp_path / "no such file.tflite")
 
 
 def accepts_or_refuses(data: bytes) -> None:

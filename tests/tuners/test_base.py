@@ -502,3 +502,18 @@ def test_tuners_with_other_names_share_a_folder(build, fit, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(evolution(build, tmp_path, tuner_id="left").results()) == 3
+
+
+class Own(EvolutionOracle):
+    """A strategy that no list holds."""
+
+
+@pytest.mark.parametrize("strategy", [EvolutionOracle, Own, keras_tuner.oracles.RandomSearchOracle])
+def test_a_strategy_may_be_a_class(strategy, build, tmp_path):
+    settings = {"objective": "val_loss", "max_trials": 3, "seed": 7, "directory": tmp_path}
+    for first, second in ((build, strategy), (strategy, build)):
+        oracle = Tuner(first, second, **settings, project_name="run").oracle
+        assert type(oracle) is strategy
+        assert (oracle.objective.name, oracle.max_trials, oracle.seed) == ("val_loss", 3, 7)
+    with pytest.raises(TypeError, match="its class, or the name of a strategy"):
+        Tuner(build, int, **settings)
