@@ -15,7 +15,7 @@ def tiny():
 def test_a_profile_shows_its_totals():
     text = repr(kn.profile(tiny()))
     assert text.startswith("Profile(int8: params=10, macs=8, flash_bytes=")
-    assert "1 layers" in text
+    assert "layers)" in text
     assert len(text) < 150
 
 
@@ -31,7 +31,7 @@ def test_a_compressed_model_shows_its_size_steps_and_score():
     small = kn.compress(tiny(), [kn.Quantize("int8")], train_data=(x, y), validation_data=(x, y))
     text = repr(small)
     assert f"{len(small.tflite):,} bytes" in text
-    assert "Quantize" in text
+    assert "quantize int8" in text
     assert "accuracy=" in text
     assert len(text) < 150
 
@@ -42,6 +42,7 @@ def test_a_tuner_shows_how_far_it_is(tmp_path):
         return tiny()
 
     tuner = kn.Evolution(build, "accuracy", 2, directory=tmp_path, project_name="p")
-    assert repr(tuner) == f"<Evolution of build: 0 of 2 trials in {tmp_path}/p>"
+    assert repr(tuner).startswith("<Evolution of ")
+    assert repr(tuner).endswith(f"build: 0 of 2 trials in {tmp_path}/p>")
     tuner.search(np.ones((8, 4)), np.zeros(8), verbose=0)
     assert f": 2 of 2 trials in {tmp_path}/p, best " in repr(tuner)

@@ -407,7 +407,8 @@ def test_failed_trials_are_run_again_in_place_as_after_a_resume(tmp_path, name):
         return oracle
 
     def fails(values):
-        return None if int(search.score(values) * 1e6) % 3 == 0 else search.score(values)
+        # The digits of a score are as good as random.
+        return None if int(search.score(values) * 1e6) % 2 == 0 else search.score(values)
 
     oracle = fresh("first")
     before = search.run(oracle, fails, trials=12)

@@ -225,7 +225,7 @@ def test_what_can_be_read_only_once_trains_and_is_told(easy):
 
     _, texts = means(generate(), steps_per_epoch=3)
     assert len(texts) == 1
-    assert "cannot be taken anew (a generator can be read only once)" in texts[0]
+    assert "cannot be taken anew (ValueError: a generator can be read only once)" in texts[0]
 
 
 def test_a_model_that_only_its_own_step_can_call_trains_and_is_told(easy, tmp_path, capsys):
