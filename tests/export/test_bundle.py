@@ -119,11 +119,11 @@ def test_texts_of_any_kind_stay_texts(tmp_path, classifier, classifier_file):
 
 
 def test_nothing_is_written_when_the_file_does_not_verify(tmp_path, classifier_file, origin):
-    wrong = np.zeros((4, 7, 8, 3)), np.zeros(4, int)
+    wrong, name = (np.zeros((4, 7, 8, 3)), np.zeros(4, int)), TensorInfo("name")
     with pytest.raises(ValueError, match="must hold x of shape"):
         write(tmp_path / "out", classifier_file, origin, test_data=wrong)
     with pytest.raises(ValueError, match=r"`metadata.inputs` must have 1"):
-        write(tmp_path / "out", classifier_file, origin, metadata=Metadata((), ()))
+        write(tmp_path / "out", classifier_file, origin, metadata=Metadata((name, name)))
     assert list(tmp_path.iterdir()) == []
 
 
