@@ -574,9 +574,6 @@ class Tuner(Answers):
             self._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
         if self._trains_itself():
             return
-        inputs.check_generators(
-            inputs.bind_fit(args, kwargs), self.oracle.max_trials, self.executions_per_trial
-        )
         if hasattr(self.oracle, "max_epochs") and len(args) > _BEFORE_EPOCHS:
             raise ValueError(
                 "The oracle says how many epochs a trial trains: pass them to it as `max_epochs`, "
@@ -585,6 +582,7 @@ class Tuner(Answers):
         # A trial adds callbacks of its own, by name.
         fit = inputs.bind_fit(args, {"callbacks": None, **kwargs})
         inputs.check_data(fit)
+        inputs.check_generators(fit, self.oracle.max_trials, self.executions_per_trial)
         files = deployed.wanted(self.oracle)
         if files:
             train_and_validation(fit, enough=1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from kerasnas.tuners.reported import metric_names
+from kerasnas.tuners.reported import has_own_step, metric_names
 from kerasnas.utils.compiled import given_metrics
 from kerasnas.utils.direction import keras_tells
 
@@ -48,8 +48,7 @@ def check_monitors(callbacks: Any, model: keras.Model) -> None:
     Raises:
         ValueError: A callback does not say which way its metric is better, and Keras cannot tell.
     """
-    # Backends that train nothing have no steps.
-    if getattr(type(model), "train_step", None) is not getattr(keras.Model, "train_step", None):
+    if has_own_step(model):
         return
     for callback in list_of_callbacks(callbacks):
         monitor = getattr(callback, "monitor", None)

@@ -10,7 +10,7 @@ import keras
 import keras_tuner
 
 from kerasnas.oracles.objectives import float_name
-from kerasnas.tuners.reported import metric_names
+from kerasnas.tuners.reported import has_own_step, metric_names
 from kerasnas.utils.compiled import given_metrics
 from kerasnas.utils.direction import metric_named, of_metric, stated
 
@@ -262,7 +262,7 @@ def check_objective(
             "`optimizer` and `loss` to the tuner"
         )
     check_direction(objective, model)
-    if type(model).train_step is not keras.Model.train_step or _own_callbacks(fit):
+    if has_own_step(model) or _own_callbacks(fit):
         return  # They may report anything; the first trial will tell.
     known = metric_names(model)
     if known is None:

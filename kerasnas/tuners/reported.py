@@ -7,6 +7,12 @@ from typing import Any
 import keras
 
 
+def has_own_step(model: keras.Model) -> bool:
+    """Whether a model's class trains in a way of its own, which may report anything."""
+    # Backends that train nothing have no steps.
+    return getattr(type(model), "train_step", None) is not getattr(keras.Model, "train_step", None)
+
+
 def metric_names(model: keras.Model) -> list[str] | None:
     """The names that Keras will give the loss and the metrics of a model, without "val_".
 

@@ -267,6 +267,7 @@ class TrialRunner(keras_tuner.Tuner):
         stored = self.oracle.get_trial(trial.trial_id)
         stored.metrics = type(stored.metrics)()
         self._file_scores = []
+        self._trained = None  # A failed trial has left its model, which would not be freed.
         check_unread((args, kwargs))
         results = self.run_trial(trial, *args, **kwargs)
         objective = self._trained_objective()

@@ -286,7 +286,7 @@ def test_arguments_that_belong_to_the_oracle(build, tmp_path):
     with pytest.raises(ValueError, match=r"budget.*RandomSearchOracle"):
         Tuner(build, theirs, budget=Budget(flash="64KB"), directory=tmp_path)
     with pytest.raises(TypeError, match=r"keras_tuner\.Oracle"):
-        Tuner(build, EvolutionOracle, directory=tmp_path)
+        Tuner(build, dict, directory=tmp_path)
 
 
 def test_a_budget_in_a_worker_is_an_error(build, tmp_path, monkeypatch):
