@@ -21,26 +21,26 @@ _NEAR, _REFINED = 60, 5
 _STEPS = (0.1, 0.03, 0.01)
 # A Gaussian process costs the cube of what it takes in: the best and the latest are enough.
 _BEST, _LATEST = 150, 100
-# Share of the proposals for which scores are drawn. Their deviation is wider the longer nothing
-# better was found, up to a limit: the best may be in a part that looked worse.
-_DRAWN, _PATIENCE, _BOLDEST = 0.7, 20, 4.0
+# The longer nothing better was found, the more proposals are those of which the best score was
+# drawn, one more in so many after each trial and up to a share; and the wider is what is drawn, by
+# one deviation more after so many trials and up to a limit: the best may be in a part that looked
+# worse.
+_STALLED, _DRAWN = 40, 0.7
+_PATIENCE, _BOLDEST = 20, 4.0
 # Trials without which no score can be predicted.
 _LEAST = 2
-
-_SCORES = {"ranks": surrogate.ranks, "half ranks": surrogate.half_ranks}
 
 
 class PredictorOracle(Oracle):
     """Learns to predict scores from settings, and tries what it believes may be best.
 
     A Gaussian process with a length scale for every decision predicts a setting's score, taken by
-    rank or, for every second proposal by chance, by rank only where it is worse than the median.
-    Tried is the candidate with the best score drawn from the predictions (Thompson sampling), or,
-    for some proposals, with the largest expected improvement. Candidates are the best trials with
-    one to three decisions changed, some random settings, and changes of the most promising of
-    these. Where trials have failed, a second process predicts the chance that a candidate does not,
-    and counts against what may fail. A share of the proposals is random, whatever the models
-    believe.
+    rank where it is worse than the median. Tried is the candidate with the largest expected
+    improvement or, the more often the longer nothing better was found, with the best score drawn
+    from the predictions (Thompson sampling). Candidates are the best trials with one to three
+    decisions changed, some random settings, and changes of the most promising of these. Where
+    trials have failed, a second process predicts the chance that a candidate does not, and counts
+    against what may fail. A share of the proposals is random, whatever the models believe.
 
     It learns from few trials, and its proposals cost some ten milliseconds.
 
@@ -178,13 +178,12 @@ class PredictorOracle(Oracle):
         judges = []
         if len(learned) >= _LEAST:
             losses = np.array([self.loss(trial) for trial in self.completed])
-            name = list(_SCORES)[int(rng.integers(len(_SCORES)))]
-            scores = dict(zip(map(id, self.completed), _SCORES[name](losses), strict=True))
+            scores = dict(zip(map(id, self.completed), surrogate.half_ranks(losses), strict=True))
             y = np.array([scores[id(trial)] for trial in learned])
             running = self._encode(self._with_status(None), encoding)
-            model, best = surrogate.scores(name, x, y, running, encoding.starts, self._fits)
-            if rng.random() < _DRAWN:
-                stalled = len(losses) - 1 - int(np.argmin(losses))
+            model, best = surrogate.scores("score", x, y, running, encoding.starts, self._fits)
+            stalled = len(losses) - 1 - int(np.argmin(losses))
+            if rng.random() < min(stalled / _STALLED, _DRAWN):
                 boldness = min(1.0 + stalled / _PATIENCE, _BOLDEST)
                 judges.append(surrogate.draws(model, boldness, rng))
             else:

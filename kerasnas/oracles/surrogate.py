@@ -7,7 +7,7 @@ import numpy as np
 from kerasnas.oracles.gaussian_process import GaussianProcess
 
 # How much the number of trials grows before the parameters of a model are learned again.
-_GROWTH = 1.25
+_GROWTH = 1.1
 # Learning costs the trials squared times the decisions; so much of that, and so many trials.
 _WORK, _FEWEST, _MOST = 250_000, 50, 150
 # The power of the chance to succeed: with 1, half of the trials beside what fails would fail.
@@ -158,7 +158,8 @@ def _model(
     if known != columns or count >= trials * _GROWTH or count < trials:
         most = int(np.clip(np.sqrt(_WORK / len(starts)), _FEWEST, _MOST))
         kept = _some(y, most)
-        fits[name] = count, columns, model.learn(x[kept], y[kept])
+        begin = parameters if known == columns else None
+        fits[name] = count, columns, model.learn(x[kept], y[kept], begin)
     else:
         model.parameters = np.array(parameters)
     return model.condition(x, y)
