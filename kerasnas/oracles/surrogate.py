@@ -12,6 +12,9 @@ _GROWTH = 1.1
 _WORK, _FEWEST, _MOST = 250_000, 50, 150
 # The power of the chance to succeed: with 1, half of the trials beside what fails would fail.
 _CAUTION = 2.0
+# What more likely fails than not comes after all that does not: where the search has closed in, the
+# logarithm of a hopeless improvement can outweigh that of any chance.
+_UNLIKELY = 1e6
 # The least improvement whose logarithm is taken.
 _LEAST = 1e-300
 # From so many deviations below the best on, an improvement is computed by its asymptote.
@@ -122,7 +125,8 @@ def success(
 
     def judge(queries: np.ndarray) -> np.ndarray:
         mean, deviation = model.predict(queries)
-        return _CAUTION * np.asarray(log_ndtr(mean / np.hypot(deviation, model.noise)))
+        odds = mean / np.hypot(deviation, model.noise)
+        return _CAUTION * np.asarray(log_ndtr(odds)) - _UNLIKELY * (odds < 0)
 
     return judge
 
