@@ -155,7 +155,7 @@ class Budget:
         if limits.get("latency_ms") is not None and limits["latency"] is latency is None:
             raise ValueError(
                 f"Nobody has published how fast device {found.name!r} is."
-                f"{why_not_scaled(found.core, found.clock_mhz)} Pass "
+                f"{why_not_scaled(found.core, found.clock_mhz, found.chip)} Pass "
                 "latency=kn.hardware.LatencyModel.fit(timings) of yours beside `latency_ms`. "
                 f"Devices that have a latency model: {timed_devices()}. "
                 f"Received: latency_ms={limits['latency_ms']!r}"

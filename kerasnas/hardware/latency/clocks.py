@@ -75,19 +75,20 @@ def scaled_latency(core: str, mhz: float | None, chip: str) -> LatencyModel | No
     scaled = BOARDS[f"{timed.board}, {timed.runtime}"].at_clock(mhz, timed_at=timed.mhz)
     median, worst, timings = timed.scaling
     source = (
-        f"{scaled.source}, for another board with a {core}. Scaling alone is off by {median:.1%} "
+        f"{scaled.source}. Both boards have a {core}. Scaling alone is off by {median:.1%} "
         f"in the median and {worst:.1%} at worst, of {timings} published timings between "
         f"{timed.between}: wait states of the flash, caches and the memory of the weights differ"
     )
     return dataclasses.replace(scaled, source=source, error=timed.error)
 
 
-def why_not_scaled(core: str, mhz: float | None) -> str:
+def why_not_scaled(core: str, mhz: float | None, chip: str) -> str:
     """Why a board's latency is not scaled from another's, though its core was timed.
 
     Args:
         core: Name of the board's core.
         mhz: Its clock in MHz; None where it is not known.
+        chip: Name of its chip.
 
     Returns:
         A sentence with a space before it; empty where no board with this core was timed.
@@ -99,5 +100,5 @@ def why_not_scaled(core: str, mhz: float | None) -> str:
         return f" {timed.board} has the same core: with `clock_mhz=` its timings are scaled."
     return (
         f" {timed.board} has the same core, but was timed with {timed.runtime}, which is for "
-        f"{timed.chips} chips: `chip=` says that it is one."
+        f"{timed.chips} chips alone, and its chip is {chip!r}."
     )

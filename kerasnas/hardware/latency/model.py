@@ -6,6 +6,7 @@ import math
 import numbers
 import os
 import pathlib
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -230,7 +231,7 @@ class LatencyModel:
         12.0
         """
         factor = check_clock("timed_at", timed_at) / check_clock("mhz", mhz)
-        source = f"{self.source}, scaled by clock from {timed_at:g} to {mhz:g} MHz"
+        source = f"timings scaled by clock from {timed_at:g} to {mhz:g} MHz: {self.source}"
         return LatencyModel(
             factor * self.constant, scale_costs(self.costs, factor), source, None, self.dtype
         )
@@ -278,6 +279,12 @@ class LatencyModel:
             return cls(state["constant"], costs, state["source"], error, state["dtype"])
         except (ValueError, KeyError, TypeError, AttributeError) as reason:
             raise ValueError(f"{path} holds no latency model: {reason}") from reason
+
+    def __repr__(self) -> str:
+        """Files, error and the beginning of the source: `print` it to see all."""
+        error = "not measured" if self.error is None else f"{self.error.median:.1%} in the median"
+        source = textwrap.shorten(self.source, 90, placeholder=" ...")
+        return f"LatencyModel({self.dtype} files, error {error}, of {source})"
 
     def __str__(self) -> str:
         lines = [
