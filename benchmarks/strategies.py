@@ -61,7 +61,7 @@ def main() -> None:
     )
     parser.add_argument("--set", choices=tuple(SETS), default="judged")
     parser.add_argument("--parts", nargs="+", help="names of problems; all without it")
-    parser.add_argument("--strategies", nargs="+", default=list(OURS))
+    parser.add_argument("--strategies", nargs="+", type=race.strategy, default=list(OURS))
     parser.add_argument("--peers", nargs="*", default=[TPE, GP])
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--long", type=int, default=SEEDS_LONG, help="seeds of 300 trials")
