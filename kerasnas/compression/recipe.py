@@ -10,7 +10,7 @@ import keras
 
 from kerasnas.compression.auto import Auto, RecipeSearch
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
-from kerasnas.compression.data import dataset, pair
+from kerasnas.compression.data import dataset, samples
 from kerasnas.compression.distill import Distill
 from kerasnas.compression.pipeline import run
 from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
@@ -50,10 +50,12 @@ def compress(
             `keras.saving.register_keras_serializable`.
         recipe: Steps in order, such as `[Prune(0.5), Quantize("int8")]`; or "auto" or an `Auto`,
             which tries recipes and takes the smallest file within `tolerance`.
-        train_data: Tuple `(x, y)` of arrays for fine-tuning and calibration, `x` a list or dict for
-            several inputs; or batches of such tuples, as a `tf.data.Dataset` or a
-            `keras.utils.PyDataset`, which are read into memory.
-        validation_data: The data on which the metric of each step is measured, likewise.
+        train_data: Tuple `(x, y)` or `(x, y, sample_weight)` of arrays for fine-tuning and
+            calibration, `x` a list or dict for several inputs; or batches of such tuples, as a
+            `tf.data.Dataset` or a `keras.utils.PyDataset`, which are read into memory. The weights
+            are those of `fit`: every step that trains uses them, calibration does not.
+        validation_data: The data on which the metric of each step is measured, likewise. As in
+            `evaluate`, weights count in the loss and the `weighted_metrics` of the model.
         test_data: The data on which the first and the last model are measured too, likewise. At
             least one of the two is needed.
         tolerance: Largest drop allowed of the first metric, absolute, from the float model to the
@@ -89,9 +91,9 @@ def compress(
     _check_model(model)
     _check_limits(tolerance, budget)
     check_target(target)
-    train_data = pair("train_data", train_data)
-    validation_data = pair("validation_data", validation_data)
-    test_data = pair("test_data", test_data)
+    train_data = samples("train_data", train_data)
+    validation_data = samples("validation_data", validation_data)
+    test_data = samples("test_data", test_data)
     if recipe == "auto" or isinstance(recipe, Auto):
         if validation_data is None:
             raise ValueError(
@@ -127,8 +129,8 @@ def compress(
     data, report, made_from, scorer = run(
         model, steps, training_set, sets, judged, seed, verbose, target
     )
-    samples = {"train": train_data, "validation": validation_data, "test": test_data}
-    hashes = {label: data_hash(*pair) for label, pair in samples.items() if pair is not None}
+    given = {"train": train_data, "validation": validation_data, "test": test_data}
+    hashes = {label: data_hash(*data) for label, data in given.items() if data is not None}
     origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)
     compressed = Compressed(data, report, scorer, origin)
     _check_result(compressed, tolerance, budget)
