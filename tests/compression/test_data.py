@@ -51,7 +51,7 @@ AFTER = kn.Quantize(method="ptq")
 @pytest.mark.parametrize(
     ("recipe", "loss"),
     [
-        ([kn.Prune(layers={"dense": 0.25}, **FEW), AFTER], "mse"),
+        ([kn.Prune(layers={"*": 0.25}, **FEW), AFTER], "mse"),
         pytest.param([kn.Cluster(16, **FEW), AFTER], Own(), marks=pytest.mark.slow),
         ([kn.Quantize(**FEW)], keras.losses.MeanSquaredError()),
         pytest.param([kn.PruneStructured(0.75, **FEW), AFTER], "mse", marks=pytest.mark.slow),
