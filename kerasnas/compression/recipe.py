@@ -17,6 +17,7 @@ from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
 from kerasnas.export import Origin, data_hash
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
+from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
 
 # Why a step cannot come after another.
 _FREE = "training without their pattern would lose the {}"
@@ -45,7 +46,8 @@ def compress(
     """Makes a trained model small, step by step, and verifies the file that comes out.
 
     Args:
-        model: Compiled and trained Keras 3 model, Sequential or Functional. It is not changed.
+        model: Compiled and trained Keras 3 model, Sequential or Functional, or one of tf_keras,
+            which is built again in Keras 3 (weights, loss and metrics, too). It is not changed.
             Metrics and losses of your own must be registered with
             `keras.saving.register_keras_serializable`.
         recipe: Steps in order, such as `[Prune(0.5), Quantize("int8")]`; or "auto" or an `Auto`,
@@ -88,6 +90,8 @@ def compress(
     ```
     """
     seed = operator.index(seed)  # tf_keras takes no integer of numpy's.
+    if is_tf_keras(model):
+        model = from_tf_keras(model)
     _check_model(model)
     _check_limits(tolerance, budget)
     check_target(target)
