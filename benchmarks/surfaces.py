@@ -120,6 +120,11 @@ def _flight(name: str, dimensions: int, seed: int, **more: Any) -> Callable[[], 
     )
 
 
+def _bumps(number: int) -> Cube:
+    function, least = formulas.bumps(number)
+    return Cube(function, 6, least)
+
+
 def _tables(*names: str) -> dict[str, Callable[[], race.Problem]]:
     return {f"table_{name}": functools.partial(tables.Table, name) for name in names}
 
@@ -133,6 +138,7 @@ DEVELOPMENT: dict[str, Callable[[], race.Problem]] = {
     "hartmann3_fails": lambda: Cube(
         formulas.hartmann3, 3, -3.86278, kind="log_int", fails=lambda x: bool(x[1] > 0.62)
     ),
+    **{f"bumps_{one}": functools.partial(_bumps, one) for one in (0, 5, 6, 8, 9)},
     "cells": lambda: networks.Cells(0),
     "cells_noisy": lambda: networks.Cells(1, noise=0.3),
     "stages": lambda: networks.Stages(0),
