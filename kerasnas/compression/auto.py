@@ -75,7 +75,8 @@ class RecipeSearch:
         model: Compiled and trained Keras 3 model.
         tolerance: Largest drop allowed of the first metric.
         budget: Limits that the file must keep, or None.
-        validation_data: Tuple `(x, y)` on which layers are tried for what they bear.
+        validation_data: Tuple `(x, y)` or `(x, y, sample_weight)` on which layers are tried for
+            what they bear.
         attempt: Compresses the model by a list of steps.
     """
 
@@ -85,7 +86,7 @@ class RecipeSearch:
         model: keras.Model,
         tolerance: float,
         budget: Budget | None,
-        validation_data: tuple[Any, Any],
+        validation_data: tuple[Any, ...],
         attempt: Callable[[Sequence[Step]], Compressed],
     ) -> None:
         self._auto, self._model, self._attempt = auto, model, attempt

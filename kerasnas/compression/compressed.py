@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerasnas.compression.data import in_order
+from kerasnas.compression.data import in_order, weights
 from kerasnas.compression.scoring import Scorer, drop
 from kerasnas.export import Interpreter, Metadata, Origin, write
 from kerasnas.utils.arrays import inputs_in_order
 from kerasnas.utils.files import write_atomic
+from kerasnas.utils.moving_statistics import rows
 
 _COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
 
@@ -119,17 +120,21 @@ class Compressed:
         arrays = inputs_in_order("x", x, self.origin.model)
         return Interpreter(self.tflite).predict(arrays if len(arrays) > 1 else arrays[0])
 
-    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
+    def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Scores the file, run by the interpreter.
 
         Args:
             x: Inputs.
             y: Targets.
+            sample_weight: Weights of the samples in the loss and the `weighted_metrics`, as
+                `keras.Model.evaluate` takes them.
 
         Returns:
             Dict from "loss" and the names of the model's metrics to values.
         """
-        return self.scorer.score(self.predict(x), in_order("y", y, self.origin.model))
+        model, predicted = self.origin.model, self.predict(x)
+        weighted = weights("sample_weight", sample_weight, model, rows(predicted))
+        return self.scorer.score(predicted, in_order("y", y, model), weighted)
 
     def summary(self) -> str:
         """The report as a table of text."""

@@ -13,15 +13,17 @@ from kerasnas.utils.arrays import by_tensor, in_batches, in_memory, inputs_in_or
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs and targets.
+    """Inputs, targets and weights of the samples.
 
     Args:
         x: One array for each input, in the order of `model.inputs`.
         y: The targets.
+        sample_weight: What `weights` gives.
     """
 
     x: list[np.ndarray]
     y: Any
+    sample_weight: Any = None
 
     @property
     def fed(self) -> Any:
@@ -29,7 +31,7 @@ class Dataset:
         return self.x if len(self.x) > 1 else self.x[0]
 
 
-def pair(argument: str, given: Any) -> Any:
+def samples(argument: str, given: Any) -> Any:
     """Reads a data set of batches into memory; what is no data set is handed on.
 
     Args:
@@ -37,21 +39,16 @@ def pair(argument: str, given: Any) -> Any:
         given: What the user gave.
 
     Returns:
-        Tuple `(x, y)` of arrays, or what was given.
+        Tuple `(x, y, sample_weight)` of arrays, or what was given.
 
     Raises:
-        ValueError: If it cannot be read again, never ends or holds weights.
+        ValueError: If it cannot be read again or never ends.
     """
-    if not in_batches(given):
-        return given
-    x, y, weights = in_memory(argument, (given, None, None))
-    if weights is not None:
-        raise ValueError(f"`{argument}` must hold x and y. Received: weights of samples, too")
-    return x, y
+    return in_memory(argument, (given, None, None)) if in_batches(given) else given
 
 
 def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
-    """Checks a tuple `(x, y)` against a model.
+    """Checks a tuple `(x, y)` or `(x, y, sample_weight)` against a model.
 
     Args:
         argument: Name of the argument, for the message.
@@ -62,12 +59,13 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
         `Dataset`.
 
     Raises:
-        ValueError: If it is not a pair, or shapes or lengths do not fit.
+        ValueError: If it is no such tuple, or shapes or lengths do not fit.
     """
-    if not isinstance(given, tuple | list) or len(given) != 2:
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         found = f"{len(given)} values" if isinstance(given, tuple | list) else type(given)
         raise ValueError(
-            f"`{argument}` must be a tuple (x, y) of arrays, without weights. Received: {found}"
+            f"`{argument}` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
+            f"Received: {found}"
         )
     check_shapes(model)
     x, y = _inputs(argument, given[0], model), given[1]
@@ -102,7 +100,51 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
             f"`{argument}` must hold x and y of the same length, at least 1. Received: lengths "
             f"{lengths[: len(x)]} of x and {lengths[len(x) :]} of y"
         )
-    return Dataset(x, in_order(argument, y, model))
+    weighted = weights(argument, given[2], model, len(x[0])) if len(given) == 3 else None
+    return Dataset(x, in_order(argument, y, model), weighted)
+
+
+def weights(argument: str, given: Any, model: keras.Model, count: int) -> Any:
+    """Checks the weights of samples against a model.
+
+    Args:
+        argument: Name of the argument, for the message.
+        given: As `fit(sample_weight=...)` takes them: an array of shape (samples,), or with a
+            weight for each step too; of several outputs one for all, or a list or dict of arrays.
+        model: Built Keras 3 model.
+        count: Number of samples.
+
+    Returns:
+        None, an array, or a list with one for each of several outputs.
+
+    Raises:
+        ValueError: If they are no finite numbers, all zero, or do not fit samples or outputs.
+    """
+    if given is None:
+        return None
+    given = in_order(argument, given, model)
+    listed = isinstance(given, list | tuple) and len(given) == len(model.outputs)
+    if not (listed and all(one is None or np.ndim(one) for one in given)):
+        given = [given] * len(model.outputs)
+    arrays = [np.asarray(np.ones(count) if one is None else one, dtype="float32") for one in given]
+    for array, tensor in zip(arrays, model.outputs, strict=True):
+        # A loss has a value for each position before the last axis.
+        expected = (count, *tensor.shape[1:-1], 1)
+        steps_fit = len(array.shape) <= len(expected) and all(
+            have in (1, want) for want, have in zip(expected, array.shape, strict=False)
+        )
+        if array.shape[:1] != (count,) or not steps_fit:
+            steps = f", or with a weight for each step up to {expected[:-1]}"
+            raise ValueError(
+                f"`{argument}` must hold sample weights of shape {(count,)}"
+                f"{steps if len(expected) > 2 else ''}. Received: shape {array.shape}"
+            )
+        if not np.isfinite(array).all() or not array.any():
+            raise ValueError(
+                f"`{argument}` must hold finite sample weights that are not all 0. Received: "
+                + ("zeros" if np.isfinite(array).all() else "NaN or infinity")
+            )
+    return arrays if len(arrays) > 1 else arrays[0]
 
 
 def in_order(argument: str, y: Any, model: keras.Model) -> Any:
@@ -110,7 +152,7 @@ def in_order(argument: str, y: Any, model: keras.Model) -> Any:
 
     Args:
         argument: Name of the argument, for the message.
-        y: Targets.
+        y: Targets, or weights of them.
         model: Built Keras 3 model.
 
     Returns:
@@ -127,7 +169,7 @@ def in_order(argument: str, y: Any, model: keras.Model) -> Any:
     names = output_names(model)
     if set(y) != set(names):
         raise ValueError(
-            f"`{argument}` must hold targets for each of the outputs {names}. Received: {list(y)}"
+            f"`{argument}` must hold arrays for each of the outputs {names}. Received: {list(y)}"
         )
     return [np.asarray(y[name]) for name in names]
 

@@ -13,6 +13,7 @@ from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.training import Training
 from kerasnas.export import to_tflite
 from kerasnas.utils.arrays import packed
+from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,9 @@ class Distill:
     other loss it is that loss towards the teacher's outputs.
 
     Args:
-        teacher: Keras 3 model with the inputs and outputs of the one to compress, probabilities
-            where that gives probabilities; that one itself, before compression, unless given.
+        teacher: Keras 3 model, or one of tf_keras, with the inputs and outputs of the one to
+            compress, probabilities where that gives probabilities; that one itself, before
+            compression, unless given.
         temperature: Above 0; the higher, the softer the teacher's distribution over classes.
         mix: Weight of the teacher, between 0 and 1.
         epochs: Passes over the training data before the next step; 0 only guides what follows.
@@ -61,6 +63,8 @@ class Distill:
 
     def __post_init__(self) -> None:
         unbox(self)
+        if is_tf_keras(self.teacher):
+            object.__setattr__(self, "teacher", from_tf_keras(self.teacher))
         if self.teacher is not None and not isinstance(self.teacher, keras.Model):
             raise ValueError(
                 "`Distill(teacher=...)` must be a Keras 3 model. "

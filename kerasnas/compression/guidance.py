@@ -84,7 +84,7 @@ class Guidance:
 
     def _join(
         self, library: ModuleType, teacher: np.ndarray, target: Any, loss: Any
-    ) -> tuple[np.ndarray, Callable[[Any, Any], Any]]:
+    ) -> tuple[np.ndarray, Any]:
         own: Any = library.losses.get(loss)
         values, mix, temperature = teacher.shape[-1], self.mix, self.temperature
         logits = _takes_logits(own)
@@ -98,19 +98,35 @@ class Guidance:
         array = np.asarray(target)
         array = array.reshape(*teacher.shape[:-1], array.size // (teacher.size // values))
 
-        def guided(y_true: Any, y_pred: Any) -> Any:
-            towards = y_true[..., :values]
-            if not softens:
-                from_teacher = own(towards, y_pred)
-            else:
-                # Keras scales what is not a distribution to one.
-                student = y_pred / temperature if logits else (y_pred + 1e-7) ** (1 / temperature)
-                from_teacher = temperature**2 * library.losses.categorical_crossentropy(
-                    towards, student, from_logits=logits
-                )
-            return mix * from_teacher + (1 - mix) * own(y_true[..., values:], y_pred)
+        def softened(towards: Any, y_pred: Any) -> Any:
+            # Keras scales what is not a distribution to one.
+            student = y_pred / temperature if logits else (y_pred + 1e-7) ** (1 / temperature)
+            return temperature**2 * library.losses.categorical_crossentropy(
+                towards, student, from_logits=logits
+            )
 
-        return np.concatenate([goal, array], axis=-1, dtype="float32"), guided
+        to_targets = own if isinstance(own, library.losses.Loss) else _weighing(library, own)
+        to_teacher = (
+            _weighing(library, softened, reduction=to_targets.reduction) if softens else to_targets
+        )
+
+        class Guided(library.losses.Loss):  # type: ignore[name-defined]
+            def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+                from_teacher = to_teacher(y_true[..., :values], y_pred, sample_weight)
+                from_targets = to_targets(y_true[..., values:], y_pred, sample_weight)
+                return mix * from_teacher + (1 - mix) * from_targets
+
+        return np.concatenate([goal, array], axis=-1, dtype="float32"), Guided()
+
+
+def _weighing(library: ModuleType, loss: Callable[[Any, Any], Any], **kwargs: Any) -> Any:
+    """A loss that takes weights of samples, made of a function that gives a value for each."""
+
+    class Weighing(library.losses.Loss):  # type: ignore[name-defined]
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return loss(y_true, y_pred)
+
+    return Weighing(**kwargs)
 
 
 def _name(loss: Any) -> str:

@@ -97,6 +97,7 @@ def transform(
         legacy_loss(model),
         legacy_loss_weights(model),
         seed,
+        sample_weight=training_set.sample_weight,
     )
     data = b""
     if seen is not None:
@@ -227,7 +228,7 @@ class _Work:
             label, data = next(iter(self.sets.items()))
             predicted = {label: stage.network.legacy.predict(data.fed, verbose=0)}
         return {
-            label: self.scorer.score(outputs, self.sets[label].y)
+            label: self.scorer.score(outputs, self.sets[label].y, self.sets[label].sample_weight)
             for label, outputs in predicted.items()
         }
 

@@ -6,7 +6,9 @@ from typing import Any, Literal, get_args
 
 from kerasnas.compression.bridge.build import build
 from kerasnas.compression.bridge.canonical import canonical, measurable
+from kerasnas.compression.bridge.carried import carriers
 from kerasnas.compression.bridge.graph import Graph
+from kerasnas.compression.masks import float_masks, hand_masks_on, no_masks
 from kerasnas.compression.prune import KERNELS, model_sparsity
 from kerasnas.compression.quantization_scheme import scheme, untrained
 from kerasnas.compression.step import check_number, unbox
@@ -31,8 +33,8 @@ class Quantize:
         method: `"qat"` trains with the rounding in place, and keeps zeros that pruning made;
             `"ptq"` rounds after training. int8 takes either, "qat" unless told; the others are
             post-training. A network with layers that cannot be trained so, such as recurrent and
-            attention layers, learns with the rounding of the others in place, and its ranges are
-            measured after training; the report names those layers.
+            attention layers, Lambdas and slices, learns with the rounding of the others in place,
+            and its ranges are measured after training; the report names those layers.
         float_layers: For int8 after training: how many of the layers that 8 bits suit worst stay
             in floating point, or their names. The file then runs on phones, and on microcontrollers
             that compute in floats.
@@ -127,20 +129,17 @@ class Quantize:
         """Names every layer that cannot be converted to these bits, or be trained in them."""
         kept = untrained(graph) if self.trains else {}
         if self.trains:
-            # TFMOT cannot read the calls of layers without a counterpart, and hands no mask on.
-            called = {name: kept[name] for name in graph.carried}
-            for node in graph.nodes:
-                if node.layer.kind == "Masking" or node.layer.config.get("mask_zero"):
-                    called[node.layer.name] = "it makes a mask"
+            masks = float_masks(graph)
             trainable = any(n.layer.weights and n.layer.name not in kept for n in graph.nodes)
-            if called or not trainable:
+            if masks or not trainable:
+                other = "Quantize('dynamic')" if masks else "Quantize('int8', method='ptq')"
                 kinds = {node.layer.name: node.layer.kind for node in graph.nodes}
                 problems = "\n".join(
-                    f"  '{name}' ({kinds[name]}): {why}" for name, why in (called or kept).items()
+                    f"  '{name}' ({kinds[name]}): {why}" for name, why in (masks or kept).items()
                 )
                 raise ValueError(
                     f"`Quantize('int8')` cannot train '{graph.name}' quantization-aware. Use "
-                    f"Quantize('int8', method='ptq'), or replace these layers:\n{problems}"
+                    f"{other}, or replace these layers:\n{problems}"
                 )
         if kept or not self.trains:
             check_bits(self.bits)
@@ -162,9 +161,10 @@ class Quantize:
 
         # Layers that TFMOT adds are numbered, and their names are in the file: count from zero.
         tf_keras.backend.reset_uids()
-        with keras_api.quantize_scope():
+        with keras_api.quantize_scope(carriers()), no_masks(model) as masking:
             marked = tf_keras.models.clone_model(model, clone_function=annotated)
             quantized = keras_api.quantize_apply(marked, scheme(training.clustered, kept))
+        hand_masks_on(quantized, masking)
         _freeze(quantized, kept, training.clustered)
         training.fit(quantized, self.epochs, self.batch_size, self.learning_rate)
         if not kept:

@@ -10,13 +10,14 @@ import keras
 
 from kerasnas.compression.auto import Auto, RecipeSearch
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
-from kerasnas.compression.data import dataset, pair
+from kerasnas.compression.data import dataset, samples
 from kerasnas.compression.distill import Distill
 from kerasnas.compression.pipeline import run
 from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
 from kerasnas.export import Origin, data_hash
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
+from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
 
 # Why a step cannot come after another.
 _FREE = "training without their pattern would lose the {}"
@@ -45,15 +46,18 @@ def compress(
     """Makes a trained model small, step by step, and verifies the file that comes out.
 
     Args:
-        model: Compiled and trained Keras 3 model, Sequential or Functional. It is not changed.
+        model: Compiled and trained Keras 3 model, Sequential or Functional, or one of tf_keras,
+            which is built again in Keras 3 (weights, loss and metrics, too). It is not changed.
             Metrics and losses of your own must be registered with
             `keras.saving.register_keras_serializable`.
         recipe: Steps in order, such as `[Prune(0.5), Quantize("int8")]`; or "auto" or an `Auto`,
             which tries recipes and takes the smallest file within `tolerance`.
-        train_data: Tuple `(x, y)` of arrays for fine-tuning and calibration, `x` a list or dict for
-            several inputs; or batches of such tuples, as a `tf.data.Dataset` or a
-            `keras.utils.PyDataset`, which are read into memory.
-        validation_data: The data on which the metric of each step is measured, likewise.
+        train_data: Tuple `(x, y)` or `(x, y, sample_weight)` of arrays for fine-tuning and
+            calibration, `x` a list or dict for several inputs; or batches of such tuples, as a
+            `tf.data.Dataset` or a `keras.utils.PyDataset`, which are read into memory. The weights
+            are those of `fit`: every step that trains uses them, calibration does not.
+        validation_data: The data on which the metric of each step is measured, likewise. As in
+            `evaluate`, weights count in the loss and the `weighted_metrics` of the model.
         test_data: The data on which the first and the last model are measured too, likewise. At
             least one of the two is needed.
         tolerance: Largest drop allowed of the first metric, absolute, from the float model to the
@@ -86,12 +90,14 @@ def compress(
     ```
     """
     seed = operator.index(seed)  # tf_keras takes no integer of numpy's.
+    if is_tf_keras(model):
+        model = from_tf_keras(model)
     _check_model(model)
     _check_limits(tolerance, budget)
     check_target(target)
-    train_data = pair("train_data", train_data)
-    validation_data = pair("validation_data", validation_data)
-    test_data = pair("test_data", test_data)
+    train_data = samples("train_data", train_data)
+    validation_data = samples("validation_data", validation_data)
+    test_data = samples("test_data", test_data)
     if recipe == "auto" or isinstance(recipe, Auto):
         if validation_data is None:
             raise ValueError(
@@ -127,8 +133,8 @@ def compress(
     data, report, made_from, scorer = run(
         model, steps, training_set, sets, judged, seed, verbose, target
     )
-    samples = {"train": train_data, "validation": validation_data, "test": test_data}
-    hashes = {label: data_hash(*pair) for label, pair in samples.items() if pair is not None}
+    given = {"train": train_data, "validation": validation_data, "test": test_data}
+    hashes = {label: data_hash(*data) for label, data in given.items() if data is not None}
     origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)
     compressed = Compressed(data, report, scorer, origin)
     _check_result(compressed, tolerance, budget)

@@ -58,8 +58,13 @@ class Scorer:
         """
         several = isinstance(predictions, list | tuple)
         arrays = [np.asarray(array) for array in (predictions if several else [predictions])]
-        if isinstance(y, list) and is_nested(self._passing.output):
-            y = keras.tree.pack_sequence_as(self._passing.output, keras.tree.flatten(y))
+        if is_nested(self._passing.output):
+            y, sample_weight = (
+                keras.tree.pack_sequence_as(self._passing.output, keras.tree.flatten(given))
+                if isinstance(given, list)
+                else given
+                for given in (y, sample_weight)
+            )
         self._passing.evaluate(arrays, y, batch_size=256, verbose=0, sample_weight=sample_weight)
         # What `evaluate` itself returns is sorted by name.
         logs = self._passing.get_metrics_result()

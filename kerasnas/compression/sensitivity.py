@@ -37,7 +37,7 @@ def sensitivity(
     touched = prunable(graph)
 
     def score() -> dict[str, float]:
-        return scorer.score(legacy.predict(data.fed, verbose=0), data.y)
+        return scorer.score(legacy.predict(data.fed, verbose=0), data.y, data.sample_weight)
 
     before = score()
     metric = first_metric(before)

@@ -32,6 +32,7 @@ class Training:
         clustered: Names of the layers whose weights share values.
         note: What the step that is being done adds to its method in the report.
         guidance: The teacher of this and all later steps, or None.
+        sample_weight: Weights of the samples, as `fit` takes them, or None.
     """
 
     model: keras.Model
@@ -45,6 +46,7 @@ class Training:
     clustered: set[str] = field(default_factory=set)
     note: str = ""
     guidance: Guidance | None = None
+    sample_weight: Any = None
 
     @property
     def fed(self) -> Any:
@@ -89,12 +91,13 @@ class Training:
             model.fit(
                 self.fed,
                 y,
+                sample_weight=self.sample_weight,
                 epochs=epochs,
                 batch_size=batch_size,
                 callbacks=list(callbacks),
                 verbose=0,
             )
-            settle(model, self.fed, y, batch_size)
+            settle(model, self.fed, y, batch_size, self.sample_weight)
 
 
 def legacy_loss(model: keras.Model) -> Any:
@@ -158,8 +161,19 @@ def _legacy_loss(loss: Any) -> Any:
         except (TypeError, ValueError):
             pass
     if keras.backend.backend() == "tensorflow":
-        return lambda y_true, y_pred: loss(y_true, y_pred)
+        return _called(loss) if isinstance(loss, keras.losses.Loss) else loss
     raise ValueError(
         "The loss that `model` is compiled with must be one that tf_keras has too, by name or as "
         f"a Keras loss, unless the Keras backend is TensorFlow. Received: {loss!r}"
     )
+
+
+def _called(loss: keras.losses.Loss) -> Any:
+    """A Keras 3 loss as one of tf_keras, whose function would lose the weights of samples."""
+    import tf_keras
+
+    class Called(tf_keras.losses.Loss):
+        def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+            return loss(y_true, y_pred, sample_weight)
+
+    return Called()

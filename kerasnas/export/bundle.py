@@ -46,12 +46,13 @@ class Origin:
     data: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def data_hash(x: Any, y: Any = None) -> str:
+def data_hash(x: Any, y: Any = None, sample_weight: Any = None) -> str:
     """A fingerprint of samples.
 
     Args:
         x: Array of inputs, or a list or dict of them.
         y: Targets likewise.
+        sample_weight: Weights of the samples likewise.
 
     Returns:
         SHA-256 of names, dtypes, shapes and values, as hexadecimal digits.
@@ -63,7 +64,10 @@ def data_hash(x: Any, y: Any = None) -> str:
     ```
     """
     digest = hashlib.sha256()
-    for path, value in keras.tree.flatten_with_path({"x": x, "y": y}):
+    given = {"x": x, "y": y}
+    if sample_weight is not None:
+        given["sample_weight"] = sample_weight
+    for path, value in keras.tree.flatten_with_path(given):
         array = np.ascontiguousarray(value)
         digest.update(f"{path} {array.dtype.str} {array.shape}".encode())
         digest.update(array.tobytes() if array.dtype.kind != "O" else repr(value).encode())
@@ -113,6 +117,12 @@ def write(
     kn.export.write("deployed", data, origin, test_data=(x_test, y_test), source=True)
     ```
     """
+
+    if test_data is not None and len(test_data) != 2:
+        raise ValueError(
+            "`test_data` must be a tuple (x, y): a file is verified without weights of samples. "
+            f"Received: {len(test_data)} values"
+        )
 
     def fill(made: Path) -> None:
         tflite = made / "model.tflite"

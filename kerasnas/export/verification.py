@@ -17,6 +17,7 @@ from kerasnas.export.micro import Target, check_target, run_on_micro
 from kerasnas.export.model_file import check_scales, choices, ends
 from kerasnas.utils.arrays import packed
 from kerasnas.utils.files import content
+from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
 from kerasnas.utils.names import distinct
 
 
@@ -71,7 +72,7 @@ def verify(
             classes, which are scored by accuracy if the output holds at least two values a place,
             or numbers of the output's shape, scored by the mean squared error; a list for several
             outputs, whose names then precede the metric's.
-        model: The Keras 3 model that the file was made from.
+        model: The Keras 3 or tf_keras model that the file was made from.
         target: `"litert"` (phones) or `"micro"` (needs `pip install 'kerasnas[micro]'`).
         timeout: Seconds for each run of the file.
         tolerance: With `target="micro"`, how many quantization steps of an output TensorFlow Lite
@@ -109,6 +110,8 @@ def verify(
             "`tolerance` must be a number of quantization steps, 0 or more, or None. "
             f"Received: {tolerance!r}"
         )
+    if is_tf_keras(model):
+        model = from_tf_keras(model)
     data = content(file)
     check_scales(data)
     shapes = [tensor.shape for tensor in ends(data, "input")]

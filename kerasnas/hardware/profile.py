@@ -14,6 +14,7 @@ from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import KERNEL_OPERATORS, Operator, Program, lower
 from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
+from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
 
 # The one operator of a layer that multiplies and accumulates; what stands around it does not.
 _MULTIPLYING = {
@@ -124,7 +125,8 @@ def profile(model: keras.Model, dtype: str = "int8") -> Profile:
     """Estimate what a Keras model costs on a device, without converting it.
 
     Args:
-        model: A built Sequential or Functional Keras 3 model.
+        model: A built Sequential or Functional Keras 3 model, or one of tf_keras, which is built
+            again in Keras 3.
         dtype: "int8" for the file after full integer quantization, "float32", "float16" for weights
             in 16 bits, or "dynamic" for weights in 8 bits. Microcontrollers run the first two; of
             the others, `ram_bytes` is that of float activations.
@@ -143,6 +145,8 @@ def profile(model: keras.Model, dtype: str = "int8") -> Profile:
     >>> kn.profile(model).macs
     1296
     """
+    if is_tf_keras(model):
+        model = from_tf_keras(model)
     if not isinstance(model, keras.Model):
         raise TypeError(
             "Argument `model` must be a Keras 3 model. "

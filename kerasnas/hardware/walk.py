@@ -92,7 +92,12 @@ def reads_mask(call: Call) -> bool:
     if call.kwargs.get("mask") is not None:
         return True
     attends = any(kind.__name__ in _ATTENTION for kind in type(call.operation).__mro__)
-    return attends and any(get_keras_mask(tensor) is not None for tensor in call.inputs)
+    return attends and any(map(carries_mask, call.inputs))
+
+
+def carries_mask(tensor: keras.KerasTensor) -> bool:
+    """Whether Keras hands the mask of an Embedding or a Masking layer on with a tensor."""
+    return get_keras_mask(tensor) is not None
 
 
 def _graph(operation: keras.Operation) -> Functional | None:

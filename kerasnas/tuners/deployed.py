@@ -107,14 +107,14 @@ class Deployed:
     """Turns a trained model into the file that would be deployed, and scores that.
 
     Args:
-        train: Tuple (x, y) of arrays, for calibration and the training of a recipe's steps, which
-            heeds no sample weights.
-        validation: Tuple (x, y, sample_weight) of arrays; the last may be None.
+        train: Tuple (x, y, sample_weight) of arrays, for calibration and the training of a
+            recipe's steps; the last may be None or left out.
+        validation: Likewise, for scores.
         seed: Of a recipe's training.
         target: The runtime that the file is for, "litert" or "micro".
     """
 
-    train: tuple[Any, Any]
+    train: tuple[Any, ...]
     validation: tuple[Any, Any, Any]
     seed: int = 0
     target: Literal["litert", "micro"] = "litert"
@@ -144,8 +144,8 @@ class Deployed:
             ValueError: No validation data, or a generator, which can be read only once.
         """
         fit = bind_fit(tuple(args), kwargs)
-        (x, y, _), validation = train_and_validation(fit, None if trains else _CALIBRATION)
-        return cls((x, y), validation, seed, target)
+        train, validation = train_and_validation(fit, None if trains else _CALIBRATION)
+        return cls(train, validation, seed, target)
 
     def file(self, model: keras.Model, recipe: Sequence[Any] | None) -> bytes:
         """Compress a model.
@@ -181,9 +181,9 @@ class Deployed:
         from kerasnas.compression.scoring import Scorer
         from kerasnas.export import Interpreter
 
-        data = dataset("validation_data", self.validation[:2], model)
+        data = dataset("validation_data", self.validation, model)
         predicted = Interpreter(tflite).predict(data.fed)
-        return Scorer(model).score(predicted, data.y, self.validation[2])
+        return Scorer(model).score(predicted, data.y, data.sample_weight)
 
     def __call__(
         self, model: keras.Model | None, recipe: Sequence[Any] | None, names: Sequence[str]

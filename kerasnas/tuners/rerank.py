@@ -105,7 +105,7 @@ def _compress(
             model,
             recipe,
             train_data=score.train,
-            validation_data=score.validation[:2],
+            validation_data=score.validation,
             seed=score.seed,
             target=score.target,
         )

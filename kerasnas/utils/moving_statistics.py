@@ -30,7 +30,7 @@ _UNTOUCHED = np.float32(1e-30)
 _LOOKED = 3
 
 
-def settle(model: Any, x: Any, y: Any, batch_size: int) -> None:
+def settle(model: Any, x: Any, y: Any, batch_size: int, sample_weight: Any = None) -> None:
     """Computes the statistics anew that an epoch of a training cannot have settled.
 
     Those that were there stay where the loss is lower with them: a training with few samples and
@@ -41,11 +41,13 @@ def settle(model: Any, x: Any, y: Any, batch_size: int) -> None:
         x: All training inputs: an array, or a structure of arrays.
         y: All targets, likewise.
         batch_size: Samples in a step of the training.
+        sample_weight: Weights of the samples in the loss, likewise, or None.
     """
     layers = unsettled(model, math.ceil(rows(x) / batch_size))
     if not layers:
         return
-    batches = drawn_batches((x, y), rows(x), batch_size)
+    data = (x, y) if sample_weight is None else (x, y, sample_weight)
+    batches = drawn_batches(data, rows(x), batch_size)
     variables = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
     kept = [(variable, np.array(variable)) for variable in variables]
 
@@ -58,7 +60,7 @@ def settle(model: Any, x: Any, y: Any, batch_size: int) -> None:
         return float(np.mean(found))
 
     before = loss()
-    compute(model, layers, training_pass(model), [inputs for inputs, _ in batches])
+    compute(model, layers, training_pass(model), [batch[0] for batch in batches])
     if not loss() < before:
         _restore(kept)
 

@@ -8,12 +8,14 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 
-from kerasnas.compression import Prune, Quantize, to_tf_keras
+from kerasnas.compression import Prune, Quantize, compress, to_tf_keras
 from kerasnas.compression.bridge import canonical, read
 from kerasnas.compression.prune import prunable
 from kerasnas.export import Interpreter, to_tflite
+from kerasnas.export.model_file import float_operators
 
 L = keras.layers
 ops = keras.ops
@@ -166,14 +168,59 @@ def test_it_exports():
     np.testing.assert_allclose(got, model(batch, training=False), rtol=1e-4, atol=1e-4)
 
 
-def test_it_is_neither_pruned_nor_trained_quantized():
+def test_it_is_not_pruned():
     x = keras.Input(LINE)
     graph = canonical(read(keras.Model(x, L.Dense(2)(Dense(3, name="own")(x)))))
     assert prunable(graph) == set()
     with pytest.raises(ValueError, match=r"nothing to prune.*called as they are: 'own'"):
         Prune(0.5).check(graph)
+    x = keras.Input(LINE)
+    alone = canonical(read(keras.Model(x, Dense(3, name="own")(x))))
     with pytest.raises(ValueError, match=r"'own' \(KerasLayer\): it has no tf_keras counterpart"):
-        Quantize("int8").check(graph)
+        Quantize("int8").check(alone)
+
+
+def in_the_middle(x):
+    y = L.Conv2D(4, 3, padding="same", activation="relu")(x)
+    y = ops.pad(y[:, 1:-1], [[0, 0], [1, 1], [2, 0], [0, 0]], mode="reflect")
+    y = ops.where(y > 0.1, y, 0.5 * ops.abs(y)) + np.arange(1, 5).astype("float32")
+    y = L.Concatenate()(ops.split(y, 2, axis=-1))
+    return L.Conv2D(4, 3)(L.Lambda(lambda y: 2 * y - 1)(y))
+
+
+def called_twice(x):
+    own = Dense(4)
+    return L.Add()([own(own(x)), L.Conv2D(4, 3, padding="same")(x)])
+
+
+def at_the_ends(x):
+    y = L.Conv2D(8, 3)(ops.abs(x)[:, 1:])
+    y = L.Lambda(lambda y: tf.nn.depth_to_space(y, 2))(y)
+    return ops.concatenate([ops.max(y, axis=(1, 2)), ops.min(y, axis=(1, 2))], axis=-1)
+
+
+@pytest.mark.parametrize("make", [in_the_middle, called_twice, at_the_ends])
+def test_the_rest_of_the_network_is_trained_quantized(make):
+    keras.utils.set_random_seed(0)
+    x = keras.Input(IMAGE)
+    y = make(x)
+    model = keras.Model(x, y if make is at_the_ends else L.Dense(2)(L.Flatten()(y)))
+    model.compile("adam", "mse")
+    carried = read(model).carried
+    rng = np.random.default_rng(0)
+    batch = rng.normal(size=(64, *IMAGE)).astype("float32")
+    data = batch, model.predict(batch, verbose=0) + 1
+    step = Quantize("int8", epochs=20, learning_rate=1e-3)
+    small = compress(model, [step], train_data=data, validation_data=data)
+    first, last = small.report
+    how, _, named = last["method"].partition("; ranges measured after training for ")
+    assert how == "quantization-aware"
+    assert carried
+    assert carried <= set(named.split(", "))
+    assert last["value"] < 0.9 * first["value"]
+    interpreter = Interpreter(small.tflite)
+    assert interpreter.input_dtypes == interpreter.output_dtypes == ["int8"]
+    assert not float_operators(small.tflite)
 
 
 OTHER_BACKEND = """

@@ -379,15 +379,6 @@ def test_what_training_quantized_taught_is_in_the_file_of_a_network_with_other_l
     assert last["sparsity"] > 0.3
 
 
-def test_layers_without_a_counterpart_cannot_be_trained_quantized():
-    x = keras.Input((6, 4))
-    y = L.RMSNormalization(name="root")(L.Dense(4, name="hidden")(x))
-    with pytest.raises(ValueError, match="method='ptq'") as error:
-        Quantize("int8").check(canonical(read(keras.Model(x, L.Dense(2)(y)))))
-    assert "'root'" in str(error.value)
-    assert "'hidden'" not in str(error.value)
-
-
 @pytest.mark.parametrize("step", [Prune(0.75, epochs=2), Cluster(4, epochs=2)])
 def test_zeros_and_shared_values_of_layers_in_float_stay(step):
     keras.utils.set_random_seed(0)
@@ -434,13 +425,6 @@ def test_frozen_layers_are_not_trained(recurrent):
     want = frozen.get_weights()[0][0].T
     want = np.round(127 * want / np.abs(want).max(axis=1, keepdims=True))
     assert np.abs(values - want).max() <= 1
-
-
-def test_layers_that_make_masks_are_refused():
-    x = keras.Input((8,), dtype="int32")
-    y = L.Dense(6, name="hidden")(L.Embedding(10, 6, mask_zero=True, name="words")(x))
-    with pytest.raises(ValueError, match=r"ptq[^$]*'words' \(Embedding\): it makes a mask"):
-        Quantize("int8").check(canonical(read(keras.Model(x, L.LSTM(5)(y)))))
 
 
 @pytest.mark.parametrize(

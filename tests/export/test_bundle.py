@@ -127,6 +127,11 @@ def test_nothing_is_written_when_the_file_does_not_verify(tmp_path, classifier_f
     assert list(tmp_path.iterdir()) == []
 
 
+def test_samples_to_verify_with_have_no_weights(tmp_path, classifier_file, origin):
+    with pytest.raises(ValueError, match=r"`test_data` must be a tuple \(x, y\).*3 values"):
+        write(tmp_path / "out", classifier_file, origin, test_data=(1, 2, 3))
+
+
 def test_nothing_is_written_on_a_full_disk(tmp_path, monkeypatch, classifier_file, origin):
     def full(path, text):
         raise OSError(errno.ENOSPC, "No space left on device")

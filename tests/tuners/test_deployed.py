@@ -276,3 +276,17 @@ def test_files_are_scored_under_another_backend(tmp_path):
         timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_training_of_a_recipe_weighs_samples(rng):
+    x = rng.normal(size=(128, 8)).astype("float32")
+    y = x[:, :1] + np.tile([[0.0], [50.0]], (64, 1)).astype("float32")
+    weights = np.tile([1.0, 0.0], 64)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, "relu")])
+    model.add(keras.layers.Dense(1))
+    model.compile("adam", "mse", weighted_metrics=["mae"])
+    fit = {"sample_weight": weights, "validation_data": (x, y, weights)}
+    score = deployed.Deployed.of_fit((x, y), fit, trains=True, seed=0)
+    found = score(model, [kn.Quantize(epochs=30, learning_rate=0.01)], [])
+    assert found["val_tflite_mae"] < 1, "every second sample would take the outputs to 25"

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from kerasnas.compression.bridge.activations import for_tf_keras
+from kerasnas.compression.bridge.canonical.edits import integers
 from kerasnas.compression.bridge.canonical.lines import up_sampling_to_images
-from kerasnas.compression.bridge.carried import carriers
+from kerasnas.compression.bridge.carried import Carried, carriers
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, read
 from kerasnas.compression.bridge.precision import in_float32
 from kerasnas.compression.bridge.sizes import Shape, input_sizes
@@ -119,6 +120,9 @@ def _make(spec: LayerSpec) -> Any:
     """The layer of a spec, without its weights."""
     import tf_keras
 
+    if spec.carried:
+        return carriers()[spec.kind](Carried(**spec.config), name=spec.name)
+
     def made(value: Any) -> Any:
         if isinstance(value, LayerSpec):
             return _make(value)
@@ -130,8 +134,7 @@ def _make(spec: LayerSpec) -> Any:
             value = for_tf_keras(value)
         inner = isinstance(value, list) and value and isinstance(value[0], LayerSpec)
         config[key] = [made(item) for item in value] if inner else made(value)
-    layer_class = carriers()[spec.kind] if spec.carried else getattr(tf_keras.layers, spec.kind)
-    return layer_class(name=spec.name, **config)
+    return getattr(tf_keras.layers, spec.kind)(name=spec.name, **config)
 
 
 def _fused(rebuilt: Any) -> list[Any]:
@@ -233,7 +236,7 @@ def random_inputs(
 def _random_input(
     graph: Graph, tensor: keras.KerasTensor, shape: Any, rng: np.random.Generator
 ) -> np.ndarray:
-    readers = [node.layer for node in graph.consumers(tensor)]
+    readers = _readers(graph, tensor, integers(graph))
     bounds = [spec.config[_CATEGORIES[spec.kind]] for spec in readers if spec.kind in _CATEGORIES]
     if bounds:
         values: np.ndarray = rng.integers(0, min(bounds), shape)
@@ -248,3 +251,14 @@ def _random_input(
         elif spec.config.get("mask_zero"):
             values[-1, shape[1] // 2 :] = 0
     return values.astype(tensor.dtype)
+
+
+def _readers(graph: Graph, tensor: keras.KerasTensor, whole: set[int]) -> list[LayerSpec]:
+    """The layers that read a tensor, or integers that others cut out of it and join."""
+    found = []
+    for node in graph.consumers(tensor):
+        found.append(node.layer)
+        for made in (node.output, *node.further_outputs):
+            if id(tensor) in whole and id(made) in whole:
+                found += _readers(graph, made, whole)
+    return found

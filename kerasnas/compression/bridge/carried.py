@@ -3,6 +3,8 @@
 Only with the TensorFlow backend of Keras, whose operations take the tensors of tf_keras.
 """
 
+import itertools
+import weakref
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -56,6 +58,19 @@ def _callable(source: keras.Operation) -> Callable[..., Any]:
     return place
 
 
+class Carried:
+    """What a tf_keras layer calls, out of the sight of tf_keras, which would track and copy it."""
+
+    def __init__(self, source: keras.Operation, calls: list[Fill]) -> None:
+        self.source, self.calls, self.number = source, calls, next(_NUMBERS)
+        _ALIVE[self.number] = self
+
+
+_NUMBERS = itertools.count()
+# By numbers, because what rewrites a model of tf_keras turns the configs of its layers into text.
+_ALIVE: weakref.WeakValueDictionary[int, Carried] = weakref.WeakValueDictionary()
+
+
 @cache
 def carriers() -> dict[str, Any]:
     """The two tf_keras layers, by the kind of `LayerSpec` they are made for.
@@ -70,14 +85,24 @@ def carriers() -> dict[str, Any]:
     as_written = tf.autograph.experimental.do_not_convert
 
     class Carrier(tf_keras.layers.Layer):
-        def __init__(self, source: keras.Operation, calls: list[Fill], **kwargs: Any) -> None:
+        def __init__(self, carried: Carried, **kwargs: Any) -> None:
             super().__init__(autocast=False, **kwargs)
             self.supports_masking = True  # without it a mask is an error
-            self.passes_mask = getattr(source, "supports_masking", False)
-            # In closures: tf_keras would take a Keras layer for a layer of its own.
-            self.source = lambda: source
-            self.fill = lambda number, inputs: calls[number](tf.nest.flatten(inputs))
-            self.get_config = lambda: {"name": self.name, "source": source, "calls": calls}
+            self.passes_mask = getattr(carried.source, "supports_masking", False)
+            self.carried = carried
+
+        def source(self) -> Any:
+            return self.carried.source
+
+        def fill(self, number: int, inputs: Any) -> Any:
+            return self.carried.calls[number](tf.nest.flatten(inputs))
+
+        def get_config(self) -> dict[str, Any]:
+            return {"name": self.name, "carried": self.carried.number}
+
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> Any:
+            return cls(_ALIVE[config["carried"]], name=config["name"])
 
         def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
             return tf.nest.flatten(mask)[0] if self.passes_mask else None
@@ -93,8 +118,9 @@ def carriers() -> dict[str, Any]:
             return self.flat(as_written(_callable(self.source()))(*args, **kwargs))
 
     class KerasLayer(Carrier):
-        def __init__(self, source: keras.Operation, calls: list[Fill], **kwargs: Any) -> None:
-            super().__init__(source, calls, **kwargs)
+        def __init__(self, carried: Carried, **kwargs: Any) -> None:
+            super().__init__(carried, **kwargs)
+            source = carried.source
             trainable = [(variable, True) for variable in source.trainable_variables]
             fixed = [(variable, False) for variable in source.non_trainable_variables]
             mirrors = [

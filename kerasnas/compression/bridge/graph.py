@@ -76,7 +76,7 @@ class Graph:
     def carried(self) -> set[str]:
         """Names of the layers without tf_keras counterpart, which are called as they are.
 
-        They export, but can be neither pruned nor trained quantization-aware.
+        They export, but cannot be pruned, and quantization-aware training leaves them in float.
         """
         return {node.layer.name for node in self.nodes if node.layer.carried}
 

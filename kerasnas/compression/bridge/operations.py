@@ -12,8 +12,10 @@ import keras
 import numpy as np
 
 from kerasnas.compression.bridge.layers import NoCounterpart
-from kerasnas.hardware.walk import Call
+from kerasnas.hardware.walk import Call, carries_mask
 
+# Layers that compute with a mask, which operations do not see.
+_MASKED = ("GlobalAveragePooling1D", "Softmax")
 # What an operation becomes: the tf_keras class, its config, and what the layer is called on.
 AsLayer = tuple[str, dict[str, Any], Any]
 
@@ -233,6 +235,8 @@ def as_layer(call: Call) -> AsLayer:
         given = inspect.signature(call.operation.call).bind(*call.args, **call.kwargs)
         given.apply_defaults()
         found = rule(given.arguments, call)
+    if found is not None and found[0] in _MASKED and any(map(carries_mask, call.inputs)):
+        found = None
     if found is None:
         shapes = ", ".join(str(tensor.shape) for tensor in call.inputs)
         raise NoCounterpart(f"no tf_keras layer does the same on {shapes}")

@@ -143,8 +143,15 @@ class PruneStructured:
             trained = keras.Model(pruned.inputs, pruned.outputs)
             trained.compile(keras.optimizers.Adam(rate), loss, weights)
             make_pointwise_gradients_safe()
-            trained.fit(training.x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
-            settle(trained, training.x, y, self.batch_size)
+            trained.fit(
+                training.x,
+                y,
+                sample_weight=training.sample_weight,
+                batch_size=self.batch_size,
+                epochs=self.epochs,
+                verbose=0,
+            )
+            settle(trained, training.x, y, self.batch_size, training.sample_weight)
         compile_like(pruned, model)
         return pruned
 

@@ -19,13 +19,19 @@ INTEGER_PASSING = (
 
 
 def integers(graph: Graph) -> set[int]:
-    """Ids of the tensors that hold integers: inputs, and what only moves or merges those."""
+    """Ids of the tensors that hold integers: inputs, and what only moves or merges those.
+
+    And what an operation that is called as it is makes: comparisons, places, parts of integers.
+    """
     found: set[int] = set()
     for node in graph.nodes:
         kind, config = node.layer.kind, node.layer.config
         given = kind == "InputLayer" and "float" not in config["dtype"]
         if given or (kind in INTEGER_PASSING and all(id(x) in found for x in node.inputs)):
             found.add(id(node.output))
+        if node.layer.carried:
+            made = (node.output, *node.further_outputs)
+            found.update(id(tensor) for tensor in made if "float" not in tensor.dtype)
     return found
 
 

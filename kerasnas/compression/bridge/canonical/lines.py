@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasnas.compression.bridge.canonical.edits import new_layer
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.hardware.walk import carries_mask
 
 _OF_LINES = (
     *("AveragePooling1D", "Conv1D", "Conv1DTranspose", "Cropping1D", "DepthwiseConv1D"),
@@ -85,6 +86,9 @@ def up_sampling_to_images(graph: Graph) -> None:
 
 
 def _is_moved(graph: Graph, node: Node) -> bool:
+    averages_masked = node.layer.kind == "GlobalAveragePooling1D" and carries_mask(node.inputs[0])
+    if averages_masked or carries_mask(node.output):
+        return False  # a Reshape hands no mask on
     if node.layer.kind in _OF_LINES:
         return True
     once = graph.calls(node.layer) == 1
