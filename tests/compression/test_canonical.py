@@ -292,6 +292,36 @@ def test_a_gate_of_squeeze_and_excitation_is_two_operators(gate, bias):
     assert "DepthwiseConv2D" not in found
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        [],
+        [L.ReLU()],
+        [L.Activation("relu"), L.Dropout(0.1), L.MaxPooling2D(2)],
+        [L.AveragePooling2D(2), L.LeakyReLU(), L.ZeroPadding2D(1), L.UpSampling2D(2)],
+    ],
+)
+def test_the_scale_of_an_average_is_in_a_normalization(between):
+    x = keras.Input(IMAGE)
+    y = L.Average()([L.Conv2D(4, 1)(x) for _ in range(3)])
+    for layer in between:
+        y = layer(y)
+    y = L.BatchNormalization()(L.DepthwiseConv2D(3, padding="same")(y))
+    found = kinds(rewritten(keras.Model(x, y)))
+    assert found.count("Add") == 2
+    assert found.count("DepthwiseConv2D") == 1
+
+
+@pytest.mark.parametrize(
+    "between", [L.ReLU(6.0), L.ReLU(threshold=0.5), L.Activation("tanh"), L.BatchNormalization()]
+)
+def test_a_scale_stays_before_what_changes_it(between):
+    x = keras.Input(IMAGE)
+    y = between(L.Average()([L.Conv2D(4, 1)(x), x]))
+    y = L.BatchNormalization()(L.Conv2D(4, 3)(y))
+    assert kinds(rewritten(keras.Model(x, y))).count("DepthwiseConv2D") == 1
+
+
 def test_the_scale_of_a_gate_stays_where_nothing_takes_it():
     found = kinds(rewritten(keras.Model(*excited(relu6_gate, project=False))))
     assert found[-3:] == ["ReLU", "DepthwiseConv2D", "Multiply"]

@@ -43,7 +43,7 @@ def canonical(graph: Graph) -> Graph:
     many a chain of merges of two; an activation inside a layer becomes a layer of its own (except
     linear and relu), `x * relu6(x + 3) / 6` the activation hard_silu, and hard_sigmoid a ReLU6
     between two Rescalings; a BatchNormalization after Dense or Conv2DTranspose is folded into it,
-    and what a Rescaling adds into the layer before it; the scale of a gate goes into a
+    and what a Rescaling adds into the layer before it; what it multiplies by goes into a
     BatchNormalization behind it; a BatchNormalization that follows nothing it could be folded into,
     Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias.
 

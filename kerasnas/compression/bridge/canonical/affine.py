@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kerasnas.compression.bridge.canonical.edits import (
+    RANGE_PASSING,
     alone_between,
     append,
     integers,
@@ -74,10 +75,10 @@ def fold_offsets(graph: Graph) -> None:
 
 
 def fold_scales(graph: Graph) -> None:
-    """Leaves the scale of a gate to the BatchNormalization after the convolution that it feeds.
+    """Leaves what a Rescaling multiplies by to a BatchNormalization behind the next convolution.
 
-    A gate is what a Multiply takes beside its features, as in squeeze-and-excitation. What is
-    scaled before a convolution is scaled after it, where BatchNormalization takes it out again.
+    What is scaled before a convolution is scaled after it, where BatchNormalization takes it out
+    again: so with the sixth of a hard_sigmoid in squeeze-and-excitation, and with an Average.
     """
     for node in list(graph.nodes):
         scale, offset = scalars(node)
@@ -102,21 +103,42 @@ def fold_scales(graph: Graph) -> None:
         remove(graph, node)
 
 
-def _to_normalization(graph: Graph, gate: Node) -> tuple[Node, Node] | None:
-    """The convolution that a product of this gate goes to alone, and its BatchNormalization."""
-    path = [gate]
-    for kinds in (("Multiply",), FOLDED_BY_CONVERTER, ("BatchNormalization",)):
-        tensor = path[-1].output
-        readers = graph.consumers(tensor)
-        if (
-            len(readers) != 1
-            or readers[0].layer.kind not in kinds
-            or not alone_between(graph, path[-1], readers[0])
-            or sum(x is tensor for x in readers[0].inputs) != 1
-        ):
-            return None
-        path.append(readers[0])
-    return (path[2], path[3]) if _on_channels(path[3]) else None
+def _to_normalization(graph: Graph, node: Node) -> tuple[Node, Node] | None:
+    """The next convolution that a scale reaches unchanged, and the BatchNormalization behind it."""
+    reader = _only_reader(graph, node)
+    while reader is not None and _hands_scale_on(reader.layer):
+        reader = _only_reader(graph, reader)
+    if reader is None or reader.layer.kind not in FOLDED_BY_CONVERTER:
+        return None
+    after = _only_reader(graph, reader)
+    if after is None or after.layer.kind != "BatchNormalization" or not _on_channels(after):
+        return None
+    return (reader, after) if alone_between(graph, reader, after) else None
+
+
+def _only_reader(graph: Graph, node: Node) -> Node | None:
+    """What alone reads an output, once, where neither layer is called elsewhere."""
+    readers = graph.consumers(node.output)
+    if len(readers) != 1 or any(y is node.output for y in graph.outputs):
+        return None
+    alone = graph.calls(node.layer) == graph.calls(readers[0].layer) == 1
+    once = sum(x is node.output for x in readers[0].inputs) == 1
+    return readers[0] if alone and once else None
+
+
+def _hands_scale_on(spec: LayerSpec) -> bool:
+    """Whether its output is scaled as one of its inputs is, by any factor above 0."""
+    if spec.kind == "Activation":
+        return bool(spec.config["activation"] == "relu")
+    if spec.kind == "ReLU":
+        return spec.config.get("max_value") is None and not spec.config.get("threshold")
+    return spec.kind in (
+        "AveragePooling2D",
+        "LeakyReLU",
+        "Multiply",
+        "UpSampling2D",
+        *RANGE_PASSING,
+    )
 
 
 def affine_to_depthwise(graph: Graph, kinds: Collection[str] = AFFINE) -> None:
