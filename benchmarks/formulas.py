@@ -89,6 +89,29 @@ def griewank(x: np.ndarray) -> float:
     return float(1 + (x**2).sum() / 4000 - waves)
 
 
+def bumps(number: int) -> tuple[Callable[[np.ndarray], float], float]:
+    """Four bumps of random widths at random places of the six-dimensional unit cube.
+
+    Args:
+        number: Another number is another function.
+
+    Returns:
+        The function, made like hartmann6, and its least value.
+    """
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng([number, 77])
+    widths = np.exp(rng.uniform(np.log(0.3), np.log(17), (4, 6)))
+    places = rng.random((4, 6))
+
+    def function(x: np.ndarray) -> float:
+        return -float(_WEIGHTS @ np.exp(-(widths * (x - places) ** 2).sum(axis=1)))
+
+    begins = [*places, *rng.random((60, 6))]
+    found = [minimize(function, x, method="L-BFGS-B", bounds=[(0, 1)] * 6) for x in begins]
+    return function, float(min(one.fun for one in found))
+
+
 # Each with its range and its least value (of one dimension for styblinski).
 KNOWN: dict[str, tuple[Callable[[np.ndarray], float], float, float, float]] = {
     "ackley": (ackley, -5.0, 5.0, 0.0),

@@ -1,16 +1,20 @@
 """How well latency is predicted: boards, phones, and this machine.
 
     python benchmarks/latency.py boards [--networks 96] [--json FILE]
+    python benchmarks/latency.py clocks
     python benchmarks/latency.py cells [--cells 1000]
 
-Both need KERASNAS_DATA. `boards` times random int8 networks with the reference kernels of
+All need KERASNAS_DATA. `boards` times random int8 networks with the reference kernels of
 TensorFlow Lite Micro on this machine (`pip install 'kerasnas[micro]'`), fits to them the ratios
 between operators that `kerasnas/hardware/latency/boards.py` holds, and fits those to the published
-timings of MLPerf Tiny: errors by network and board beside those of total MACs. `cells` ranks cells
+timings of MLPerf Tiny: errors by network and board beside those of total MACs. `clocks` leaves
+boards out: by how much one board's timings, scaled by clock, miss those of another with the same
+core and runtime: the error that `kerasnas/hardware/latency/clocks.py` states. `cells` ranks cells
 of NAS-Bench-201 by their latency on a Pixel 3 and a Raspberry Pi 4.
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -36,6 +40,41 @@ PUBLISHED = {
     "nucleo-l4r5zi, microTVM + CMSIS-NN": tuple(1e3 / n for n in (116.212, 10.019, 2.567, 3.324)),
     "nucleo-l4r5zi, X-CUBE-AI 8.0": tuple(1e3 / n for n in (131.950, 13.759, 4.505, 4.522)),
     "nucleo-h7a3zi, X-CUBE-AI 8.0": tuple(1e3 / n for n in (547.234, 60.988, 18.215, 19.867)),
+}
+# Inferences a second of AD, KWS, IC and VWW with one runtime on two boards with the same core, at
+# clocks in MHz: `*/performance/results.txt` of mlcommons/tiny_results_v1.1, closed/plumerai,
+# Skymizer (the NUCLEO with ONNC) and Nuvoton (the NuMaker), and of mlcommons/tiny_results_v1.2,
+# closed/bosch, `*_int8`.
+SAME_CORE = {
+    "Cortex-M4F": {
+        "Plumerai 2023.05": {
+            ("nucleo-l4r5zi", 120): (246.814, 20.929, 5.961, 10.126),
+            ("cy8cproto-062-4343w", 150): (224.456, 18.497, 5.292, 9.234),
+        },
+        "Bosch HALE 1.0.175": {
+            ("nucleo-l4r5zi", 120): (171.375, 16.623, 5.539, 5.540),
+            ("cy8cproto-062-4343w", 150): (167.543, 18.466, 6.165, 6.465),
+        },
+        "ONNC + CMSIS-NN, Zephyr": {
+            ("nucleo-l4r5zi", 120): (124.906, 10.679, 3.372, 5.056),
+            ("numaker-m467hj", 200): (204.635, 21.652, 5.833, 10.129),
+        },
+    },
+    "Cortex-M7": {
+        "Plumerai 2023.05": {
+            ("nucleo-h7a3zi", 280): (742.001, 72.141, 19.636, 37.290),
+            ("stm32f746g-disco", 216): (585.204, 56.341, 15.904, 29.343),
+        },
+        "Bosch HALE 1.0.175": {
+            ("nucleo-h7a3zi", 280): (735.615, 68.083, 21.811, 22.850),
+            ("stm32f746g-disco", 216): (584.380, 52.746, 15.986, 17.468),
+        },
+    },
+}
+# The timings that a core's latency model was fitted to.
+FITTED_TO = {
+    "Cortex-M4F": "nucleo-l4r5zi, TFLM reference kernels",
+    "Cortex-M7": "nucleo-h7a3zi, X-CUBE-AI 8.0",
 }
 SECONDS = 90  # Of timing in all: rounds over all networks, so that the machine's load hits each.
 FITTED = (50, 200)  # Cells that a phone's model is fitted to.
@@ -170,13 +209,18 @@ def time_reference_kernels(files: list[bytes]) -> list[float]:
     return best
 
 
+def tiny_profiles() -> dict[str, Profile]:
+    where = folder() / "mlperf_tiny"
+    return {
+        name: kn.hardware.profile_tflite(where / f"{file}.tflite")
+        for name, file in NETWORKS.items()
+    }
+
+
 def boards(options: argparse.Namespace) -> None:
     files = random_files(options.networks, options.seed)
     profiles = [kn.hardware.profile_tflite(data) for data in files]
-    tiny = {
-        name: kn.hardware.profile_tflite((folder() / "mlperf_tiny" / f"{file}.tflite").read_bytes())
-        for name, file in NETWORKS.items()
-    }
+    tiny = tiny_profiles()
     ms = time_reference_kernels(files)
     if options.json:
         rows = [
@@ -246,6 +290,41 @@ def report_board(
     cells = [f"{a:+.1%} ({b:+.1%})" for a, b in zip(inside, out, strict=True)]
     worst = f"{max(map(abs, inside)):.1%} ({max(map(abs, out)):.1%})"
     print(f"{name + ', ' + numbers:<42}" + "".join(f"{cell:>18}" for cell in [*cells, worst]))
+
+
+# --- clocks ---------------------------------------------------------------------------------------
+
+
+def clocks() -> None:
+    profiles = list(tiny_profiles().values())
+    for core, runtimes in SAME_CORE.items():
+        print(f"\n{core}: time scaled by clock, to that of the board that was left out")
+        print(f"{'':<72}" + "".join(f"{name:>9}" for name in NETWORKS))
+        scaled = []
+        for runtime, timed in runtimes.items():
+            for (source, mhz), (target, other) in itertools.permutations(timed):
+                rates = zip(timed[target, other], timed[source, mhz], strict=True)
+                ratios = [there / here * mhz / other for there, here in rates]
+                cells = "".join(f"{ratio - 1:>+9.1%}" for ratio in ratios)
+                print(f"{f'{runtime}: {source}, {mhz} MHz -> {target}, {other} MHz':<72}{cells}")
+                scaled.append(ratios)
+        print("scaling alone:", held_out(np.array(scaled), len(scaled)))
+        # How far the latency model is off on its own board, for networks that its fit did not see.
+        ms = PUBLISHED[FITTED_TO[core]]
+        rows = list(zip(profiles, ms, strict=True))
+        predicted = []
+        for i, (profile, truth) in enumerate(rows):
+            fitted = LatencyModel.fit(rows[:i] + rows[i + 1 :], like=kn.hardware.MICROCONTROLLER)
+            predicted.append(fitted.predict(profile) / truth)
+        error = held_out(np.array(scaled) * np.array(predicted), len(ms))
+        print(f"{FITTED_TO[core]}, of networks left out, scaled so: {error}")
+
+
+def held_out(ratios: np.ndarray, fits: int) -> HeldOut:
+    errors = np.abs(ratios - 1)
+    return HeldOut(
+        round(float(np.median(errors)), 3), round(float(errors.max()), 3), errors.size, fits
+    )
 
 
 # --- cells ----------------------------------------------------------------------------------------
@@ -338,13 +417,16 @@ def report_fits(count: int, profiles: list[Profile], ms: np.ndarray) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("boards", "cells"))
+    parser.add_argument("what", choices=("boards", "clocks", "cells"))
     parser.add_argument("--networks", type=int, default=96, help="random networks to time")
     parser.add_argument("--cells", type=int, default=1000, help="random cells to rank")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", help="file to write the timings of this machine to")
     options = parser.parse_args()
-    (boards if options.what == "boards" else cells)(options)
+    if options.what == "clocks":
+        clocks()
+    else:
+        (boards if options.what == "boards" else cells)(options)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[25, 50, 100, 150, 300])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--epochs", type=int, choices=(200, 12), default=200)
-    parser.add_argument("--strategies", nargs="+", default=list(OURS))
+    parser.add_argument("--strategies", nargs="+", type=race.strategy, default=list(OURS))
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
     parser.add_argument("--slow-peers", action="store_true", help="3 seeds, up to 50 trainings")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
@@ -133,7 +133,7 @@ def report(options: argparse.Namespace, curves: dict[tuple[str, int], np.ndarray
     best = options.strategies[0]
     if len(options.strategies) > 1:
         best = race.best_of(options.strategies, counts, final)
-    for name in dict.fromkeys([best, options.strategies[0]]):
+    for name in dict.fromkeys([best, options.strategies[0]]) if options.peers else ():
         ratios = []
         for count in counts:
             peer = min(options.peers, key=lambda p, count=count: final[p, count].mean())

@@ -65,7 +65,7 @@ def limited(name: str, trials: int, seed: int, patience: int | None = None) -> f
             oracle._set_project_dir(folder, "theirs")
             oracle.verbose = 0
         else:
-            oracle = oracles.make(name, seed=seed, **common)
+            oracle = oracles.make(race.resolve(name), seed=seed, **common)
             oracle.patience = patience or oracle.patience
             oracle.open(folder)
 
@@ -145,13 +145,17 @@ def fidelity(name: str, trials: int, seed: int) -> float:
             oracle.verbose = 0
         elif strategy == "Hyperband":
             oracle = oracles.HyperbandOracle(
-                searcher=with_it, min_epochs=1, hyperband_iterations=None, **rounds, **common
+                searcher=race.resolve(with_it),
+                min_epochs=1,
+                hyperband_iterations=None,
+                **rounds,
+                **common,
             )
             oracle.open(folder)
         elif strategy == "ASHA":
             # About a quarter goes on, so that each network costs about 0.3 full trainings.
             oracle = oracles.ASHAOracle(
-                searcher=with_it,
+                searcher=race.resolve(with_it),
                 rungs=[SHORT],
                 max_epochs=FULL,
                 factor=4,
@@ -160,10 +164,22 @@ def fidelity(name: str, trials: int, seed: int) -> float:
             )
             oracle.open(folder)
         else:
-            oracle = oracles.make(name, max_trials=trials, **common)
+            oracle = oracles.make(race.resolve(name), max_trials=trials, **common)
             oracle.open(folder)
         _race_oracle(oracle, clock)
     return clock.cells.optimum - clock.best[1]
+
+
+def strategy(name: str) -> str:
+    """The type of `--strategies`, which may name a searcher: "ASHA + evolution"."""
+    rounds, _, searcher = name.partition(" + ")
+    if not searcher or rounds not in ("ASHA", "Hyperband"):
+        return race.strategy(name)
+    try:
+        oracles.ASHAOracle(race.TELL, searcher=race.resolve(searcher))
+    except Exception as error:
+        raise argparse.ArgumentTypeError(f"{searcher!r} is no searcher: {error}") from error
+    return name
 
 
 def _race_oracle(oracle: keras_tuner.Oracle, clock: Clock) -> None:
@@ -241,10 +257,12 @@ def objectives(name: str, trials: int, seed: int) -> float:
             study.tell(trial, train(race.suggest(trial, problem.space())))
     else:
         wanted = [keras_tuner.Objective("score", "max"), keras_tuner.Objective("cost", "min")]
+        strategy = race.resolve(name)
+        several = isinstance(strategy, str) or strategy.multi_objective
         with tempfile.TemporaryDirectory(dir=race.MEMORY) as folder:
             oracle = oracles.make(
-                name,
-                objective=wanted if name != "random" else wanted[0],
+                strategy,
+                objective=wanted if several else wanted[0],
                 max_trials=trials,
                 hyperparameters=problem.space(),
                 seed=seed,
@@ -297,7 +315,7 @@ def main() -> None:
     parser.add_argument("track", choices=TRACKS)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--counts", type=int, nargs="+")
-    parser.add_argument("--strategies", nargs="+")
+    parser.add_argument("--strategies", nargs="+", type=strategy)
     parser.add_argument("--peers", nargs="+")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()

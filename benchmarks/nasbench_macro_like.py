@@ -115,10 +115,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 200])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--strategies", nargs="+", default=list(OURS))
+    parser.add_argument("--strategies", nargs="+", type=race.strategy, default=list(OURS))
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
+    # All are set against it.
+    options.strategies = list(dict.fromkeys([*options.strategies, "random"]))
     jobs = [
         race.Job(runner, name, functools.partial(Macro, seed % LANDSCAPES), count, seed)
         for count in options.counts

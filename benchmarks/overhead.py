@@ -83,7 +83,7 @@ def time_ours(name: str, decisions: int, counts: list[int], flush: Clock) -> lis
     arguments: dict[str, Any] = {"max_trials": 10**6, "hyperparameters": space_of(decisions)}
     if name == "hyperband":
         arguments["hyperband_iterations"] = None
-    oracle = oracles.make(name, objective=race.TELL, seed=0, **arguments)
+    oracle = oracles.make(race.resolve(name), objective=race.TELL, seed=0, **arguments)
     strategy = type(oracle).propose
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 3000, 10_000])
     parser.add_argument("--decisions", type=int, nargs="+", default=[12, 60])
     fast = [name for name in ORACLES if name not in SLOW]
-    parser.add_argument("--strategies", nargs="+", default=fast, help="of ours")
+    parser.add_argument("--strategies", nargs="+", type=race.strategy, default=fast, help="of ours")
     parser.add_argument("--theirs", nargs="*", default=list(THEIRS))
     parser.add_argument("--their-most", type=int, default=1000, help="KerasTuner's slow down")
     options = parser.parse_args()

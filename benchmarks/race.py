@@ -4,11 +4,14 @@ A problem is a search space with a score for every setting. Every search sees no
 the public ask and tell of its library, and is judged by the true score of what it would choose.
 """
 
+import argparse
 import concurrent.futures
+import importlib
 import json
 import math
 import os
 import pathlib
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +25,8 @@ import keras_tuner  # noqa: E402
 import numpy as np  # noqa: E402
 
 from kerasnas import oracles  # noqa: E402
+from kerasnas.oracles.registry import ORACLES  # noqa: E402
+from kerasnas.oracles.searchers import named  # noqa: E402
 
 Values = Mapping[str, Any]
 # The flush of every trial is not what is raced.
@@ -129,10 +134,48 @@ def _suggest_number(trial: Any, hp: Any, suggest: Callable[..., Any]) -> Any:
     return suggest(hp.name, hp.min_value, hp.max_value, log=log, **step)
 
 
+def resolve(name: str) -> str | type[oracles.Oracle]:
+    """Finds a strategy in any process, for a job knows it by name.
+
+    Args:
+        name: One of ours, or "package.module:Class" for an oracle of the user's; modules of the
+            folder in which the command was given are found, too.
+
+    Returns:
+        The class of its oracle, or "auto".
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        return name if name == "auto" else named(name, ORACLES, "auto", "package.module:Class")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # A module of the user's may raise anything.
+        raise ValueError(
+            f"{attribute!r} cannot be imported from {module!r} ({type(error).__name__}: {error})"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, oracles.Oracle)):
+        raise ValueError(f"It must be a subclass of kerasnas.oracles.Oracle. Received: {found!r}")
+    return found
+
+
+def strategy(name: str) -> str:
+    """The type of `--strategies`: an error where a job would fail later, in another process."""
+    try:
+        oracles.make(resolve(name), objective=TELL, max_trials=1, seed=0)
+    except Exception as error:
+        raise argparse.ArgumentTypeError(f"{name!r} is no strategy: {error}") from error
+    return name
+
+
 def ours(name: str, trials: int, seed: int, problem: Problem) -> list[Query]:
-    """Searches with one of our strategies, by name."""
+    """Searches with one of our strategies, or one of the user's, by name."""
     oracle = oracles.make(
-        name, objective=TELL, max_trials=trials, hyperparameters=problem.space(), seed=seed
+        resolve(name), objective=TELL, max_trials=trials, hyperparameters=problem.space(), seed=seed
     )
     return run_oracle(oracle, problem, seed)
 

@@ -109,7 +109,11 @@ def run(job: tuple[float, str, int | None, int, int]) -> Run:
     share, name, patience, trials, seed = job
     problem = Networks(share)
     oracle = oracles.make(
-        name, objective=race.TELL, max_trials=trials, hyperparameters=problem.space(), seed=seed
+        race.resolve(name),
+        objective=race.TELL,
+        max_trials=trials,
+        hyperparameters=problem.space(),
+        seed=seed,
     )
     oracle.patience = patience or oracle.patience
     seconds, best = 0.0, -math.inf
@@ -190,7 +194,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="a quarter of them on networks")
     parser.add_argument("--trials", type=int, default=40, help="of a search of networks")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.03, 0.003])
-    parser.add_argument("--strategies", nargs="+", default=STRATEGIES)
+    parser.add_argument("--strategies", nargs="+", type=race.strategy, default=STRATEGIES)
     parser.add_argument("--patience", type=int, help="proposals that may break the budget")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Made-up search spaces whose optimum is known: what benchmarks/strategies.py races on.
+"""Search spaces whose optimum is known: what benchmarks/strategies.py races on.
 
 Each is a `race.Problem` whose score is to be large. Those in `DEVELOPMENT` are where the constants
 of our strategies were chosen; those in `JUDGED` had no part in that.
@@ -13,6 +13,7 @@ import keras_tuner
 import networks
 import numpy as np
 import race
+import tables
 
 Formula = Callable[[np.ndarray], float]
 
@@ -119,6 +120,15 @@ def _flight(name: str, dimensions: int, seed: int, **more: Any) -> Callable[[], 
     )
 
 
+def _bumps(number: int) -> Cube:
+    function, least = formulas.bumps(number)
+    return Cube(function, 6, least)
+
+
+def _tables(*names: str) -> dict[str, Callable[[], race.Problem]]:
+    return {f"table_{name}": functools.partial(tables.Table, name) for name in names}
+
+
 DEVELOPMENT: dict[str, Callable[[], race.Problem]] = {
     "ackley5_log_int": _flight("ackley", 5, 1, kind="log_int"),
     "rosenbrock4": _flight("rosenbrock", 4, 2),
@@ -128,10 +138,12 @@ DEVELOPMENT: dict[str, Callable[[], race.Problem]] = {
     "hartmann3_fails": lambda: Cube(
         formulas.hartmann3, 3, -3.86278, kind="log_int", fails=lambda x: bool(x[1] > 0.62)
     ),
+    **{f"bumps_{one}": functools.partial(_bumps, one) for one in (0, 5, 6, 8, 9)},
     "cells": lambda: networks.Cells(0),
     "cells_noisy": lambda: networks.Cells(1, noise=0.3),
     "stages": lambda: networks.Stages(0),
     "stages_fails": lambda: networks.Stages(1, fails=True),
+    **_tables("cifar100", "naval_propulsion", "protein_structure", "australian", "kc1", "segment"),
 }
 JUDGED: dict[str, Callable[[], race.Problem]] = {
     "hartmann6_log_int": lambda: Cube(formulas.hartmann6, 6, -3.32237, kind="log_int"),
@@ -146,6 +158,10 @@ JUDGED: dict[str, Callable[[], race.Problem]] = {
         formulas.hartmann6, 6, -3.32237, fails=lambda x: bool(x[0] + x[5] > 0.95)
     ),
     "network_fails": lambda: networks.Layers(fails=True),
+    **_tables(
+        *("imagenet", "parkinsons_telemonitoring", "slice_localization"),
+        *("blood_transfusion", "credit_g", "phoneme", "vehicle"),
+    ),
 }
 # Functions without steps, conditions, noise or failures.
 SMOOTH = ("hartmann6_log_int", "hartmann6", "branin")

@@ -26,6 +26,15 @@ def test_a_budget_shows_the_limits_that_are_set():
     assert repr(kn.Budget()) == "Budget()"
 
 
+def test_a_budget_of_a_device_shows_whose_timings_tell_its_latency():
+    text = repr(kn.Budget.for_device("arduino-nano-33-ble"))
+    assert text.startswith("Budget(flash=917504, ram=196608, latency=LatencyModel(int8 files, ")
+    assert "of timings scaled by clock from 120 to 64 MHz: 4 timings of nucleo-l4r5zi" in text
+    assert "20.1% in the median" in text
+    assert len(text) < 250
+    assert "error not measured" in repr(kn.hardware.LatencyModel(1, {}, "mine"))
+
+
 def test_a_compressed_model_shows_its_size_steps_and_score():
     x, y = np.random.default_rng(0).normal(size=(32, 4)).astype("float32"), np.arange(32) % 2
     small = kn.compress(tiny(), [kn.Quantize("int8")], train_data=(x, y), validation_data=(x, y))

@@ -8,6 +8,7 @@ import keras
 
 from kerasnas.hardware import units
 from kerasnas.hardware.devices import Device, find_device, timed_devices
+from kerasnas.hardware.latency.clocks import why_not_scaled
 from kerasnas.hardware.latency.telling import WAYS, check_latency, check_told
 from kerasnas.hardware.profile import Profile
 
@@ -124,10 +125,12 @@ class Budget:
             **limits: Arguments of `Budget`, which take the place of the device's.
 
         Returns:
-            The budget; its `latency` is the device's, where it has one.
+            The budget; its `latency` is the device's `latency_model`, where it has one: `print` it
+            to see whether it is of this board's timings or scaled from another's, and its error.
 
         Raises:
-            ValueError: An unknown name, or a device whose reserve leaves less than any model needs.
+            ValueError: An unknown name, a device whose reserve leaves less than any model needs, or
+                `latency_ms` of one that has no latency model.
 
         Example:
 
@@ -147,14 +150,17 @@ class Budget:
                     f"Device {found.name!r} has {amount} bytes of {name} left for a model, and the "
                     f"smallest needs {_LEAST[name]}: lower its `{name}_reserve`, or pass {name}="
                 )
-        if limits.get("latency_ms") is not None and not (found.latency or limits.get("latency")):
+        latency = found.latency_model
+        limits.setdefault("latency", latency)
+        if limits.get("latency_ms") is not None and limits["latency"] is latency is None:
             raise ValueError(
-                f"Nobody has published how fast device {found.name!r} is: pass "
+                f"Nobody has published how fast device {found.name!r} is."
+                f"{why_not_scaled(found.core, found.clock_mhz, found.chip)} Pass "
                 "latency=kn.hardware.LatencyModel.fit(timings) of yours beside `latency_ms`. "
-                f"Devices that have a latency model: {', '.join(timed_devices())}. "
+                f"Devices that have a latency model: {timed_devices()}. "
                 f"Received: latency_ms={limits['latency_ms']!r}"
             )
-        return cls(**{"latency": found.latency, **limits})
+        return cls(**limits)
 
     @property
     def measures(self) -> bool:
@@ -208,17 +214,18 @@ class Budget:
         """Compare a profile with the limits.
 
         Args:
-            profile: The cost of a network. A latency that is not in it is predicted, if it can be;
-                one that must be measured is not: see `completed`.
+            profile: The cost of a network. A latency that is limited and not in it is predicted, if
+                it can be; one that must be measured is not: see `completed`.
 
         Returns:
             For each limit that is exceeded, its name and a `Violation`; empty when all is met.
 
         Raises:
-            TypeError: What `latency` told is no number.
+            TypeError: What `latency` told of a limited latency is no number.
             ValueError: It is negative or not finite, or `latency` cannot tell it for this network.
         """
-        profile = self.completed(profile)
+        if self.latency_ms is not None:
+            profile = self.completed(profile)
         found = {}
         for name, attribute in LIMITS.items():
             limit, value = getattr(self, name), getattr(profile, attribute)

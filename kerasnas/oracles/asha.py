@@ -28,11 +28,13 @@ class ASHAOracle(MultiFidelityOracle):
             next.
         min_epochs: Epochs of the first rung. Defaults to a twelfth of `max_epochs`.
         rungs: The epochs of all rungs, in the place of `min_epochs` and `factor` times it.
-        searcher: Name of the strategy that proposes networks, or its oracle.
+        searcher: Name of the strategy that proposes networks, the class of its oracle, or the
+            oracle itself.
         max_trials: As in `kerasnas.oracles.Oracle`.
         **kwargs: As there.
 
     Raises:
+        TypeError: A class of searcher that cannot be made without further arguments.
         ValueError: A number out of its range, or a searcher that cannot propose for another oracle.
 
     Source:
@@ -55,7 +57,7 @@ class ASHAOracle(MultiFidelityOracle):
         factor: int = 3,
         min_epochs: int | None = None,
         rungs: Sequence[int] | None = None,
-        searcher: str | Oracle = "random",
+        searcher: str | type[Oracle] | Oracle = "random",
         max_trials: int | None = 10,
         **kwargs: Any,
     ):

@@ -220,6 +220,11 @@ def plan_of(space: keras_tuner.HyperParameters) -> Plan:
     return plan
 
 
+def parents_of(space: keras_tuner.HyperParameters) -> set[str]:
+    """Names on whose values it depends which other decisions are made."""
+    return {name for _, ways in plan_of(space) for one in ways for name, _ in one.needs}
+
+
 def _decision(hp: Any) -> Decision:
     needs = tuple((condition.name, frozenset(condition.values)) for condition in hp.conditions)
     domain, ordered = _domain(hp)

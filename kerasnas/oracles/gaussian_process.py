@@ -9,7 +9,7 @@ import numpy as np
 # with the square root of their number, so that a model of many decisions is not all noise.
 _LENGTH = 0.0, 1.2
 _JOINT, _ADDITIVE = (-0.5, 1.0), (-0.5, 1.0)
-_NOISE = -4.0, 1.5
+_NOISE = -5.0, 2.5
 # Deviation with which the logarithm of a length scale is drawn around the most probable one.
 _DOUBT = 0.7
 # How far a parameter may be from its prior, in deviations.
@@ -71,12 +71,15 @@ class GaussianProcess:
         """Deviation of one observation."""
         return float(np.exp(0.5 * self.parameters[-1]))
 
-    def learn(self, x: np.ndarray, y: np.ndarray) -> list[float]:
+    def learn(
+        self, x: np.ndarray, y: np.ndarray, begin: Sequence[float] | None = None
+    ) -> list[float]:
         """Fits length scales, signal and noise.
 
         Args:
             x: Vectors, (trials, columns).
             y: Scores, about of mean 0 and deviation 1.
+            begin: Parameters that were learned from less, to begin with if they fit better.
 
         Returns:
             The parameters, to be kept.
@@ -91,6 +94,8 @@ class GaussianProcess:
         # From length scales that are too wide or too narrow, the gradient can lead to noise alone.
         lengths = np.array([*[1.0] * len(self.starts), 0.0, 0.0, 0.0])
         begins = [self._prior + shift * lengths for shift in _BEGINS]
+        if begin is not None:
+            begins.append(np.array(begin))
         found = minimize(
             loss,
             min(begins, key=lambda theta: loss(theta)[0]),

@@ -34,10 +34,12 @@ class HyperbandOracle(MultiFidelityOracle):
         max_trials: As there.
         min_epochs: Least epochs of a first round; brackets that begin with less are left out.
             Defaults to a twelfth of `max_epochs`. 1 gives KerasTuner's brackets.
-        searcher: Name of the strategy that proposes the networks of first rounds, or its oracle.
+        searcher: Name of the strategy that proposes the networks of first rounds, the class of its
+            oracle, or the oracle itself.
         **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
+        TypeError: A class of searcher that cannot be made without further arguments.
         ValueError: A number out of its range, or a searcher that cannot propose for another oracle.
 
     Source:
@@ -63,7 +65,7 @@ class HyperbandOracle(MultiFidelityOracle):
         *,
         max_trials: int | None = None,
         min_epochs: int | None = None,
-        searcher: str | Oracle = "random",
+        searcher: str | type[Oracle] | Oracle = "random",
         **kwargs: Any,
     ):
         super().__init__(

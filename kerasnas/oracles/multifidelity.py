@@ -33,11 +33,13 @@ class MultiFidelityOracle(Oracle):
         max_epochs: Epochs of a full training.
         factor: Of `factor` trials one goes on to the next rung, with `factor` times the epochs.
         min_epochs: Least epochs of the first rung. Defaults to a twelfth of `max_epochs`.
-        searcher: Name of the strategy that proposes networks, or its oracle.
+        searcher: Name of the strategy that proposes networks, the class of its oracle, or the
+            oracle itself.
         max_trials: As in `kerasnas.oracles.Oracle`.
         **kwargs: As there.
 
     Raises:
+        TypeError: A class of searcher that cannot be made without further arguments.
         ValueError: A number out of its range, or a searcher that cannot propose for another oracle.
     """
 
@@ -47,7 +49,7 @@ class MultiFidelityOracle(Oracle):
         max_epochs: int = 100,
         factor: int = 3,
         min_epochs: int | None = None,
-        searcher: "str | Oracle" = "random",
+        searcher: "str | type[Oracle] | Oracle" = "random",
         max_trials: int | None = None,
         **kwargs: Any,
     ):
@@ -130,33 +132,43 @@ class MultiFidelityOracle(Oracle):
         self._changes, self._offsets = [], (0, {})
         super().reload()
 
-    def _searcher_of(self, searcher: "str | Oracle") -> Oracle:
-        if isinstance(searcher, str):
-            # What it draws comes from this oracle's generator, so its own seed is of no account.
-            searcher = named(searcher, SEARCHERS)(
-                objective=self.objective, max_trials=self.max_trials or 100, seed=0
-            )
+    def _searcher_of(self, searcher: "str | type[Oracle] | Oracle") -> Oracle:
+        given: Any = named(searcher, SEARCHERS) if isinstance(searcher, str) else searcher
+        strategy = given if isinstance(given, type) else type(given)
         # One that does more than to propose needs trials of its own.
-        proposes = (
-            isinstance(searcher, Oracle) and type(searcher).populate_space is Oracle.populate_space
-        )
-        if not proposes:
+        if (
+            not issubclass(strategy, Oracle)
+            or strategy.propose is Oracle.propose
+            or strategy.populate_space is not Oracle.populate_space
+        ):
             raise ValueError(
-                f"searcher must be one of {', '.join(SEARCHERS)}, or an oracle that only proposes. "
+                f"searcher must be one of {', '.join(SEARCHERS)}, or an oracle that only proposes, "
+                "or its class: a subclass of kerasnas.oracles.Oracle that defines `propose`. "
                 f"Received: searcher={searcher!r}"
             )
-        own = str(searcher.objective)
-        if len(searcher.objectives) > 1 or own not in (str(self.objective), _NONE):
+        found: Oracle = self._make_searcher(strategy) if isinstance(given, type) else given
+        own = str(found.objective)
+        if len(found.objectives) > 1 or own not in (str(self.objective), _NONE):
             raise ValueError(
                 "searcher must have the objective of this oracle, or none. "
                 f"Received: searcher with {own}, where this oracle has {self.objective}"
             )
-        if searcher._enqueued:
+        if found._enqueued:
             raise ValueError(
                 "warm_start must be given to this oracle, not to its searcher. "
                 f"Received: searcher={searcher!r}"
             )
-        return searcher
+        return found
+
+    def _make_searcher(self, strategy: type[Oracle]) -> Oracle:
+        try:
+            # What it draws comes from this oracle's generator, so its own seed is of no account.
+            return strategy(objective=self.objective, max_trials=self.max_trials or 100, seed=0)
+        except TypeError as error:
+            raise TypeError(
+                f"searcher={strategy.__name__} cannot be made of objective, max_trials and seed "
+                f"alone: pass {strategy.__name__}(...) with what else it needs. {error}"
+            ) from error
 
     def _show_searcher(self) -> None:
         """Lets the searcher see the networks as if they were its own trials."""

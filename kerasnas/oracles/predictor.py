@@ -1,6 +1,6 @@
 """Predictor-guided search, after BANANAS. White et al. 2021, arXiv:1910.11858."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,35 +12,38 @@ from kerasnas.oracles.encoding import Encoding
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proposal import Proposal
 
-# Candidates for one proposal: changes of the best, and random settings.
-_CHANGED, _RANDOM = 200, 50
+# Candidates for one proposal: changes of the best, and random settings; where nothing better was
+# found for long, as many of both, nearly.
+_CHANGED, _RANDOM = (200, 80), (50, 120)
 _PARENTS = 10
 _MOST_CHANGES = 3
-# Then, round after round, changes of the most promising ones: their number, and how far they are.
-_NEAR, _REFINED = 60, 5
-_STEPS = (0.1, 0.03, 0.01)
+# From the most promising of them the search climbs on, in rounds: from how many, by how many
+# changes of each in a round, and how far these are.
+_STARTS, _NEAR = (5, 10), 10
+_STEPS = (0.2, 0.1, 0.05, 0.02)
 # A Gaussian process costs the cube of what it takes in: the best and the latest are enough.
 _BEST, _LATEST = 150, 100
-# Share of the proposals for which scores are drawn. Their deviation is wider the longer nothing
-# better was found, up to a limit: the best may be in a part that looked worse.
-_DRAWN, _PATIENCE, _BOLDEST = 0.7, 20, 4.0
+# The longer nothing better was found, the more proposals are those of which the best score was
+# drawn, one more in so many after each trial and up to a share; and the wider is what is drawn, by
+# one deviation more after so many trials and up to a limit: the best may be in a part that looked
+# worse. Better is what is so by more than a share of how far the best is from the median.
+_STALLED, _DRAWN, _NOTABLE = 40, 0.7, 0.01
+_PATIENCE, _BOLDEST = 20, 4.0
 # Trials without which no score can be predicted.
 _LEAST = 2
-
-_SCORES = {"ranks": surrogate.ranks, "half ranks": surrogate.half_ranks}
 
 
 class PredictorOracle(Oracle):
     """Learns to predict scores from settings, and tries what it believes may be best.
 
     A Gaussian process with a length scale for every decision predicts a setting's score, taken by
-    rank or, for every second proposal by chance, by rank only where it is worse than the median.
-    Tried is the candidate with the best score drawn from the predictions (Thompson sampling), or,
-    for some proposals, with the largest expected improvement. Candidates are the best trials with
-    one to three decisions changed, some random settings, and changes of the most promising of
-    these. Where trials have failed, a second process predicts the chance that a candidate does not,
-    and counts against what may fail. A share of the proposals is random, whatever the models
-    believe.
+    rank where it is worse than the median. Tried is the candidate with the largest expected
+    improvement or, the more often the longer nothing better was found, with the best score drawn
+    from the predictions (Thompson sampling). Candidates are the best trials with one to three
+    decisions changed, some random settings, and what climbs from the most promising of these lead
+    to: from those of the whole space, when it is the drawn score that counts. Where
+    trials have failed, a second process predicts the chance that a candidate does not, and counts
+    against what may fail. A share of the proposals is random, whatever the models believe.
 
     It learns from few trials, and its proposals cost some ten milliseconds.
 
@@ -119,32 +122,43 @@ class PredictorOracle(Oracle):
         # Threads cost more than they save on matrices of this size, and round differently.
         import threadpoolctl
 
+        stalled = self._stalled()
+        drawn = rng.random() < min(stalled / _STALLED, _DRAWN)
+        boldness = min(1.0 + stalled / _PATIENCE, _BOLDEST) if drawn else None
         with threadpoolctl.threadpool_limits(1):
-            judge = self._judge(failed, rng)
-            found: dict[str, Proposal] = {}
-            worth: dict[str, float] = {}
-            new = self._candidates(rng)
-            for step in (*_STEPS, None):
-                fresh = {repr(one.values): one for one in new if not self.ruled_out(one.values)}
-                fresh = {name: one for name, one in fresh.items() if name not in found}
-                if fresh:
-                    judged = judge([one.values for one in fresh.values()])
-                    worth |= dict(zip(fresh, judged.tolist(), strict=True))
-                    found |= fresh
-                if step is not None and found:
-                    best = sorted(worth, key=worth.__getitem__)[-_REFINED:]
-                    new = self._changes([found[name] for name in best], _NEAR, rng, step)
-        return [found[name] for name in sorted(found, key=worth.__getitem__)]
+            pool = _Candidates(self._judge(failed, boldness, rng), self.ruled_out)
+            changed = pool.add(self._changes(self._parents(), _CHANGED[drawn], rng))
+            space = self.hyperparameters
+            others = pool.add([Proposal(genome.sample(space, rng)) for _ in range(_RANDOM[drawn])])
+            count = _STARTS[drawn]
+            if drawn:
+                starts = pool.best(changed, count // 2) + pool.best(others, count // 2)
+            else:
+                starts = pool.best(changed + others, count)
+            for step in _STEPS:
+                near = [self._changes([pool.found[name]], _NEAR, rng, step) for name in starts]
+                pool.add([one for some in near for one in some])
+                starts = [
+                    pool.best([name, *pool.add(some)], 1)[0]
+                    for name, some in zip(starts, near, strict=True)
+                ]
+        return [pool.found[name] for name in pool.best(pool.found, len(pool.found))]
 
-    def _candidates(self, rng: np.random.Generator) -> list[Proposal]:
-        """Changes of the best trials, and random settings."""
-        space = self.hyperparameters
-        best = [
+    def _stalled(self) -> int:
+        """How many trials have completed since there was one about as good as the best."""
+        losses = np.array([self.loss(trial) for trial in self.completed])
+        if not len(losses):
+            return 0
+        least = losses.min()
+        spread = float(np.median(losses) - least)
+        about = losses <= least + (_NOTABLE * spread if np.isfinite(spread) else 0.0)
+        return len(losses) - 1 - int(np.argmax(about))
+
+    def _parents(self) -> list[Proposal]:
+        return [
             Proposal(self._values(trial), (trial.trial_id,), "predicted")
             for trial in self.get_best_trials(_PARENTS)
         ]
-        found = [Proposal(genome.sample(space, rng)) for _ in range(_RANDOM)]
-        return found + self._changes(best, _CHANGED, rng)
 
     def _changes(
         self,
@@ -154,19 +168,21 @@ class PredictorOracle(Oracle):
         step: float | None = None,
     ) -> list[Proposal]:
         """So many changes of one of some proposals, each in one to three decisions."""
+        if not best:
+            return []
+        parents = rng.integers(len(best), size=count)
+        changes = 1 + rng.integers(_MOST_CHANGES, size=count)
         found = []
-        for _ in range(count if best else 0):
-            one = best[int(rng.integers(len(best)))]
-            values = one.values
-            for _ in range(1 + int(rng.integers(_MOST_CHANGES))):
-                values = genome.mutate(self.hyperparameters, values, rng, step)
-            found.append(Proposal(values, one.parents, one.operator))
+        for place, one in enumerate(best):
+            counts = changes[parents == place].tolist()
+            for values in genome.mutants(self.hyperparameters, one.values, rng, counts, step):
+                found.append(Proposal(values, one.parents, one.operator))
         return found
 
     def _judge(
-        self, failed: list[Trial], rng: np.random.Generator
+        self, failed: list[Trial], boldness: float | None, rng: np.random.Generator
     ) -> Callable[[list[Values]], np.ndarray]:
-        """Learns from the trials what candidates promise."""
+        """Learns from the trials what candidates promise; draws it where there is a boldness."""
         size = len(self.hyperparameters.space)
         if self._encoding is None or self._encoding[0] != size:
             self._encoding, self._vectors = (size, Encoding(self.hyperparameters)), {}
@@ -176,17 +192,14 @@ class PredictorOracle(Oracle):
         judges = []
         if len(learned) >= _LEAST:
             losses = np.array([self.loss(trial) for trial in self.completed])
-            name = list(_SCORES)[int(rng.integers(len(_SCORES)))]
-            scores = dict(zip(map(id, self.completed), _SCORES[name](losses), strict=True))
+            scores = dict(zip(map(id, self.completed), surrogate.half_ranks(losses), strict=True))
             y = np.array([scores[id(trial)] for trial in learned])
             running = self._encode(self._with_status(None), encoding)
-            model, best = surrogate.scores(name, x, y, running, encoding.starts, self._fits)
-            if rng.random() < _DRAWN:
-                stalled = len(losses) - 1 - int(np.argmin(losses))
-                boldness = min(1.0 + stalled / _PATIENCE, _BOLDEST)
-                judges.append(surrogate.draws(model, boldness, rng))
-            else:
+            model, best = surrogate.scores("score", x, y, running, encoding.starts, self._fits)
+            if boldness is None:
                 judges.append(surrogate.improvement(model, best))
+            else:
+                judges.append(surrogate.draws(model, boldness, rng))
         if failed:
             bad = self._encode(failed[-_LATEST:], encoding)
             judges.append(surrogate.success("success", x, bad, encoding.starts, self._fits))
@@ -222,3 +235,37 @@ class PredictorOracle(Oracle):
             for trial in self.trials.values()
             if trial.status == status or (status is None and trial.status not in ended)
         ]
+
+
+class _Candidates:
+    """Proposals by what they promise.
+
+    Args:
+        judge: Callable from settings to what they promise.
+        ruled_out: Callable from a setting to whether it cannot be tried.
+    """
+
+    def __init__(
+        self, judge: Callable[[list[Values]], np.ndarray], ruled_out: Callable[[Values], bool]
+    ):
+        self.found: dict[str, Proposal] = {}
+        self._judge, self._ruled_out = judge, ruled_out
+        self._worth: dict[str, float] = {}
+
+    def add(self, new: list[Proposal]) -> list[str]:
+        """Judges those that are not known, and names those that may be tried."""
+        named = {repr(one.values): one for one in new}
+        fresh = {
+            name: one
+            for name, one in named.items()
+            if name not in self.found and not self._ruled_out(one.values)
+        }
+        if fresh:
+            judged = self._judge([one.values for one in fresh.values()])
+            self._worth.update(zip(fresh, judged.tolist(), strict=True))
+            self.found.update(fresh)
+        return [name for name in named if name in self.found]
+
+    def best(self, names: Iterable[str], count: int) -> list[str]:
+        """Those that promise most, the best last."""
+        return sorted(names, key=self._worth.__getitem__)[-count:]

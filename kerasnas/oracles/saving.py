@@ -341,10 +341,11 @@ class SavedOracle(keras_tuner.Oracle):
             if part == "identity" and not (saved[part] and now[part]):
                 continue
             if saved[part] != now[part]:
+                before, here = _apart(saved[part], now[part])
                 raise ValueError(
                     f"The folder {self.folder} holds another search: its {part} is "
-                    f"{reprlib.repr(saved[part])}. Pass overwrite=True to replace it, or another "
-                    f"project_name. Received: {reprlib.repr(now[part])}"
+                    f"{reprlib.repr(before)}. Pass overwrite=True to replace it, or another "
+                    f"project_name. Received: {reprlib.repr(here)}"
                 )
 
     def _take_seed(self, saved: int) -> None:
@@ -424,3 +425,12 @@ def _record(trial: Trial) -> dict[str, Any]:
         "metrics": trial.metrics.get_config(),
         "message": trial.message,
     }
+
+
+def _apart(before: Any, here: Any) -> tuple[Any, Any]:
+    """Two things that differ; of dictionaries, only the entries that do, for a short text."""
+    if not (isinstance(before, dict) and isinstance(here, dict)):
+        return before, here
+    names = [key for key in {**before, **here} if before.get(key) != here.get(key)]
+    first, second = ({key: one[key] for key in names if key in one} for one in (before, here))
+    return first, second

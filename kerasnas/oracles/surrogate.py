@@ -7,11 +7,14 @@ import numpy as np
 from kerasnas.oracles.gaussian_process import GaussianProcess
 
 # How much the number of trials grows before the parameters of a model are learned again.
-_GROWTH = 1.25
+_GROWTH = 1.1
 # Learning costs the trials squared times the decisions; so much of that, and so many trials.
 _WORK, _FEWEST, _MOST = 250_000, 50, 150
 # The power of the chance to succeed: with 1, half of the trials beside what fails would fail.
 _CAUTION = 2.0
+# What more likely fails than not comes after all that does not: where the search has closed in, the
+# logarithm of a hopeless improvement can outweigh that of any chance.
+_UNLIKELY = 1e6
 # The least improvement whose logarithm is taken.
 _LEAST = 1e-300
 # From so many deviations below the best on, an improvement is computed by its asymptote.
@@ -122,7 +125,8 @@ def success(
 
     def judge(queries: np.ndarray) -> np.ndarray:
         mean, deviation = model.predict(queries)
-        return _CAUTION * np.asarray(log_ndtr(mean / np.hypot(deviation, model.noise)))
+        odds = mean / np.hypot(deviation, model.noise)
+        return _CAUTION * np.asarray(log_ndtr(odds)) - _UNLIKELY * (odds < 0)
 
     return judge
 
@@ -158,7 +162,8 @@ def _model(
     if known != columns or count >= trials * _GROWTH or count < trials:
         most = int(np.clip(np.sqrt(_WORK / len(starts)), _FEWEST, _MOST))
         kept = _some(y, most)
-        fits[name] = count, columns, model.learn(x[kept], y[kept])
+        begin = parameters if known == columns else None
+        fits[name] = count, columns, model.learn(x[kept], y[kept], begin)
     else:
         model.parameters = np.array(parameters)
     return model.condition(x, y)

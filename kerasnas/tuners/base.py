@@ -228,6 +228,7 @@ class Tuner(Answers):
             space=self.oracle.get_space,
             budget=self.budget,
             max_params=self.max_model_size or None,
+            wants_latency="latency_ms" in self._cost_names(),
             **watch,
         )
         if hasattr(self.oracle, "attach"):

@@ -49,6 +49,7 @@ class Gate:
         space: Returns the space as it is known now.
         budget: Limits; None for none.
         max_params: Number of weights that no network may exceed; None for no such limit.
+        wants_latency: Whether the latency is wanted though it is not limited: as an objective.
         building: Makes the context in which values are built, which says whether they may be. Those
             that may not are judged as if the build had raised.
     """
@@ -59,6 +60,7 @@ class Gate:
         space: Callable[[], keras_tuner.HyperParameters],
         budget: Budget | None = None,
         max_params: int | None = None,
+        wants_latency: bool = False,
         building: Callable[
             [Mapping[str, Any]], contextlib.AbstractContextManager[bool]
         ] = lambda values: contextlib.nullcontext(True),
@@ -68,6 +70,7 @@ class Gate:
         self._building = building
         self._budget = Budget() if budget is None else budget
         self._max_params = max_params
+        self._wants_latency = wants_latency or self._budget.latency_ms is not None
         self._judged: dict[str, _Judged] = {}
         self._measured: dict[str, Profile] = {}
         self._trainings: dict[str, dict[str, Any]] = {}
@@ -172,10 +175,12 @@ class Gate:
         return self._measured[network]
 
     def _predicted(self, found: Profile) -> Profile:
-        """With its latency, unless that must be measured."""
+        """With its latency, unless that must be measured, or is neither known nor wanted."""
         try:
             return self._budget.completed(found)
         except Exception as error:
+            if not self._wants_latency:
+                return found
             raise LatencyError(f"The latency of a proposal cannot be predicted. {error}") from error
 
     def _try_sketch(self) -> bool:

@@ -244,6 +244,107 @@ def test_shared_convolution_of_lines():
     assert len(legacy.weights) == 2
 
 
-def test_hard_sigmoid_is_a_relu6_between_two_affine_layers():
-    found = kinds(rewritten(one(L.Conv2D(6, 3, activation="hard_sigmoid"))))
-    assert found == ["Conv2D", "DepthwiseConv2D", "ReLU", "DepthwiseConv2D"]
+@pytest.mark.parametrize("maker", [L.Conv2D, L.Conv2DTranspose])
+def test_hard_sigmoid_is_a_relu6_before_an_affine_layer(maker):
+    found = kinds(rewritten(one(maker(6, 3, activation="hard_sigmoid"))))
+    assert found == [maker.__name__, "ReLU", "DepthwiseConv2D"]
+    x = keras.Input(IMAGE)
+    y = maker(6, 3, use_bias=False)(x)
+    both = [L.Activation("hard_sigmoid", name="gate")(y), y]
+    found = kinds(rewritten(keras.Model(x, both)))  # What else reads it has no offset.
+    assert found == [maker.__name__, "DepthwiseConv2D", "ReLU", "DepthwiseConv2D"]
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("scale", [True, False])
+def test_what_is_added_after_a_normalization_is_in_it(center, scale):
+    x = keras.Input(IMAGE)
+    y = L.BatchNormalization(center=center, scale=scale)(L.Conv2D(6, 3)(x))
+    found = kinds(rewritten(keras.Model(x, keras.ops.relu6(y + 3.0))))
+    between = [] if center else ["DepthwiseConv2D"]
+    assert found == ["Conv2D", "BatchNormalization", *between, "ReLU"]
+
+
+def test_what_is_added_to_a_shared_layer_stays():
+    x = keras.Input(IMAGE)
+    conv = L.Conv2D(4, 3, padding="same", name="shared")
+    found = kinds(rewritten(keras.Model(x, L.Add()([conv(x) + 3.0, conv(conv(x))]))))
+    assert found.count("DepthwiseConv2D") == 1
+
+
+def excited(gate, project=True, bias=False):
+    """Squeeze-and-excitation, as in MobileNetV3."""
+    x = keras.Input((6, 6, 8))
+    y = L.Conv2D(4, 1, activation="relu")(L.GlobalAveragePooling2D(keepdims=True)(x))
+    y = L.Multiply()([x, gate(L.Conv2D(8, 1)(y))])
+    return x, L.BatchNormalization()(L.Conv2D(5, 1, use_bias=bias)(y)) if project else y
+
+
+def relu6_gate(x):
+    return L.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+
+
+@pytest.mark.parametrize("gate", [relu6_gate, keras.ops.hard_sigmoid])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_gate_of_squeeze_and_excitation_is_two_operators(gate, bias):
+    found = kinds(rewritten(keras.Model(*excited(gate, bias=bias))))
+    assert found[-5:] == ["Conv2D", "ReLU", "Multiply", "Conv2D", "BatchNormalization"]
+    assert "DepthwiseConv2D" not in found
+
+
+def test_the_scale_of_a_gate_stays_where_nothing_takes_it():
+    found = kinds(rewritten(keras.Model(*excited(relu6_gate, project=False))))
+    assert found[-3:] == ["ReLU", "DepthwiseConv2D", "Multiply"]
+    x, y = excited(relu6_gate)
+    model = keras.Model(x, y)
+    product = next(layer for layer in model.layers if isinstance(layer, L.Multiply)).output
+    found = kinds(rewritten(keras.Model(x, [y, product])))
+    assert found.count("DepthwiseConv2D") == 1
+    x = keras.Input(IMAGE)
+    square = L.Rescaling(0.5)(L.Conv2D(4, 1)(x))
+    after = L.BatchNormalization()(L.Conv2D(4, 1)(L.Multiply()([square, square])))
+    assert kinds(rewritten(keras.Model(x, after))).count("DepthwiseConv2D") == 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x * (L.ReLU(6.0)(x + 3.0) * (1 / 6)),
+        lambda x: L.Multiply()([keras.ops.relu6(x + 3.0) / 6.0, x]),
+        lambda x: (x * keras.ops.relu6(x + 3.0)) / 6.0,
+        lambda x: x * keras.ops.clip(x + 3.0, 0.0, 6.0) * (1 / 6),
+        lambda x: x * keras.ops.hard_sigmoid(x),
+        lambda x: keras.ops.hard_silu(x),
+    ],
+)
+def test_hard_silu_is_one_layer_in_all_of_its_forms(form):
+    x = keras.Input(IMAGE)
+    found = kinds(rewritten(keras.Model(x, form(L.Conv2D(6, 3)(x)))))
+    assert found == ["Conv2D", "Activation"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x, y: y * (L.ReLU(6.0)(x + 3.0) * (1 / 6)),
+        lambda x, y: x * (L.ReLU(6.0)(x + 2.0) * (1 / 6)),
+        lambda x, y: x * (L.ReLU(5.0)(x + 3.0) * (1 / 6)),
+        lambda x, y: x * (L.ReLU(6.0)(x + 3.0) * (1 / 5)),
+        lambda x, y: x * L.ReLU(6.0)(x + 3.0),
+        lambda x, y: x * keras.ops.sigmoid(x),
+    ],
+)
+def test_what_is_only_like_hard_silu_is_kept(form):
+    x = keras.Input(IMAGE)
+    y, z = (L.Conv2D(6, 3)(x) for _ in range(2))
+    found = kinds(rewritten(keras.Model(x, [form(y, z), z])))
+    assert "Multiply" in found
+
+
+def test_parts_of_hard_silu_that_others_read_are_kept():
+    x = keras.Input(IMAGE)
+    y = L.Conv2D(6, 3)(x)
+    gate = keras.ops.hard_sigmoid(y)
+    found = kinds(rewritten(keras.Model(x, [y * gate, gate])))
+    assert found.count("ReLU") == 1
+    assert "Multiply" not in found

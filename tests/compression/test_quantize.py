@@ -185,6 +185,32 @@ def test_hard_silu_is_one_operator(samples):
     assert [operator.name for operator in operators(data)] == ["CONV_2D", "HARD_SWISH"]
 
 
+def gated():
+    """A block of MobileNetV3."""
+    x = keras.Input(IMAGE)
+    y = L.Conv2D(32, 3, padding="same", use_bias=False)(x)
+    y = L.Activation("hard_swish")(L.BatchNormalization()(y))
+    gate = L.Conv2D(8, 1, activation="relu")(L.GlobalAveragePooling2D(keepdims=True)(y))
+    gate = L.ReLU(6.0)(L.Conv2D(32, 1)(gate) + 3.0) * (1.0 / 6.0)
+    y = L.BatchNormalization()(L.Conv2D(8, 1, use_bias=False)(L.Multiply()([y, gate])))
+    return keras.Model(x, L.Dense(3)(L.GlobalAveragePooling2D()(y)))
+
+
+def test_the_hard_sigmoid_of_a_gate_is_in_the_convolutions_around_it(samples):
+    model = randomised(gated)
+    graph = canonical(read(model))
+    training = Training(model, graph, [samples], model.predict(samples, verbose=0), "mse", None, 0)
+    quantized = CALIBRATE.apply(build(graph), training)
+    data = CALIBRATE.export(quantized, training)
+    names = [operator.name for operator in operators(data)]
+    assert names[:4] == ["CONV_2D", "HARD_SWISH", "MEAN", "CONV_2D"]
+    assert names[4:] == ["CONV_2D", "MUL", "CONV_2D", "MEAN", "FULLY_CONNECTED"]
+    assert len(data) < len(Quantize("int8", method="ptq").export(build(read(model)), training))
+    trained = quantized.predict(samples, verbose=0)
+    spread = np.abs(trained - trained.mean(axis=0)).mean()
+    assert np.abs(Interpreter(data).predict(samples) - trained).mean() < 0.1 * spread
+
+
 def small_model():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(

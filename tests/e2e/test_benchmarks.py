@@ -1,5 +1,6 @@
 """What the benchmarks promise without data holds."""
 
+import argparse
 import importlib
 import math
 import pathlib
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnas.hardware import DEVICES
 from kerasnas.oracles import genome
 
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
@@ -68,6 +70,106 @@ def test_a_race_goes_on_where_it_was_ended_and_auto_is_ahead_of_tpe(tmp_path):
     assert again.stdout == first.stdout
     ratio = re.search(r"auto / Optuna TPE, geometric mean: ([0-9.]+)", again.stdout)
     assert float(ratio[1]) < 0.8
+
+
+MINE = """
+from kerasnas.oracles import Oracle, Proposal, RandomOracle, genome
+
+
+class Mine(Oracle):
+    def propose(self, rng):
+        return Proposal(genome.sample(self.hyperparameters, rng))
+
+
+class Needs(RandomOracle):
+    def __init__(self, what, **kwargs):
+        super().__init__(**kwargs)
+
+
+def function():
+    pass
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    return tmp_path
+
+
+def test_a_strategy_of_ones_own_is_raced(mine):
+    done = subprocess.run(
+        [
+            *(sys.executable, str(FOLDER / "nasbench_macro_like.py"), "--strategies", "mine:Mine"),
+            *("--peers", "--seeds", "2", "--counts", "8", "--processes", "2"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=mine,
+    )
+    assert "| mine:Mine |" in done.stdout, done.stderr[-2000:]
+    assert "| random |" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("evolutoin", "no strategy of that name.*auto, package.module:Class, .*evolution"),
+        ("mine:Yours", "'Yours' cannot be imported from 'mine'.*AttributeError"),
+        ("yours:Mine", "'Mine' cannot be imported from 'yours'.*No module named 'yours'"),
+        ("mine:function", "subclass of kerasnas.oracles.Oracle"),
+        ("mine:Needs", "what"),
+        ("mine:", "cannot be imported"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("strategies", ["--folder", "never"]),
+        ("nasbench201", []),
+        ("nasbench201_tracks", ["fidelity"]),
+        ("nasbench_macro_like", []),
+        ("overhead", []),
+        ("repair", []),
+    ],
+)
+def test_a_name_of_no_strategy_ends_a_race_before_it_begins(
+    script, arguments, name, said, mine, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    monkeypatch.chdir(mine)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", [script, *arguments, "--strategies", "random", name])
+    with pytest.raises(SystemExit):
+        importlib.import_module(script).main()
+    printed = " ".join(capsys.readouterr().err.split())
+    assert re.search(f"argument --strategies: {name!r} is no strategy: .*{said}", printed)
+
+
+def test_a_searcher_of_a_race_of_short_trainings(mine, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    monkeypatch.chdir(mine)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    tracks = importlib.import_module("nasbench201_tracks")
+    for name in ("ASHA + mine:Mine", "Hyperband + evolution", "auto", "mine:Mine"):
+        assert tracks.strategy(name) == name
+    for name in ("ASHA + asha", "Hyperband + mine:function", "ASHA + auto"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no searcher"):
+            tracks.strategy(name)
+
+
+def test_the_error_of_a_scaled_clock_is_what_the_benchmark_prints(data_folder, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    importlib.import_module("latency").clocks()
+    printed = capsys.readouterr().out
+    for name in ("arduino-nano-33-ble", "stm32f746g-disco"):
+        scaled = DEVICES[name].latency_model
+        alone = re.search(r"off by (.* at worst, of \d+) published", scaled.source)[1]
+        assert f"scaling alone: {alone} timings held out" in printed
+        assert f"scaled so: {scaled.error}\n" in printed
 
 
 @pytest.mark.slow

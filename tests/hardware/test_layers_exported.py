@@ -25,6 +25,10 @@ def several(x, *readers):
     return layers.Concatenate()([read(x) for read in readers])
 
 
+def hard_silu(x):
+    return x * (ops.relu6(x + 3.0) / 6.0)
+
+
 def normalized(x):
     return layers.BatchNormalization()(x)
 
@@ -57,6 +61,20 @@ FAMILIES = {
         (IMAGE, lambda x: layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(4, 3)(x))),
         (VECTOR, lambda x: layers.PReLU()(layers.Dense(8)(x))),
         ((10, 4), lambda x: layers.PReLU(shared_axes=[1])(layers.Conv1D(4, 3)(x))),
+    ],
+    # x * relu6(x + 3) / 6 is one operator however it is written; what is only like it is not.
+    "hard_silu": [
+        (IMAGE, act("hard_silu")),
+        (IMAGE, lambda x: x * (layers.ReLU(6.0)(x + 3.0) * (1 / 6))),
+        (IMAGE, lambda x: layers.Multiply()([ops.relu6(layers.Conv2D(4, 1)(x) + 3.0) / 6.0, x])),
+        (IMAGE, lambda x: hard_silu(layers.Conv2D(4, 3)(x))),
+        (IMAGE, lambda x: (x * ops.relu6(x + 3.0)) / 6.0),
+        (IMAGE, lambda x: x * ops.clip(x + 3.0, 0.0, 6.0) * (1 / 6)),
+        (IMAGE, lambda x: layers.Multiply()([ops.hard_sigmoid(x), x])),
+        (IMAGE, lambda x: several(ops.hard_sigmoid(x), lambda gate: x * gate, layers.ReLU())),
+        (IMAGE, lambda x: several(x * ops.relu6(x + 3.0), lambda y: y / 6.0, layers.ReLU())),
+        (IMAGE, lambda x: x * ops.relu6(x + 3.0)),
+        (IMAGE, lambda x: x * (ops.relu6(x + 2.0) / 6.0)),
     ],
     "pairs": [
         (IMAGE, lambda x: x * EACH),

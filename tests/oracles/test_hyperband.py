@@ -5,7 +5,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kerasnas.oracles import EvolutionOracle, GridOracle, HyperbandOracle
+from kerasnas.oracles import ASHAOracle, EvolutionOracle, GridOracle, HyperbandOracle, Oracle
 from kerasnas.testing import search
 
 
@@ -197,6 +197,55 @@ def test_any_strategy_proposes_the_first_rounds(tmp_path, searcher):
     for trials in (63, 40, 51):
         search.run(make(tmp_path / "cut", searcher=searcher, **sizes), outcome, trials)
     assert search.run(make(tmp_path / "cut", searcher=searcher, **sizes), outcome) == whole
+
+
+class Mine(EvolutionOracle):
+    """A strategy that has no name."""
+
+
+class Needy(EvolutionOracle):
+    def __init__(self, taste, **kwargs):
+        super().__init__(**kwargs)
+
+
+@pytest.mark.parametrize("oracle", [HyperbandOracle, ASHAOracle])
+def test_a_searcher_by_its_class_is_one_by_its_name(tmp_path, oracle):
+    def run(folder, searcher, trials=None):
+        made = oracle(
+            keras_tuner.Objective(*search.OBJECTIVE),
+            max_epochs=9,
+            max_trials=30,
+            hyperparameters=search.conditional_space(),
+            seed=0,
+            searcher=searcher,
+        )
+        made.open(tmp_path / folder)
+        return search.run(made, trials=trials)
+
+    whole = run("named", "evolution")
+    assert run("class", EvolutionOracle) == whole
+    assert len(run("mine", Mine, trials=11)) < len(whole)
+    assert run("mine", Mine) == whole
+    with pytest.raises(ValueError, match=r"{'searcher': \['Mine'.*{'searcher': \['Evolution"):
+        run("mine", "evolution")
+
+
+@pytest.mark.parametrize(
+    ("searcher", "error", "said"),
+    [
+        (int, ValueError, r"searcher must be.*subclass of kerasnas\.oracles\.Oracle.*'int'"),
+        (Oracle, ValueError, "defines `propose`"),
+        (Oracle("val_loss"), ValueError, "defines `propose`"),
+        (GridOracle, ValueError, r"only proposes.*GridOracle"),
+        (HyperbandOracle, ValueError, r"only proposes.*HyperbandOracle"),
+        (keras_tuner.oracles.RandomSearchOracle, ValueError, r"kerasnas.*RandomSearchOracle"),
+        (Needy, TypeError, r"pass Needy\(\.\.\.\).*taste"),
+    ],
+)
+def test_a_class_that_cannot_propose_for_another_oracle(searcher, error, said):
+    for oracle in (HyperbandOracle, ASHAOracle):
+        with pytest.raises(error, match=said):
+            oracle("val_loss", searcher=searcher)
 
 
 def test_the_searcher_compares_lengths_by_what_longer_training_brings(tmp_path):

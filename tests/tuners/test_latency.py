@@ -98,6 +98,20 @@ def test_a_model_without_a_cost_for_an_operator_ends_the_search_at_once(build, f
     assert [r["status"] for r in tuner.results()] in ([], ["RUNNING"])
 
 
+def test_a_latency_that_nobody_asked_for_limits_nothing(build, fit, tmp_path):
+    """A device brings its latency model along, which knows the operators that were timed."""
+    other = LatencyModel(0.5, {"CONV_2D": Cost(macs=1.0)}, "convolutions only")
+    device = kn.hardware.Device("mine", flash="1MB", ram="256KB", latency=other)
+    budget = kn.Budget.for_device(device)
+    assert budget.violations(kn.profile(build(keras_tuner.HyperParameters()))) == {}
+    tuner = kn.Evolution(build, "val_loss", 2, seed=0, budget=budget, directory=tmp_path)
+    tuner.search(**fit)
+    assert [(r["status"], r["latency_ms"]) for r in tuner.results()] == [("COMPLETED", None)] * 2
+    wanted = kn.NSGA2(build, ["val_loss", "latency_ms"], budget=budget, directory=tmp_path / "two")
+    with pytest.raises(LatencyError, match="no cost of FULLY_CONNECTED"):
+        wanted.search(**fit)
+
+
 def test_a_prediction_that_is_no_number_ends_the_search_at_once(build, fit, tmp_path):
     class Mine:
         def predict(self, profile):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from kerasnas.hardware.latency.fitting import HeldOut
-from kerasnas.hardware.latency.model import Cost, LatencyModel
+from kerasnas.hardware.latency.model import Cost, LatencyModel, scale_costs
 
 MICROCONTROLLER = LatencyModel(
     constant=0.0012,
@@ -55,7 +55,7 @@ _FITS = {
 
 
 def _board(name: str, timings: str, scale: float, constant: float, error: HeldOut) -> LatencyModel:
-    costs = {k: Cost(*(scale * part for part in c)) for k, c in MICROCONTROLLER.costs.items()}
+    costs = scale_costs(MICROCONTROLLER.costs, scale)
     ratios = MICROCONTROLLER.source.partition(" (")[0]
     source = f"4 timings of {name}, of {timings}, with the ratios between operators of {ratios}"
     return LatencyModel(constant, costs, source, error, MICROCONTROLLER.dtype)

@@ -6,6 +6,7 @@ import math
 import numbers
 import os
 import pathlib
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -201,9 +202,39 @@ class LatencyModel:
             costs = {kind: Cost(**fields) for kind, fields in found.costs.items()}
             return cls(found.constant, costs, source, found.error, dtype)
         scale, constant, error = fit_scale(rows, like._variable, like.constant)
-        costs = {kind: Cost(*(scale * ms for ms in cost)) for kind, cost in like.costs.items()}
         source = f"{source}, with the ratios between operators of {like.source}"
-        return cls(constant, costs, source, error, dtype)
+        return cls(constant, scale_costs(like.costs, scale), source, error, dtype)
+
+    def at_clock(self, mhz: float, timed_at: float) -> "LatencyModel":
+        """The same cycles at another clock: for another board with the same core.
+
+        How long memory makes the core wait is not in it. Flash that needs more wait states, other
+        caches, or weights in another memory make a board slower or faster than its clock says.
+
+        Args:
+            mhz: Clock of the other board in MHz.
+            timed_at: Clock of the board that was timed, in MHz.
+
+        Returns:
+            The model with all times scaled by `timed_at / mhz`; its source says so, and its `error`
+            is None, for it was not measured at that clock.
+
+        Raises:
+            TypeError: A clock that is no number.
+            ValueError: One that is not positive or not finite.
+
+        Example:
+
+        >>> import kerasnas as kn
+        >>> board = kn.hardware.LatencyModel(6.0, {}, source="my board at 120 MHz")
+        >>> board.at_clock(60, timed_at=120).constant
+        12.0
+        """
+        factor = check_clock("timed_at", timed_at) / check_clock("mhz", mhz)
+        source = f"timings scaled by clock from {timed_at:g} to {mhz:g} MHz: {self.source}"
+        return LatencyModel(
+            factor * self.constant, scale_costs(self.costs, factor), source, None, self.dtype
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a JSON file.
@@ -249,6 +280,12 @@ class LatencyModel:
         except (ValueError, KeyError, TypeError, AttributeError) as reason:
             raise ValueError(f"{path} holds no latency model: {reason}") from reason
 
+    def __repr__(self) -> str:
+        """Files, error and the beginning of the source: `print` it to see all."""
+        error = "not measured" if self.error is None else f"{self.error.median:.1%} in the median"
+        source = textwrap.shorten(self.source, 90, placeholder=" ...")
+        return f"LatencyModel({self.dtype} files, error {error}, of {source})"
+
     def __str__(self) -> str:
         lines = [
             f"latency of {self.dtype} files predicted by a linear model, fitted to {self.source}",
@@ -267,6 +304,21 @@ class LatencyModel:
             ]
             lines.append(f"  {kind}: {', '.join(terms) or 'nothing'}")
         return "\n".join(lines)
+
+
+def scale_costs(costs: Mapping[str, Cost], factor: float) -> dict[str, Cost]:
+    """Costs of a board that takes `factor` times as long for everything."""
+    return {kind: Cost(*(factor * ms for ms in cost)) for kind, cost in costs.items()}
+
+
+def check_clock(name: str, mhz: Any) -> float:
+    """Give a clock in MHz; raises TypeError or ValueError that names the argument."""
+    must = f"Argument `{name}` must be a clock in MHz, above 0, such as 64. Received: {mhz!r}"
+    if isinstance(mhz, bool) or not isinstance(mhz, numbers.Real):  # numpy's too
+        raise TypeError(must)
+    if not (math.isfinite(mhz) and float(mhz) > 0):
+        raise ValueError(must)
+    return float(mhz)
 
 
 def _timing(row: "Timing | tuple[Profile | bytes, float]", number: int) -> Timing:

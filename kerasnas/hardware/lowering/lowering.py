@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from kerasnas.hardware.graph import Graph, Node
 from kerasnas.hardware.lowering.lending import lend, lend_matrix
-from kerasnas.hardware.lowering.merging import split_merges, twins
+from kerasnas.hardware.lowering.merging import fuse_hard_silu, split_merges, twins
 from kerasnas.hardware.lowering.program import Program
 from kerasnas.hardware.lowering.tape import Tape
 
@@ -46,6 +46,7 @@ def lower(graph: Graph, dtype: str = "int8") -> Program:
         ValueError: A layer or an activation that has no operator here.
     """
     split, origin = split_merges(graph)
+    split = fuse_hard_silu(split)
     to = Tape(split, origin, dtype)
     nodes, schedule = split.nodes, split.schedule()
     same = twins(split, schedule)

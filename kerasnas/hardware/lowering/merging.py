@@ -1,7 +1,8 @@
-"""Layers that the converter splits, drops or keeps once, before it makes operators of them."""
+"""Layers that the converter splits, joins, drops or keeps once, before they become operators."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from kerasnas.hardware.graph import Graph, Node
 from kerasnas.hardware.idle import DROPPED
@@ -40,6 +41,56 @@ def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
             place[position] = add(position, node, inputs)
     split.outputs = tuple(place[i] for i in graph.outputs)
     return split, origin
+
+
+def fuse_hard_silu(graph: Graph) -> Graph:
+    """The products `x * relu6(x + 3) / 6` as the activation that the converter makes of them.
+
+    What nothing else reads of their parts is then read by nobody, and not in the file.
+    """
+    nodes = list(graph.nodes)
+
+    def rescales(index: int, scale: float, offset: float) -> bool:
+        node = graph.nodes[index]
+        given = [number for number in node.config if isinstance(number, int | float)]
+        if node.kind != "Rescaling" or len(given) < 2:  # One for each channel, or a cast.
+            return False
+        return math.isclose(given[0], scale, rel_tol=1e-6) and given[1] == offset
+
+    def relu6_of(index: int) -> int | None:
+        """What is read by the `relu6(x + 3)` at an index."""
+        node = graph.nodes[index]
+        if (node.kind, node.config) != ("Activation", ("relu6",)):
+            return None
+        (shifted,) = node.inputs
+        return graph.nodes[shifted].inputs[0] if rescales(shifted, 1, 3) else None
+
+    def sigmoid_of(index: int) -> int | None:
+        """What is read by the hard_sigmoid at an index, however it is written."""
+        node = graph.nodes[index]
+        if (node.kind, node.config) == ("Activation", ("hard_sigmoid",)):
+            return node.inputs[0]
+        return relu6_of(node.inputs[0]) if rescales(index, 1 / 6, 0) else None
+
+    def features_of(index: int, gate_of: Callable[[int], int | None]) -> int | None:
+        """The features that are multiplied by a gate of their own."""
+        node = graph.nodes[index]
+        if node.kind == "Multiply" and len(node.inputs) == 2:
+            for features, gate in (node.inputs, node.inputs[::-1]):
+                if gate_of(gate) == features:
+                    return features
+        return None
+
+    for index, node in enumerate(graph.nodes):
+        if rescales(index, 1 / 6, 0):
+            features = features_of(node.inputs[0], relu6_of)
+        else:
+            features = features_of(index, sigmoid_of)
+        if features is not None:
+            nodes[index] = dataclasses.replace(
+                node, kind="Activation", inputs=(features,), config=("hard_silu",)
+            )
+    return dataclasses.replace(graph, nodes=nodes)
 
 
 def twins(graph: Graph, schedule: list[int]) -> dict[int, int]:

@@ -15,7 +15,7 @@ from kerasnas.oracles.genome.settings import (
     set_one,
     settle,
 )
-from kerasnas.oracles.genome.variation import crossover, distance, mutate, neighbours
+from kerasnas.oracles.genome.variation import crossover, distance, mutants, mutate, neighbours
 
 __all__ = [
     "Values",
@@ -25,6 +25,7 @@ __all__ = [
     "decisions_of",
     "distance",
     "enumerate_settings",
+    "mutants",
     "mutate",
     "neighbours",
     "parts",

@@ -5,6 +5,7 @@ refuses or leaves in float the rest. Each rewrite here turns one such case into 
 """
 
 from kerasnas.compression.bridge.canonical.activations import (
+    fuse_hard_silu,
     hard_sigmoid_to_relu6,
     leaky,
     split_activations,
@@ -12,6 +13,8 @@ from kerasnas.compression.bridge.canonical.activations import (
 from kerasnas.compression.bridge.canonical.affine import (
     affine_to_depthwise,
     fold_batch_normalization,
+    fold_offsets,
+    fold_scales,
 )
 from kerasnas.compression.bridge.canonical.edits import RANGE_PASSING
 from kerasnas.compression.bridge.canonical.entries import entries
@@ -38,8 +41,10 @@ def canonical(graph: Graph) -> Graph:
     images of height one, and what is between them with it; a ReLU with a slope becomes a LeakyReLU;
     a SeparableConv2D becomes its two convolutions; an Average becomes a scaled Add, and a merge of
     many a chain of merges of two; an activation inside a layer becomes a layer of its own (except
-    linear and relu), hard_sigmoid a ReLU6 between two Rescalings; a BatchNormalization after Dense
-    or Conv2DTranspose is folded into it; one that follows nothing it could be folded into,
+    linear and relu), `x * relu6(x + 3) / 6` the activation hard_silu, and hard_sigmoid a ReLU6
+    between two Rescalings; a BatchNormalization after Dense or Conv2DTranspose is folded into it,
+    and what a Rescaling adds into the layer before it; the scale of a gate goes into a
+    BatchNormalization behind it; a BatchNormalization that follows nothing it could be folded into,
     Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias.
 
     Args:
@@ -56,8 +61,11 @@ def canonical(graph: Graph) -> Graph:
     split_merges(graph)
     split_separable(graph)
     split_activations(graph)
+    fuse_hard_silu(graph)
     hard_sigmoid_to_relu6(graph)
     fold_batch_normalization(graph)
+    fold_offsets(graph)
+    fold_scales(graph)
     detach_inputs(graph)
     affine_to_depthwise(graph)
     return graph

@@ -1,8 +1,19 @@
 """Activations as layers of their own, in the forms that have 8 bits."""
 
+import itertools
+import math
+
+import keras
+
 from kerasnas.compression.bridge.canonical.affine import FOLDED_BY_CONVERTER, FOLDED_HERE
-from kerasnas.compression.bridge.canonical.edits import append, new_layer
-from kerasnas.compression.bridge.graph import Graph, LayerSpec
+from kerasnas.compression.bridge.canonical.edits import (
+    alone_between,
+    append,
+    new_layer,
+    remove,
+    scalars,
+)
+from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
 
 
 def leaky(graph: Graph) -> None:
@@ -31,6 +42,57 @@ def split_activations(graph: Graph) -> None:
             spec.config["activation"] = "linear"
             activations[id(spec)] = _activation_layer(graph, spec.name, name)
         append(graph, node, activations[id(spec)], node.output.shape)
+
+
+def fuse_hard_silu(graph: Graph) -> None:
+    """Makes the activation hard_silu, which is one operator, of `x * relu6(x + 3) / 6`."""
+    for node in list(graph.nodes):
+        if node.layer.kind != "Multiply" or graph.calls(node.layer) > 1:
+            continue
+        for features, gate in itertools.permutations(node.inputs):
+            parts = _steps(graph, features, gate)
+            steps = [_step(part) for part in parts]
+            after = graph.consumers(node.output)
+            if steps == ["+ 3", "relu6"] and len(after) == 1 and _step(after[0]) == "/ 6":
+                if not alone_between(graph, node, after[0]):
+                    continue
+                remove(graph, after[0])
+            elif steps not in (["+ 3", "relu6", "/ 6"], ["hard_sigmoid"]):
+                continue
+            node.layer.kind, node.layer.config = "Activation", {"activation": "hard_silu"}
+            node.inputs, node.args, node.kwargs = [features], (features,), {}
+            for part in reversed(parts):
+                read = graph.consumers(part.output) or any(y is part.output for y in graph.outputs)
+                if not read:
+                    graph.nodes.remove(part)
+            break
+
+
+def _steps(graph: Graph, start: keras.KerasTensor, end: keras.KerasTensor) -> list[Node]:
+    """The layers of one input that lie between two tensors; none where others do."""
+    makers = {id(node.output): node for node in graph.nodes}
+    found: list[Node] = []
+    while end is not start:
+        maker = makers.get(id(end))
+        if maker is None or len(maker.inputs) != 1:
+            return []
+        found.insert(0, maker)
+        end = maker.inputs[0]
+    return found
+
+
+def _step(node: Node) -> str | None:
+    """What a layer is in hard_sigmoid or hard_silu; None where it is no part of either."""
+    config, kind = node.layer.config, node.layer.kind
+    scale, offset = scalars(node)
+    if kind == "Activation":
+        return str(config["activation"])
+    if kind == "Rescaling" and math.isclose(scale, 1 / 6, rel_tol=1e-6) and not offset:
+        return "/ 6"
+    if kind == "Rescaling" and (scale, offset) == (1, 3):
+        return "+ 3"
+    bent = config.get("negative_slope") or config.get("threshold")
+    return "relu6" if kind == "ReLU" and config.get("max_value") == 6 and not bent else None
 
 
 def hard_sigmoid_to_relu6(graph: Graph) -> None:

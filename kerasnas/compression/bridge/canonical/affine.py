@@ -12,6 +12,7 @@ from kerasnas.compression.bridge.canonical.edits import (
     integers,
     new_layer,
     remove,
+    scalars,
 )
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
 
@@ -44,6 +45,78 @@ def fold_batch_normalization(graph: Graph) -> None:
         ]
         spec.config["use_bias"] = True
         remove(graph, node)
+
+
+def fold_offsets(graph: Graph) -> None:
+    """Adds what a Rescaling adds to the bias of the layer that it follows."""
+    makers = {id(node.output): node for node in graph.nodes}
+    for node in list(graph.nodes):
+        scale, offset = scalars(node)
+        if scale != 1 or not offset:
+            continue
+        maker = makers.get(id(node.inputs[0]))
+        if maker is None or not alone_between(graph, maker, node):
+            continue
+        spec = maker.layer
+        if spec.kind in (*FOLDED_BY_CONVERTER, *FOLDED_HERE):
+            kernel, *bias = spec.weights
+            zeros = np.zeros(maker.output.shape[-1], "float32")
+            spec.weights = [kernel, (bias[0] if bias else zeros) + np.float32(offset)]
+            spec.config["use_bias"] = True
+        elif spec.kind == "BatchNormalization" and spec.config["center"] and _on_channels(maker):
+            place = int(spec.config["scale"])
+            spec.weights = list(spec.weights)
+            spec.weights[place] = spec.weights[place] + np.float32(offset)
+        else:
+            continue
+        makers[id(node.output)] = maker
+        remove(graph, node)
+
+
+def fold_scales(graph: Graph) -> None:
+    """Leaves the scale of a gate to the BatchNormalization after the convolution that it feeds.
+
+    A gate is what a Multiply takes beside its features, as in squeeze-and-excitation. What is
+    scaled before a convolution is scaled after it, where BatchNormalization takes it out again.
+    """
+    for node in list(graph.nodes):
+        scale, offset = scalars(node)
+        if scale <= 0 or scale == 1 or offset or id(node.inputs[0]) in integers(graph):
+            continue
+        path = _to_normalization(graph, node)
+        if path is None:
+            continue
+        convolution, normalization = path
+        *learnt, mean, variance = normalization.layer.weights
+        epsilon = normalization.layer.config["epsilon"]
+        variance = (variance + epsilon) / scale**2 - epsilon
+        if np.any(variance < 0):
+            continue
+        kernel, *bias = convolution.layer.weights
+        convolution.layer.weights = [kernel, *(np.float32(1 / scale) * one for one in bias)]
+        normalization.layer.weights = [
+            *learnt,
+            (mean / scale).astype("float32"),
+            variance.astype("float32"),
+        ]
+        remove(graph, node)
+
+
+def _to_normalization(graph: Graph, gate: Node) -> tuple[Node, Node] | None:
+    """The convolution that a product of this gate goes to alone, and its BatchNormalization."""
+    path = [gate]
+    for kinds in (("Multiply",), FOLDED_BY_CONVERTER, ("BatchNormalization",)):
+        tensor = path[-1].output
+        readers = graph.consumers(tensor)
+        if (
+            len(readers) != 1
+            or readers[0].layer.kind not in kinds
+            or not alone_between(graph, path[-1], readers[0])
+            or sum(x is tensor for x in readers[0].inputs) != 1
+        ):
+            return None
+        path.append(readers[0])
+    return (path[2], path[3]) if _on_channels(path[3]) else None
 
 
 def affine_to_depthwise(graph: Graph, kinds: Collection[str] = AFFINE) -> None:

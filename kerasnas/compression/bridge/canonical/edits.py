@@ -1,6 +1,7 @@
 """How a graph is changed: what the rewrites share."""
 
 import keras
+import numpy as np
 
 from kerasnas.compression.bridge.graph import Graph, LayerSpec, Node
 
@@ -65,3 +66,12 @@ def alone_between(graph: Graph, maker: Node, node: Node) -> bool:
         and not any(y is maker.output for y in graph.outputs)
         and maker.layer.config.get("activation", "linear") == "linear"
     )
+
+
+def scalars(node: Node) -> tuple[float, float]:
+    """Scale and offset of a Rescaling that has one of each; 1 and 0 of every other layer."""
+    config = node.layer.config
+    both = config.get("scale", 1.0), config.get("offset", 0.0)
+    if node.layer.kind != "Rescaling" or any(np.ndim(one) for one in both):
+        return 1.0, 0.0
+    return float(both[0]), float(both[1])
