@@ -58,13 +58,11 @@ class Scorer:
         """
         several = isinstance(predictions, list | tuple)
         arrays = [np.asarray(array) for array in (predictions if several else [predictions])]
-        if is_nested(self._passing.output):
-            y, sample_weight = (
-                keras.tree.pack_sequence_as(self._passing.output, keras.tree.flatten(given))
-                if isinstance(given, list)
-                else given
-                for given in (y, sample_weight)
-            )
+        structure = self._passing.output
+        if isinstance(y, list) and (is_nested(structure) or isinstance(sample_weight, list)):
+            y = keras.tree.pack_sequence_as(structure, keras.tree.flatten(y))
+        if isinstance(sample_weight, list):
+            sample_weight = keras.tree.pack_sequence_as(structure, sample_weight)
         self._passing.evaluate(arrays, y, batch_size=256, verbose=0, sample_weight=sample_weight)
         # What `evaluate` itself returns is sorted by name.
         logs = self._passing.get_metrics_result()

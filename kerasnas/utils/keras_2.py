@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.utils.errors import describe
+
 # Of the largest absolute output.
 _TOLERANCE = 1e-4
 _ANY = object()
@@ -108,11 +110,8 @@ def _rebuilt(model: Any, problems: list[str]) -> keras.Model | None:
                 else:
                     outputs = _called(layer, layers[id(layer)], args, kwargs)
             except Exception as error:
-                reason = str(error).strip().splitlines()
-                problems.append(
-                    f"  '{layer.name}' ({type(layer).__name__}): "
-                    + (reason[0] if reason else type(error).__name__)
-                )
+                reason = describe(error).removeprefix("ValueError: ")
+                problems.append(f"  '{layer.name}' ({type(layer).__name__}): {reason}")
                 continue
             old = keras.tree.flatten(node.outputs)
             for tensor, new in zip(old, keras.tree.flatten(outputs), strict=True):

@@ -172,3 +172,16 @@ def test_every_output_meets_its_own_target(structure):
     predicted = keras.tree.flatten(model.predict(x, verbose=0))
     want = model.evaluate(x, y, verbose=0, return_dict=True)
     assert Scorer(model).score(predicted, found.y) == pytest.approx(want, rel=1e-4)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_weights_of_several_outputs(named, rng):
+    x = keras.Input((4,))
+    ends = [L.Dense(1, name=name)(x) for name in ("one", "two")]
+    model = keras.Model(x, dict(zip(("one", "two"), ends, strict=True)) if named else ends)
+    model.compile("adam", {"one": "mse", "two": "mse"})
+    targets = [np.zeros((10, 1)), np.zeros((10, 1))]
+    predictions = [np.arange(10.0)[:, None], np.ones((10, 1))]
+    weights = [np.eye(10)[3], np.eye(10)[0]]
+    score = Scorer(model).score(predictions, targets, weights)
+    assert score["loss"] == pytest.approx((3**2 + 1) / 10)
