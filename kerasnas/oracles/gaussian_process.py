@@ -9,7 +9,7 @@ import numpy as np
 # with the square root of their number, so that a model of many decisions is not all noise.
 _LENGTH = 0.0, 1.2
 _JOINT, _ADDITIVE = (-0.5, 1.0), (-0.5, 1.0)
-_NOISE = -4.0, 1.5
+_NOISE = -5.0, 2.5
 # Deviation with which the logarithm of a length scale is drawn around the most probable one.
 _DOUBT = 0.7
 # How far a parameter may be from its prior, in deviations.

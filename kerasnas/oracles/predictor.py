@@ -32,15 +32,12 @@ _PATIENCE, _BOLDEST = 20, 4.0
 # Trials without which no score can be predicted.
 _LEAST = 2
 
-_SCORES = {"ranks": surrogate.ranks, "half ranks": surrogate.half_ranks}
-
 
 class PredictorOracle(Oracle):
     """Learns to predict scores from settings, and tries what it believes may be best.
 
     A Gaussian process with a length scale for every decision predicts a setting's score, taken by
-    rank or, for every second proposal by chance, by rank only where it is worse than the median.
-    Tried is the candidate with the largest expected
+    rank where it is worse than the median. Tried is the candidate with the largest expected
     improvement or, the more often the longer nothing better was found, with the best score drawn
     from the predictions (Thompson sampling). Candidates are the best trials with one to three
     decisions changed, some random settings, and what climbs from the most promising of these lead
@@ -195,11 +192,10 @@ class PredictorOracle(Oracle):
         judges = []
         if len(learned) >= _LEAST:
             losses = np.array([self.loss(trial) for trial in self.completed])
-            name = list(_SCORES)[int(rng.integers(len(_SCORES)))]
-            scores = dict(zip(map(id, self.completed), _SCORES[name](losses), strict=True))
+            scores = dict(zip(map(id, self.completed), surrogate.half_ranks(losses), strict=True))
             y = np.array([scores[id(trial)] for trial in learned])
             running = self._encode(self._with_status(None), encoding)
-            model, best = surrogate.scores(name, x, y, running, encoding.starts, self._fits)
+            model, best = surrogate.scores("score", x, y, running, encoding.starts, self._fits)
             if boldness is None:
                 judges.append(surrogate.improvement(model, best))
             else:
