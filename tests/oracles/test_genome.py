@@ -119,6 +119,23 @@ def test_a_mutation_changes_one_decision(space, seed):
     assert len(changed) == (1 if is_open(space, before) else 0)
 
 
+@given(spaces(), seeds, st.lists(st.integers(0, 4), max_size=4))
+def test_mutants_are_mutations_of_mutations(space, seed, changes):
+    values = genome.sample(space, generator(seed))
+    found = genome.mutants(space, values, generator(seed), changes)
+    assert len(found) == len(changes)
+    for child, count in zip(found, changes, strict=True):
+        assert is_setting(space, child)
+        assert count or child == values
+    # One after the other, from the same draws, a chain of single mutations gives the same.
+    rng = generator(seed)
+    for child, count in zip(found, changes, strict=True):
+        single = values
+        for _ in range(count):
+            single = genome.mutate(space, single, rng)
+        assert single == child
+
+
 @given(spaces(), seeds)
 def test_neighbours_differ_in_one_decision_and_are_all(space, seed):
     rng = generator(seed)
