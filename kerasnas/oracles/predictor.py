@@ -122,11 +122,12 @@ class PredictorOracle(Oracle):
         # Threads cost more than they save on matrices of this size, and round differently.
         import threadpoolctl
 
-        stalled = self._stalled()
+        losses = np.array([self.loss(trial) for trial in self.completed])
+        stalled = _stalled(losses)
         drawn = rng.random() < min(stalled / _STALLED, _DRAWN)
         boldness = min(1.0 + stalled / _PATIENCE, _BOLDEST) if drawn else None
         with threadpoolctl.threadpool_limits(1):
-            pool = _Candidates(self._judge(failed, boldness, rng), self.ruled_out)
+            pool = _Candidates(self._judge(failed, losses, boldness, rng), self.ruled_out)
             changed = pool.add(self._changes(self._parents(), _CHANGED[drawn], rng))
             space = self.hyperparameters
             others = pool.add([Proposal(genome.sample(space, rng)) for _ in range(_RANDOM[drawn])])
@@ -143,16 +144,6 @@ class PredictorOracle(Oracle):
                     for name, some in zip(starts, near, strict=True)
                 ]
         return [pool.found[name] for name in pool.best(pool.found, len(pool.found))]
-
-    def _stalled(self) -> int:
-        """How many trials have completed since there was one about as good as the best."""
-        losses = np.array([self.loss(trial) for trial in self.completed])
-        if not len(losses):
-            return 0
-        least = losses.min()
-        spread = float(np.median(losses) - least)
-        about = losses <= least + (_NOTABLE * spread if np.isfinite(spread) else 0.0)
-        return len(losses) - 1 - int(np.argmax(about))
 
     def _parents(self) -> list[Proposal]:
         return [
@@ -180,7 +171,11 @@ class PredictorOracle(Oracle):
         return found
 
     def _judge(
-        self, failed: list[Trial], boldness: float | None, rng: np.random.Generator
+        self,
+        failed: list[Trial],
+        losses: np.ndarray,
+        boldness: float | None,
+        rng: np.random.Generator,
     ) -> Callable[[list[Values]], np.ndarray]:
         """Learns from the trials what candidates promise; draws it where there is a boldness."""
         size = len(self.hyperparameters.space)
@@ -191,7 +186,6 @@ class PredictorOracle(Oracle):
         x = self._encode(learned, encoding)
         judges = []
         if len(learned) >= _LEAST:
-            losses = np.array([self.loss(trial) for trial in self.completed])
             scores = dict(zip(map(id, self.completed), surrogate.half_ranks(losses), strict=True))
             y = np.array([scores[id(trial)] for trial in learned])
             running = self._encode(self._with_status(None), encoding)
@@ -235,6 +229,16 @@ class PredictorOracle(Oracle):
             for trial in self.trials.values()
             if trial.status == status or (status is None and trial.status not in ended)
         ]
+
+
+def _stalled(losses: np.ndarray) -> int:
+    """How many trials have completed since there was one about as good as the best."""
+    if not len(losses):
+        return 0
+    least = losses.min()
+    spread = float(np.median(losses) - least)
+    about = losses <= least + (_NOTABLE * spread if np.isfinite(spread) else 0.0)
+    return len(losses) - 1 - int(np.argmax(about))
 
 
 class _Candidates:
