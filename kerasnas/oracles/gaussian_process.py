@@ -10,8 +10,6 @@ import numpy as np
 _LENGTH = 0.0, 1.2
 _JOINT, _ADDITIVE = (-0.5, 1.0), (-0.5, 1.0)
 _NOISE = -5.0, 2.5
-# Deviation with which the logarithm of a length scale is drawn around the most probable one.
-_DOUBT = 0.7
 # How far a parameter may be from its prior, in deviations.
 _BOUND = 4.0
 _STEPS = 40
@@ -60,7 +58,8 @@ class GaussianProcess:
         priors = np.array([*[_LENGTH] * len(self.starts), _JOINT, _ADDITIVE, _NOISE])
         self._prior, self._spread = priors[:, 0], priors[:, 1]
         self.parameters = self._prior.copy()
-        self._observed = np.zeros((0, 0)), np.zeros(0)
+        # The vectors and the scores that it has taken in.
+        self.observed = np.zeros((0, 0)), np.zeros(0)
         self._x = np.zeros((0, 0))
         self._factor = np.zeros((0, 0))
         self._weights = np.zeros(0)
@@ -112,20 +111,13 @@ class GaussianProcess:
 
     def condition(self, x: np.ndarray, y: np.ndarray) -> "GaussianProcess":
         """Takes in what was observed, with the parameters that it has."""
-        self._observed = x, y
+        self.observed = x, y
         self._x, self._mean = self._scaled(x), float(y.mean())
         kernel = self._kernel(self._x)
         kernel[np.diag_indices_from(kernel)] += np.exp(self.parameters[-1]) + _JITTER
         self._factor = np.linalg.cholesky(kernel)
         self._weights = _solve(self._factor, y - self._mean)
         return self
-
-    def redrawn(self, rng: np.random.Generator) -> "GaussianProcess":
-        """Another one whose length scales are drawn around its own, which are not known well."""
-        other = GaussianProcess(self.starts)
-        other.parameters = self.parameters.copy()
-        other.parameters[:-3] += _DOUBT * rng.normal(size=len(self.starts))
-        return other.condition(*self._observed)
 
     def predict(self, queries: np.ndarray) -> Prediction:
         """Predicts scores."""

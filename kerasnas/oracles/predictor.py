@@ -23,12 +23,10 @@ _STARTS, _NEAR = (5, 10), 10
 _STEPS = (0.2, 0.1, 0.05, 0.02)
 # A Gaussian process costs the cube of what it takes in: the best and the latest are enough.
 _BEST, _LATEST = 150, 100
-# The longer nothing better was found, the more proposals are those of which the best score was
-# drawn, one more in so many after each trial and up to a share; and the wider is what is drawn, by
-# one deviation more after so many trials and up to a limit: the best may be in a part that looked
-# worse. Better is what is so by more than a share of how far the best is from the median.
-_STALLED, _DRAWN, _NOTABLE = 40, 0.7, 0.01
-_PATIENCE, _BOLDEST = 20, 4.0
+# The longer nothing better was found, the more proposals look away from the best: one more in so
+# many after each trial, up to a share. Better is what is so by more than a share of how far the
+# best is from the median.
+_STALLED, _AWAY, _NOTABLE = 40, 0.7, 0.01
 # Trials without which no score can be predicted.
 _LEAST = 2
 
@@ -38,12 +36,12 @@ class PredictorOracle(Oracle):
 
     A Gaussian process with a length scale for every decision predicts a setting's score, taken by
     rank where it is worse than the median. Tried is the candidate with the largest expected
-    improvement or, the more often the longer nothing better was found, with the best score drawn
-    from the predictions (Thompson sampling). Candidates are the best trials with one to three
+    improvement or, the more often the longer nothing better was found, with the largest away from
+    the best, over the best that is known there. Candidates are the best trials with one to three
     decisions changed, some random settings, and what climbs from the most promising of these lead
-    to: from those of the whole space, when it is the drawn score that counts. Where
-    trials have failed, a second process predicts the chance that a candidate does not, and counts
-    against what may fail. A share of the proposals is random, whatever the models believe.
+    to. Where trials have failed, a second process predicts the chance that a candidate does not,
+    and counts against what may fail. A share of the proposals is random, whatever the models
+    believe.
 
     It learns from few trials, and its proposals cost some ten milliseconds.
 
@@ -124,15 +122,14 @@ class PredictorOracle(Oracle):
 
         losses = np.array([self.loss(trial) for trial in self.completed])
         stalled = _stalled(losses)
-        drawn = rng.random() < min(stalled / _STALLED, _DRAWN)
-        boldness = min(1.0 + stalled / _PATIENCE, _BOLDEST) if drawn else None
+        away = rng.random() < min(stalled / _STALLED, _AWAY)
         with threadpoolctl.threadpool_limits(1):
-            pool = _Candidates(self._judge(failed, losses, boldness, rng), self.ruled_out)
-            changed = pool.add(self._changes(self._parents(), _CHANGED[drawn], rng))
+            pool = _Candidates(self._judge(failed, losses, away, rng), self.ruled_out)
+            changed = pool.add(self._changes(self._parents(), _CHANGED[away], rng))
             space = self.hyperparameters
-            others = pool.add([Proposal(genome.sample(space, rng)) for _ in range(_RANDOM[drawn])])
-            count = _STARTS[drawn]
-            if drawn:
+            others = pool.add([Proposal(genome.sample(space, rng)) for _ in range(_RANDOM[away])])
+            count = _STARTS[away]
+            if away:
                 starts = pool.best(changed, count // 2) + pool.best(others, count // 2)
             else:
                 starts = pool.best(changed + others, count)
@@ -174,10 +171,10 @@ class PredictorOracle(Oracle):
         self,
         failed: list[Trial],
         losses: np.ndarray,
-        boldness: float | None,
+        away: bool,
         rng: np.random.Generator,
     ) -> Callable[[list[Values]], np.ndarray]:
-        """Learns from the trials what candidates promise; draws it where there is a boldness."""
+        """Learns from the trials what candidates promise, away from the best if that is wanted."""
         size = len(self.hyperparameters.space)
         if self._encoding is None or self._encoding[0] != size:
             self._encoding, self._vectors = (size, Encoding(self.hyperparameters)), {}
@@ -190,10 +187,10 @@ class PredictorOracle(Oracle):
             y = np.array([scores[id(trial)] for trial in learned])
             running = self._encode(self._with_status(None), encoding)
             model, best = surrogate.scores("score", x, y, running, encoding.starts, self._fits)
-            if boldness is None:
-                judges.append(surrogate.improvement(model, best))
+            if away:
+                judges.append(surrogate.elsewhere(model, rng))
             else:
-                judges.append(surrogate.draws(model, boldness, rng))
+                judges.append(surrogate.improvement(model, best))
         if failed:
             bad = self._encode(failed[-_LATEST:], encoding)
             judges.append(surrogate.success("success", x, bad, encoding.starts, self._fits))

@@ -12,9 +12,11 @@ _GROWTH = 1.1
 _WORK, _FEWEST, _MOST = 250_000, 50, 150
 # The power of the chance to succeed: with 1, half of the trials beside what fails would fail.
 _CAUTION = 2.0
-# What more likely fails than not comes after all that does not: where the search has closed in, the
-# logarithm of a hopeless improvement can outweigh that of any chance.
-_UNLIKELY = 1e6
+# What is taken from what is to come last, as what more likely fails than not: where the search has
+# closed in, the logarithm of a hopeless improvement can outweigh that of any chance.
+_LAST = 1e6
+# Shares of the trials that may count as near the best, and how far that reaches at least.
+_BASIN, _NARROWEST = (0.1, 0.7), 0.3
 # The least improvement whose logarithm is taken.
 _LEAST = 1e-300
 # From so many deviations below the best on, an improvement is computed by its asymptote.
@@ -76,29 +78,32 @@ def improvement(model: GaussianProcess, best: float) -> Judge:
     return judge
 
 
-def draws(model: GaussianProcess, boldness: float, rng: np.random.Generator) -> Judge:
-    """Scores drawn from the predictions, each by itself, under length scales drawn before.
+def elsewhere(model: GaussianProcess, rng: np.random.Generator) -> Judge:
+    """The improvement that is expected away from the best, over the best that is there.
 
-    A decision that seems to be of no account is so tried all the same.
+    A search that has closed in on one optimum so climbs to the next one, as a restart would, but
+    with all that it knows.
 
     Args:
         model: Predicts scores.
-        boldness: What the deviations of its predictions are multiplied by.
-        rng: Generator of every draw.
+        rng: Draws how many of the trials count as near the best.
 
     Returns:
-        Callable from vectors to scores.
-
-    Source:
-        White et al. 2021, arXiv:1910.11858, "independent Thompson sampling".
+        Callable from vectors to logarithms of the improvement; what is near the best comes last.
     """
-    model = model.redrawn(rng)
+    x, _ = model.observed
+    mean = model.predict(x).mean
+    best = x[int(np.argmax(mean))]
 
-    def judge(queries: np.ndarray) -> np.ndarray:
-        mean, deviation = model.predict(queries)
-        return mean + boldness * deviation * rng.normal(size=len(mean))
+    def distance(queries: np.ndarray) -> np.ndarray:
+        return np.asarray(np.linalg.norm(queries - best, axis=1))
 
-    return judge
+    gaps = distance(x)
+    radius = max(float(np.quantile(gaps, rng.uniform(*_BASIN))), _NARROWEST)
+    if not (gaps > radius).any():
+        return improvement(model, float(mean.max()))
+    judge = improvement(model, float(mean[gaps > radius].max()))
+    return lambda queries: judge(queries) - _LAST * (distance(queries) <= radius)
 
 
 def success(
@@ -126,7 +131,7 @@ def success(
     def judge(queries: np.ndarray) -> np.ndarray:
         mean, deviation = model.predict(queries)
         odds = mean / np.hypot(deviation, model.noise)
-        return _CAUTION * np.asarray(log_ndtr(odds)) - _UNLIKELY * (odds < 0)
+        return _CAUTION * np.asarray(log_ndtr(odds)) - _LAST * (odds < 0)
 
     return judge
 
