@@ -127,6 +127,23 @@ def test_it_closes_in_on_an_optimum_in_the_middle(tmp_path):
     assert np.mean(best) > -3 * 0.01**2
 
 
+def two_bumps(values):
+    """A wide bump of height 1, and a narrow one of 1.2 in another corner of four ranges."""
+    x = np.array([values[f"x{place}"] for place in range(4)])
+    return np.exp(-5 * ((x - 0.2) ** 2).sum()) + 1.2 * np.exp(-14 * ((x - 0.8) ** 2).sum())
+
+
+def test_it_leaves_an_optimum_that_it_has_closed_in_on(tmp_path):
+    hp = keras_tuner.HyperParameters()
+    for place in range(4):
+        hp.Float(f"x{place}", 0.0, 1.0)
+    best = []
+    for seed in range(4):
+        oracle = make(tmp_path / str(seed), hp, seed=seed, max_trials=90)
+        best.append(max(row.score for row in search.run(oracle, two_bumps)))
+    assert sum(score > 1.1 for score in best) >= 3
+
+
 def test_it_learns_where_trials_fail(tmp_path):
     """The best that does not fail is beside what does: half of the space, and the better half."""
     space = smooth_space()
