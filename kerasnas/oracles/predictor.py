@@ -12,20 +12,20 @@ from kerasnas.oracles.encoding import Encoding
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proposal import Proposal
 
-# Candidates for one proposal: changes of the best, and random settings; where nothing better was
-# found for long, as many of both, nearly.
+# How many candidates are judged for one proposal: changes of the best trials, and random settings.
+# The second of two numbers is for proposals away from the best, here and below.
 _CHANGED, _RANDOM = (200, 80), (50, 120)
 _PARENTS = 10
 _MOST_CHANGES = 3
-# From the most promising of them the search climbs on, in rounds: from how many, by how many
-# changes of each in a round, and how far these are.
+# How many of the most promising candidates are climbed from, how many changes of each are judged in
+# a round, and how far these changes go in each of the rounds, as shares of a range.
 _STARTS, _NEAR = (5, 10), 10
 _STEPS = (0.2, 0.1, 0.05, 0.02)
 # A Gaussian process costs the cube of what it takes in: the best and the latest are enough.
 _BEST, _LATEST = 150, 100
-# The longer nothing better was found, the more proposals look away from the best: one more in so
-# many after each trial, up to a share. Better is what is so by more than a share of how far the
-# best is from the median.
+# The chance of a proposal away from the best grows by one in `_STALLED` with every trial since the
+# last improvement, up to `_AWAY`. Only an improvement by more than `_NOTABLE` of the distance from
+# the median to the best counts.
 _STALLED, _AWAY, _NOTABLE = 40, 0.7, 0.01
 # Trials without which no score can be predicted.
 _LEAST = 2
@@ -125,20 +125,23 @@ class PredictorOracle(Oracle):
         away = rng.random() < min(stalled / _STALLED, _AWAY)
         with threadpoolctl.threadpool_limits(1):
             pool = _Candidates(self._judge(failed, losses, away, rng), self.ruled_out)
-            changed = pool.add(self._changes(self._parents(), _CHANGED[away], rng))
             space = self.hyperparameters
-            others = pool.add([Proposal(genome.sample(space, rng)) for _ in range(_RANDOM[away])])
+            changed, others = pool.add(
+                self._changes(self._parents(), _CHANGED[away], rng),
+                [Proposal(genome.sample(space, rng)) for _ in range(_RANDOM[away])],
+            )
             count = _STARTS[away]
             if away:
                 starts = pool.best(changed, count // 2) + pool.best(others, count // 2)
             else:
                 starts = pool.best(changed + others, count)
             for step in _STEPS:
-                near = [self._changes([pool.found[name]], _NEAR, rng, step) for name in starts]
-                pool.add([one for some in near for one in some])
+                near = pool.add(
+                    *(self._changes([pool.found[name]], _NEAR, rng, step) for name in starts)
+                )
                 starts = [
-                    pool.best([name, *pool.add(some)], 1)[0]
-                    for name, some in zip(starts, near, strict=True)
+                    pool.best([name, *names], 1)[0]
+                    for name, names in zip(starts, near, strict=True)
                 ]
         return [pool.found[name] for name in pool.best(pool.found, len(pool.found))]
 
@@ -179,34 +182,26 @@ class PredictorOracle(Oracle):
         if self._encoding is None or self._encoding[0] != size:
             self._encoding, self._vectors = (size, Encoding(self.hyperparameters)), {}
         encoding = self._encoding[1]
-        learned = self._best_and_latest()
-        x = self._encode(learned, encoding)
+        learned = _best_and_latest(losses)
+        x = self._encode([self.completed[place] for place in learned], encoding)
         judges = []
         if len(learned) >= _LEAST:
-            scores = dict(zip(map(id, self.completed), surrogate.half_ranks(losses), strict=True))
-            y = np.array([scores[id(trial)] for trial in learned])
+            y = surrogate.half_ranks(losses)[learned]
             running = self._encode(self._with_status(None), encoding)
-            model, best = surrogate.scores("score", x, y, running, encoding.starts, self._fits)
+            model, best = surrogate.scores(x, y, running, encoding.starts, self._fits)
             if away:
                 judges.append(surrogate.elsewhere(model, rng))
             else:
                 judges.append(surrogate.improvement(model, best))
         if failed:
             bad = self._encode(failed[-_LATEST:], encoding)
-            judges.append(surrogate.success("success", x, bad, encoding.starts, self._fits))
+            judges.append(surrogate.success(x, bad, encoding.starts, self._fits))
 
         def judge(settings: list[Values]) -> np.ndarray:
             queries = encoding.encode(settings)
             return np.sum([one(queries) for one in judges], axis=0)
 
         return judge
-
-    def _best_and_latest(self) -> list[Trial]:
-        if len(self.completed) <= _BEST + _LATEST:
-            return self.completed
-        early, late = self.completed[:-_LATEST], self.completed[-_LATEST:]
-        order = np.argsort([self.loss(trial) for trial in early], kind="stable")[:_BEST]
-        return [early[place] for place in np.sort(order)] + late
 
     def _encode(self, trials: list[Trial], encoding: Encoding) -> np.ndarray:
         new = [trial for trial in trials if trial.trial_id not in self._vectors]
@@ -226,6 +221,12 @@ class PredictorOracle(Oracle):
             for trial in self.trials.values()
             if trial.status == status or (status is None and trial.status not in ended)
         ]
+
+
+def _best_and_latest(losses: np.ndarray) -> np.ndarray:
+    """Places of the trials that are learned from, in order."""
+    early = np.argsort(losses[: max(len(losses) - _LATEST, 0)], kind="stable")[:_BEST]
+    return np.concatenate([np.sort(early), np.arange(max(len(losses) - _LATEST, 0), len(losses))])
 
 
 def _stalled(losses: np.ndarray) -> int:
@@ -253,19 +254,20 @@ class _Candidates:
         self._judge, self._ruled_out = judge, ruled_out
         self._worth: dict[str, float] = {}
 
-    def add(self, new: list[Proposal]) -> list[str]:
-        """Judges those that are not known, and names those that may be tried."""
-        named = {repr(one.values): one for one in new}
+    def add(self, *groups: list[Proposal]) -> list[list[str]]:
+        """Judges those that are not known, and names those of each group that may be tried."""
+        named = [{repr(one.values): one for one in group} for group in groups]
         fresh = {
             name: one
-            for name, one in named.items()
+            for group in named
+            for name, one in group.items()
             if name not in self.found and not self._ruled_out(one.values)
         }
         if fresh:
             judged = self._judge([one.values for one in fresh.values()])
             self._worth.update(zip(fresh, judged.tolist(), strict=True))
             self.found.update(fresh)
-        return [name for name in named if name in self.found]
+        return [[name for name in group if name in self.found] for group in named]
 
     def best(self, names: Iterable[str], count: int) -> list[str]:
         """Those that promise most, the best last."""

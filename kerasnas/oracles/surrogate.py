@@ -12,8 +12,8 @@ _GROWTH = 1.1
 _WORK, _FEWEST, _MOST = 250_000, 50, 150
 # The power of the chance to succeed: with 1, half of the trials beside what fails would fail.
 _CAUTION = 2.0
-# What is taken from what is to come last, as what more likely fails than not: where the search has
-# closed in, the logarithm of a hopeless improvement can outweigh that of any chance.
+# Subtracted from what must rank last, such as a setting that more likely fails than not. Where a
+# search has converged, logarithms of expected improvements differ more than those of any chances.
 _LAST = 1e6
 # Shares of the trials that may count as near the best, and how far that reaches at least.
 _BASIN, _NARROWEST = (0.1, 0.7), 0.3
@@ -28,12 +28,11 @@ Judge = Callable[[np.ndarray], np.ndarray]
 
 
 def scores(
-    name: str, x: np.ndarray, y: np.ndarray, running: np.ndarray, starts: Sequence[int], fits: Fits
+    x: np.ndarray, y: np.ndarray, running: np.ndarray, starts: Sequence[int], fits: Fits
 ) -> tuple[GaussianProcess, float]:
     """Learns scores from vectors.
 
     Args:
-        name: The model's name in `fits`.
         x: Vectors of the completed trials, (trials, columns).
         y: Their scores, larger is better, about of deviation 1.
         running: Vectors of the trials whose scores are not known yet; the model takes them to be
@@ -48,7 +47,7 @@ def scores(
         Running trials: Ginsbourger et al. 2010, doi:10.1007/978-3-642-10701-6_6, the "kriging
         believer".
     """
-    model = _model(name, x, y, starts, fits)
+    model = _model("score", x, y, starts, fits)
     best = float(model.predict(x).mean.max())
     if len(running):
         believed = model.predict(running).mean
@@ -106,13 +105,10 @@ def elsewhere(model: GaussianProcess, rng: np.random.Generator) -> Judge:
     return lambda queries: judge(queries) - _LAST * (distance(queries) <= radius)
 
 
-def success(
-    name: str, completed: np.ndarray, failed: np.ndarray, starts: Sequence[int], fits: Fits
-) -> Judge:
+def success(completed: np.ndarray, failed: np.ndarray, starts: Sequence[int], fits: Fits) -> Judge:
     """Learns where trials fail.
 
     Args:
-        name: The model's name in `fits`.
         completed: Vectors of completed trials.
         failed: Vectors of failed ones, at least one.
         starts: Where the columns of each decision begin.
@@ -126,7 +122,7 @@ def success(
 
     x = np.concatenate([completed.reshape(-1, failed.shape[1]), failed])
     y = np.repeat([1.0, -1.0], [len(completed), len(failed)])
-    model = _model(name, x, y, starts, fits)
+    model = _model("success", x, y, starts, fits)
 
     def judge(queries: np.ndarray) -> np.ndarray:
         mean, deviation = model.predict(queries)
