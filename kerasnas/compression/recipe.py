@@ -17,7 +17,7 @@ from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
 from kerasnas.export import Origin, data_hash
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
-from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
+from kerasnas.utils.keras_2 import in_keras_3
 
 # Why a step cannot come after another.
 _FREE = "training without their pattern would lose the {}"
@@ -90,8 +90,7 @@ def compress(
     ```
     """
     seed = operator.index(seed)  # tf_keras takes no integer of numpy's.
-    if is_tf_keras(model):
-        model = from_tf_keras(model)
+    model = in_keras_3(model)
     _check_model(model)
     _check_limits(tolerance, budget)
     check_target(target)

@@ -17,7 +17,7 @@ from kerasnas.export.micro import Target, check_target, run_on_micro
 from kerasnas.export.model_file import check_scales, choices, ends
 from kerasnas.utils.arrays import packed
 from kerasnas.utils.files import content
-from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
+from kerasnas.utils.keras_2 import in_keras_3
 from kerasnas.utils.names import distinct
 
 
@@ -110,8 +110,7 @@ def verify(
             "`tolerance` must be a number of quantization steps, 0 or more, or None. "
             f"Received: {tolerance!r}"
         )
-    if is_tf_keras(model):
-        model = from_tf_keras(model)
+    model = in_keras_3(model)
     data = content(file)
     check_scales(data)
     shapes = [tensor.shape for tensor in ends(data, "input")]

@@ -14,7 +14,7 @@ from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import KERNEL_OPERATORS, Operator, Program, lower
 from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
-from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
+from kerasnas.utils.keras_2 import in_keras_3
 
 # The one operator of a layer that multiplies and accumulates; what stands around it does not.
 _MULTIPLYING = {
@@ -145,8 +145,7 @@ def profile(model: keras.Model, dtype: str = "int8") -> Profile:
     >>> kn.profile(model).macs
     1296
     """
-    if is_tf_keras(model):
-        model = from_tf_keras(model)
+    model = in_keras_3(model)
     if not isinstance(model, keras.Model):
         raise TypeError(
             "Argument `model` must be a Keras 3 model. "

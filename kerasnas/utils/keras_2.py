@@ -47,6 +47,11 @@ def is_tf_keras(model: Any) -> bool:
     )
 
 
+def in_keras_3(model: Any) -> Any:
+    """A tf_keras model built again in Keras 3; anything else as it is."""
+    return from_tf_keras(model) if is_tf_keras(model) else model
+
+
 def from_tf_keras(model: Any) -> keras.Model:
     """Builds a tf_keras model again in Keras 3, weights, loss and metrics and all.
 
