@@ -116,6 +116,60 @@ def bumps(number: int) -> tuple[Callable[[np.ndarray], float], float]:
     return function, float(min(one.fun for one in found))
 
 
+def waves(number: int) -> Callable[[np.ndarray], float]:
+    """A product of waves of random lengths on the six-dimensional unit cube; least 0.
+
+    Args:
+        number: Another number is another function.
+
+    Returns:
+        The function, made like griewank: no single decision says anything far from an optimum.
+    """
+    rng = np.random.default_rng([number, 31])
+    turns = np.exp(rng.uniform(np.log(2), np.log(30), 6))
+    place = rng.uniform(0.2, 0.8, 6)
+
+    def function(x: np.ndarray) -> float:
+        return float(1 - np.cos(turns * (x - place)).prod() + 0.5 * ((x - place) ** 2).sum())
+
+    return function
+
+
+def wells(number: int) -> tuple[Callable[[np.ndarray], float], float]:
+    """Eight narrow wells at random places of the four-dimensional unit cube.
+
+    Args:
+        number: Another number is another function.
+
+    Returns:
+        The function, made like shekel, and about its least value: that of the deepest centre.
+    """
+    rng = np.random.default_rng([number, 32])
+    places, widths = rng.uniform(0.1, 0.9, (8, 4)), rng.uniform(0.1, 0.7, 8)
+
+    def function(x: np.ndarray) -> float:
+        return -float((1 / ((100 * (x - places) ** 2).sum(axis=1) + widths)).sum())
+
+    return function, min(map(function, places))
+
+
+def michalewicz(x: np.ndarray) -> float:
+    """On the unit cube, for 0 to pi; least -4.687658 in five dimensions."""
+    place = np.arange(1, len(x) + 1)
+    return -float((np.sin(np.pi * x) * np.sin(place * np.pi * x**2) ** 20).sum())
+
+
+def schwefel(x: np.ndarray) -> float:
+    """On the unit cube, for -500 to 500; least 0; a hundredth of the usual form."""
+    x = 1000 * x - 500
+    return float((418.9829 - x * np.sin(np.sqrt(np.abs(x)))).sum() / 100)
+
+
+def alpine(x: np.ndarray) -> float:
+    """Least 0, at 0."""
+    return float(np.abs(x * np.sin(x) + 0.1 * x).sum())
+
+
 # Each with its range and its least value (of one dimension for styblinski).
 KNOWN: dict[str, tuple[Callable[[np.ndarray], float], float, float, float]] = {
     "ackley": (ackley, -5.0, 5.0, 0.0),
@@ -123,5 +177,6 @@ KNOWN: dict[str, tuple[Callable[[np.ndarray], float], float, float, float]] = {
     "levy": (levy, -8.0, 8.0, 0.0),
     "styblinski": (styblinski, -5.0, 5.0, -39.16617),
     "griewank": (griewank, -12.0, 12.0, 0.0),
+    "alpine": (alpine, -10.0, 10.0, 0.0),
     "rastrigin": (rastrigin, -2.0, 2.0, 0.0),
 }

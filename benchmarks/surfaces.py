@@ -125,6 +125,15 @@ def _bumps(number: int) -> Cube:
     return Cube(function, 6, least)
 
 
+def _waves(number: int) -> Cube:
+    return Cube(formulas.waves(number), 6, 0.0, kind="all")
+
+
+def _wells(number: int) -> Cube:
+    function, least = formulas.wells(number)
+    return Cube(function, 4, least, noise=0.3)
+
+
 def _tables(*names: str) -> dict[str, Callable[[], race.Problem]]:
     return {f"table_{name}": functools.partial(tables.Table, name) for name in names}
 
@@ -140,6 +149,8 @@ DEVELOPMENT: dict[str, Callable[[], race.Problem]] = {
         formulas.hartmann3, 3, -3.86278, kind="log_int", fails=lambda x: bool(x[1] > 0.62)
     ),
     **{f"bumps_{one}": functools.partial(_bumps, one) for one in (0, 5, 6, 8, 9)},
+    **{f"waves_{one}": functools.partial(_waves, one) for one in range(5)},
+    **{f"wells_{one}": functools.partial(_wells, one) for one in range(5)},
     "cells": lambda: networks.Cells(0),
     "cells_noisy": lambda: networks.Cells(1, noise=0.3),
     "stages": lambda: networks.Stages(0),
@@ -158,6 +169,9 @@ JUDGED: dict[str, Callable[[], race.Problem]] = {
     "hartmann6_fails": lambda: Cube(
         formulas.hartmann6, 6, -3.32237, fails=lambda x: bool(x[0] + x[5] > 0.95)
     ),
+    "michalewicz5": lambda: Cube(formulas.michalewicz, 5, -4.687658),
+    "schwefel6_mixed": lambda: Cube(formulas.schwefel, 6, 0.0, kind="all"),
+    "alpine6_noisy": _flight("alpine", 6, 7, kind="log_int", noise=0.5),
     "network_fails": lambda: networks.Layers(fails=True),
     **_tables(
         *("imagenet", "parkinsons_telemonitoring", "slice_localization"),
@@ -165,7 +179,7 @@ JUDGED: dict[str, Callable[[], race.Problem]] = {
     ),
 }
 # Functions without steps, conditions, noise or failures.
-SMOOTH = ("hartmann6_log_int", "hartmann6", "branin")
+SMOOTH = ("hartmann6_log_int", "hartmann6", "branin", "michalewicz5")
 
 
 def _nasbench201() -> race.Problem:

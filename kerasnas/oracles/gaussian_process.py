@@ -129,6 +129,19 @@ class GaussianProcess:
         size = np.exp(self.parameters[-3:-1]).sum()
         return Prediction(mean, np.sqrt(np.maximum(size - (explained**2).sum(axis=0), 1e-12)))
 
+    def agreement(self) -> float:
+        """How well each score is predicted from the others: the correlation, 0 where there is none.
+
+        Source:
+            Rasmussen and Williams 2006, section 5.4.2: leaving one out takes no other model.
+        """
+        y = self.observed[1]
+        inverse = _solve(self._factor, np.eye(len(y)))
+        predicted = y - self._weights / np.diag(inverse)
+        if not (np.ptp(y) > 0 and np.ptp(predicted) > 0):
+            return 0.0
+        return float(np.corrcoef(predicted, y)[0, 1])
+
     def _scaled(self, x: np.ndarray) -> np.ndarray:
         widths = np.diff([*self.starts, x.shape[1]])
         return x * np.repeat(np.exp(-self.parameters[:-3]), widths)

@@ -1,6 +1,7 @@
 """What the trials so far promise of new settings: by how much they improve, and that they run."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,9 +28,23 @@ Fits = dict[str, tuple[int, int, list[float]]]
 Judge = Callable[[np.ndarray], np.ndarray]
 
 
+class Scores(NamedTuple):
+    """What was learned of the scores.
+
+    Attributes:
+        model: Predicts them.
+        best: The best of its predictions for the completed trials.
+        agreement: How well it predicts the score of each trial from the others, a correlation.
+    """
+
+    model: GaussianProcess
+    best: float
+    agreement: float
+
+
 def scores(
     x: np.ndarray, y: np.ndarray, running: np.ndarray, starts: Sequence[int], fits: Fits
-) -> tuple[GaussianProcess, float]:
+) -> Scores:
     """Learns scores from vectors.
 
     Args:
@@ -41,18 +56,18 @@ def scores(
         fits: Parameters learned before; changed in place.
 
     Returns:
-        The model, and the best of its predictions for the completed trials.
+        The model with what it is worth.
 
     Source:
         Running trials: Ginsbourger et al. 2010, doi:10.1007/978-3-642-10701-6_6, the "kriging
         believer".
     """
     model = _model("score", x, y, starts, fits)
-    best = float(model.predict(x).mean.max())
+    best, agreement = float(model.predict(x).mean.max()), model.agreement()
     if len(running):
         believed = model.predict(running).mean
         model.condition(np.concatenate([x, running]), np.concatenate([y, believed]))
-    return model, best
+    return Scores(model, best, agreement)
 
 
 def improvement(model: GaussianProcess, best: float) -> Judge:

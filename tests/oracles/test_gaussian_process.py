@@ -50,6 +50,21 @@ def test_noise_is_told_from_signal():
     assert np.std(model.predict(x).mean - y) > 0.5 * model.noise
 
 
+def test_how_well_each_score_follows_from_the_others():
+    signal, x, y = fitted(lambda x: np.sin(5 * x[0]), 2)
+    assert signal.agreement() > 0.95
+    left_out = []
+    for place in range(len(y)):
+        rest = np.arange(len(y)) != place
+        signal.condition(x[rest], y[rest])
+        left_out.append(signal.predict(x[place : place + 1]).mean[0])
+    correlation = np.corrcoef(left_out, y)[0, 1]
+    assert signal.condition(x, y).agreement() == pytest.approx(correlation, abs=0.01)
+    noise, _, _ = fitted(lambda x: 0.0, 2, noise=1.0)
+    assert noise.agreement() < 0.3
+    assert signal.condition(x, np.ones(len(x))).agreement() == 0.0
+
+
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=10)
 def test_it_is_sure_where_it_has_been_and_unsure_elsewhere(seed):

@@ -127,19 +127,50 @@ def test_it_closes_in_on_an_optimum_in_the_middle(tmp_path):
     assert np.mean(best) > -3 * 0.01**2
 
 
+def positions(values):
+    return np.array([values[name] for name in sorted(values)])
+
+
+def unit_cube(sides):
+    hp = keras_tuner.HyperParameters()
+    for place in range(sides):
+        hp.Float(f"x{place}", 0.0, 1.0)
+    return hp
+
+
+def narrow_peak(x):
+    """A peak of height 5, half as high a twentieth of each range away."""
+    return 1 / (0.2 + 100 * ((x - 0.4) ** 2).sum())
+
+
+def waves(x):
+    """A product of five waves, of height 1: no single decision says anything far from a peak."""
+    turns, places = np.array([25, 18, 12, 8, 5]), np.array([0.3, 0.6, 0.45, 0.7, 0.2])
+    return np.cos(turns * (x - places)).prod()
+
+
+@pytest.mark.parametrize(("function", "sides", "reached"), [(narrow_peak, 4, 3.3), (waves, 5, 0.6)])
+def test_it_descends_where_no_model_of_the_whole_space_sees_a_gradient(
+    tmp_path, function, sides, reached
+):
+    best = []
+    for seed in range(8):
+        oracle = make(tmp_path / str(seed), unit_cube(sides), seed=seed)
+        rows = search.run(oracle, lambda values: function(positions(values)))
+        best.append(max(row.score for row in rows))
+    assert np.mean(best) > reached
+
+
 def two_bumps(values):
     """A wide bump of height 1, and a narrow one of 1.2 in another corner of four ranges."""
-    x = np.array([values[f"x{place}"] for place in range(4)])
+    x = positions(values)
     return np.exp(-5 * ((x - 0.2) ** 2).sum()) + 1.2 * np.exp(-14 * ((x - 0.8) ** 2).sum())
 
 
 def test_it_leaves_an_optimum_that_it_has_closed_in_on(tmp_path):
-    hp = keras_tuner.HyperParameters()
-    for place in range(4):
-        hp.Float(f"x{place}", 0.0, 1.0)
     best = []
     for seed in range(4):
-        oracle = make(tmp_path / str(seed), hp, seed=seed, max_trials=90)
+        oracle = make(tmp_path / str(seed), unit_cube(4), seed=seed, max_trials=90)
         best.append(max(row.score for row in search.run(oracle, two_bumps)))
     assert sum(score > 1.1 for score in best) >= 3
 
