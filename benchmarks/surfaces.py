@@ -138,6 +138,8 @@ def _tables(*names: str) -> dict[str, Callable[[], race.Problem]]:
     return {f"table_{name}": functools.partial(tables.Table, name) for name in names}
 
 
+# Numbers of functions made like hartmann6 that constants were not chosen on.
+HELD_OUT = range(100, 105)
 DEVELOPMENT: dict[str, Callable[[], race.Problem]] = {
     "ackley5_log_int": _flight("ackley", 5, 1, kind="log_int"),
     "rosenbrock4": _flight("rosenbrock", 4, 2),
@@ -169,6 +171,7 @@ JUDGED: dict[str, Callable[[], race.Problem]] = {
     "hartmann6_fails": lambda: Cube(
         formulas.hartmann6, 6, -3.32237, fails=lambda x: bool(x[0] + x[5] > 0.95)
     ),
+    **{f"bumps_{one}": functools.partial(_bumps, one) for one in HELD_OUT},
     "michalewicz5": lambda: Cube(formulas.michalewicz, 5, -4.687658),
     "schwefel6_mixed": lambda: Cube(formulas.schwefel, 6, 0.0, kind="all"),
     "alpine6_noisy": _flight("alpine", 6, 7, kind="log_int", noise=0.5),
@@ -179,7 +182,10 @@ JUDGED: dict[str, Callable[[], race.Problem]] = {
     ),
 }
 # Functions without steps, conditions, noise or failures.
-SMOOTH = ("hartmann6_log_int", "hartmann6", "branin", "michalewicz5")
+SMOOTH = (
+    *("hartmann6_log_int", "hartmann6", "branin", "michalewicz5"),
+    *(f"bumps_{one}" for one in HELD_OUT),
+)
 
 
 def _nasbench201() -> race.Problem:
