@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits
 import kerasnas as kn
 from kerasnas.compression.step import Step
 from kerasnas.hardware import profile_tflite
+from kerasnas.tflite.inspection import kernel_sparsity
 
 Split = tuple[tuple[np.ndarray, np.ndarray], ...]
 LAYERWISE = {
@@ -163,7 +164,7 @@ def measured(data: bytes, test: tuple[np.ndarray, np.ndarray]) -> dict[str, floa
         "accuracy": float((predicted.argmax(-1) == test[1]).mean()),
         "bytes": len(data),
         "compressed": len(zlib.compress(data, 9)),
-        "zeros": kn.export.model_file.kernel_sparsity(data),
+        "zeros": kernel_sparsity(data),
         "macs": costs.macs,
         "arena": costs.arena_head,
     }

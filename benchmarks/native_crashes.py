@@ -81,7 +81,7 @@ def error(case: Case) -> float:
     """Largest difference between float32 and float64, as a share of the largest value."""
     import tensorflow as tf
 
-    from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
+    from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
 
     if case.kind.startswith("Safe"):
         make_pointwise_gradients_safe()

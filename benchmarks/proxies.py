@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 
 import kerasnas as kn
 from kerasnas.oracles import genome, proxies
-from kerasnas.utils.session import clear_session, seeded
+from kerasnas.runtime.session import clear_session, seeded
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 OPERATIONS = {

@@ -26,7 +26,7 @@ from nasbench201_tracks import Over, limited
 import kerasnas as kn
 from kerasnas import oracles
 from kerasnas.hardware import Profile, profile_graph
-from kerasnas.hypermodels.settled import Settled
+from kerasnas.hypermodels.hyperparameters import Settled
 from kerasnas.oracles import genome
 from kerasnas.testing import search
 

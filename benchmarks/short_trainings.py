@@ -34,7 +34,7 @@ from scipy.stats import kendalltau
 from statistics_tracking import TwoAverages
 
 import kerasnas as kn
-from kerasnas.utils.moving_statistics import compute, with_statistics
+from kerasnas.keras_models.moving_statistics import compute, with_statistics
 
 EPOCHS = 12
 READ = (1, 2, 4, EPOCHS)

@@ -5,6 +5,7 @@ from keras_tuner.engine.hyperparameters import HyperParameter
 
 from kerasnas import (
     applications,
+    bridge,
     compression,
     engine,
     errors,
@@ -53,6 +54,11 @@ from kerasnas.tuners import (
     WarmStart,
 )
 
+# These names of version 0.1.0; see kerasnas/hardware/__init__.py.
+hardware.HostLatency = export.HostLatency
+hardware.LatencyMeasurement = export.LatencyMeasurement
+hardware.measure_latency = export.measure_latency
+
 __all__ = [
     "ASHA",
     "NEAT",
@@ -90,6 +96,7 @@ __all__ = [
     "WarmStart",
     "__version__",
     "applications",
+    "bridge",
     "compress",
     "compression",
     "engine",

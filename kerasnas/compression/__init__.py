@@ -1,7 +1,7 @@
 """How a model is made small: the bridge to tf_keras, then steps that each report what they did."""
 
+from kerasnas.bridge import to_tf_keras
 from kerasnas.compression.auto import Auto
-from kerasnas.compression.bridge import to_tf_keras
 from kerasnas.compression.cluster import Cluster
 from kerasnas.compression.compressed import Compressed, ToleranceError
 from kerasnas.compression.distill import Distill

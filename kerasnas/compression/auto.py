@@ -8,12 +8,12 @@ import keras
 
 from kerasnas.compression.cluster import Cluster
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
-from kerasnas.compression.data import dataset
 from kerasnas.compression.prune import Prune
 from kerasnas.compression.quantize import Quantize
 from kerasnas.compression.sensitivity import bearable, sensitivity
 from kerasnas.compression.step import Step, check_number, step_text, unbox
 from kerasnas.compression.structured import PruneStructured
+from kerasnas.data.dataset import dataset
 from kerasnas.hardware import Budget, profile_tflite
 
 _KEPT = (0.75, 0.5, 0.35, 0.25)

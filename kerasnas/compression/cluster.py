@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kerasnas.compression.bridge.graph import Graph
+from kerasnas.bridge.graph import Graph
 from kerasnas.compression.prune import KERNELS, model_sparsity, prunable
 from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerasnas.compression.data import in_order, weights
-from kerasnas.compression.scoring import Scorer, drop
+from kerasnas.data.arrays import inputs_in_order
+from kerasnas.data.dataset import in_order, weights
+from kerasnas.data.scoring import Scorer, drop
 from kerasnas.export import Interpreter, Metadata, Origin, write
-from kerasnas.utils.arrays import inputs_in_order
-from kerasnas.utils.files import write_atomic
-from kerasnas.utils.moving_statistics import rows
+from kerasnas.keras_models.moving_statistics import rows
+from kerasnas.runtime.files import write_atomic
 
 _COLUMNS = ("step", "method", "epochs", "metric", "bytes", "compressed", "zeros", "MACs", "RAM")
 

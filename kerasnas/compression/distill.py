@@ -6,14 +6,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.compression.bridge.graph import Graph
-from kerasnas.compression.data import output_names
-from kerasnas.compression.guidance import Guidance
+from kerasnas.bridge.graph import Graph
+from kerasnas.compression.distillation_loss import Guidance
 from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.training import Training
+from kerasnas.data.arrays import packed
+from kerasnas.data.dataset import output_names
 from kerasnas.export import to_tflite
-from kerasnas.utils.arrays import packed
-from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
+from kerasnas.keras_models.keras_2 import from_tf_keras, is_tf_keras
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kerasnas.compression.bridge.graph import Graph
+from kerasnas.bridge.graph import Graph
 from kerasnas.compression.tfmot import import_tfmot
-from kerasnas.hardware.walk import carries_mask
+from kerasnas.keras_models.walk import carries_mask
 
 # Layers that make numbers of a mask, or compare to make one.
 _READERS = ("AdditiveAttention", "Attention", "GlobalAveragePooling1D", "MultiHeadAttention")

@@ -7,21 +7,21 @@ from typing import Any
 
 import keras
 
-from kerasnas.compression.bridge import build, read, verify, without_penalties
-from kerasnas.compression.bridge.graph import Graph
+from kerasnas.bridge import build, read, verify, without_penalties
+from kerasnas.bridge.graph import Graph
 from kerasnas.compression.compressed import lost_metric, report_row
-from kerasnas.compression.data import Dataset
 from kerasnas.compression.prune import inner
-from kerasnas.compression.scoring import Scorer, first_metric
 from kerasnas.compression.step import KerasStep, Step
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
+from kerasnas.data.arrays import packed
+from kerasnas.data.dataset import Dataset
+from kerasnas.data.scoring import Scorer, first_metric
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.export.conversion import representative_samples
 from kerasnas.export.fidelity import check_on_micro
 from kerasnas.export.micro import Target, check_target
-from kerasnas.export.model_file import conversions, kernel_sparsity
 from kerasnas.hardware import profile_tflite
-from kerasnas.utils.arrays import packed
+from kerasnas.tflite.inspection import conversions, kernel_sparsity
 
 
 def run(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kerasnas.compression.bridge.graph import Graph
+from kerasnas.bridge.graph import Graph
 from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training

@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from kerasnas.compression.bridge.activations import given
-from kerasnas.compression.bridge.canonical import RANGE_PASSING
-from kerasnas.compression.bridge.canonical.edits import integers
-from kerasnas.compression.bridge.graph import Graph, LayerSpec
+from kerasnas.bridge.activations import given
+from kerasnas.bridge.canonical import RANGE_PASSING
+from kerasnas.bridge.canonical.graph_edits import integers
+from kerasnas.bridge.graph import Graph, LayerSpec
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.

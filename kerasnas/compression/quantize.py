@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from kerasnas.compression.bridge.build import build
-from kerasnas.compression.bridge.canonical import canonical, measurable
-from kerasnas.compression.bridge.carried import carriers
-from kerasnas.compression.bridge.graph import Graph
+from kerasnas.bridge.build import build
+from kerasnas.bridge.canonical import canonical, measurable
+from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.passthrough import carriers
 from kerasnas.compression.masks import float_masks, hand_masks_on, no_masks
 from kerasnas.compression.prune import KERNELS, model_sparsity
 from kerasnas.compression.quantization_scheme import scheme, untrained
@@ -16,9 +16,9 @@ from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.export import to_mixed_tflite, to_tflite
 from kerasnas.export.conversion import Quantization
-from kerasnas.export.model_file import float_operators
+from kerasnas.export.limitations import LIMITED, check_bits, check_layers
 from kerasnas.export.origins import in_float
-from kerasnas.export.refusals import LIMITED, check_bits, check_layers
+from kerasnas.tflite.inspection import float_operators
 
 
 @dataclass(frozen=True)

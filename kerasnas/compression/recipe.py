@@ -10,14 +10,14 @@ import keras
 
 from kerasnas.compression.auto import Auto, RecipeSearch
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
-from kerasnas.compression.data import dataset, samples
 from kerasnas.compression.distill import Distill
 from kerasnas.compression.pipeline import run
 from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
+from kerasnas.data.dataset import dataset, samples
 from kerasnas.export import Origin, data_hash
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
-from kerasnas.utils.keras_2 import in_keras_3
+from kerasnas.keras_models.keras_2 import in_keras_3
 
 # Why a step cannot come after another.
 _FREE = "training without their pattern would lose the {}"

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from kerasnas.compression.bridge import build, canonical, read
-from kerasnas.compression.data import Dataset
+from kerasnas.bridge import build, canonical, read
 from kerasnas.compression.prune import KERNELS, prunable
-from kerasnas.compression.scoring import Scorer, drop, first_metric
+from kerasnas.data.dataset import Dataset
+from kerasnas.data.scoring import Scorer, drop, first_metric
 
 SHARES = (0.3, 0.5, 0.7, 0.8, 0.9)
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import keras
 import numpy as np
 
-from kerasnas.compression.bridge.graph import Graph
+from kerasnas.bridge.graph import Graph
 from kerasnas.compression.training import Training
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.compression.bridge.graph import Graph
-from kerasnas.compression.data import output_names
-from kerasnas.compression.guidance import Guidance
-from kerasnas.utils.arrays import is_nested
-from kerasnas.utils.moving_statistics import settle
-from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
-from kerasnas.utils.session import kept_random_state
+from kerasnas.bridge.graph import Graph
+from kerasnas.compression.distillation_loss import Guidance
+from kerasnas.data.arrays import is_nested
+from kerasnas.data.dataset import output_names
+from kerasnas.keras_models.moving_statistics import settle
+from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
+from kerasnas.runtime.session import kept_random_state
 
 
 @dataclass

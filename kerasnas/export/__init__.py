@@ -4,14 +4,17 @@ from kerasnas.export.bundle import Origin, data_hash, write
 from kerasnas.export.c_array import c_array
 from kerasnas.export.conversion import to_tflite
 from kerasnas.export.fidelity import WrongFileError
-from kerasnas.export.interpreter import Interpreter
-from kerasnas.export.metadata import Metadata, TensorInfo, add_metadata, read_metadata
+from kerasnas.export.host_latency import HostLatency, LatencyMeasurement, measure_latency
 from kerasnas.export.mixed import quantization_errors, to_mixed_tflite
 from kerasnas.export.tables import compress_tables
 from kerasnas.export.verification import Verification, verify
+from kerasnas.tflite.interpreter import Interpreter
+from kerasnas.tflite.metadata import Metadata, TensorInfo, add_metadata, read_metadata
 
 __all__ = [
+    "HostLatency",
     "Interpreter",
+    "LatencyMeasurement",
     "Metadata",
     "Origin",
     "TensorInfo",
@@ -21,6 +24,7 @@ __all__ = [
     "c_array",
     "compress_tables",
     "data_hash",
+    "measure_latency",
     "quantization_errors",
     "read_metadata",
     "to_mixed_tflite",

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasnas.export.differences import difference
-from kerasnas.export.fresh_process import run_file
-from kerasnas.export.model_file import Choice, choices, output_steps, with_output
-from kerasnas.utils.files import content
+from kerasnas.runtime.files import content
+from kerasnas.tflite.inspection import Choice, choices, output_steps, with_output
+from kerasnas.tflite.isolated_runner import run_file
 
 # Between two correct sets of kernels: of float outputs, relative to the largest of them, and of
 # quantized ones, relative to their range. Most int8 files give the same to a step.

@@ -14,10 +14,11 @@ import keras
 import numpy as np
 
 from kerasnas._version import __version__
+from kerasnas.data.dataset import output_names
 from kerasnas.export.c_array import c_array
 from kerasnas.export.folder import MANIFEST, write_folder
-from kerasnas.export.metadata import Metadata, TensorInfo, add_metadata
 from kerasnas.export.verification import verify
+from kerasnas.tflite.metadata import Metadata, TensorInfo, add_metadata
 
 _PACKAGES = (
     "tensorflow",
@@ -153,7 +154,6 @@ def write(
 
 def _in_order(metadata: Metadata, model: keras.Model) -> Metadata:
     """Metadata in the order of a model's inputs and outputs, where it has their names."""
-    from kerasnas.compression.data import output_names
 
     def sorted_by(names: list[str], infos: tuple[TensorInfo, ...]) -> tuple[TensorInfo, ...]:
         entries = {info.name: info for info in infos}

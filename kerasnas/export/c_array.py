@@ -8,10 +8,10 @@ import numpy as np
 
 from kerasnas.export.micro import has_micro, run_on_micro, without_kernel
 from kerasnas.export.micro_operators import resolver_method
-from kerasnas.export.model_file import Tensor, ends
 from kerasnas.hardware import measure_arena, profile_tflite
-from kerasnas.hardware.flatbuffer import read_tflite
-from kerasnas.utils.files import content
+from kerasnas.runtime.files import content
+from kerasnas.tflite.inspection import Tensor, ends
+from kerasnas.tflite.reader import read_tflite
 
 _STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF")
 _BYTES_A_LINE = 16

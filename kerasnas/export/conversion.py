@@ -11,16 +11,18 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from kerasnas.export.child import Child
+from kerasnas.bridge import measurable, rebuild
+from kerasnas.data.arrays import in_batches, in_memory, inputs_in_order
 from kerasnas.export.fidelity import check_file
+from kerasnas.export.limitations import check_bits, check_indices, check_layers
 from kerasnas.export.micro import Target, check_target
 from kerasnas.export.origins import in_float, without_form
-from kerasnas.export.refusals import check_bits, check_indices, check_layers, check_shapes
-from kerasnas.export.reversals import rescale_reversed
-from kerasnas.export.silence import silence
-from kerasnas.export.tensor_names import name_after_layers
-from kerasnas.export.touch_up import end_names, touch_up
-from kerasnas.utils.arrays import in_batches, in_memory, inputs_in_order
+from kerasnas.keras_models.shapes import check_shapes
+from kerasnas.runtime.child import Child
+from kerasnas.runtime.silence import silence
+from kerasnas.tflite.converter_fixes import end_names, touch_up
+from kerasnas.tflite.reversals import rescale_reversed
+from kerasnas.tflite.tensor_names import name_after_layers
 
 Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8", "int4"]
 # Those that measure the ranges of activations, and what their inputs and outputs may be.
@@ -118,8 +120,6 @@ def to_tflite(
             "training inputs. Received: None"
         )
     if is_keras_3:
-        from kerasnas.compression.bridge import measurable, rebuild
-
         model = rebuild(model, measurable if quantization in _CALIBRATED else None)
     job = {"quantization": quantization, "ends": inputs or integer[0]}
     calibrates = quantization in _CALIBRATED and not (quantization == "int8" and _ranged(model))

@@ -2,25 +2,25 @@
 
 import textwrap
 import warnings
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from kerasnas.bridge.precision import in_float32
+from kerasnas.data.arrays import packed
 from kerasnas.export.agreement import Ran, compare_on_micro
-from kerasnas.export.child import Child
 from kerasnas.export.differences import difference, lost_values
-from kerasnas.export.fresh_process import run_file
 from kerasnas.export.micro import Target, run_on_micro
-from kerasnas.export.model_file import output_steps
 from kerasnas.export.origins import refused_by
 from kerasnas.export.ranges import blown_up, crushed
-from kerasnas.utils.arrays import packed
+from kerasnas.runtime.child import Child
+from kerasnas.tflite.inspection import output_steps
+from kerasnas.tflite.isolated_runner import RUNNER, run_file
 
 # Enough to tell a wrong file from a rounded one; each costs one inference.
 _COMPARED = 32
-_RUNNER = Child(Path(__file__).with_name("runner.py"))
+_RUNNER = Child(RUNNER)
 # How far an output may be from the model's, as a share of its spread over the samples: beyond the
 # first a warning, beyond the second an error. The third is what the bits of weights alone explain,
 # as a share of the largest value.
@@ -258,8 +258,6 @@ def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:
     """What a Keras 3 or tf_keras model makes of samples, one array for each output."""
     is_keras_3 = isinstance(model, keras.Model)
     if is_keras_3:
-        from kerasnas.compression.bridge.precision import in_float32
-
         model = in_float32(model)
     count = len(samples[0])
     size = model.inputs[0].shape[0] or count

@@ -6,13 +6,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kerasnas.export.child import Child
-from kerasnas.export.fresh_process import run_file
 from kerasnas.export.micro_operators import resolver_method
 from kerasnas.export.origins import refused_by, sources
 from kerasnas.hardware import measure_arena
-from kerasnas.hardware.flatbuffer import read_tflite
-from kerasnas.utils.files import content
+from kerasnas.runtime.child import Child
+from kerasnas.runtime.files import content
+from kerasnas.tflite.isolated_runner import run_file
+from kerasnas.tflite.reader import read_tflite
 
 Target = Literal["litert", "micro"]
 

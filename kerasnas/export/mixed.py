@@ -6,14 +6,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.bridge import measurable, rebuild
 from kerasnas.export.conversion import (
     convert_in_child,
     representative_samples,
     warn_of_constants,
 )
 from kerasnas.export.fidelity import check_file
+from kerasnas.export.limitations import check_indices
 from kerasnas.export.micro import Target, check_target
-from kerasnas.export.refusals import check_indices, check_shapes
+from kerasnas.keras_models.shapes import check_shapes
 
 
 def quantization_errors(
@@ -107,8 +109,6 @@ def _mixed(
     """The file, the errors of its layers, and the tf_keras model that was converted."""
     check_shapes(model)
     if isinstance(model, keras.Model):
-        from kerasnas.compression.bridge import measurable, rebuild
-
         model = rebuild(model, measurable)
     check_indices(model, samples)
     warn_of_constants(model, samples)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from kerasnas.export.conversion_child import layer_of
-from kerasnas.hardware.flatbuffer import Operator, Subgraph, read_tflite
+from kerasnas.tflite.reader import Operator, Subgraph, read_tflite
 
 _UNKNOWN = re.compile(r'"([^"@]+)@[^"]*"[^\n]*\'tf\.(\w+)\' op is neither')
 _REFUSED = re.compile(r"Node number (\d+) \((\w+)\) failed")

@@ -4,10 +4,10 @@ import importlib.util
 
 import numpy as np
 
-from kerasnas.export.fresh_process import run_file
-from kerasnas.export.model_file import ends
 from kerasnas.hardware import measure_arena
-from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.tflite.inspection import ends
+from kerasnas.tflite.isolated_runner import run_file
+from kerasnas.tflite.reader import read_tflite
 
 _KERNEL_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _MOST_BITS = 7

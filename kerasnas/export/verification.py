@@ -10,15 +10,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.data.arrays import packed
+from kerasnas.data.dataset import dataset, output_names
+from kerasnas.data.scoring import Scorer, distinct
 from kerasnas.export.agreement import Ran, apart, compare_on_micro, run_if_taken
-from kerasnas.export.fresh_process import run_file
-from kerasnas.export.interpreter import checked_inputs
 from kerasnas.export.micro import Target, check_target, run_on_micro
-from kerasnas.export.model_file import check_scales, choices, ends
-from kerasnas.utils.arrays import packed
-from kerasnas.utils.files import content
-from kerasnas.utils.keras_2 import in_keras_3
-from kerasnas.utils.names import distinct
+from kerasnas.keras_models.keras_2 import in_keras_3
+from kerasnas.runtime.files import content
+from kerasnas.tflite.inspection import check_scales, choices, ends
+from kerasnas.tflite.interpreter import checked_inputs
+from kerasnas.tflite.isolated_runner import run_file
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,6 @@ def _differences(data: bytes, pairs: list[tuple[str, np.ndarray, np.ndarray]]) -
 
 def _of_model(model: Any, x: Any, y: Any) -> tuple[Any, Any, list[np.ndarray]]:
     """Inputs and targets in the model's order, and what the model makes of them."""
-    from kerasnas.compression.data import dataset
-
     if not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras 3 model, or None. Received: {type(model)}")
     checked = dataset("(x, y)", (x, y), model)
@@ -169,8 +168,6 @@ def _names(
 ) -> list[str]:
     if predictions is None:
         return distinct([tensor.name for tensor in ends(data, "output")])
-    from kerasnas.compression.data import output_names
-
     of_file, of_model = ([array.shape[1:] for array in arrays] for arrays in (outputs, predictions))
     if of_file != of_model:
         raise ValueError(
@@ -182,8 +179,6 @@ def _names(
 
 def _scoring(model: Any, names: list[str], y: Any) -> Any:
     if model is not None and model.compiled:
-        from kerasnas.compression.scoring import Scorer
-
         scorer = Scorer(model)
         return lambda outputs: scorer.score(outputs if len(outputs) > 1 else outputs[0], y)
     targets = [np.asarray(array) for array in (y if len(names) > 1 else [y])]

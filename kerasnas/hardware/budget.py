@@ -9,7 +9,7 @@ import keras
 from kerasnas.hardware import units
 from kerasnas.hardware.devices import Device, find_device, timed_devices
 from kerasnas.hardware.latency.clocks import why_not_scaled
-from kerasnas.hardware.latency.telling import WAYS, check_latency, check_told
+from kerasnas.hardware.latency.validation import WAYS, check_latency, check_told
 from kerasnas.hardware.profile import Profile
 
 # Name of each limit, and the attribute of a profile that it bounds.
@@ -62,7 +62,7 @@ class Budget:
         latency_ms: Milliseconds of one inference, or a string such as "20ms" or "1.5s".
         latency: What tells the milliseconds of a network: a `kerasnas.hardware.LatencyModel` of
             int8 files, or anything else with `predict(profile) -> float`; or a
-            `kerasnas.hardware.HostLatency`, which measures the converted model on this machine.
+            `kerasnas.export.HostLatency`, which measures the converted model on this machine.
             Without `latency_ms` it limits nothing, and makes "latency_ms" a cost that can be an
             objective.
 
@@ -172,7 +172,7 @@ class Budget:
         Example:
 
         >>> import kerasnas as kn
-        >>> kn.Budget(latency_ms=5, latency=kn.hardware.HostLatency()).measures
+        >>> kn.Budget(latency_ms=5, latency=kn.export.HostLatency()).measures
         True
         """
         return self.latency is not None and not callable(getattr(self.latency, "predict", None))
@@ -204,7 +204,7 @@ class Budget:
             if not hasattr(found, "median"):
                 raise TypeError(
                     "Method `measure` of argument `latency` must return an object with a `median`, "
-                    "such as kerasnas.hardware.LatencyMeasurement. Received: "
+                    "such as kerasnas.export.LatencyMeasurement. Received: "
                     f"{found!r}, from a {type(self.latency).__name__}"
                 )
             ms = check_told(found.median, self.latency)

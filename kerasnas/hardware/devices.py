@@ -15,7 +15,7 @@ from kerasnas.hardware.latency import LatencyModel
 from kerasnas.hardware.latency.boards import BOARDS
 from kerasnas.hardware.latency.clocks import scaled_latency
 from kerasnas.hardware.latency.model import check_clock
-from kerasnas.hardware.latency.telling import check_latency
+from kerasnas.hardware.latency.validation import check_latency
 
 _KB, _MB, _GB = 1024, 1024**2, 1024**3
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import keras
 
 from kerasnas.hardware.graph import Graph, Shape
-from kerasnas.hardware.idle import is_augmentation
-from kerasnas.hardware.walk import Call, reads_mask, walk
 from kerasnas.hardware.without_costs import REASONS
+from kerasnas.keras_models.training_only import is_augmentation
+from kerasnas.keras_models.walk import Call, reads_mask, walk
 
 # What to add to the graph for one call: (graph, call, positions read, output shape) -> position, or
 # positions where the call has several outputs.

@@ -12,8 +12,8 @@ import sys
 import time
 from typing import NamedTuple
 
-from kerasnas.hardware.flatbuffer import Operator, read_tflite
-from kerasnas.utils.files import content
+from kerasnas.runtime.files import content
+from kerasnas.tflite.reader import Operator, read_tflite
 
 # A child process, because a file that the interpreter does not like can end its process, and what
 # it reports is printed to the descriptor 2 by C++.

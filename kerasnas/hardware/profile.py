@@ -14,7 +14,7 @@ from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import KERNEL_OPERATORS, Operator, Program, lower
 from kerasnas.hardware.reorder import reordered_head
 from kerasnas.hardware.summary import peak_of, summary_of
-from kerasnas.utils.keras_2 import in_keras_3
+from kerasnas.keras_models.keras_2 import in_keras_3
 
 # The one operator of a layer that multiplies and accumulates; what stands around it does not.
 _MULTIPLYING = {

@@ -5,9 +5,9 @@ from kerasnas.hypermodels.block import Block
 from kerasnas.hypermodels.cell import NAS_BENCH_201, CellHyperModel
 from kerasnas.hypermodels.graph import GraphHyperModel
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
+from kerasnas.hypermodels.hyperparameters import Settled, scope
 from kerasnas.hypermodels.layerwise import LayerwiseHyperModel
 from kerasnas.hypermodels.operations import operation
-from kerasnas.hypermodels.settled import Settled, scope
 
 __all__ = [
     "NAS_BENCH_201",

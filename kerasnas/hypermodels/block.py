@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerasnas.hypermodels import layers
+from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, scope
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import Operation, identity, parse
-from kerasnas.hypermodels.settled import Hyperparameters, decide, scope
 
 _SKIPS = ("none", "add", "concatenate")
 _NORMALIZATIONS = ("batch", "none")

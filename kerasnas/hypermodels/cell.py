@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.hypermodel import HyperModel
+from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, nested_scopes
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import parse
-from kerasnas.hypermodels.settled import Hyperparameters, decide, nested_scopes
 
 NAS_BENCH_201 = ("zero", "identity", "conv1x1", "conv3x3", "avgpool3x3")
 

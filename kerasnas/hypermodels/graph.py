@@ -9,9 +9,9 @@ from typing import Any
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block
 from kerasnas.hypermodels.hypermodel import HyperModel
+from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, nested_scopes
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import parse
-from kerasnas.hypermodels.settled import Hyperparameters, decide, nested_scopes
 
 # What the hyperparameter of a node says when there is no such node.
 ABSENT = "zero"

@@ -13,11 +13,11 @@ from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
 from kerasnas.hypermodels.declaring import DeclaringHyperParameters
+from kerasnas.hypermodels.hyperparameters import Hyperparameters, Settled, decide, scope
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.losses import check_loss, check_names, default_loss
 from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.recipe import read_recipe
-from kerasnas.hypermodels.settled import Hyperparameters, Settled, decide, scope
 
 
 class NotSketchable(Exception):

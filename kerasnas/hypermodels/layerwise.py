@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerasnas.hypermodels.hypermodel import HyperModel
+from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, scope
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import parse
-from kerasnas.hypermodels.settled import Hyperparameters, decide, scope
 
 
 class LayerwiseHyperModel(HyperModel):

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras_tuner
 
-from kerasnas.hypermodels.settled import Hyperparameters
+from kerasnas.hypermodels.hyperparameters import Hyperparameters
 
 
 def has_recipe(hypermodel: Any) -> bool:

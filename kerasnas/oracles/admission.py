@@ -10,7 +10,7 @@ import keras_tuner
 
 from kerasnas.oracles import genome
 from kerasnas.oracles.genome import Values
-from kerasnas.utils.files import CannotWriteError
+from kerasnas.runtime.files import CannotWriteError
 
 # Verdicts are remembered so that a setting proposed again is not measured again.
 _REMEMBERED = 50_000

@@ -24,7 +24,7 @@ from kerasnas.oracles.genome import Values
 from kerasnas.oracles.objectives import direction, is_cost, members, of_file, resolve
 from kerasnas.oracles.proposal import Proposal, find
 from kerasnas.oracles.ranking import RankedOracle
-from kerasnas.utils.run_folder import check_name
+from kerasnas.runtime.run_folder import check_name
 
 
 class Oracle(RankedOracle):

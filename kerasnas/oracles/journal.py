@@ -5,14 +5,14 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from kerasnas.utils import sealed
-from kerasnas.utils.files import writing
+from kerasnas.runtime import sealed
+from kerasnas.runtime.files import writing
 
 
 class Journal:
     """A file of JSON lines that only grows: one line an event, each written by one system call.
 
-    Each line is a record of `kerasnas.utils.sealed`, with its format and its checksum.
+    Each line is a record of `kerasnas.runtime.sealed`, with its format and its checksum.
 
     Args:
         path: The file; it is created when the first event is appended.
@@ -39,7 +39,7 @@ class Journal:
                 a power cut.
 
         Raises:
-            kerasnas.utils.files.CannotWriteError: There is no room for it, or the disk fails.
+            kerasnas.runtime.files.CannotWriteError: There is no room for it, or the disk fails.
         """
         line = (sealed.dumps(event) + "\n").encode()
         with writing(self.path, len(line)):
@@ -92,7 +92,7 @@ def read(
         an event that did not happen: it is left out and not counted.
 
     Raises:
-        kerasnas.utils.sealed.NewerFormatError: A later version wrote it.
+        kerasnas.runtime.sealed.NewerFormatError: A later version wrote it.
 
     Example:
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras_tuner
 
+from kerasnas.data import direction as metric_direction
 from kerasnas.hardware.budget import LIMITS
-from kerasnas.utils import direction as metric_direction
 
 # Costs have the names of a budget's limits, and are always minimised.
 COSTS = tuple(LIMITS)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasnas.oracles import events, journal
-from kerasnas.utils import sealed
-from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT
+from kerasnas.runtime import sealed
+from kerasnas.runtime.run_folder import JOURNAL, SNAPSHOT
 
 ENDED = ("COMPLETED", "FAILED")
 # What a trial.json says again of a trial that has ended.

@@ -18,9 +18,9 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnas.oracles import recovery
 from kerasnas.oracles.admission import key_of
 from kerasnas.oracles.journal import Journal
-from kerasnas.utils import sealed
-from kerasnas.utils.files import write_atomic, writing
-from kerasnas.utils.run_folder import JOURNAL, SNAPSHOT, tidy
+from kerasnas.runtime import sealed
+from kerasnas.runtime.files import write_atomic, writing
+from kerasnas.runtime.run_folder import JOURNAL, SNAPSHOT, tidy
 
 # A trial whose process ended so often before its first epoch was over has failed.
 _STARTS = 3

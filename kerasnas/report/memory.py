@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from kerasnas.hardware.budget import Budget
 from kerasnas.hardware.profile import LayerProfile, Profile
 from kerasnas.hardware.summary import peak_of
-from kerasnas.utils.files import write_atomic
+from kerasnas.runtime.files import write_atomic
 
 _WIDTH, _HEIGHT = 960, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 64, 60  # Margins around the plot.

@@ -13,7 +13,7 @@ from kerasnas.hardware.budget import Budget
 from kerasnas.oracles import make
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.objectives import is_cost, members
-from kerasnas.tuners import deployed
+from kerasnas.tuners import tflite_objectives
 from kerasnas.tuners.inputs import check_positive
 from kerasnas.tuners.warm_start import WarmStart
 
@@ -118,7 +118,7 @@ def choose_oracle(
 
 def check_oracle(oracle: keras_tuner.Oracle, executions_per_trial: Any, hypermodel: Any) -> None:
     """Raise if a trial cannot be run as this oracle needs it."""
-    deployed.check(oracle, hypermodel)
+    tflite_objectives.check(oracle, hypermodel)
     objectives = members(oracle.objective)
     if all(is_cost(objective.name) for objective in objectives):
         raise ValueError(
@@ -170,7 +170,7 @@ def check_budget(budget: Any, oracle: keras_tuner.Oracle) -> None:
             "The cost 'latency_ms' needs a budget that tells it: "
             "budget=kn.Budget(latency=kn.hardware.LatencyModel.fit(timings)) predicts it, "
             "kn.Budget.for_device(name) too for a few boards, and "
-            "kn.Budget(latency=kn.hardware.HostLatency()) measures it on this machine. "
+            "kn.Budget(latency=kn.export.HostLatency()) measures it on this machine. "
             f"Received: budget={budget!r}"
         )
     if budget is None:

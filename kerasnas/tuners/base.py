@@ -17,13 +17,17 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.src.distribute import utils as distribute
 
+from kerasnas.data.splits import train_and_validation
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.oracles.events import check_ids
 from kerasnas.oracles.objectives import is_cost, members
-from kerasnas.tuners import arguments, deployed, inputs, run_file
+from kerasnas.runtime import run_folder, sealed
+from kerasnas.runtime.files import CannotWriteError, write_atomic
+from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
+from kerasnas.runtime.session import kept_random_state, seeded
+from kerasnas.tuners import arguments, inputs, run_identity, tflite_objectives
 from kerasnas.tuners.answers import Answers
-from kerasnas.tuners.arrays import train_and_validation
 from kerasnas.tuners.callbacks import check_monitors, check_types, list_of_callbacks
 from kerasnas.tuners.data_identity import data_identity
 from kerasnas.tuners.gate import Gate
@@ -31,10 +35,6 @@ from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, re
 from kerasnas.tuners.space import discover
 from kerasnas.tuners.trial import TrialRunner
 from kerasnas.tuners.warm_start import WarmStart, first_settings
-from kerasnas.utils import run_folder, sealed
-from kerasnas.utils.files import CannotWriteError, write_atomic
-from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
-from kerasnas.utils.session import kept_random_state, seeded
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an idle oracle.
 _BEFORE_EPOCHS = 3  # Arguments of `fit` that come before its `epochs`.
@@ -148,7 +148,7 @@ class Tuner(Answers):
         arguments.check_oracle(made, executions_per_trial, hypermodel)
         arguments.check_budget(budget, made)
         inputs.check_positive("executions_per_trial", executions_per_trial)
-        deployed.check_target(target)
+        tflite_objectives.check_target(target)
         arguments.check_retry_failed(retry_failed, made)
         self.max_time = inputs.parse_duration(max_time)
         self.budget = budget
@@ -193,7 +193,7 @@ class Tuner(Answers):
         # An oracle that was named has this seed; one that was passed has its own.
         self._seed = made.seed
         if seed is not None and made is oracle:
-            self._seed = run_file.same_seed(seed, self._run_seed)
+            self._seed = run_identity.same_seed(seed, self._run_seed)
 
     def __repr__(self) -> str:
         """What is searched by what, and how far it is, on one line."""
@@ -260,11 +260,11 @@ class Tuner(Answers):
         ours = hasattr(self.oracle, "snapshot")
         if not ours:
             run_folder.tidy(self.project_dir)
-        state = run_file.read(TrialRunner._get_tuner_fname(self))
+        state = run_identity.read(TrialRunner._get_tuner_fname(self))
         self._data, self._run_seed = state.pop("data", {}), state.pop("seed", None)
         identity = state.pop("identity", self._identity)
         if identity != self._identity:
-            difference = run_file.difference(identity, self._identity)
+            difference = run_identity.difference(identity, self._identity)
             raise ValueError(
                 f"The run in {self.project_dir} is another search: {difference}. "
                 "Choose another `project_name`, or pass `overwrite=True` to delete it"
@@ -454,7 +454,7 @@ class Tuner(Answers):
         """Remember what the first trials of the run are scored on; warn if that was other data."""
         here = data_identity(args, kwargs)
         if self._completed():
-            run_file.check_data(here, self._data, self.project_dir)
+            run_identity.check_data(here, self._data, self.project_dir)
         if not self._completed() or not self._data:
             self._data = here
 
@@ -584,10 +584,10 @@ class Tuner(Answers):
         fit = inputs.bind_fit(args, {"callbacks": None, **kwargs})
         inputs.check_data(fit)
         inputs.check_generators(fit, self.oracle.max_trials, self.executions_per_trial)
-        files = deployed.wanted(self.oracle)
+        files = tflite_objectives.wanted(self.oracle)
         if files:
             train_and_validation(fit, enough=1)
-            deployed.recipe_of(self.hypermodel, self.oracle.get_space())
+            tflite_objectives.recipe_of(self.hypermodel, self.oracle.get_space())
         epochs = getattr(self.oracle, "max_epochs", None)
         if epochs is not None and fit.get("epochs", epochs) != epochs:
             # Scripts written for KerasTuner's Hyperband pass it; it has no effect there either.
@@ -607,7 +607,7 @@ class Tuner(Answers):
             for objective, _ in getattr(self.oracle, "limits", ()):
                 inputs.check_direction(objective, model)
             if files:
-                deployed.check_model(model)
+                tflite_objectives.check_model(model)
         self._first_model = None
 
     def _check_signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

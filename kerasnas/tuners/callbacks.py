@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
+from kerasnas.data.direction import keras_tells
+from kerasnas.keras_models.compiled import given_metrics
 from kerasnas.tuners.reported import has_own_step, metric_names
-from kerasnas.utils.compiled import given_metrics
-from kerasnas.utils.direction import keras_tells
 
 
 def list_of_callbacks(callbacks: Any) -> list[Any]:

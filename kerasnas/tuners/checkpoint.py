@@ -10,8 +10,8 @@ import keras
 import keras_tuner
 import numpy as np
 
-from kerasnas.utils import sealed
-from kerasnas.utils.files import check_room, replacing
+from kerasnas.runtime import sealed
+from kerasnas.runtime.files import check_room, replacing
 
 _SUFFIX = ".weights.h5"  # keras.Model.save_weights takes no other.
 _PER_ARRAY, _PER_FILE = 1024, 8192  # Bytes that HDF5 adds, a little more than measured.

@@ -10,9 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.utils.arrays import in_batches
-from kerasnas.utils.errors import describe
-from kerasnas.utils.moving_statistics import (
+from kerasnas.data.arrays import in_batches
+from kerasnas.keras_models.moving_statistics import (
     SAMPLES,
     compute,
     drawn_batches,
@@ -20,6 +19,7 @@ from kerasnas.utils.moving_statistics import (
     training_pass,
     with_statistics,
 )
+from kerasnas.runtime.errors import describe
 
 _BATCH_SIZE = 32  # Keras's default.
 

@@ -15,9 +15,9 @@ from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.profile import Profile, profile_graph
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
+from kerasnas.hypermodels.hyperparameters import Settled
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
-from kerasnas.hypermodels.settled import Settled
-from kerasnas.utils.session import clear_session
+from kerasnas.runtime.session import clear_session
 
 
 class LatencyError(keras_tuner.errors.FatalValueError):

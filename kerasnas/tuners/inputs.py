@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import keras_tuner
 
+from kerasnas.data.direction import metric_named, of_metric, stated
+from kerasnas.keras_models.compiled import given_metrics
 from kerasnas.oracles.objectives import float_name
 from kerasnas.tuners.reported import has_own_step, metric_names
-from kerasnas.utils.compiled import given_metrics
-from kerasnas.utils.direction import metric_named, of_metric, stated
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd]\s*)+")

@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keras_tuner.engine.trial import Trial
 
+from kerasnas.compression import Compressed, Quantize, compress
+from kerasnas.compression.recipe import checked_recipe
 from kerasnas.oracles.objectives import float_name
-from kerasnas.tuners import deployed
+from kerasnas.runtime.errors import describe
+from kerasnas.runtime.session import clear_session, kept_random_state
+from kerasnas.tuners import tflite_objectives
 from kerasnas.tuners.trial import TrialRunner
-from kerasnas.utils.errors import describe
-from kerasnas.utils.session import clear_session, kept_random_state
-
-if TYPE_CHECKING:
-    from kerasnas.compression import Compressed
 
 
 def rerank(
@@ -39,9 +38,6 @@ def rerank(
         ValueError: There are fewer trials, no validation data, or a recipe that is none; or the
             objective is no metric of a file.
     """
-    from kerasnas.compression import Quantize
-    from kerasnas.compression.recipe import checked_recipe
-
     if not trials:
         raise ValueError(
             f"There is no completed trial to compress: call `search` first. Received: k={k}"
@@ -52,7 +48,9 @@ def rerank(
             f"Received: k={k}"
         )
     given = None if recipe is None else checked_recipe(recipe)
-    score = deployed.Deployed.of_fit((), fit, trains=True, seed=tuner._seed, target=tuner._target)
+    score = tflite_objectives.Deployed.of_fit(
+        (), fit, trains=True, seed=tuner._seed, target=tuner._target
+    )
     objective = tuner._metric_objective()
     metric = float_name(objective.name).removeprefix("val_")
     found: list[dict[str, Any]] = []
@@ -70,7 +68,7 @@ def rerank(
         }
         values: dict[str, float] = {}
         try:
-            steps = given or deployed.recipe_of(tuner.hypermodel, trial.hyperparameters)
+            steps = given or tflite_objectives.recipe_of(tuner.hypermodel, trial.hyperparameters)
             compressed, values = _compress(
                 tuner, trial, steps or [Quantize("int8", method="ptq")], score
             )
@@ -93,10 +91,8 @@ def rerank(
 
 
 def _compress(
-    tuner: TrialRunner, trial: Trial, recipe: Sequence[Any], score: deployed.Deployed
+    tuner: TrialRunner, trial: Trial, recipe: Sequence[Any], score: tflite_objectives.Deployed
 ) -> "tuple[Compressed, dict[str, float]]":
-    from kerasnas.compression import compress
-
     with kept_random_state():
         # The file holds the names of layers: numbered as in the trial, it is the same file.
         clear_session()

@@ -7,7 +7,7 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.pareto import running_hypervolume
-from kerasnas.tuners import run_file
+from kerasnas.tuners import run_identity
 from kerasnas.tuners.progress import reason
 
 
@@ -22,7 +22,7 @@ def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) ->
     Returns:
         A dict; what is not known is None.
     """
-    record = run_file.read(record_path)
+    record = run_identity.read(record_path)
     lineage = lineage or {}
     return {
         "trial_id": trial.trial_id,

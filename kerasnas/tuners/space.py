@@ -10,7 +10,7 @@ import keras_tuner
 
 from kerasnas.hypermodels.declaring import DeclaringHyperParameters
 from kerasnas.hypermodels.operations import UnknownOperation
-from kerasnas.utils.errors import describe
+from kerasnas.runtime.errors import describe
 
 # A chain of conditional scopes inside one another: that many builds find what they hold.
 _MAX_BUILDS = 1000

@@ -23,20 +23,20 @@ from keras_tuner.src.engine import tuner_utils
 
 from kerasnas.hardware.budget import LIMITS
 from kerasnas.hypermodels.recipe import read_recipe
+from kerasnas.keras_models.compiled import compile_anew
 from kerasnas.oracles.admission import describe as describe_violations
 from kerasnas.oracles.objectives import COSTS, is_cost, members
-from kerasnas.tuners import deployed, run_file
+from kerasnas.runtime import sealed
+from kerasnas.runtime.errors import describe
+from kerasnas.runtime.files import CannotWriteError, disk_error, write_atomic
+from kerasnas.runtime.session import clear_session, kept_random_state, seeded
+from kerasnas.tuners import run_identity, tflite_objectives
 from kerasnas.tuners.callbacks import list_of_callbacks
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
 from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.inputs import check_unread
 from kerasnas.tuners.reporting import Reporter
-from kerasnas.utils import sealed
-from kerasnas.utils.compiled import compile_anew
-from kerasnas.utils.errors import describe
-from kerasnas.utils.files import CannotWriteError, disk_error, write_atomic
-from kerasnas.utils.session import clear_session, kept_random_state, seeded
 
 _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
@@ -119,23 +119,23 @@ class TrialRunner(keras_tuner.Tuner):
         self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Callable[[keras.Model], dict[str, float]] | None:
         """What scores a trained model as a file; None where the search does not ask for it."""
-        names = deployed.wanted(self.oracle)
+        names = tflite_objectives.wanted(self.oracle)
         if not names:
             return None
         # Before the training: a recipe that cannot be made must not cost one.
         try:
-            recipe = deployed.recipe_of(self.hypermodel, trial.hyperparameters)
+            recipe = tflite_objectives.recipe_of(self.hypermodel, trial.hyperparameters)
         except Exception as error:
             raise keras_tuner.errors.FailedTrialError(
                 f"the recipe of the hypermodel cannot be made: {error}"
             ) from error
         trains = recipe is not None
-        score = deployed.Deployed.of_fit(args, kwargs, trains, self._seed, self._target)
+        score = tflite_objectives.Deployed.of_fit(args, kwargs, trains, self._seed, self._target)
         return lambda model: score(model, recipe, names)
 
     def _trained_objective(self) -> keras_tuner.Objective:
         """The objective that the best epoch is chosen by: the first that is no cost."""
-        return deployed.float_objective(self._metric_objective())
+        return tflite_objectives.float_objective(self._metric_objective())
 
     def _metric_objective(self) -> keras_tuner.Objective:
         objectives = self._objectives()
@@ -242,7 +242,7 @@ class TrialRunner(keras_tuner.Tuner):
                 model,
                 self._get_checkpoint_fname(trial_id),
                 self._get_build_config_fname(trial_id),
-                run_file.read(self._record_fname(trial_id)).get("checkpoint_sha256"),
+                run_identity.read(self._record_fname(trial_id)).get("checkpoint_sha256"),
             )
 
     def load_model(self, trial: Trial) -> keras.Model:

@@ -10,13 +10,13 @@ import keras_tuner
 import numpy as np
 
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
-from kerasnas.hypermodels.settled import Settled
+from kerasnas.hypermodels.hyperparameters import Settled
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.rank import check_counts, rank
 from kerasnas.oracles.proxies.score import Proxy, check_proxy, needs
+from kerasnas.runtime.session import clear_session, kept_random_state
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.inputs import check_positive
-from kerasnas.utils.session import clear_session, kept_random_state
 
 
 @dataclasses.dataclass(frozen=True)

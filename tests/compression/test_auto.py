@@ -4,8 +4,8 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.compression import Auto, ToleranceError
-from kerasnas.compression.data import dataset
 from kerasnas.compression.sensitivity import bearable, sensitivity
+from kerasnas.data.dataset import dataset
 
 L = keras.layers
 

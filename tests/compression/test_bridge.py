@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tf_keras
 
+from kerasnas.bridge import build, read, verify
+from kerasnas.bridge.activations import GIVEN
 from kerasnas.compression import to_tf_keras
-from kerasnas.compression.bridge import build, read, verify
-from kerasnas.compression.bridge.activations import GIVEN
 
 L = keras.layers
 ops = keras.ops
@@ -221,8 +221,8 @@ def cloned(rebuilt):
 
 
 def test_every_row_of_the_table_is_compared():
-    from kerasnas.compression.bridge.layers import LAYERS
-    from kerasnas.compression.bridge.operations import OPERATIONS
+    from kerasnas.bridge.layers import LAYERS
+    from kerasnas.bridge.operations import OPERATIONS
 
     made = {"SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells"}  # inside RNN
     for case, (shape, make) in ONE_INPUT.items():

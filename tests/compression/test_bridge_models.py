@@ -7,8 +7,8 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from kerasnas.bridge import read
 from kerasnas.compression import to_tf_keras
-from kerasnas.compression.bridge import read
 
 L = keras.layers
 APPLICATIONS = {

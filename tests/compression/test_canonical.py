@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.compression.bridge import build, canonical, read, verify
+from kerasnas.bridge import build, canonical, read, verify
 
 L = keras.layers
 IMAGE = (8, 8, 4)

@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from kerasnas.bridge import canonical, read
 from kerasnas.compression import Prune, Quantize, compress, to_tf_keras
-from kerasnas.compression.bridge import canonical, read
 from kerasnas.compression.prune import prunable
 from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.model_file import float_operators
+from kerasnas.tflite.inspection import float_operators
 
 L = keras.layers
 ops = keras.ops

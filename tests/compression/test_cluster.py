@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.compression.bridge import build, canonical, read
+from kerasnas.bridge import build, canonical, read
 from kerasnas.compression.training import Training
-from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.tflite.reader import read_tflite
 
 L = keras.layers
 

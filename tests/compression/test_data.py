@@ -7,8 +7,8 @@ import tensorflow as tf
 
 import kerasnas as kn
 from kerasnas.compression.auto import Auto
-from kerasnas.compression.data import dataset
 from kerasnas.compression.sensitivity import sensitivity
+from kerasnas.data.dataset import dataset
 from kerasnas.export import data_hash
 
 L = keras.layers

@@ -4,8 +4,8 @@ import pytest
 import tf_keras
 
 import kerasnas as kn
-from kerasnas.compression.bridge import build, read
-from kerasnas.compression.guidance import Guidance
+from kerasnas.bridge import build, read
+from kerasnas.compression.distillation_loss import Guidance
 from kerasnas.compression.training import Training, legacy_loss
 
 L = keras.layers

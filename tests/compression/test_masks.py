@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnas.bridge import build, canonical, read
 from kerasnas.compression import Quantize, compress, to_tf_keras
-from kerasnas.compression.bridge import build, canonical, read
 from kerasnas.export import Interpreter
 
 L = keras.layers

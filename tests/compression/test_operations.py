@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.export.model_file import float_operators, operators
 from kerasnas.hypermodels import NAS_BENCH_201
 from kerasnas.hypermodels.operations import parse
+from kerasnas.tflite.inspection import float_operators, operators
 
 CODES = [
     *("conv3x3", "sepconv5x5", "dwconv3x3", "mbconv3x3_e3", "dense", "maxpool3x3"),

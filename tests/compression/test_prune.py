@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnas.bridge import build, canonical, read
 from kerasnas.compression import Prune, compress
-from kerasnas.compression.bridge import build, canonical, read
 from kerasnas.compression.prune import model_sparsity, prunable
 from kerasnas.compression.training import Training
 

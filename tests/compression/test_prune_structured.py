@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
+from kerasnas.bridge import read
 from kerasnas.compression import PruneStructured, prune_channels, to_tf_keras
-from kerasnas.compression.bridge import read
 from kerasnas.compression.training import Training
 
 L = keras.layers

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import tf_keras
 
+from kerasnas.bridge import build, canonical, read
 from kerasnas.compression import Cluster, Prune, Quantize, compress
-from kerasnas.compression.bridge import build, canonical, read
 from kerasnas.compression.quantization_scheme import scheme
 from kerasnas.compression.training import Training
 from kerasnas.export import Interpreter
-from kerasnas.export.model_file import float_operators, operators
-from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.tflite.inspection import float_operators, operators
+from kerasnas.tflite.reader import read_tflite
 
 L = keras.layers
 IMAGE = (8, 8, 4)

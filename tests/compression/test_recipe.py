@@ -10,6 +10,7 @@ import pytest
 import tf_keras
 from sklearn.datasets import load_digits
 
+from kerasnas.bridge import read
 from kerasnas.compression import (
     Cluster,
     Distill,
@@ -19,12 +20,11 @@ from kerasnas.compression import (
     ToleranceError,
     compress,
 )
-from kerasnas.compression.bridge import read
 from kerasnas.compression.step import step_text
 from kerasnas.compression.training import Training
 from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.model_file import kernel_sparsity
 from kerasnas.hardware import profile, profile_tflite
+from kerasnas.tflite.inspection import kernel_sparsity
 
 L = keras.layers
 

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.compression.data import dataset
-from kerasnas.compression.scoring import Scorer, drop, first_metric
+from kerasnas.data.dataset import dataset
+from kerasnas.data.scoring import Scorer, drop, first_metric
 
 L = keras.layers
 

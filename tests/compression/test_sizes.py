@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnas.bridge import build, read, verify
+from kerasnas.bridge.sizes import input_sizes
 from kerasnas.compression import to_tf_keras
-from kerasnas.compression.bridge import build, read, verify
-from kerasnas.compression.bridge.sizes import input_sizes
 
 L = keras.layers
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.fresh_process import run_file
-from kerasnas.export.model_file import output_steps
+from kerasnas.tflite.inspection import output_steps
+from kerasnas.tflite.isolated_runner import run_file
 
 L = keras.layers
 

@@ -47,7 +47,7 @@ def test_it_compiles_and_holds_the_file(tmp_path, classifier_file):
     operators, aligned, quantization, shape, content = said.split("\n")
     assert operators == "CONV_2D RESHAPE FULLY_CONNECTED SOFTMAX 1"
     assert aligned == "0"
-    from kerasnas.export.model_file import ends
+    from kerasnas.tflite.inspection import ends
 
     (tensor,) = ends(classifier_file, "input")
     assert float(quantization.split()[0]) == pytest.approx(tensor.scale, rel=1e-7)

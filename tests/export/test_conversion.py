@@ -7,9 +7,9 @@ import pytest
 
 from kerasnas.compression import to_tf_keras
 from kerasnas.export import Interpreter, conversion, to_tflite
-from kerasnas.export.child import Child
-from kerasnas.export.model_file import float_operators, operators
-from kerasnas.hardware.flatbuffer import read_tflite
+from kerasnas.runtime.child import Child
+from kerasnas.tflite.inspection import float_operators, operators
+from kerasnas.tflite.reader import read_tflite
 
 L = keras.layers
 

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kerasnas.compression import Quantize, compress
 from kerasnas.export import WrongFileError, conversion, to_mixed_tflite, to_tflite
 from kerasnas.export.fidelity import difference
-from kerasnas.tuners.deployed import Deployed
+from kerasnas.tuners.tflite_objectives import Deployed
 
 L = keras.layers
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.fresh_process import run_file
+from kerasnas.tflite.isolated_runner import run_file
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from kerasnas.export import (
     to_tflite,
     verify,
 )
-from kerasnas.export.metadata_tables import write_description
 from kerasnas.hardware import profile_tflite
+from kerasnas.tflite.metadata_schema import write_description
 
 L = keras.layers
 

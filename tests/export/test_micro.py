@@ -10,7 +10,7 @@ import pytest
 import kerasnas as kn
 from kerasnas.compression import Quantize, compress
 from kerasnas.export import WrongFileError, c_array, micro, to_mixed_tflite, to_tflite, verify
-from kerasnas.tuners.deployed import Deployed
+from kerasnas.tuners.tflite_objectives import Deployed
 
 L = keras.layers
 RNG = np.random.default_rng(0)

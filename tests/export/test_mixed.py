@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.export.model_file import conversions, operators
+from kerasnas.tflite.inspection import conversions, operators
 
 L = keras.layers
 

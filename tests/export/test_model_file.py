@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kerasnas.export import to_tflite
-from kerasnas.export.model_file import (
+from kerasnas.tflite.inspection import (
     ends,
     float_operators,
     keeps_state,

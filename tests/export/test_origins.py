@@ -8,8 +8,8 @@ import pytest
 
 from kerasnas.compression import Quantize, compress
 from kerasnas.export import Interpreter, WrongFileError, to_tflite
-from kerasnas.export.fresh_process import run_file
-from kerasnas.export.model_file import ends, float_operators, operators
+from kerasnas.tflite.inspection import ends, float_operators, operators
+from kerasnas.tflite.isolated_runner import run_file
 
 L = keras.layers
 OPS = keras.ops

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from kerasnas.export import to_tflite
-from kerasnas.export.model_file import operators
-from kerasnas.export.reversals import rescale_reversed
+from kerasnas.tflite.inspection import operators
+from kerasnas.tflite.reversals import rescale_reversed
 
 L = keras.layers
 

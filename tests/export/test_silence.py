@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from kerasnas.export.silence import silence
+from kerasnas.runtime.silence import silence
 
 
 def test_both_descriptors_are_silent_inside_only(capfd):

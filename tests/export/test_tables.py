@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasnas.export import Interpreter, c_array, compress_tables, to_tflite, verify
-from kerasnas.export.model_file import operators
+from kerasnas.tflite.inspection import operators
 
 L = keras.layers
 

@@ -5,7 +5,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 import kerasnas as kn
 from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.tensor_names import name_after_layers
+from kerasnas.tflite.tensor_names import name_after_layers
 
 L = keras.layers
 

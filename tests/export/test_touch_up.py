@@ -4,8 +4,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.model_file import ends
-from kerasnas.export.touch_up import touch_up
+from kerasnas.tflite.converter_fixes import touch_up
+from kerasnas.tflite.inspection import ends
 
 L = keras.layers
 

@@ -275,7 +275,7 @@ def strange_file():
 def test_a_crash_of_the_interpreter_is_an_error(monkeypatch, tmp_path, classifier_file, images):
     child = tmp_path / "child.py"
     child.write_text("import os\nos.abort()\n")
-    monkeypatch.setattr("kerasnas.export.fresh_process._CHILD", child)
+    monkeypatch.setattr("kerasnas.tflite.isolated_runner.RUNNER", child)
     with pytest.raises(RuntimeError, match=r"interpreter \(litert\) crashed \(SIGABRT\)"):
         verify(classifier_file, images, np.zeros(50, int))
 

@@ -7,9 +7,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import kerasnas as kn
-from kerasnas.hardware.flatbuffer import read_tflite
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import lower
+from kerasnas.tflite.reader import read_tflite
 
 
 def _tensor(buffers, name, shape, dtype="FLOAT32", data=None, **fields):

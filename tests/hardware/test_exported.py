@@ -12,9 +12,9 @@ from keras.src.applications import convnext, inception_resnet_v2
 
 import kerasnas as kn
 from kerasnas.hardware import cost_rule
-from kerasnas.hardware.flatbuffer import read_tflite
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import lower
+from kerasnas.tflite.reader import read_tflite
 
 
 def images() -> keras.Model:

@@ -6,8 +6,8 @@ import pytest
 from keras import layers, ops
 
 import kerasnas as kn
-from kerasnas.compression.bridge.layers import LAYERS
-from kerasnas.compression.bridge.operations import OPERATIONS
+from kerasnas.bridge.layers import LAYERS
+from kerasnas.bridge.operations import OPERATIONS
 from kerasnas.hardware.keras_graph import RULES
 from kerasnas.hardware.without_costs import REASONS
 

@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from kerasnas.hardware.walk import walk
+from kerasnas.keras_models.walk import walk
 
 L = keras.layers
 

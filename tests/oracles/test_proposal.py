@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import kerasnas as kn
 from kerasnas.hardware.profile import profile_graph
-from kerasnas.hypermodels.settled import Settled
+from kerasnas.hypermodels.hyperparameters import Settled
 from kerasnas.oracles import Proposal, RandomOracle, genome, make
 from kerasnas.oracles.admission import Admission
 from kerasnas.oracles.proposal import STEPS, find

@@ -13,7 +13,7 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.oracles import proxies
-from kerasnas.utils.session import seeded
+from kerasnas.runtime.session import seeded
 
 DATA_FREE = ("params", "macs", "synflow")
 

@@ -14,8 +14,8 @@ import pytest
 
 from kerasnas.oracles import EvolutionOracle, GreedyOracle, HyperbandOracle, RandomOracle, make
 from kerasnas.oracles.registry import ORACLES
+from kerasnas.runtime import sealed
 from kerasnas.testing import search
-from kerasnas.utils import sealed
 
 
 def evolution(folder, trials=24, **kwargs):

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.tuners.arrays import train_and_validation
+from kerasnas.data.splits import train_and_validation
 
 
 class Batches(keras.utils.PyDataset):

@@ -12,9 +12,9 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from kerasnas.runtime import sealed
 from kerasnas.tuners import Random, Tuner
 from kerasnas.tuners.checkpoint import load_weights
-from kerasnas.utils import sealed
 
 FILES = [
     "journal.jsonl",

@@ -9,8 +9,8 @@ import keras
 import keras_tuner
 import pytest
 
+from kerasnas.runtime.files import CannotWriteError
 from kerasnas.tuners import ASHA, Evolution, Tuner
-from kerasnas.utils.files import CannotWriteError
 
 
 def tuner_of(build, directory, project="run", **kwargs):

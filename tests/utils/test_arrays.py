@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasnas.utils.arrays import in_batches, in_memory, inputs_in_order, packed
+from kerasnas.data.arrays import in_batches, in_memory, inputs_in_order, packed
 
 X, Y = np.arange(12.0).reshape(6, 2), np.arange(6)
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.utils.compiled import compile_anew, given_loss_weights, given_metrics
+from kerasnas.keras_models.compiled import compile_anew, given_loss_weights, given_metrics
 
 X, Y = np.ones((4, 3)), np.zeros((4, 1))
 

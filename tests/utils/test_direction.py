@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.compression.scoring import Scorer
+from kerasnas.data.direction import direction, metric_named, of_metric, stated
+from kerasnas.data.scoring import Scorer
 from kerasnas.oracles.objectives import direction as of_objective
-from kerasnas.utils.direction import direction, metric_named, of_metric, stated
 
 LOSSES, METRICS = keras.losses, keras.metrics
 

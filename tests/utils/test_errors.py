@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.utils.errors import describe
+from kerasnas.runtime.errors import describe
 
 
 class Broken(keras.layers.Layer):

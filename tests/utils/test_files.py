@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kerasnas.utils.files import (
+from kerasnas.runtime.files import (
     CannotWriteError,
     disk_error,
     remove_leftovers,
@@ -104,7 +104,7 @@ def test_other_errors_are_not_of_the_disk(error):
 def test_files_that_a_killed_process_left_are_removed_and_those_of_living_ones_stay(tmp_path):
     script = """
 import os, sys
-from kerasnas.utils.files import replacing
+from kerasnas.runtime.files import replacing
 first = replacing(os.path.join(sys.argv[1], "oracle.json"), 1)
 second = replacing(os.path.join(sys.argv[1], "checkpoint.weights.h5"), 1, ".weights.h5")
 for context in (first, second):

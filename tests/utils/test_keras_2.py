@@ -8,7 +8,7 @@ import tf_keras
 
 import kerasnas as kn
 from kerasnas.export import to_tflite, verify
-from kerasnas.utils.keras_2 import from_tf_keras, is_tf_keras
+from kerasnas.keras_models.keras_2 import from_tf_keras, is_tf_keras
 
 L = tf_keras.layers
 IMAGE, LINE = (8, 8, 4), (9, 4)

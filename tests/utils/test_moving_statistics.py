@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasnas.utils.moving_statistics import (
+from kerasnas.keras_models.moving_statistics import (
     compute,
     settle,
     training_pass,

@@ -1,6 +1,6 @@
 import pytest
 
-from kerasnas.utils.names import distinct
+from kerasnas.data.scoring import distinct
 
 
 @pytest.mark.parametrize(

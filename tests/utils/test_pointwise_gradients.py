@@ -9,13 +9,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
+from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
 
 # The child trains on odd batches: the process ends where a gradient is TensorFlow's own.
 HEAD = """
 import sys, warnings
 import keras, numpy as np, tensorflow as tf
-from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
+from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
 make_pointwise_gradients_safe()
 make_pointwise_gradients_safe()  # A second call changes nothing.
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kerasnas.utils import run_folder
+from kerasnas.runtime import run_folder
 
 NAMES_THAT_LEAVE = [
     "../victim",

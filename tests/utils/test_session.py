@@ -3,7 +3,7 @@ import random
 
 import numpy as np
 
-from kerasnas.utils.session import seeded
+from kerasnas.runtime.session import seeded
 
 
 def test_seeded_puts_the_generators_back():

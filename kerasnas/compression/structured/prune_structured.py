@@ -7,16 +7,16 @@ from typing import Any, get_args
 
 import keras
 
-from kerasnas.compression.data import output_names
 from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.structured.choose import choose
 from kerasnas.compression.structured.importance import Criterion, importance
 from kerasnas.compression.structured.rebuild import compile_like, rebuild
 from kerasnas.compression.structured.trace import trace
 from kerasnas.compression.training import Training, ordered_loss
-from kerasnas.utils.moving_statistics import settle
-from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
-from kerasnas.utils.session import seeded
+from kerasnas.data.dataset import output_names
+from kerasnas.keras_models.moving_statistics import settle
+from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
+from kerasnas.runtime.session import seeded
 
 
 def prune_channels(

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kerasnas.compression.structured.trace import Trace
-from kerasnas.utils.compiled import fresh_metrics
+from kerasnas.keras_models.compiled import fresh_metrics
 
 
 def rebuild(trace: Trace, gone: np.ndarray) -> keras.Model:

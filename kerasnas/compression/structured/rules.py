@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasnas.compression.structured.channels import Channels, Labels
-from kerasnas.hardware.walk import Call
+from kerasnas.keras_models.walk import Call
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasnas.compression.structured.channels import Channels, Labels
 from kerasnas.compression.structured.rules import Axes, Passage, passage
-from kerasnas.hardware.walk import Call, walk
+from kerasnas.keras_models.walk import Call, walk
 
 
 @dataclass(eq=False)

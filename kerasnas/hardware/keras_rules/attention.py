@@ -15,7 +15,7 @@ from kerasnas.hardware.keras_rules.reading import (
     refused,
     weights_of,
 )
-from kerasnas.hardware.walk import Call
+from kerasnas.keras_models.walk import Call
 
 
 @cost_rule("EinsumDense")

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from kerasnas.hardware.graph import Graph, Shape
-from kerasnas.hardware.idle import AUGMENTATION, DROPPED
 from kerasnas.hardware.keras_graph import cost_rule
 from kerasnas.hardware.keras_rules.reading import (
     activated,
@@ -15,7 +14,8 @@ from kerasnas.hardware.keras_rules.reading import (
     refused,
     weights_of,
 )
-from kerasnas.hardware.walk import Call
+from kerasnas.keras_models.training_only import AUGMENTATION, DROPPED
+from kerasnas.keras_models.walk import Call
 
 
 @cost_rule("InputLayer")

@@ -4,7 +4,7 @@ import inspect
 from typing import Any
 
 from kerasnas.hardware.graph import Graph, Shape
-from kerasnas.hardware.walk import Call
+from kerasnas.keras_models.walk import Call
 
 
 def weights_of(layer: Any) -> list[Shape]:

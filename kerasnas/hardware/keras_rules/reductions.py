@@ -5,7 +5,7 @@ from typing import Any
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import cost_rule
 from kerasnas.hardware.keras_rules.reading import as_given, axes_of, refused
-from kerasnas.hardware.walk import Call
+from kerasnas.keras_models.walk import Call
 
 _REDUCTIONS = {"Amax": "Max", "Amin": "Min", "Max": "Max", "Mean": "Mean", "Min": "Min"}
 _REDUCTIONS |= {"Prod": "Prod", "Sum": "Sum"}

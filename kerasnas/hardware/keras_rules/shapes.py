@@ -7,7 +7,7 @@ import numpy as np
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import cost_rule
 from kerasnas.hardware.keras_rules.reading import arguments, axes_of, refused
-from kerasnas.hardware.walk import Call
+from kerasnas.keras_models.walk import Call
 
 
 @cost_rule("ExpandDims", "Reshape", "Squeeze")

@@ -6,10 +6,10 @@ from typing import Any
 import keras
 
 from kerasnas.hardware.graph import Graph, Shape
-from kerasnas.hardware.idle import DROPPED
 from kerasnas.hardware.keras_graph import RULES, cost_rule
 from kerasnas.hardware.keras_rules.reading import refusal
-from kerasnas.hardware.walk import Call, walk
+from kerasnas.keras_models.training_only import DROPPED
+from kerasnas.keras_models.walk import Call, walk
 
 # Layers that do the same to a sequence as to each of its steps.
 _STEPWISE = {*DROPPED, "Activation", "BatchNormalization", "Dense", "ELU", "LeakyReLU", "ReLU"}

@@ -14,7 +14,7 @@ from kerasnas.hardware.latency.fitting import OTHER, HeldOut, fit_costs, fit_sca
 from kerasnas.hardware.latency.grouping import merge_repeats
 from kerasnas.hardware.latency.timings import Timing, read_timings
 from kerasnas.hardware.profile import Profile, Work
-from kerasnas.utils.files import write_atomic
+from kerasnas.runtime.files import write_atomic
 
 _MILLION = 1e6
 

@@ -310,6 +310,6 @@ def _check_milliseconds(ms: Any) -> None:
 
 def _profile_tflite(data: bytes) -> Profile:
     # Reading files is only needed here, and its schema takes a moment to import.
-    from kerasnas.hardware.tflite import profile_tflite
+    from kerasnas.hardware.tflite_profile import profile_tflite
 
     return profile_tflite(data)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from kerasnas.hardware.graph import Graph, Node
-from kerasnas.hardware.idle import DROPPED
+from kerasnas.keras_models.training_only import DROPPED
 
 _SPLIT = {"Add", "Average", "Maximum", "Minimum", "Multiply"}
 

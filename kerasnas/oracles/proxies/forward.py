@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from kerasnas.hardware.walk import Call
+from kerasnas.keras_models.walk import Call
 
 # What to do for one call: (operation, positional arguments, keyword arguments) -> its result.
 Apply = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -29,7 +29,7 @@ def run(
 
     Args:
         model: Built Sequential or Functional model.
-        calls: Its calls, as `kerasnas.hardware.walk.walk` lists them.
+        calls: Its calls, as `kerasnas.keras_models.walk.walk` lists them.
         inputs: One tensor for each of `model.inputs`.
         apply: Does one call; `operation(*args, **kwargs)` is what the model itself would do.
 

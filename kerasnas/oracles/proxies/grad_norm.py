@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.hardware.walk import walk
+from kerasnas.keras_models.walk import walk
 from kerasnas.oracles.proxies.forward import as_in_training, feeds, like_outputs, run
 from kerasnas.oracles.proxies.gradients import gradients, with_weights
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.utils.layers import every_layer
-from kerasnas.utils.pointwise_gradients import make_pointwise_gradients_safe
+from kerasnas.keras_models.layers import every_layer
+from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
 
 
 def gradients(loss: Callable[[list[Any]], Any], values: Sequence[Any]) -> list[np.ndarray]:

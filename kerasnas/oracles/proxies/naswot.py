@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.hardware.walk import walk
+from kerasnas.keras_models.walk import walk
 from kerasnas.oracles.proxies.forward import activation_of, as_in_training, feeds, run, splits
 
 

@@ -16,7 +16,7 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.admission import key_of
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.score import COSTS, Proxy, check_data, score
-from kerasnas.utils.session import clear_session, seeded
+from kerasnas.runtime.session import clear_session, seeded
 
 _DRAWS = 20  # Settings that are drawn at most, for each candidate that is asked for.
 _COLLECT = 50  # Models between two collections of garbage: a model is full of cycles.

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.hardware.walk import Call, walk
+from kerasnas.keras_models.walk import Call, walk
 from kerasnas.oracles.proxies.forward import is_activation, run
 from kerasnas.oracles.proxies.gradients import double_precision, gradients, with_weights
 

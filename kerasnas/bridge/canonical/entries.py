@@ -1,0 +1,44 @@
+"""The dtypes of inputs, where a quantized file takes another one better."""
+
+import keras
+
+from kerasnas.bridge.canonical.graph_edits import INTEGER_PASSING
+from kerasnas.bridge.graph import Graph
+
+# What computes in floats, whatever it is given.
+_IN_FLOATS = ("Normalization", "Rescaling")
+
+
+def entries(graph: Graph) -> None:
+    """Reads pixels as floats, and indices as integers.
+
+    Pixels of uint8 that are rescaled would become a CAST, which TensorFlow Lite Micro lacks; as
+    floats of a scale they are in 8 bits like all else. Indices in floats would be rounded to the
+    steps of a scale before an Embedding reads them.
+
+    Args:
+        graph: Graph as read from a model. Its inputs are changed in place.
+    """
+    for node in graph.nodes:
+        config = node.layer.config
+        if node.layer.kind != "InputLayer" or any(node.output is x for x in graph.outputs):
+            continue
+        if config["dtype"] == "uint8" and _ends_in_floats(graph, node.output):
+            node.layer.config = {**config, "dtype": "float32"}
+        readers = [reader.layer.kind for reader in graph.consumers(node.output)]
+        if "float" in config["dtype"] and readers and set(readers) == {"Embedding"}:
+            node.layer.config = {**config, "dtype": "int32"}
+
+
+def _ends_in_floats(graph: Graph, tensor: keras.KerasTensor) -> bool:
+    """Whether all that is done to integers is to move them, until they become floats."""
+    readers = graph.consumers(tensor)
+    return bool(readers) and all(
+        reader.layer.kind in _IN_FLOATS
+        or (
+            reader.layer.kind in INTEGER_PASSING
+            and not any(reader.output is x for x in graph.outputs)
+            and _ends_in_floats(graph, reader.output)
+        )
+        for reader in readers
+    )

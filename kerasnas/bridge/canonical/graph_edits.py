@@ -1,0 +1,77 @@
+"""How a graph is changed: what the rewrites share."""
+
+import keras
+import numpy as np
+
+from kerasnas.bridge.graph import Graph, LayerSpec, Node
+
+# Layers whose output has the range of their input.
+RANGE_PASSING = (
+    *("Cropping2D", "Dropout", "Flatten", "GlobalMaxPooling2D", "MaxPooling2D", "Permute"),
+    *("Reshape", "SpatialDropout2D", "ZeroPadding2D"),
+)
+
+# Layers that give integers where they are given integers.
+INTEGER_PASSING = (
+    *("Add", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "UpSampling2D"),
+    *RANGE_PASSING,
+)
+
+
+def integers(graph: Graph) -> set[int]:
+    """Ids of the tensors that hold integers: inputs, and what only moves or merges those.
+
+    And what an operation that is called as it is makes: comparisons, places, parts of integers.
+    """
+    found: set[int] = set()
+    for node in graph.nodes:
+        kind, config = node.layer.kind, node.layer.config
+        given = kind == "InputLayer" and "float" not in config["dtype"]
+        if given or (kind in INTEGER_PASSING and all(id(x) in found for x in node.inputs)):
+            found.add(id(node.output))
+        if node.layer.carried:
+            made = (node.output, *node.further_outputs)
+            found.update(id(tensor) for tensor in made if "float" not in tensor.dtype)
+    return found
+
+
+def remove(graph: Graph, node: Node) -> None:
+    """Takes out a node that hands its first input on."""
+    graph.nodes.remove(node)
+    graph.replace(node.output, node.inputs[0])
+
+
+def append(graph: Graph, node: Node, layer: LayerSpec, shape: tuple[int | None, ...]) -> Node:
+    """Puts a layer after a node, whose own output now has the given shape."""
+    made = Node(layer, [keras.KerasTensor(shape)], node.output)
+    made.args = (made.inputs[0],)
+    node.output = made.inputs[0]
+    graph.nodes.insert(graph.nodes.index(node) + 1, made)
+    return made
+
+
+def new_layer(graph: Graph, name: str, kind: str, **config: object) -> LayerSpec:
+    """Makes a layer with a name that is free in the graph."""
+    taken = {node.layer.name for node in graph.nodes}
+    while name in taken:
+        name += "_"
+    return LayerSpec(name, kind, config)
+
+
+def alone_between(graph: Graph, maker: Node, node: Node) -> bool:
+    """Whether the maker's linear output is read by this node only, and neither is shared."""
+    return (
+        graph.calls(maker.layer) == graph.calls(node.layer) == 1
+        and len(graph.consumers(maker.output)) == 1
+        and not any(y is maker.output for y in graph.outputs)
+        and maker.layer.config.get("activation", "linear") == "linear"
+    )
+
+
+def scalars(node: Node) -> tuple[float, float]:
+    """Scale and offset of a Rescaling that has one of each; 1 and 0 of every other layer."""
+    config = node.layer.config
+    both = config.get("scale", 1.0), config.get("offset", 0.0)
+    if node.layer.kind != "Rescaling" or any(np.ndim(one) for one in both):
+        return 1.0, 0.0
+    return float(both[0]), float(both[1])

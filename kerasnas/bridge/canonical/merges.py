@@ -1,0 +1,74 @@
+"""Merges of two inputs, each of which may have a range of its own."""
+
+import keras
+
+from kerasnas.bridge.canonical.graph_edits import (
+    RANGE_PASSING,
+    append,
+    integers,
+    new_layer,
+)
+from kerasnas.bridge.graph import Graph, LayerSpec, Node
+
+_MERGES_OF_MANY = ("Add", "Maximum", "Minimum", "Multiply")
+
+
+def average_to_add(graph: Graph) -> None:
+    """Makes a scaled Add of each Average."""
+    # The converter makes two operators of it, and the sum between them has no range.
+    scalings: dict[int, LayerSpec] = {}
+    for node in list(graph.nodes):
+        spec = node.layer
+        if spec.kind == "Average":
+            config = {"scale": 1 / len(node.inputs), "offset": 0.0}
+            scalings[id(spec)] = new_layer(graph, f"{spec.name}_mean", "Rescaling", **config)
+            spec.kind = "Add"
+        if id(spec) in scalings:
+            append(graph, node, scalings[id(spec)], node.output.shape)
+
+
+def detach_inputs(graph: Graph) -> None:
+    """Gives merges of one scale an input of their own instead of one of the model."""
+    # An int8 merge of one scale would clip its other inputs to the range of the model's input.
+    makers = {
+        id(tensor): node for node in graph.nodes for tensor in (node.output, *node.further_outputs)
+    }
+    whole = integers(graph)
+    for node in list(graph.nodes):
+        if node.layer.kind not in ("Concatenate", "Maximum", "Minimum"):
+            continue
+        if id(node.output) in whole:
+            continue
+        for number, tensor in enumerate(node.inputs):
+            maker = makers[id(tensor)]
+            while maker.layer.kind in RANGE_PASSING:
+                maker = makers[id(maker.inputs[0])]
+            if maker.layer.kind == "InputLayer":
+                _detach(graph, node, number)
+
+
+def _detach(graph: Graph, node: Node, number: int) -> None:
+    """Puts a layer that does nothing before one input of a merge."""
+    tensor = node.inputs[number]
+    name = f"{node.layer.name}_input_{number}"
+    layer = new_layer(graph, name, "Rescaling", scale=1.0, offset=0.0)
+    detached = keras.KerasTensor(tensor.shape)
+    graph.nodes.insert(graph.nodes.index(node), Node(layer, [tensor], detached, (tensor,)))
+    node.inputs[number] = detached
+    node.args = (list(node.inputs),)
+
+
+def split_merges(graph: Graph) -> None:
+    """Makes a chain of merges of two of each merge of many."""
+    # The converter would do it, and leave what is between them without a range, in float.
+    for node in list(graph.nodes):
+        spec = node.layer
+        if spec.kind not in _MERGES_OF_MANY or len(node.inputs) <= 2:
+            continue
+        first, second, *rest = node.inputs
+        node.inputs, node.args = [first, second], ([first, second],)
+        for number, tensor in enumerate(rest, 3):
+            layer = new_layer(graph, f"{spec.name}_{number}", spec.kind, **spec.config)
+            node = append(graph, node, layer, node.output.shape)
+            node.inputs.append(tensor)
+            node.args = (list(node.inputs),)

@@ -1,0 +1,306 @@
+"""A Keras 3 model as a graph of tf_keras layers that are not built yet.
+
+It holds only names, configs, numpy weights and who feeds whom, so that rewriting it (`canonical`)
+needs no library's private parts.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnas.bridge.layers import (
+    NoCounterpart,
+    carried_config,
+    instead,
+    is_scaled_sum,
+)
+from kerasnas.bridge.masks import Masks
+from kerasnas.bridge.operations import as_layer
+from kerasnas.bridge.passthrough import Fill, template
+from kerasnas.bridge.precision import in_float32
+from kerasnas.keras_models.training_only import is_augmentation
+from kerasnas.keras_models.walk import Call, walk
+from kerasnas.runtime.silence import silence
+
+
+@dataclass(eq=False)
+class LayerSpec:
+    """A tf_keras layer to be made.
+
+    Args:
+        name: Name, unique in its graph.
+        kind: Class name in `tf_keras.layers`, or "KerasLayer" or "KerasOperation" for what has no
+            counterpart there and is called as it is.
+        config: Keyword arguments of that class. Layers inside the layer are LayerSpecs, models
+            inside it Graphs.
+        weights: Arrays in the order of the layer's weights.
+    """
+
+    name: str
+    kind: str
+    config: dict[str, Any] = field(default_factory=dict)
+    weights: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def carried(self) -> bool:
+        """Whether it has no tf_keras counterpart and is called as it is."""
+        return self.kind in ("KerasLayer", "KerasOperation")
+
+
+@dataclass(eq=False)
+class Node:
+    """One call of a layer. Tensors are KerasTensors, the same when they are the same object."""
+
+    layer: LayerSpec
+    inputs: list[keras.KerasTensor]
+    output: keras.KerasTensor
+    args: Any = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    further_outputs: list[keras.KerasTensor] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Graph:
+    """Nodes in execution order, between flat inputs and outputs."""
+
+    name: str
+    nodes: list[Node]
+    inputs: list[keras.KerasTensor]
+    outputs: list[keras.KerasTensor]
+
+    @property
+    def carried(self) -> set[str]:
+        """Names of the layers without tf_keras counterpart, which are called as they are.
+
+        They export, but cannot be pruned, and quantization-aware training leaves them in float.
+        """
+        return {node.layer.name for node in self.nodes if node.layer.carried}
+
+    def consumers(self, tensor: keras.KerasTensor) -> list[Node]:
+        """The nodes that read a tensor."""
+        return [node for node in self.nodes if any(x is tensor for x in node.inputs)]
+
+    def calls(self, layer: LayerSpec) -> int:
+        """How many times a layer is called: more than once when it is shared."""
+        return sum(node.layer is layer for node in self.nodes)
+
+    def replace(self, old: keras.KerasTensor, new: keras.KerasTensor) -> None:
+        """Makes every reader of `old` read `new`."""
+
+        def swapped(x: object) -> object:
+            return new if x is old else x
+
+        for node in self.nodes:
+            if any(x is old for x in node.inputs):
+                node.inputs = [new if x is old else x for x in node.inputs]
+                node.args = keras.tree.map_structure(swapped, node.args)
+                node.kwargs = keras.tree.map_structure(swapped, node.kwargs)
+        self.outputs = [new if x is old else x for x in self.outputs]
+
+    def remove_idle(self, is_removed: Callable[[Node], bool]) -> None:
+        """Takes out nodes that hand their first input on, except a path from input to output."""
+        for node in list(self.nodes):
+            if not is_removed(node):
+                continue
+            is_whole_path = any(x is node.inputs[0] for x in self.inputs)
+            if not (is_whole_path and any(y is node.output for y in self.outputs)):
+                self.nodes.remove(node)
+                self.replace(node.output, node.inputs[0])
+
+
+def read(model: keras.Model) -> Graph:
+    """Reads a Keras 3 model, nested models inlined.
+
+    Augmentation and noise are left out: they do nothing outside training. A model of half
+    precision is read in float32.
+
+    Args:
+        model: Built Sequential or Functional Keras 3 model, on any backend.
+
+    Returns:
+        The graph, with copies of the weights.
+
+    Raises:
+        ValueError: If the model has no graph, or if anything in it can be neither rebuilt in
+            tf_keras nor called as it is: one error that names every such layer.
+    """
+    with silence():  # TensorFlow logs while it is imported
+        import tf_keras  # noqa: F401
+
+    walk(model)  # refuses what has no graph
+    return _Reader(in_float32(model)).read()
+
+
+class _Reader:
+    """Makes the graph of one model."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self.calls = walk(model)
+        self.names = _Names()
+        self.specs: dict[int, LayerSpec] = {}
+        self.idle: set[int] = set()
+        self.problems: list[str] = []
+
+    def read(self) -> Graph:
+        for call in self.calls:
+            if isinstance(call.operation, keras.layers.Layer):
+                self._try(call, self._spec_once)
+        all_native = not any(spec.carried for spec in self.specs.values())
+        self.masks = Masks(self.calls, all_native)
+        nodes: list[Node] = []
+        for call in self.calls:
+            if not any(id(tensor) in self.masks.implicit for tensor in call.outputs):
+                self._try(call, lambda found: nodes.extend(self._nodes(found)))
+        if self.problems:
+            raise ValueError(
+                f"`model` '{self.model.name}' has layers that cannot be rebuilt in tf_keras:\n"
+                + "\n".join(self.problems)
+            )
+        graph = Graph(self.model.name, nodes, list(self.model.inputs), list(self.model.outputs))
+        graph.remove_idle(lambda node: id(node.layer) in self.idle)
+        return graph
+
+    def _try(self, call: Call, step: Callable[[Call], object]) -> None:
+        try:
+            step(call)
+        except ValueError as reason:
+            operation = call.operation
+            problem = f"  '{operation.name}' ({type(operation).__name__}): {reason}"
+            if problem not in self.problems:
+                self.problems.append(problem)
+
+    def _spec_once(self, call: Call) -> None:
+        layer = call.operation
+        if id(layer) in self.specs or is_scaled_sum(layer):
+            return
+        name = self.names.unique(layer.name)
+        if is_augmentation(layer):
+            # Integers become floats there.
+            floats = "float" in call.inputs[0].dtype
+            spec = LayerSpec(name, "Identity" if floats else "Rescaling")
+            spec.config = {} if floats else {"scale": 1.0}
+            if floats:
+                self.idle.add(id(spec))
+        elif isinstance(layer, keras.layers.InputLayer):
+            spec = _input_spec(layer, name)
+        else:
+            try:
+                spec = _native_spec(layer, name)
+            except NoCounterpart as reason:
+                spec = _carrier("KerasLayer", layer, name, reason)
+                variables = [*layer.trainable_variables, *layer.non_trainable_variables]
+                spec.weights = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+        self.specs[id(layer)] = spec
+
+    def _nodes(self, call: Call) -> list[Node]:
+        if not isinstance(call.operation, keras.layers.Layer):
+            return [self._operation_node(call)]
+        if is_scaled_sum(call.operation):
+            return self._scaled_sum(call)
+        if id(call.operation) not in self.specs:
+            return []  # already named as a problem
+        spec = self.specs[id(call.operation)]
+        # Keras 3 overrides a `training` that is written into the graph by that of the model's call.
+        kwargs = {key: value for key, value in call.kwargs.items() if key != "training"}
+        if spec.carried:
+            return [_carried_node(spec, call, kwargs)]
+        if id(spec) in self.idle:
+            return [Node(spec, [call.inputs[0]], call.outputs[0], (call.inputs[0],))]
+        kwargs = self.masks.explicit(kwargs)
+        tensors = keras.tree.flatten((call.args, kwargs))
+        inputs = [x for x in tensors if isinstance(x, keras.KerasTensor)]
+        return [Node(spec, inputs, call.outputs[0], call.args, kwargs, list(call.outputs[1:]))]
+
+    def _operation_node(self, call: Call) -> Node:
+        name = self.names.unique(call.operation.name)
+        try:
+            kind, config, called_on = as_layer(call)
+        except NoCounterpart as reason:
+            spec = _carrier("KerasOperation", call.operation, name, reason)
+            return _carried_node(spec, call, call.kwargs)
+        spec = LayerSpec(name, kind, config)
+        return Node(spec, keras.tree.flatten(called_on), call.outputs[0], (called_on,))
+
+    def _scaled_sum(self, call: Call) -> list[Node]:
+        layer, (straight, residual) = call.operation, call.inputs
+        config = {"scale": float(layer.scale), "offset": 0.0}
+        scaling = LayerSpec(self.names.unique(f"{layer.name}_scale"), "Rescaling", config)
+        scaled = keras.KerasTensor(residual.shape)
+        both = [straight, scaled]
+        add = LayerSpec(self.names.unique(layer.name), "Add")
+        return [
+            Node(scaling, [residual], scaled, (residual,)),
+            Node(add, both, call.outputs[0], (both,)),
+        ]
+
+
+def _input_spec(layer: keras.layers.InputLayer, name: str) -> LayerSpec:
+    if layer.sparse or getattr(layer, "ragged", False):
+        raise ValueError("sparse and ragged inputs are not carried: make them dense")
+    if layer.dtype == "string":
+        raise ValueError("strings are not carried: make them numbers before the model")
+    config = {"batch_shape": tuple(layer.batch_shape), "dtype": layer.dtype}
+    return LayerSpec(name, "InputLayer", config)
+
+
+def _native_spec(layer: keras.layers.Layer, name: str) -> LayerSpec:
+    kind, config, weights = carried_config(layer)
+    inside = [x for x in keras.tree.flatten(config) if isinstance(x, keras.layers.Layer)]
+    for key, value in config.items():
+        if isinstance(value, keras.layers.Layer):
+            config[key] = _inner(value)
+        elif isinstance(value, list) and value and value[0] in inside:
+            config[key] = [_inner(layer) for layer in value]
+    if any(isinstance(layer, keras.Model) for layer in inside):
+        weights = []  # the graph inside has them
+    return LayerSpec(name, kind, config, weights)
+
+
+def _inner(layer: keras.layers.Layer) -> "LayerSpec | Graph":
+    """A layer inside a layer, which gets its weights from the outer one, or a model there."""
+    if isinstance(layer, keras.Model):
+        return read(layer)
+    spec = _native_spec(layer, layer.name)
+    if len(spec.weights) != len(layer.weights):
+        raise NoCounterpart(f"tf_keras takes the weights of {spec.kind} in another form")
+    spec.weights = []
+    return spec
+
+
+def _carrier(kind: str, source: keras.Operation, name: str, reason: ValueError) -> LayerSpec:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"{reason}, and only the TensorFlow backend of Keras could call it as it is: use "
+            f"{instead(source)}, or save the model and load it with KERAS_BACKEND=tensorflow"
+        )
+    calls: list[Fill] = []
+    return LayerSpec(name, kind, {"source": source, "calls": calls})
+
+
+def _carried_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> Node:
+    fill, tensors = template(call.args, kwargs)
+    number = len(spec.config["calls"])
+    spec.config["calls"].append(fill)
+    output, *further = call.outputs
+    return Node(spec, tensors, output, (list(tensors),), {"number": number}, further)
+
+
+class _Names:
+    """Gives each layer a name that TensorFlow accepts and no other layer has."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def unique(self, wanted: str) -> str:
+        base = re.sub(r"[^A-Za-z0-9_.\-]", "_", wanted)
+        base = base if base[0].isalnum() else f"layer{base}"
+        name, number = base, 1
+        while name in self.taken:
+            name, number = f"{base}_{number}", number + 1
+        self.taken.add(name)
+        return name

@@ -1,0 +1,67 @@
+"""Masks: tensors that Keras 3 writes into the graph and that tf_keras hands on by itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from kerasnas.keras_models.walk import Call
+
+# The arguments of MultiHeadAttention, which tf_keras does not have.
+_OF_ATTENTION = ("query_mask", "key_mask", "value_mask")
+_MASKING = (keras.layers.Embedding, keras.layers.Masking)
+
+
+class Masks:
+    """What of a graph is the mask of an Embedding or a Masking layer.
+
+    Args:
+        calls: Calls of the model.
+        all_native: Whether every layer becomes a tf_keras layer. Masks do not find their way
+            through others, so they are handed to each layer then.
+    """
+
+    def __init__(self, calls: Sequence[Call], all_native: bool) -> None:
+        self._automatic = _automatic_masks(calls)
+        self._left_out = ("mask", *_OF_ATTENTION) if all_native else _OF_ATTENTION
+        # Tensors that are read in no other way than one that is left out.
+        self.implicit = set(self._automatic)
+        for call in reversed(calls):
+            if any(id(tensor) in self.implicit for tensor in call.outputs):
+                continue
+            kwargs = call.kwargs
+            if isinstance(call.operation, keras.layers.Layer):
+                kwargs = self.explicit(kwargs)
+            for tensor in keras.tree.flatten((call.args, kwargs)):
+                self.implicit.discard(id(tensor))
+
+    def explicit(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The keyword arguments of a layer without the masks that tf_keras hands it anyway."""
+
+        def is_left_out(key: str, value: Any) -> bool:
+            masks = [id(x) for x in keras.tree.flatten(value) if x is not None]
+            return key in self._left_out and all(mask in self._automatic for mask in masks)
+
+        return {key: value for key, value in kwargs.items() if not is_left_out(key, value)}
+
+
+def _automatic_masks(calls: Sequence[Call]) -> set[int]:
+    """Tensors that Keras 3 computes beside an Embedding or Masking, and from nothing else."""
+    masked = {
+        id(tensor)
+        for call in calls
+        if isinstance(call.operation, _MASKING) and getattr(call.operation, "mask_zero", True)
+        for tensor in call.inputs
+    }
+    found: set[int] = set()
+    for call in calls:
+        if isinstance(call.operation, keras.layers.Layer) or not call.inputs:
+            continue
+        first = (
+            type(call.operation).__name__ == "NotEqual"
+            and len(call.inputs) == 1
+            and id(call.inputs[0]) in masked
+        )
+        if first or all(id(tensor) in found for tensor in call.inputs):
+            found.update(id(tensor) for tensor in call.outputs)
+    return found

@@ -1,0 +1,1 @@
+"""Arrays and data sets as Keras takes them, their splits, and scoring by metric."""

@@ -1,0 +1,1 @@
+"""A built Keras model, read: its calls, its layers, its loss and metrics, its moving statistics."""

@@ -1,0 +1,370 @@
+"""What a `.tflite` file holds, read from its flatbuffer without running it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kerasnas.tflite.reader import Subgraph, read_tflite
+from kerasnas.tflite.reader import Tensor as TensorRecord
+
+# Operators whose second input is a kernel that magnitude pruning may thin out. Depthwise kernels
+# are never pruned: they are few, and TFMOT leaves them alone.
+_KERNEL_OPERATORS = ("CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+# They remember from one inference to the next, and no reset gives back how they began:
+# LiteRT leaves variables as they are, TensorFlow Lite Micro makes them zero and not what they were
+# at first, and it does not empty its circular buffers.
+_NOT_RESET = ("VAR_HANDLE", "CIRCULAR_BUFFER")
+# They leave an index as it is.
+_HANDED_ON = ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+_DTYPES = ("float32", "float16", "int32", "uint8", "int64", "int8", "int16")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a `.tflite` file.
+
+    Args:
+        name: Operator name, such as "CONV_2D".
+        inputs: Tensor indices that it reads; -1 where an optional input is left out.
+        outputs: Tensor indices that it writes.
+        dtypes: Names of the dtypes of both, in that order, "other" for rare ones.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    dtypes: tuple[str, ...]
+
+
+def operators(data: bytes) -> list[Operator]:
+    """The operators of a file in execution order.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        List of `Operator`, of the first subgraph.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    return _operators(read_tflite(data)[0])
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a `.tflite` file.
+
+    Args:
+        name: Its name in the signature; "input_000", "output_001" and so on without one.
+        shape: Its shape, the batch of one included.
+        dtype: Name of its dtype.
+        scale: Of one quantization step; 0 if it is not quantized.
+        zero_point: The stored value that stands for 0.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+
+
+def ends(data: bytes, end: Literal["input", "output"]) -> list[Tensor]:
+    """The inputs or outputs of a file, in the order in which an interpreter lists them.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+        end: "input" or "output".
+
+    Returns:
+        List of `Tensor`.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = read_tflite(data)[0]
+    positions = graph.inputs if end == "input" else graph.outputs
+    found = []
+    try:
+        model = schema.Model.GetRootAs(data, 0)
+        names = {}
+        if model.SignatureDefsLength() == 1:
+            tensors = getattr(model.SignatureDefs(0), f"{end.capitalize()}s")
+            # As many as the graph has; a hostile file may claim more.
+            names = {tensors(i).TensorIndex(): tensors(i).Name() for i in range(len(positions))}
+        for place, position in enumerate(positions):
+            tensor = graph.tensors[position]
+            name = (names.get(position) or b"").decode() or f"{end}_{place:03}"
+            record = _record(data, graph, position)
+            found.append(Tensor(name, tensor.shape, tensor.dtype, *record))
+    except Exception as error:  # the generated reader raises whatever the bytes lead it to
+        raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
+    return found
+
+
+def output_steps(data: bytes) -> list[float]:
+    """The size of one quantization step in each output of a file.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        List of scales, also of what a DEQUANTIZE at the end of the graph was made from; 0 for
+        outputs that are computed in floating point.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    graph = read_tflite(data)[0]
+    source = {
+        op.outputs[0]: op.inputs[0]
+        for op in graph.operators
+        if op.kind == "DEQUANTIZE" and op.inputs and op.outputs
+    }
+    return [_record(data, graph, source.get(index, index))[0] for index in graph.outputs]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An output that is the place of the largest or smallest of some scores.
+
+    Args:
+        scores: The tensor that holds the scores.
+        axis: Their axis that is searched.
+        step: The size of their quantization step; 0 if they are computed in floating point.
+    """
+
+    scores: int
+    axis: int
+    step: float
+
+
+def choices(data: bytes) -> list[Choice | None]:
+    """Where the outputs of a file that are indices of an ARG_MAX or ARG_MIN come from.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        List of a `Choice` for each output; None for those that are something else.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    graph = read_tflite(data)[0]
+    maker = {index: op for op in graph.operators for index in op.outputs}
+    found: list[Choice | None] = []
+    for index in graph.outputs:
+        while index in maker and maker[index].kind in _HANDED_ON:
+            index = maker[index].inputs[0]
+        op = maker.get(index)
+        axis = None
+        if op is not None and op.kind in ("ARG_MAX", "ARG_MIN"):
+            axis = graph.tensors[op.inputs[1]].data
+        if op is None or axis is None:
+            found.append(None)
+            continue
+        scores = op.inputs[0]
+        place = int.from_bytes(bytes(axis[:4]), "little", signed=True)
+        found.append(Choice(scores, place, _record(data, graph, scores)[0]))
+    return found
+
+
+def with_output(data: bytes, place: int, tensor: int) -> bytes:
+    """A file that gives another tensor in the place of one of its outputs.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+        place: Of the output.
+        tensor: Position of the tensor.
+
+    Returns:
+        Bytes of the same length.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    changed = bytearray(data)
+    schema.Model.GetRootAs(changed, 0).Subgraphs(0).OutputsAsNumpy()[place] = tensor
+    return bytes(changed)
+
+
+def check_scales(data: bytes) -> None:
+    """Refuses a file with a quantization scale that cannot be one.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Raises:
+        ValueError: If a scale is negative or no number, or 0 of values that are not. The tensor is
+            named. Interpreters do not look at all of them.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graphs = read_tflite(data)  # Which refuses what is no whole file.
+    model = schema.Model.GetRootAs(data, 0)
+    for number, graph in enumerate(graphs):
+        for position, tensor in enumerate(graph.tensors):
+            if not tensor.scales:
+                continue
+            record = model.Subgraphs(number).Tensors(position).Quantization()
+            scales = record.ScaleAsNumpy()
+            right = np.isfinite(scales) & (scales > 0)
+            # The converter writes 0 for a channel whose kernel is 0.
+            right |= (scales == 0) & _only_zeros(tensor, record.QuantizedDimension(), len(scales))
+            if not right.all():
+                raise ValueError(
+                    f"`file` is damaged: tensor '{tensor.name}' has the quantization scale "
+                    f"{scales[~right][0]:g}, which must be a positive number"
+                )
+
+
+def _only_zeros(tensor: TensorRecord, axis: int, scales: int) -> np.ndarray:
+    """For each scale of a tensor whether all that is stored in it is 0."""
+    if tensor.data is None or tensor.dtype not in _DTYPES:
+        return np.zeros(scales, bool)
+    values = tensor.data.view(tensor.dtype).reshape(tensor.shape)
+    if scales == 1:
+        return np.array([not values.any()])
+    return ~np.moveaxis(values, axis, 0).reshape(scales, -1).any(axis=1)
+
+
+def keeps_state(data: bytes) -> bool:
+    """Whether a file remembers from one inference to the next what no interpreter can reset.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        True for files with resource variables or circular buffers, such as streaming models, which
+        only a new interpreter runs from their first state. False for what is reset, such as the
+        state of an LSTM.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    return any(op.kind in _NOT_RESET for graph in read_tflite(data) for op in graph.operators)
+
+
+def float_operators(data: bytes) -> list[str]:
+    """Names of the operators that compute in floating point.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        List of names in execution order; empty for a file that is int8 throughout. The CAST of
+        integers and the QUANTIZE after it do not count.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    graph = read_tflite(data)[0]
+    computing = [op for op in _operators(graph) if {"float32", "float16"} & set(op.dtypes)]
+    casts = [op for op in computing if op.name == "CAST" and "int" in op.dtypes[0]]
+    made = {tensor for op in casts for tensor in op.outputs}
+    into = [op for op in computing if op.name == "QUANTIZE" and op.inputs[0] in made]
+    return [op.name for op in computing if op not in casts + into]
+
+
+def conversions(data: bytes) -> int:
+    """How many operators convert activations between integers and floats, or between scales.
+
+    Those at the ends of a file with float inputs and outputs count, too.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        Number of QUANTIZE operators, and of DEQUANTIZE operators of what another one computes.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    graph = read_tflite(data)[0]
+    return sum(
+        op.name in ("QUANTIZE", "DEQUANTIZE") and graph.tensors[op.inputs[0]].data is None
+        for op in _operators(graph)
+    )
+
+
+def kernel_sparsity(data: bytes, ends: bool = False) -> float:
+    """The share of zeros in the kernels of convolutions and fully connected operators.
+
+    Args:
+        data: Bytes of a `.tflite` file, of float32, float16 or int8 weights.
+        ends: Whether the first kernel on each path from an input and the last one on each path to
+            an output count, which `Prune` leaves whole unless it is told otherwise.
+
+    Returns:
+        Float between 0 and 1; 0 if there are no such kernels.
+
+    Raises:
+        ValueError: If `data` is not a complete TensorFlow Lite model.
+    """
+    graph = read_tflite(data)[0]
+    found = _operators(graph)
+    maker = {index: op for op in found for index in op.outputs}
+    after = _reached(found, lambda op: (op.inputs, op.outputs))
+    before = _reached(found[::-1], lambda op: (op.outputs, op.inputs))
+    zeros = total = 0
+    for op in found:
+        between = not after.isdisjoint(op.inputs) and not before.isdisjoint(op.outputs)
+        if op.name in _KERNEL_OPERATORS and (between or ends) and len(op.inputs) > 1:
+            values = _constant(graph, op.inputs[1], maker)
+            if values is not None:
+                zeros += int((values == 0).sum())
+                total += values.size
+    return zeros / total if total else 0.0
+
+
+def _reached(
+    found: list[Operator],
+    ends: Callable[[Operator], tuple[tuple[int, ...], tuple[int, ...]]],
+) -> set[int]:
+    """The tensors that lie behind a kernel, in the order in which operators are given."""
+    reached: set[int] = set()
+    for op in found:
+        near, far = ends(op)
+        if op.name in _KERNEL_OPERATORS or not reached.isdisjoint(near):
+            reached.update(far)
+    return reached
+
+
+def _record(data: bytes, graph: Subgraph, position: int) -> tuple[float, int]:
+    """Scale and zero point of a tensor, 0 and 0 if it has not just one of each."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    if graph.tensors[position].scales != 1:
+        return 0.0, 0
+    record = schema.Model.GetRootAs(data, 0).Subgraphs(0).Tensors(position).Quantization()
+    if not math.isfinite(record.Scale(0)):
+        raise ValueError("`data` is a damaged .tflite file: a scale is not finite")
+    return float(record.Scale(0)), int(record.ZeroPoint(0))
+
+
+def _operators(graph: Subgraph) -> list[Operator]:
+    found = []
+    for op in graph.operators:
+        dtypes = (graph.tensors[index].dtype for index in op.inputs + op.outputs if index >= 0)
+        known = tuple(dtype if dtype in _DTYPES else "other" for dtype in dtypes)
+        found.append(Operator(op.kind, op.inputs, op.outputs, known))
+    return found
+
+
+def _constant(graph: Subgraph, index: int, maker: dict[int, Operator]) -> Any:
+    """The values of a stored tensor; a float16 one is read through its DEQUANTIZE."""
+    if index in maker and maker[index].name == "DEQUANTIZE" and maker[index].inputs:
+        index = maker[index].inputs[0]
+    if index < 0 or graph.tensors[index].data is None:
+        return None
+    tensor = graph.tensors[index]
+    if tensor.dtype == "int4":  # Two to a byte.
+        packed = tensor.data.view("uint8")
+        return np.stack([packed & 15, packed >> 4], axis=-1).ravel()[: math.prod(tensor.shape)]
+    return tensor.data.view(tensor.dtype) if tensor.dtype in _DTYPES else None

@@ -1,0 +1,332 @@
+"""What a `.tflite` file says about itself: names, normalization of inputs, labels of outputs.
+
+In the format that Android Studio, ML Kit and the TensorFlow Lite Task Library read: a flatbuffer
+named TFLITE_METADATA inside the file, and files of labels in a ZIP archive behind it.
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from kerasnas.tflite.inspection import Tensor, ends
+from kerasnas.tflite.metadata_schema import read_description, write_description
+
+_ENTRY = "TFLITE_METADATA"
+_MOST_LABELS = 2**24  # Bytes of a file of labels.
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output as an application sees it.
+
+    Args:
+        name: Its name, in the file's signature too.
+        description: What it is.
+        kind: `"image"` (of shape (1, height, width, 1 or 3): gray or RGB) or `"feature"`.
+        mean: Of an input, for each channel or one for all: what an application must subtract.
+        std: Of an input: what it must then divide by.
+        labels: Of an output: the names of its classes, in the order of its last axis.
+        shape: Its shape in the file, the batch of one included. Filled in when it is read.
+    """
+
+    name: str
+    description: str = ""
+    kind: Literal["feature", "image"] = "feature"
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about itself.
+
+    Args:
+        inputs: Its inputs, in order; () keeps the names that they have in the file.
+        outputs: Its outputs, in order; likewise.
+        name: Name of the model.
+        description: What it does.
+        version: Of the model.
+        author: Who made it.
+        license: Under which terms.
+    """
+
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+    name: str = ""
+    description: str = ""
+    version: str = ""
+    author: str = ""
+    license: str = ""
+
+
+def add_metadata(data: bytes, metadata: Metadata) -> bytes:
+    """Writes metadata into a file.
+
+    The graph and its weights stay byte for byte as they are: the new parts go in front of them, and
+    the labels behind. The file grows by some hundred bytes, so for a microcontroller leave it out.
+
+    ML Kit and the Task Library take inputs of float32 and uint8 only: convert with
+    `to_tflite(..., inputs="float32")` for them. Of an image they normalize values from 0 to 255, so
+    `mean` and `std` are on that scale.
+
+    Args:
+        data: Bytes of a `.tflite` file without metadata.
+        metadata: What to write.
+
+    Returns:
+        Bytes of the file.
+
+    Raises:
+        ValueError: If `data` is no complete TensorFlow Lite model or has metadata already, or
+            `metadata` does not fit it.
+
+    Source:
+        metadata_schema.fbs of github.com/tensorflow/tflite-support, version 1.1.0.
+
+    Example:
+
+    ```python
+    data = kn.export.to_tflite(model, "int8", x, inputs="float32")
+    data = kn.export.add_metadata(
+        data,
+        kn.export.Metadata(
+            inputs=(kn.export.TensorInfo("image", kind="image", mean=(127.5,), std=(127.5,)),),
+            outputs=(kn.export.TensorInfo("probability", labels=("cat", "dog")),),
+        ),
+    )
+    ```
+    """
+    given = {
+        "input": _checked("input", metadata.inputs, ends(data, "input")),
+        "output": _checked("output", metadata.outputs, ends(data, "output")),
+    }
+    one = len(metadata.outputs) == 1
+    names = {
+        position: "labels.txt" if one else f"labels_{position}.txt"
+        for position, info in enumerate(given["output"])
+        if info.labels
+    }
+    described = write_description(
+        replace(metadata, inputs=given["input"], outputs=given["output"]), names
+    )
+    if _entry(data) is not None:
+        raise ValueError("`data` has metadata already; add it to the file that was converted")
+    try:
+        out = io.BytesIO(_with_entry(data, described, given))
+    except Exception as error:  # the generated reader raises whatever the bytes lead it to
+        raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
+    if names:
+        with zipfile.ZipFile(out, "a") as archive:
+            for position, name in names.items():
+                # Without the date of today, so that the same file is written every day.
+                labels = "\n".join(given["output"][position].labels)
+                archive.writestr(zipfile.ZipInfo(name), labels)
+    return out.getvalue()
+
+
+def read_metadata(data: bytes) -> Metadata | None:
+    """Reads the metadata of a file.
+
+    Args:
+        data: Bytes of a `.tflite` file.
+
+    Returns:
+        `Metadata`, or None if it has none.
+
+    Raises:
+        ValueError: If `data` is no complete TensorFlow Lite model, or its metadata is damaged.
+
+    Example:
+
+    ```python
+    kn.export.read_metadata(data).outputs[0].labels
+    ```
+    """
+    tensors = ends(data, "input"), ends(data, "output")
+    described = _entry(data)
+    if described is None:
+        return None
+    try:
+        found, files = read_description(described, len(tensors[0]), len(tensors[1]))
+        outputs = tuple(
+            replace(info, labels=_labels(data, file) if file else ())
+            for info, file in zip(found.outputs, files, strict=True)
+        )
+        with_shapes = [
+            tuple(
+                replace(info, shape=tensor.shape) for info, tensor in zip(infos, ours, strict=True)
+            )
+            for infos, ours in zip((found.inputs, outputs), tensors, strict=True)
+        ]
+    except Exception as error:  # bytes from anywhere lead the readers to raise anything
+        raise ValueError(f"`data` has damaged metadata: {error}") from error
+    return replace(found, inputs=with_shapes[0], outputs=with_shapes[1])
+
+
+def _labels(data: bytes, name: str) -> tuple[str, ...]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if archive.getinfo(name).file_size > _MOST_LABELS:
+            raise ValueError(f"its file {name} is too large for labels")
+        return tuple(archive.read(name).decode().splitlines())
+
+
+def _checked(
+    end: str, infos: Sequence[TensorInfo], tensors: list[Tensor]
+) -> tuple[TensorInfo, ...]:
+    where = f"`metadata.{end}s`"
+    infos = infos or [TensorInfo(tensor.name) for tensor in tensors]
+    if len(infos) != len(tensors):
+        raise ValueError(f"{where} must have {len(tensors)} entries. Received: {len(infos)}")
+    if len({info.name for info in infos} - {""}) != len(infos):
+        raise ValueError(
+            f"{where} must have a name each, all different. "
+            f"Received: {[info.name for info in infos]}"
+        )
+    for info, tensor in zip(infos, tensors, strict=True):
+        if not info.name.isprintable():
+            raise ValueError(
+                f"{where}: a name is one line of text, of which applications may make code. "
+                f"Received: {info.name!r}"
+            )
+        which = f"{where} '{info.name}'"
+        channels = tensor.shape[-1]
+        if info.shape not in ((), tensor.shape):
+            raise ValueError(f"{which} has shape {tensor.shape}. Received: {info.shape}")
+        if info.kind not in ("feature", "image"):
+            raise ValueError(f"{which} must be of kind 'feature' or 'image'. Received: {info.kind}")
+        if info.kind == "image" and not (len(tensor.shape) == 4 and channels in (1, 3)):
+            raise ValueError(
+                f"{which} must have shape (1, height, width, 1 or 3) to be an image. "
+                f"Received: {tensor.shape}"
+            )
+        if (info.mean or info.std) and (end == "output" or len(info.mean) != len(info.std)):
+            raise ValueError(
+                f"{which}: `mean` and `std` belong together, to an input. "
+                f"Received: mean={info.mean}, std={info.std}"
+            )
+        fits = len(info.mean) in (0, 1, channels) and np.isfinite([*info.mean, *info.std]).all()
+        if not fits or not all(value > 0 for value in info.std):
+            raise ValueError(
+                f"{which}: `mean` and `std` must hold one number, or one for each of {channels} "
+                f"channels, std above 0. Received: mean={info.mean}, std={info.std}"
+            )
+        if info.labels and (end == "input" or len(info.labels) != channels):
+            raise ValueError(
+                f"{which}: `labels` must name the {channels} classes of an output. "
+                f"Received: {len(info.labels)} labels"
+            )
+        if any(len(label.splitlines()) != 1 for label in info.labels):
+            raise ValueError(f"{which}: a label is one line of text. Received: {info.labels}")
+    return tuple(
+        replace(info, shape=tensor.shape) for info, tensor in zip(infos, tensors, strict=True)
+    )
+
+
+def _entry(data: bytes) -> bytes | None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    try:
+        for position in range(min(model.MetadataLength(), 64)):
+            entry = model.Metadata(position)
+            if entry.Name() == _ENTRY.encode():
+                return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
+    except Exception as error:  # the generated reader raises whatever the bytes lead it to
+        raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
+    return None
+
+
+def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo, ...]]) -> bytes:
+    """The file with one more buffer, its entry, and a signature of the new names.
+
+    A flatbuffer refers forwards only, so a new root table can point into the old file behind it.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    data += bytes(-len(data) % 16)
+    builder = flatbuffers.Builder(len(data) + 2 * len(described) + 4096)
+    # The old bytes stand at the end of the new ones, from where a builder counts.
+    builder.Prep(16, len(data))
+    builder.head -= len(data)
+    builder.Bytes[builder.head : builder.head + len(data)] = data
+
+    def old(position: int) -> int:
+        return len(data) - position
+
+    def vector(slot: int) -> list[int]:
+        """Places of the tables in a vector of the old root."""
+        offset = model._tab.Offset(slot)
+        if not offset:
+            return []
+        start, length = model._tab.Vector(offset), model._tab.VectorLen(offset)
+        if length > len(data) // 4:
+            raise ValueError(f"it claims {length} parts of one kind")
+        return [old(model._tab.Indirect(start + 4 * i)) for i in range(length)]
+
+    def write(offsets: list[int]) -> int:
+        builder.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            builder.PrependUOffsetTRelative(offset)
+        return builder.EndVector()
+
+    builder.StartVector(1, len(described), 16)
+    builder.head -= len(described)
+    builder.Bytes[builder.head : builder.head + len(described)] = described
+    values = builder.EndVector()
+    schema.BufferStart(builder)
+    schema.BufferAddData(builder, values)
+    buffers = write([*vector(12), schema.BufferEnd(builder)])
+    name = builder.CreateString(_ENTRY)
+    schema.MetadataStart(builder)
+    schema.MetadataAddName(builder, name)
+    schema.MetadataAddBuffer(builder, model.BuffersLength())
+    entries = write([*vector(16), schema.MetadataEnd(builder)])
+    signatures = write([_signature(builder, schema, model, given)])
+    schema.ModelStart(builder)
+    schema.ModelAddVersion(builder, model.Version())
+    schema.ModelAddOperatorCodes(builder, _vector(model, 6, len(data)))
+    schema.ModelAddSubgraphs(builder, _vector(model, 8, len(data)))
+    schema.ModelAddBuffers(builder, buffers)
+    schema.ModelAddMetadata(builder, entries)
+    schema.ModelAddSignatureDefs(builder, signatures)
+    builder.Finish(schema.ModelEnd(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _vector(model: Any, slot: int, size: int) -> int:
+    """Where a vector of the old root begins, counted from the end."""
+    return size - (model._tab.Vector(model._tab.Offset(slot)) - 4)
+
+
+def _signature(
+    builder: Any, schema: Any, model: Any, given: dict[str, tuple[TensorInfo, ...]]
+) -> int:
+    maps = {}
+    for end, infos in given.items():
+        tensors = getattr(model.Subgraphs(0), f"{end.capitalize()}sAsNumpy")().tolist()
+        made = []
+        for info, tensor in zip(infos, tensors, strict=True):
+            name = builder.CreateString(info.name)
+            schema.TensorMapStart(builder)
+            schema.TensorMapAddName(builder, name)
+            schema.TensorMapAddTensorIndex(builder, tensor)
+            made.append(schema.TensorMapEnd(builder))
+        builder.StartVector(4, len(made), 4)
+        for offset in reversed(made):
+            builder.PrependUOffsetTRelative(offset)
+        maps[end] = builder.EndVector()
+    key = builder.CreateString("serving_default")
+    schema.SignatureDefStart(builder)
+    schema.SignatureDefAddInputs(builder, maps["input"])
+    schema.SignatureDefAddOutputs(builder, maps["output"])
+    schema.SignatureDefAddSignatureKey(builder, key)
+    schema.SignatureDefAddSubgraphIndex(builder, 0)
+    return schema.SignatureDefEnd(builder)

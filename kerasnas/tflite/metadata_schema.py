@@ -1,0 +1,201 @@
+"""The flatbuffer of TFLITE_METADATA, table by table.
+
+No package for current Pythons ships a generated reader of its schema without much else. The
+numbers are positions of fields in metadata_schema.fbs of github.com/tensorflow/tflite-support.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kerasnas.tflite.metadata import Metadata, TensorInfo
+
+_IDENTIFIER = b"M001"
+_FEATURE, _IMAGE = 1, 2  # ContentProperties
+_NORMALIZATION = 1  # ProcessUnitOptions
+_AXIS_LABELS = 2  # AssociatedFileType
+_RGB, _GRAYSCALE = 1, 2  # ColorSpaceType
+
+
+def write_description(metadata: "Metadata", labels: dict[int, str]) -> bytes:
+    """Writes the flatbuffer.
+
+    Args:
+        metadata: What it says.
+        labels: Dict from the position of an output to the name of its file of labels.
+
+    Returns:
+        Its bytes.
+    """
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+    inputs = [_tensor(builder, info, None) for info in metadata.inputs]
+    outputs = [_tensor(builder, info, labels.get(i)) for i, info in enumerate(metadata.outputs)]
+    tables = {2: _vector(builder, inputs), 3: _vector(builder, outputs)}
+    graph = _table(builder, 7, tables)
+    texts = (metadata.name, metadata.description, metadata.version)
+    fields = {slot: builder.CreateString(text) for slot, text in enumerate(texts) if text}
+    fields |= {
+        slot: builder.CreateString(text)
+        for slot, text in ((4, metadata.author), (5, metadata.license))
+        if text
+    }
+    # The first version of the schema has all that is written here.
+    fields |= {3: _vector(builder, [graph]), 7: builder.CreateString("1.0.0")}
+    builder.Finish(_table(builder, 8, fields), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def read_description(data: bytes, inputs: int, outputs: int) -> tuple["Metadata", list[str | None]]:
+    """Reads the flatbuffer.
+
+    Args:
+        data: Its bytes.
+        inputs: Number of inputs that it must describe.
+        outputs: Number of outputs that it must describe.
+
+    Returns:
+        `Metadata` without labels and shapes, and for each output the name of its file of labels.
+
+    Raises:
+        ValueError: If it is not such a flatbuffer, or describes another number of tensors.
+    """
+    from flatbuffers.encode import Get
+    from flatbuffers.packer import uoffset
+    from flatbuffers.table import Table
+
+    from kerasnas.tflite.metadata import Metadata
+
+    if data[4:8] != _IDENTIFIER:
+        raise ValueError(f"it has the mark {data[4:8]!r} in the place of {_IDENTIFIER!r}")
+    root = Table(bytearray(data), Get(uoffset, data, 0))
+    graphs = _tables(root, 3, 1)
+    ends = []
+    for slot, count in ((2, inputs), (3, outputs)):
+        tables = _tables(graphs[0], slot, count)
+        if len(tables) != count:
+            raise ValueError(f"it describes {len(tables)} tensors of {count}")
+        ends.append([_read_tensor(table) for table in tables])
+    texts = {slot: _text(root, slot) for slot in (0, 1, 2, 4, 5)}
+    found = Metadata(
+        tuple(info for info, _ in ends[0]),
+        tuple(info for info, _ in ends[1]),
+        *texts.values(),
+    )
+    return found, [file for _, file in ends[1]]
+
+
+def _tensor(builder: Any, info: "TensorInfo", labels: str | None) -> int:
+    fields = {0: builder.CreateString(info.name)}
+    if info.description:
+        fields[1] = builder.CreateString(info.description)
+    kind = _FEATURE
+    properties = {}
+    if info.kind == "image":
+        kind, properties = _IMAGE, {0: _GRAYSCALE if info.shape[-1:] == (1,) else _RGB}
+    properties_table = _table(builder, 2, {}, properties)
+    fields[3] = _table(builder, 3, {1: properties_table}, {0: kind})
+    if info.mean:
+        options = {0: _floats(builder, info.mean), 1: _floats(builder, info.std)}
+        normalization = _table(builder, 2, options)
+        unit = _table(builder, 2, {1: normalization}, {0: _NORMALIZATION})
+        fields[4] = _vector(builder, [unit])
+    if labels is not None:
+        file = {0: builder.CreateString(labels)}
+        fields[6] = _vector(builder, [_table(builder, 4, file, {2: _AXIS_LABELS})])
+    return _table(builder, 7, fields)
+
+
+def _read_tensor(table: Any) -> tuple["TensorInfo", str | None]:
+    from kerasnas.tflite.metadata import TensorInfo
+
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    for unit in _tables(table, 4, 16):
+        if _byte(unit, 0) == _NORMALIZATION:
+            options = _union(unit, 1)
+            mean, std = _read_floats(options, 0), _read_floats(options, 1)
+    content = _child(table, 3)
+    is_image = content is not None and _byte(content, 0) == _IMAGE
+    files = [_text(file, 0) for file in _tables(table, 6, 16) if _byte(file, 2) == _AXIS_LABELS]
+    info = TensorInfo(
+        _text(table, 0), _text(table, 1), "image" if is_image else "feature", mean, std
+    )
+    return info, files[0] if files else None
+
+
+def _table(
+    builder: Any, slots: int, offsets: dict[int, int], numbers: dict[int, int] | None = None
+) -> int:
+    builder.StartObject(slots)
+    for slot, offset in offsets.items():
+        builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    for slot, number in (numbers or {}).items():
+        builder.PrependInt8Slot(slot, number, 0)
+    return builder.EndObject()
+
+
+def _vector(builder: Any, offsets: list[int]) -> int:
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return builder.EndVector()
+
+
+def _floats(builder: Any, values: tuple[float, ...]) -> int:
+    builder.StartVector(4, len(values), 4)
+    for value in reversed(values):
+        builder.PrependFloat32(value)
+    return builder.EndVector()
+
+
+def _place(table: Any, slot: int) -> int:
+    return table.Offset(4 + 2 * slot)
+
+
+def _text(table: Any, slot: int) -> str:
+    place = _place(table, slot)
+    return table.String(place + table.Pos).decode() if place else ""
+
+
+def _byte(table: Any, slot: int) -> int:
+    from flatbuffers.number_types import Int8Flags
+
+    return table.GetSlot(4 + 2 * slot, 0, Int8Flags)
+
+
+def _child(table: Any, slot: int) -> Any:
+    from flatbuffers.table import Table
+
+    place = _place(table, slot)
+    return Table(table.Bytes, table.Indirect(place + table.Pos)) if place else None
+
+
+def _union(table: Any, slot: int) -> Any:
+    child = _child(table, slot)
+    if child is None:
+        raise ValueError("a process unit has no options")
+    return child
+
+
+def _tables(table: Any, slot: int, most: int) -> list[Any]:
+    """The tables of a vector; a file that claims more of them than `most` is damaged."""
+    from flatbuffers.table import Table
+
+    place = _place(table, slot)
+    length = table.VectorLen(place) if place else 0
+    if length > most:
+        raise ValueError(f"it has {length} entries in the place of at most {most}")
+    return [
+        Table(table.Bytes, table.Indirect(table.Vector(place) + 4 * index))
+        for index in range(length)
+    ]
+
+
+def _read_floats(table: Any, slot: int) -> tuple[float, ...]:
+    from flatbuffers.number_types import Float32Flags
+
+    place = _place(table, slot)
+    if not place:
+        return ()
+    return tuple(float(value) for value in table.GetVectorAsNumpy(Float32Flags, place))

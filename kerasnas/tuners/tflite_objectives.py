@@ -1,0 +1,219 @@
+"""What a trial's model is worth as the file that is deployed.
+
+Compression is imported here only, and only where a file is asked for.
+"""
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import keras
+import keras_tuner
+
+from kerasnas.compression.pipeline import transform
+from kerasnas.compression.recipe import checked_recipe
+from kerasnas.data.dataset import dataset
+from kerasnas.data.scoring import Scorer
+from kerasnas.data.splits import train_and_validation
+from kerasnas.export import Interpreter, measure_latency, micro, to_tflite
+from kerasnas.hypermodels.recipe import has_recipe, read_recipe
+from kerasnas.oracles.objectives import FILE_METRIC, float_name, members, of_file
+from kerasnas.tuners.inputs import bind_fit
+
+# The converter measures the ranges of activations on no more.
+_CALIBRATION = 512
+_SHOWN = 400  # Characters of a converter's error.
+
+
+def wanted(oracle: keras_tuner.Oracle) -> list[str]:
+    """Names of the oracle's objectives and limits that are measured on a trial's file."""
+    known = [one.name for one in members(oracle.objective)]
+    known += [objective.name for objective, _ in getattr(oracle, "limits", ())]
+    return sorted({name for name in known if of_file(name)})
+
+
+def float_objective(objective: keras_tuner.Objective) -> keras_tuner.Objective:
+    """The objective of the training that stands for one of the file; any other stays."""
+    if not of_file(objective.name):
+        return objective
+    return keras_tuner.Objective(float_name(objective.name), objective.direction)
+
+
+def check(oracle: keras_tuner.Oracle, hypermodel: Any) -> None:
+    """Raise unless this oracle can be told a file's score, and a recipe has a use."""
+    names = wanted(oracle)
+    if not names and has_recipe(hypermodel):
+        raise ValueError(
+            f"{type(hypermodel).__name__}.recipe has no effect where no file is scored: search for "
+            'objective="val_tflite_accuracy" or another of the file, or compress the best trials '
+            "afterwards with `tuner.rerank(k, ..., recipe=[...])`. "
+            f"Received: objective={[one.name for one in members(oracle.objective)]}"
+        )
+    if names and hasattr(oracle, "report"):
+        raise ValueError(
+            f"{type(oracle).__name__} judges a training while it runs, and a file is scored when "
+            'it has ended: use kerasnas.Hyperband, or objective="val_accuracy" and then '
+            f"`tuner.rerank(k, ...)`. Received: {', '.join(names)}"
+        )
+    if names and len(members(oracle.objective)) > len(getattr(oracle, "objectives", [None])):
+        raise ValueError(
+            f"Several objectives of which one is measured on a file ({', '.join(names)}) need an "
+            f"oracle of kerasnas.oracles. Received: oracle of type {type(oracle).__name__}"
+        )
+
+
+def check_target(target: Any) -> None:
+    """Raise unless files can be made for this runtime.
+
+    Raises:
+        ValueError: There is no such runtime.
+        ImportError: It is not installed.
+    """
+    if target != "litert":
+        micro.check_target(target)
+
+
+def recipe_of(hypermodel: keras_tuner.HyperModel, hp: keras_tuner.HyperParameters) -> Any:
+    """The steps that a hypermodel compresses a network with; None where it does not say.
+
+    Raises:
+        ValueError: They are no recipe.
+    """
+    if not has_recipe(hypermodel):
+        return None
+    return checked_recipe(read_recipe(hypermodel, hp))
+
+
+def check_model(model: Any) -> None:
+    """Raise if the file of a model could not be scored, before anything is trained.
+
+    Raises:
+        ValueError: It is no graph of layers, or a metric of it cannot be made again.
+    """
+    if not model.built:
+        return  # Its training will build it.
+    if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
+        raise ValueError(
+            "A model that is scored as a file must be Sequential or Functional, with inputs of "
+            f"known shape. Received: {type(model).__name__}"
+        )
+    Scorer(model)
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployed:
+    """Turns a trained model into the file that would be deployed, and scores that.
+
+    Args:
+        train: Tuple (x, y, sample_weight) of arrays, for calibration and the training of a
+            recipe's steps; the last may be None or left out.
+        validation: Likewise, for scores.
+        seed: Of a recipe's training.
+        target: The runtime that the file is for, "litert" or "micro".
+    """
+
+    train: tuple[Any, ...]
+    validation: tuple[Any, Any, Any]
+    seed: int = 0
+    target: Literal["litert", "micro"] = "litert"
+
+    @classmethod
+    def of_fit(
+        cls,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        trains: bool,
+        seed: int,
+        target: Literal["litert", "micro"] = "litert",
+    ) -> "Deployed":
+        """Find the data in the arguments of `fit`.
+
+        Args:
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            trains: Whether a recipe will train, which takes all the training data.
+            seed: Of that training.
+            target: The runtime that the files are for.
+
+        Returns:
+            What scores the trials of that data.
+
+        Raises:
+            ValueError: No validation data, or a generator, which can be read only once.
+        """
+        fit = bind_fit(tuple(args), kwargs)
+        train, validation = train_and_validation(fit, None if trains else _CALIBRATION)
+        return cls(train, validation, seed, target)
+
+    def file(self, model: keras.Model, recipe: Sequence[Any] | None) -> bytes:
+        """Compress a model.
+
+        Args:
+            model: A compiled, trained model.
+            recipe: Steps; None for int8 after training.
+
+        Returns:
+            The `.tflite` file.
+        """
+        if recipe is None:
+            return to_tflite(model, "int8", self.train[0], target=self.target)
+        # Nobody reads a report here, so no stage but the last is converted and scored.
+        data = dataset("x", self.train, model)
+        return transform(model, recipe, data, self.seed, target=self.target)[0]
+
+    def measure(self, model: keras.Model, tflite: bytes) -> dict[str, float]:
+        """Score a file with the loss and metrics of the model that it was made from.
+
+        Args:
+            model: The compiled model.
+            tflite: The file.
+
+        Returns:
+            Values by name: "loss" and the model's metrics.
+        """
+        data = dataset("validation_data", self.validation, model)
+        predicted = Interpreter(tflite).predict(data.fed)
+        return Scorer(model).score(predicted, data.y, data.sample_weight)
+
+    def __call__(
+        self, model: keras.Model | None, recipe: Sequence[Any] | None, names: Sequence[str]
+    ) -> dict[str, float]:
+        """Score a trained model as the file that it becomes.
+
+        Args:
+            model: A compiled, trained model; None where `fit` handed none over.
+            recipe: Steps; None for int8 after training.
+            names: The objectives of the file that the search needs.
+
+        Returns:
+            Values by the names of the objectives: those asked for, and all metrics.
+
+        Raises:
+            keras_tuner.errors.FailedTrialError: The file cannot be made or run.
+            keras_tuner.errors.FatalError: The model has no such metric, or there is no model.
+        """
+        if model is None:
+            raise keras_tuner.errors.FatalTypeError(
+                "A `fit` of your own must pass on the callbacks that it is given: they hand over "
+                "the model whose file is scored"
+            )
+        try:
+            tflite = self.file(model, recipe)
+            found = {f"{FILE_METRIC}{n}": v for n, v in self.measure(model, tflite).items()}
+            found["tflite_size"] = float(len(tflite))
+            if "tflite_latency_ms" in names:
+                found["tflite_latency_ms"] = measure_latency(tflite).median
+        except Exception as error:
+            # The first line is what a search shows of it.
+            raise keras_tuner.errors.FailedTrialError(
+                "the file of the trained model cannot be made or scored: "
+                + textwrap.shorten(str(error), _SHOWN, placeholder=" ...")
+            ) from error
+        unknown = [name for name in names if name not in found]
+        if unknown:
+            raise keras_tuner.errors.FatalValueError(
+                f"Objective '{unknown[0]}' is not among what is measured on a file. Choose one of: "
+                f"{', '.join(found)}, tflite_latency_ms. Received: objective={unknown[0]!r}"
+            )
+        return found
