@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kerasnas.data.dataset import dataset
-from kerasnas.data.scoring import Scorer, drop, first_metric
+from kerasnas.data.scoring import Scorer, distinct, drop, first_metric
 
 L = keras.layers
 
@@ -185,3 +185,18 @@ def test_weights_of_several_outputs(named, rng):
     weights = [np.eye(10)[3], np.eye(10)[0]]
     score = Scorer(model).score(predictions, targets, weights)
     assert score["loss"] == pytest.approx((3**2 + 1) / 10)
+
+
+@pytest.mark.parametrize(
+    ("names", "told_apart"),
+    [
+        ([], []),
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a_1", "a_2"]),
+        (["a", "a_1", "a"], ["a", "a_1", "a_2"]),
+        (["a", "a", "a_1"], ["a", "a_2", "a_1"]),
+        (["a_1", "a", "a", "a_1"], ["a_1", "a", "a_2", "a_1_1"]),
+    ],
+)
+def test_names_are_told_apart(names, told_apart):
+    assert distinct(names) == told_apart
