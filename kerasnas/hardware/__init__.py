@@ -5,6 +5,7 @@ from typing import Any
 from kerasnas.hardware import keras_rules  # noqa: F401  It registers the rules.
 from kerasnas.hardware.budget import Budget, Violation
 from kerasnas.hardware.devices import DEVICES, Device
+from kerasnas.hardware.estimation import profile, profile_graph
 from kerasnas.hardware.graph import Graph, Node
 from kerasnas.hardware.keras_graph import cost_rule, keras_graph
 from kerasnas.hardware.latency import (
@@ -17,7 +18,7 @@ from kerasnas.hardware.latency import (
 )
 from kerasnas.hardware.latency.boards import BOARDS, MICROCONTROLLER
 from kerasnas.hardware.micro import Arena, measure_arena
-from kerasnas.hardware.profile import LayerProfile, Profile, Work, profile, profile_graph
+from kerasnas.hardware.profile import LayerProfile, Profile, Work
 from kerasnas.hardware.sketch import Sketch
 from kerasnas.hardware.tflite_profile import profile_tflite
 

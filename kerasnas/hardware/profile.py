@@ -1,30 +1,16 @@
-"""The cost of one network: in total and layer by layer."""
+"""The cost of one network, in total and layer by layer, and the table that shows it."""
 
 import dataclasses
-import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import keras
+from kerasnas.hardware.graph import Shape
 
-from kerasnas.hardware.arena import head_bytes, lifetimes, plan, tail_bytes
-from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
-from kerasnas.hardware.graph import Graph, Shape
-from kerasnas.hardware.keras_graph import keras_graph
-from kerasnas.hardware.lowering import KERNEL_OPERATORS, Operator, Program, lower
-from kerasnas.hardware.reorder import reordered_head
-from kerasnas.hardware.summary import peak_of, summary_of
-from kerasnas.keras_models.keras_2 import in_keras_3
-
-# The one operator of a layer that multiplies and accumulates; what stands around it does not.
-_MULTIPLYING = {
-    *KERNEL_OPERATORS,
-    "BATCH_MATMUL",
-    "CONV_3D",
-    "CONV_3D_TRANSPOSE",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "WHILE",
-}
+_WIDTH = 100
+# Names are cut to no less than this, whatever the width.
+_NAME = 12
+_GAP = "  "
 
 
 class Work(NamedTuple):
@@ -121,141 +107,114 @@ class Profile:
         return summary_of(self)
 
 
-def profile(model: keras.Model, dtype: str = "int8") -> Profile:
-    """Estimate what a Keras model costs on a device, without converting it.
+def peak_of(profile: Profile) -> LayerProfile | None:
+    """Finds the layer that sets the peak of the memory.
 
     Args:
-        model: A built Sequential or Functional Keras 3 model, or one of tf_keras, which is built
-            again in Keras 3.
-        dtype: "int8" for the file after full integer quantization, "float32", "float16" for weights
-            in 16 bits, or "dynamic" for weights in 8 bits. Microcontrollers run the first two; of
-            the others, `ram_bytes` is that of float activations.
+        profile: The cost of a network.
 
     Returns:
-        Parameters, multiply-accumulates, bytes of flash and of RAM, for a batch of one.
-
-    Raises:
-        TypeError: `model` is not a Keras 3 model.
-        ValueError: An unknown dtype, an unknown dimension, or a layer without a cost rule.
+        Of the layers during which the arena reaches its head, the one with the most bytes alive;
+        of all layers, where it is not known where the arena ends; None where there are none.
 
     Example:
 
     >>> import keras, kerasnas as kn
     >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, name="conv")])
-    >>> kn.profile(model).macs
-    1296
+    >>> kn.profile(model).peak_layer
+    'conv'
     """
-    model = in_keras_3(model)
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "Argument `model` must be a Keras 3 model. "
-            f"Received: {type(model).__module__}.{type(model).__name__}"
-        )
-    return profile_graph(keras_graph(model), dtype)
+    # Buffers begin at multiples of 16 bytes: only what ends less than 16 below reaches the head.
+    at_head = [layer for layer in profile.layers if layer.arena_bytes > profile.arena_head - 16]
+    running = [layer for layer in at_head or profile.layers if layer.ram_bytes]
+    return max(running, key=lambda layer: layer.ram_bytes, default=None)
 
 
-def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> Profile:
-    """The same for a graph, such as a hypermodel's sketch.
+def summary_of(profile: Profile) -> str:
+    """Writes a profile as a table by layer and what stands out in it.
 
     Args:
-        graph: A network.
-        dtype: As in `profile`.
-        by_layer: Whether layers are listed and the best order of execution is looked for, which
-            takes most of the time.
+        profile: The cost of a network.
 
     Returns:
-        Its profile.
-
-    Raises:
-        ValueError: An unknown dtype, or a kind of layer without operators.
-
-    Example:
-
-    >>> from kerasnas.hardware import Sketch, profile_graph
-    >>> x = Sketch.input((8, 8, 1)).conv2d(4, 3, padding="valid", name="conv")
-    >>> x.graph.outputs = (x.index,)
-    >>> profile_graph(x.graph, by_layer=False).macs
-    1296
+        Lines of at most 100 columns.
     """
-    if not isinstance(dtype, str) or dtype not in OVERHEADS:
-        raise ValueError(
-            f"Argument `dtype` must be one of {tuple(OVERHEADS)}. Received: dtype={dtype!r}"
-        )
-    program = lower(graph, dtype)
-    head, tail = head_bytes(program), tail_bytes(program)
-    work = _work(graph, program)
-    return Profile(
-        dtype=dtype,
-        params=sum(_params(graph, graph.live()).values()),
-        macs=sum(kind.macs for kind in work.values()),
-        flash_bytes=flash_bytes(program),
-        ram_bytes=head + tail,
-        arena_head=head,
-        arena_tail=tail,
-        layers=_layers(graph, program) if by_layer else (),
-        work=work,
-        arena_head_reordered=reordered_head(program) if by_layer else None,
+    # Each layer's share is rounded.
+    flash = max(profile.flash_bytes - sum(layer.flash_bytes for layer in profile.layers), 0)
+    columns: list[tuple[str, list[int] | list[str], list[int] | list[str]]] = [
+        ("output", ["x".join(map(str, layer.shape)) for layer in profile.layers], ["", "", ""]),
+        ("params", [layer.params for layer in profile.layers], [0, 0, profile.params]),
+        ("MACs", [layer.macs for layer in profile.layers], [0, 0, profile.macs]),
+        ("flash", [x.flash_bytes for x in profile.layers], [flash, 0, profile.flash_bytes]),
+        (
+            "RAM",
+            [layer.ram_bytes for layer in profile.layers],
+            [0, profile.arena_tail, profile.ram_bytes],
+        ),
+    ]
+    total = {"MACs": profile.macs, "flash": profile.flash_bytes, "RAM": profile.ram_bytes}
+    cells: list[list[str]] = []
+    for head, values, ends in columns:
+        written = [head, *map(_text, [*values, *ends])]
+        cells.append(_right(written))
+        if head in total:
+            cells.append(_right(["%", *(_share(n, total[head]) for n in [*values, *ends])]))
+    names = [layer.name for layer in profile.layers]
+    names = ["layer", *names, "the rest of the file", "the interpreter", f"total ({profile.dtype})"]
+    room = _WIDTH - sum(len(_GAP) + len(column[0]) for column in cells)
+    width = max(_NAME, min(room, max(map(len, names))))
+    lines = [
+        _GAP.join([f"{_cut(names[i], width):<{width}}", *(column[i] for column in cells)]).rstrip()
+        for i in range(len(names))
+    ]
+    rule = "-" * max(map(len, lines))
+    if not profile.layers:
+        return "\n".join([lines[0], rule, lines[-1]])
+    return "\n".join([lines[0], rule, *lines[1:-3], rule, *lines[-3:], "", *_findings(profile)])
+
+
+def _findings(profile: Profile) -> list[str]:
+    peak = peak_of(profile)
+    if peak is None:
+        return []
+    placed = (
+        f"The arena reaches {profile.arena_head:,} bytes there, {peak.ram_bytes:,} of them in use"
     )
-
-
-def _work(graph: Graph, program: Program) -> dict[str, Work]:
-    found: dict[str, Work] = {}
-    for operator in program.operators:
-        operators, macs, values = found.get(operator.kind, (0, 0, 0))
-        macs += _macs(graph, operator)
-        values += sum(math.prod(program.activations[index]) for index in operator.outputs)
-        found[operator.kind] = Work(operators + 1, macs, values)
-    return found
-
-
-def _macs(graph: Graph, operator: Operator) -> int:
-    if operator.kind not in _MULTIPLYING:
-        return 0
-    return graph.macs(graph.nodes[operator.node]) if operator.macs is None else operator.macs
-
-
-def _params(graph: Graph, order: Sequence[int]) -> dict[int, int]:
-    """Number of weights by node; of a layer that is called more than once, at its first call."""
-    found: dict[int, int] = {}
-    seen: set[tuple[int, str]] = set()
-    for index in order:
-        node = graph.nodes[index]
-        if node.layer is not None:
-            if (node.layer, node.kind) in seen:
-                continue
-            seen.add((node.layer, node.kind))
-        found[index] = node.params
-    return found
-
-
-def _layers(graph: Graph, program: Program) -> tuple[LayerProfile, ...]:
-    flash: dict[int, float] = {}
-    macs: dict[int, int] = {}
-    ram: dict[int, int] = {}
-    arena: dict[int, int] = {}
-    buffers = lifetimes(program)
-    offsets = plan(buffers)
-    shares = operator_bytes(program)
-    for step, operator in enumerate(program.operators):
-        flash[operator.node] = flash.get(operator.node, 0) + shares[step]
-        macs[operator.node] = macs.get(operator.node, 0) + _macs(graph, operator)
-        alive = [i for i, b in enumerate(buffers) if b.first <= step <= b.last]
-        size = sum(buffers[i].size for i in alive)
-        ram[operator.node] = max(ram.get(operator.node, 0), size)
-        end = max(offsets[i] + buffers[i].size for i in alive)
-        arena[operator.node] = max(arena.get(operator.node, 0), end)
-    order = graph.schedule()
-    params = _params(graph, order)
-    return tuple(
-        LayerProfile(
-            node.name,
-            node.kind,
-            node.shape,
-            params.get(index, 0),
-            macs.get(index, 0),
-            round(flash.get(index, 0)),
-            ram.get(index, 0),
-            arena.get(index, 0),
-        )
-        for index, node in ((i, graph.nodes[i]) for i in order)
+    if not peak.arena_bytes:
+        placed = f"{peak.ram_bytes:,} bytes are in use there, of an arena of {profile.arena_head:,}"
+    found = [f"Peak of the RAM: {peak.name}. {placed}"]
+    largest = max(profile.layers, key=lambda layer: layer.flash_bytes)
+    found.append(
+        f"Most of the flash: {largest.name}, {largest.flash_bytes:,} bytes "
+        f"({_share(largest.flash_bytes, profile.flash_bytes)} %)"
     )
+    best = profile.arena_head_reordered
+    if best is not None and best < profile.arena_head:
+        found.append(
+            f"With the operators in the best order the arena would reach {best:,} bytes instead of "
+            f"{profile.arena_head:,}"
+        )
+    return [line for text in found for line in textwrap.wrap(text, _WIDTH, subsequent_indent=_GAP)]
+
+
+def _text(value: int | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}" if value else "-"
+
+
+def _share(value: int | str, total: int) -> str:
+    if isinstance(value, str) or not value:
+        return ""
+    return f"{100 * value / total:.0f}" if 200 * value >= total else "<1"
+
+
+def _right(cells: list[str]) -> list[str]:
+    width = max(map(len, cells))
+    return [f"{cell:>{width}}" for cell in cells]
+
+
+def _cut(name: str, width: int) -> str:
+    """Leaves out the middle of a long name: the ends tell layers apart."""
+    if len(name) <= width:
+        return name
+    kept = width - 3
+    return f"{name[: kept // 2]}...{name[len(name) - (kept - kept // 2) :]}"

@@ -5,8 +5,7 @@ import pathlib
 from xml.sax.saxutils import escape
 
 from kerasnas.hardware.budget import Budget
-from kerasnas.hardware.profile import LayerProfile, Profile
-from kerasnas.hardware.summary import peak_of
+from kerasnas.hardware.profile import LayerProfile, Profile, peak_of
 from kerasnas.runtime.files import write_atomic
 
 _WIDTH, _HEIGHT = 960, 440

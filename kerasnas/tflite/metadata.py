@@ -7,62 +7,21 @@ named TFLITE_METADATA inside the file, and files of labels in a ZIP archive behi
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from kerasnas.tflite.inspection import Tensor, ends
-from kerasnas.tflite.metadata_schema import read_description, write_description
+from kerasnas.tflite.metadata_schema import (
+    Metadata,
+    TensorInfo,
+    read_description,
+    write_description,
+)
 
 _ENTRY = "TFLITE_METADATA"
 _MOST_LABELS = 2**24  # Bytes of a file of labels.
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """An input or output as an application sees it.
-
-    Args:
-        name: Its name, in the file's signature too.
-        description: What it is.
-        kind: `"image"` (of shape (1, height, width, 1 or 3): gray or RGB) or `"feature"`.
-        mean: Of an input, for each channel or one for all: what an application must subtract.
-        std: Of an input: what it must then divide by.
-        labels: Of an output: the names of its classes, in the order of its last axis.
-        shape: Its shape in the file, the batch of one included. Filled in when it is read.
-    """
-
-    name: str
-    description: str = ""
-    kind: Literal["feature", "image"] = "feature"
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    labels: tuple[str, ...] = ()
-    shape: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What a file says about itself.
-
-    Args:
-        inputs: Its inputs, in order; () keeps the names that they have in the file.
-        outputs: Its outputs, in order; likewise.
-        name: Name of the model.
-        description: What it does.
-        version: Of the model.
-        author: Who made it.
-        license: Under which terms.
-    """
-
-    inputs: tuple[TensorInfo, ...] = ()
-    outputs: tuple[TensorInfo, ...] = ()
-    name: str = ""
-    description: str = ""
-    version: str = ""
-    author: str = ""
-    license: str = ""
 
 
 def add_metadata(data: bytes, metadata: Metadata) -> bytes:

@@ -1,13 +1,11 @@
-"""The flatbuffer of TFLITE_METADATA, table by table.
+"""What metadata hold, and the flatbuffer of TFLITE_METADATA that they are kept in, table by table.
 
 No package for current Pythons ships a generated reader of its schema without much else. The
 numbers are positions of fields in metadata_schema.fbs of github.com/tensorflow/tflite-support.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from kerasnas.tflite.metadata import Metadata, TensorInfo
+from dataclasses import dataclass
+from typing import Any, Literal
 
 _IDENTIFIER = b"M001"
 _FEATURE, _IMAGE = 1, 2  # ContentProperties
@@ -16,7 +14,53 @@ _AXIS_LABELS = 2  # AssociatedFileType
 _RGB, _GRAYSCALE = 1, 2  # ColorSpaceType
 
 
-def write_description(metadata: "Metadata", labels: dict[int, str]) -> bytes:
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output as an application sees it.
+
+    Args:
+        name: Its name, in the file's signature too.
+        description: What it is.
+        kind: `"image"` (of shape (1, height, width, 1 or 3): gray or RGB) or `"feature"`.
+        mean: Of an input, for each channel or one for all: what an application must subtract.
+        std: Of an input: what it must then divide by.
+        labels: Of an output: the names of its classes, in the order of its last axis.
+        shape: Its shape in the file, the batch of one included. Filled in when it is read.
+    """
+
+    name: str
+    description: str = ""
+    kind: Literal["feature", "image"] = "feature"
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about itself.
+
+    Args:
+        inputs: Its inputs, in order; () keeps the names that they have in the file.
+        outputs: Its outputs, in order; likewise.
+        name: Name of the model.
+        description: What it does.
+        version: Of the model.
+        author: Who made it.
+        license: Under which terms.
+    """
+
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+    name: str = ""
+    description: str = ""
+    version: str = ""
+    author: str = ""
+    license: str = ""
+
+
+def write_description(metadata: Metadata, labels: dict[int, str]) -> bytes:
     """Writes the flatbuffer.
 
     Args:
@@ -46,7 +90,7 @@ def write_description(metadata: "Metadata", labels: dict[int, str]) -> bytes:
     return bytes(builder.Output())
 
 
-def read_description(data: bytes, inputs: int, outputs: int) -> tuple["Metadata", list[str | None]]:
+def read_description(data: bytes, inputs: int, outputs: int) -> tuple[Metadata, list[str | None]]:
     """Reads the flatbuffer.
 
     Args:
@@ -63,8 +107,6 @@ def read_description(data: bytes, inputs: int, outputs: int) -> tuple["Metadata"
     from flatbuffers.encode import Get
     from flatbuffers.packer import uoffset
     from flatbuffers.table import Table
-
-    from kerasnas.tflite.metadata import Metadata
 
     if data[4:8] != _IDENTIFIER:
         raise ValueError(f"it has the mark {data[4:8]!r} in the place of {_IDENTIFIER!r}")
@@ -85,7 +127,7 @@ def read_description(data: bytes, inputs: int, outputs: int) -> tuple["Metadata"
     return found, [file for _, file in ends[1]]
 
 
-def _tensor(builder: Any, info: "TensorInfo", labels: str | None) -> int:
+def _tensor(builder: Any, info: TensorInfo, labels: str | None) -> int:
     fields = {0: builder.CreateString(info.name)}
     if info.description:
         fields[1] = builder.CreateString(info.description)
@@ -106,9 +148,7 @@ def _tensor(builder: Any, info: "TensorInfo", labels: str | None) -> int:
     return _table(builder, 7, fields)
 
 
-def _read_tensor(table: Any) -> tuple["TensorInfo", str | None]:
-    from kerasnas.tflite.metadata import TensorInfo
-
+def _read_tensor(table: Any) -> tuple[TensorInfo, str | None]:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     for unit in _tables(table, 4, 16):

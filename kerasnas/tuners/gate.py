@@ -11,9 +11,10 @@ import keras
 import keras_tuner
 
 from kerasnas.hardware.budget import Budget, Violation
+from kerasnas.hardware.estimation import profile_graph
 from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.keras_graph import keras_graph
-from kerasnas.hardware.profile import Profile, profile_graph
+from kerasnas.hardware.profile import Profile
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
 from kerasnas.hypermodels.hyperparameters import Settled
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe

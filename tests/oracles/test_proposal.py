@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kerasnas as kn
-from kerasnas.hardware.profile import profile_graph
+from kerasnas.hardware.estimation import profile_graph
 from kerasnas.hypermodels.hyperparameters import Settled
 from kerasnas.oracles import Proposal, RandomOracle, genome, make
 from kerasnas.oracles.admission import Admission

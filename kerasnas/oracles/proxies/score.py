@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import keras
 
-from kerasnas.hardware.profile import profile
+from kerasnas.hardware.estimation import profile
 from kerasnas.oracles.proxies.grad_norm import grad_norm
 from kerasnas.oracles.proxies.naswot import naswot
 from kerasnas.oracles.proxies.synflow import synflow

@@ -1,0 +1,165 @@
+"""What a model would cost on a device, estimated without converting it."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+
+from kerasnas.hardware.arena import head_bytes, lifetimes, plan, tail_bytes
+from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
+from kerasnas.hardware.graph import Graph
+from kerasnas.hardware.keras_graph import keras_graph
+from kerasnas.hardware.lowering import KERNEL_OPERATORS, Operator, Program, lower
+from kerasnas.hardware.profile import LayerProfile, Profile, Work
+from kerasnas.hardware.reorder import reordered_head
+from kerasnas.keras_models.keras_2 import in_keras_3
+
+# The one operator of a layer that multiplies and accumulates; what stands around it does not.
+_MULTIPLYING = {
+    *KERNEL_OPERATORS,
+    "BATCH_MATMUL",
+    "CONV_3D",
+    "CONV_3D_TRANSPOSE",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "WHILE",
+}
+
+
+def profile(model: keras.Model, dtype: str = "int8") -> Profile:
+    """Estimate what a Keras model costs on a device, without converting it.
+
+    Args:
+        model: A built Sequential or Functional Keras 3 model, or one of tf_keras, which is built
+            again in Keras 3.
+        dtype: "int8" for the file after full integer quantization, "float32", "float16" for weights
+            in 16 bits, or "dynamic" for weights in 8 bits. Microcontrollers run the first two; of
+            the others, `ram_bytes` is that of float activations.
+
+    Returns:
+        Parameters, multiply-accumulates, bytes of flash and of RAM, for a batch of one.
+
+    Raises:
+        TypeError: `model` is not a Keras 3 model.
+        ValueError: An unknown dtype, an unknown dimension, or a layer without a cost rule.
+
+    Example:
+
+    >>> import keras, kerasnas as kn
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, name="conv")])
+    >>> kn.profile(model).macs
+    1296
+    """
+    model = in_keras_3(model)
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "Argument `model` must be a Keras 3 model. "
+            f"Received: {type(model).__module__}.{type(model).__name__}"
+        )
+    return profile_graph(keras_graph(model), dtype)
+
+
+def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> Profile:
+    """The same for a graph, such as a hypermodel's sketch.
+
+    Args:
+        graph: A network.
+        dtype: As in `profile`.
+        by_layer: Whether layers are listed and the best order of execution is looked for, which
+            takes most of the time.
+
+    Returns:
+        Its profile.
+
+    Raises:
+        ValueError: An unknown dtype, or a kind of layer without operators.
+
+    Example:
+
+    >>> from kerasnas.hardware import Sketch, profile_graph
+    >>> x = Sketch.input((8, 8, 1)).conv2d(4, 3, padding="valid", name="conv")
+    >>> x.graph.outputs = (x.index,)
+    >>> profile_graph(x.graph, by_layer=False).macs
+    1296
+    """
+    if not isinstance(dtype, str) or dtype not in OVERHEADS:
+        raise ValueError(
+            f"Argument `dtype` must be one of {tuple(OVERHEADS)}. Received: dtype={dtype!r}"
+        )
+    program = lower(graph, dtype)
+    head, tail = head_bytes(program), tail_bytes(program)
+    work = _work(graph, program)
+    return Profile(
+        dtype=dtype,
+        params=sum(_params(graph, graph.live()).values()),
+        macs=sum(kind.macs for kind in work.values()),
+        flash_bytes=flash_bytes(program),
+        ram_bytes=head + tail,
+        arena_head=head,
+        arena_tail=tail,
+        layers=_layers(graph, program) if by_layer else (),
+        work=work,
+        arena_head_reordered=reordered_head(program) if by_layer else None,
+    )
+
+
+def _work(graph: Graph, program: Program) -> dict[str, Work]:
+    found: dict[str, Work] = {}
+    for operator in program.operators:
+        operators, macs, values = found.get(operator.kind, (0, 0, 0))
+        macs += _macs(graph, operator)
+        values += sum(math.prod(program.activations[index]) for index in operator.outputs)
+        found[operator.kind] = Work(operators + 1, macs, values)
+    return found
+
+
+def _macs(graph: Graph, operator: Operator) -> int:
+    if operator.kind not in _MULTIPLYING:
+        return 0
+    return graph.macs(graph.nodes[operator.node]) if operator.macs is None else operator.macs
+
+
+def _params(graph: Graph, order: Sequence[int]) -> dict[int, int]:
+    """Number of weights by node; of a layer that is called more than once, at its first call."""
+    found: dict[int, int] = {}
+    seen: set[tuple[int, str]] = set()
+    for index in order:
+        node = graph.nodes[index]
+        if node.layer is not None:
+            if (node.layer, node.kind) in seen:
+                continue
+            seen.add((node.layer, node.kind))
+        found[index] = node.params
+    return found
+
+
+def _layers(graph: Graph, program: Program) -> tuple[LayerProfile, ...]:
+    flash: dict[int, float] = {}
+    macs: dict[int, int] = {}
+    ram: dict[int, int] = {}
+    arena: dict[int, int] = {}
+    buffers = lifetimes(program)
+    offsets = plan(buffers)
+    shares = operator_bytes(program)
+    for step, operator in enumerate(program.operators):
+        flash[operator.node] = flash.get(operator.node, 0) + shares[step]
+        macs[operator.node] = macs.get(operator.node, 0) + _macs(graph, operator)
+        alive = [i for i, b in enumerate(buffers) if b.first <= step <= b.last]
+        size = sum(buffers[i].size for i in alive)
+        ram[operator.node] = max(ram.get(operator.node, 0), size)
+        end = max(offsets[i] + buffers[i].size for i in alive)
+        arena[operator.node] = max(arena.get(operator.node, 0), end)
+    order = graph.schedule()
+    params = _params(graph, order)
+    return tuple(
+        LayerProfile(
+            node.name,
+            node.kind,
+            node.shape,
+            params.get(index, 0),
+            macs.get(index, 0),
+            round(flash.get(index, 0)),
+            ram.get(index, 0),
+            arena.get(index, 0),
+        )
+        for index, node in ((i, graph.nodes[i]) for i in order)
+    )
