@@ -32,7 +32,7 @@ import numpy as np
 import kerasnas as kn
 from kerasnas.hardware.flash import OVERHEADS, Overhead, contents
 from kerasnas.hardware.lowering import lower
-from kerasnas.hypermodels import Settled
+from kerasnas.hypermodels import FixedHyperParameters
 from kerasnas.oracles import genome
 
 DTYPES = tuple(OVERHEADS)
@@ -106,11 +106,11 @@ def measure(networks: int, seed: int) -> Iterator[dict[str, Any]]:
             hp = draw(space, rng)
             _, gate = timed(
                 lambda space=space, hp=hp: kn.hardware.profile_graph(
-                    space.sketch(Settled(hp.values)), by_layer=False
+                    space.sketch(FixedHyperParameters(hp.values)), by_layer=False
                 )
             )
             model, build = timed(lambda space=space, hp=hp: space.build(hp))
-            graph = space.sketch(Settled(hp.values))
+            graph = space.sketch(FixedHyperParameters(hp.values))
             for dtype in DTYPES:
                 file = export(model, dtype, rng)
                 profile = kn.profile(model, dtype)

@@ -358,7 +358,7 @@ def whole_cell(names: list[str]) -> dict[str, str] | None:
 
 
 def cells(options: argparse.Namespace) -> None:
-    from kerasnas.hypermodels import Settled
+    from kerasnas.hypermodels import FixedHyperParameters
 
     with np.load(folder() / "nasbench201_cifar10.npz", allow_pickle=False) as file:
         table = {name: file[name] for name in file.files}
@@ -371,7 +371,7 @@ def cells(options: argparse.Namespace) -> None:
         values = whole_cell([names[code] for code in table["ops"][row]])
         if values is None:
             continue
-        sketch = space.sketch(Settled(values))
+        sketch = space.sketch(FixedHyperParameters(values))
         profiles.append(kn.hardware.profile_graph(sketch, by_layer=False))
         chosen.append(row)
         if len(chosen) == options.cells:

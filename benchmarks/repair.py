@@ -26,7 +26,7 @@ from nasbench201_tracks import Over, limited
 import kerasnas as kn
 from kerasnas import oracles
 from kerasnas.hardware import Profile, profile_graph
-from kerasnas.hypermodels.hyperparameters import Settled
+from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.oracles import genome
 from kerasnas.testing import search
 
@@ -75,7 +75,7 @@ class Networks:
 
 def profile_of(hypermodel: kn.HyperModel, values: race.Values) -> Profile:
     """Cost of a network that is not built."""
-    return profile_graph(hypermodel.sketch(Settled(values)), by_layer=False)
+    return profile_graph(hypermodel.sketch(FixedHyperParameters(values)), by_layer=False)
 
 
 @functools.cache

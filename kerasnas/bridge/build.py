@@ -10,7 +10,7 @@ from kerasnas.bridge.activations import for_tf_keras
 from kerasnas.bridge.canonical.conv1d_to_conv2d import up_sampling_to_images
 from kerasnas.bridge.canonical.graph_edits import integers
 from kerasnas.bridge.graph import Graph, LayerSpec, read
-from kerasnas.bridge.passthrough import Carried, carriers
+from kerasnas.bridge.passthrough import Passthrough, passthrough_layers
 from kerasnas.bridge.precision import in_float32
 from kerasnas.bridge.sizes import Shape, input_sizes
 from kerasnas.data.arrays import packed
@@ -36,7 +36,7 @@ def to_tf_keras(model: keras.Model) -> Any:
         compiled.
 
     Raises:
-        ValueError: If `model` has no graph or has layers that cannot be carried (all are named),
+        ValueError: If `model` has no graph or has layers that tf_keras cannot take (all are named),
             or if the outputs differ by more than 1e-4 of the largest output.
 
     Example:
@@ -120,8 +120,8 @@ def _make(spec: LayerSpec) -> Any:
     """The layer of a spec, without its weights."""
     import tf_keras
 
-    if spec.carried:
-        return carriers()[spec.kind](Carried(**spec.config), name=spec.name)
+    if spec.passed_through:
+        return passthrough_layers()[spec.kind](Passthrough(**spec.config), name=spec.name)
 
     def made(value: Any) -> Any:
         if isinstance(value, LayerSpec):

@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasnas.bridge.layers import (
     NoCounterpart,
-    carried_config,
+    converted_config,
     instead,
     is_scaled_sum,
 )
@@ -46,7 +46,7 @@ class LayerSpec:
     weights: list[np.ndarray] = field(default_factory=list)
 
     @property
-    def carried(self) -> bool:
+    def passed_through(self) -> bool:
         """Whether it has no tf_keras counterpart and is called as it is."""
         return self.kind in ("KerasLayer", "KerasOperation")
 
@@ -73,12 +73,12 @@ class Graph:
     outputs: list[keras.KerasTensor]
 
     @property
-    def carried(self) -> set[str]:
+    def passed_through(self) -> set[str]:
         """Names of the layers without tf_keras counterpart, which are called as they are.
 
         They export, but cannot be pruned, and quantization-aware training leaves them in float.
         """
-        return {node.layer.name for node in self.nodes if node.layer.carried}
+        return {node.layer.name for node in self.nodes if node.layer.passed_through}
 
     def consumers(self, tensor: keras.KerasTensor) -> list[Node]:
         """The nodes that read a tensor."""
@@ -150,7 +150,7 @@ class _Reader:
         for call in self.calls:
             if isinstance(call.operation, keras.layers.Layer):
                 self._try(call, self._spec_once)
-        all_native = not any(spec.carried for spec in self.specs.values())
+        all_native = not any(spec.passed_through for spec in self.specs.values())
         self.masks = Masks(self.calls, all_native)
         nodes: list[Node] = []
         for call in self.calls:
@@ -192,7 +192,7 @@ class _Reader:
             try:
                 spec = _native_spec(layer, name)
             except NoCounterpart as reason:
-                spec = _carrier("KerasLayer", layer, name, reason)
+                spec = _passthrough_spec("KerasLayer", layer, name, reason)
                 variables = [*layer.trainable_variables, *layer.non_trainable_variables]
                 spec.weights = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
         self.specs[id(layer)] = spec
@@ -207,8 +207,8 @@ class _Reader:
         spec = self.specs[id(call.operation)]
         # Keras 3 overrides a `training` that is written into the graph by that of the model's call.
         kwargs = {key: value for key, value in call.kwargs.items() if key != "training"}
-        if spec.carried:
-            return [_carried_node(spec, call, kwargs)]
+        if spec.passed_through:
+            return [_passthrough_node(spec, call, kwargs)]
         if id(spec) in self.idle:
             return [Node(spec, [call.inputs[0]], call.outputs[0], (call.inputs[0],))]
         kwargs = self.masks.explicit(kwargs)
@@ -221,8 +221,8 @@ class _Reader:
         try:
             kind, config, called_on = as_layer(call)
         except NoCounterpart as reason:
-            spec = _carrier("KerasOperation", call.operation, name, reason)
-            return _carried_node(spec, call, call.kwargs)
+            spec = _passthrough_spec("KerasOperation", call.operation, name, reason)
+            return _passthrough_node(spec, call, call.kwargs)
         spec = LayerSpec(name, kind, config)
         return Node(spec, keras.tree.flatten(called_on), call.outputs[0], (called_on,))
 
@@ -241,15 +241,15 @@ class _Reader:
 
 def _input_spec(layer: keras.layers.InputLayer, name: str) -> LayerSpec:
     if layer.sparse or getattr(layer, "ragged", False):
-        raise ValueError("sparse and ragged inputs are not carried: make them dense")
+        raise ValueError("sparse and ragged inputs are not supported: make them dense")
     if layer.dtype == "string":
-        raise ValueError("strings are not carried: make them numbers before the model")
+        raise ValueError("strings are not supported: make them numbers before the model")
     config = {"batch_shape": tuple(layer.batch_shape), "dtype": layer.dtype}
     return LayerSpec(name, "InputLayer", config)
 
 
 def _native_spec(layer: keras.layers.Layer, name: str) -> LayerSpec:
-    kind, config, weights = carried_config(layer)
+    kind, config, weights = converted_config(layer)
     inside = [x for x in keras.tree.flatten(config) if isinstance(x, keras.layers.Layer)]
     for key, value in config.items():
         if isinstance(value, keras.layers.Layer):
@@ -272,7 +272,9 @@ def _inner(layer: keras.layers.Layer) -> "LayerSpec | Graph":
     return spec
 
 
-def _carrier(kind: str, source: keras.Operation, name: str, reason: ValueError) -> LayerSpec:
+def _passthrough_spec(
+    kind: str, source: keras.Operation, name: str, reason: ValueError
+) -> LayerSpec:
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             f"{reason}, and only the TensorFlow backend of Keras could call it as it is: use "
@@ -282,7 +284,7 @@ def _carrier(kind: str, source: keras.Operation, name: str, reason: ValueError) 
     return LayerSpec(name, kind, {"source": source, "calls": calls})
 
 
-def _carried_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> Node:
+def _passthrough_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> Node:
     fill, tensors = template(call.args, kwargs)
     number = len(spec.config["calls"])
     spec.config["calls"].append(fill)

@@ -172,7 +172,7 @@ def instead(layer: keras.Operation) -> str:
     return _INSTEAD.get(type(layer).__name__, "layers of Keras that have one")
 
 
-def carried_config(layer: keras.layers.Layer) -> tuple[str, dict[str, Any], list[np.ndarray]]:
+def converted_config(layer: keras.layers.Layer) -> tuple[str, dict[str, Any], list[np.ndarray]]:
     """How tf_keras builds the same layer.
 
     Args:
@@ -200,7 +200,7 @@ def carried_config(layer: keras.layers.Layer) -> tuple[str, dict[str, Any], list
         raise NoCounterpart("no tf_keras layer does the same")
     kind = row.kind or name
     known = _constructor_arguments(kind)
-    carried: dict[str, Any] = {}
+    converted: dict[str, Any] = {}
     for key, value in layer.get_config().items():
         target = row.renamed.get(key, key)
         if key in ("name", "dtype") or key.endswith("_initializer"):
@@ -210,16 +210,16 @@ def carried_config(layer: keras.layers.Layer) -> tuple[str, dict[str, Any], list
         if key not in row.renamed and (target not in known or key == "seed"):
             _check_neutral(key, value)
         elif key == "activation" or key.endswith("_activation"):
-            carried[target] = _carried_activation(value)
+            converted[target] = _converted_activation(value)
         elif key.endswith(("_regularizer", "_constraint")):
-            carried[target] = _carried_object(key, value)
+            converted[target] = _converted_object(key, value)
         else:
-            carried[target] = value
+            converted[target] = value
     if row.of_layer is not None:
-        carried.update(row.of_layer(layer))
-    carried.update({key: getattr(layer, attribute) for key, attribute in row.holds.items()})
+        converted.update(row.of_layer(layer))
+    converted.update({key: getattr(layer, attribute) for key, attribute in row.holds.items()})
     weights = layer.weights if row.weights is None else row.weights(layer)
-    return kind, carried, [np.array(keras.ops.convert_to_numpy(w)) for w in weights]
+    return kind, converted, [np.array(keras.ops.convert_to_numpy(w)) for w in weights]
 
 
 def _constructor_arguments(kind: str) -> set[str]:
@@ -238,15 +238,15 @@ def _check_neutral(key: str, value: Any) -> None:
         raise NoCounterpart(f"tf_keras has no counterpart of {key}={value!r}")
 
 
-def _carried_activation(value: Any) -> str | None:
+def _converted_activation(value: Any) -> str | None:
     if value is not None and value not in (*EQUAL, *GIVEN):
         raise NoCounterpart(
-            f"activation {value!r} is not in tf_keras; carried: {', '.join((*EQUAL, *GIVEN))}"
+            f"activation {value!r} is not in tf_keras; supported: {', '.join((*EQUAL, *GIVEN))}"
         )
     return value
 
 
-def _carried_object(key: str, value: Any) -> dict[str, Any] | None:
+def _converted_object(key: str, value: Any) -> dict[str, Any] | None:
     import tf_keras
 
     if value is None:

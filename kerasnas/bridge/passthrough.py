@@ -58,7 +58,7 @@ def _callable(source: keras.Operation) -> Callable[..., Any]:
     return place
 
 
-class Carried:
+class Passthrough:
     """What a tf_keras layer calls, out of the sight of tf_keras, which would track and copy it."""
 
     def __init__(self, source: keras.Operation, calls: list[Fill]) -> None:
@@ -68,11 +68,11 @@ class Carried:
 
 _NUMBERS = itertools.count()
 # By numbers, because what rewrites a model of tf_keras turns the configs of its layers into text.
-_ALIVE: weakref.WeakValueDictionary[int, Carried] = weakref.WeakValueDictionary()
+_ALIVE: weakref.WeakValueDictionary[int, Passthrough] = weakref.WeakValueDictionary()
 
 
 @cache
-def carriers() -> dict[str, Any]:
+def passthrough_layers() -> dict[str, Any]:
     """The two tf_keras layers, by the kind of `LayerSpec` they are made for.
 
     `source` is the layer or operation to be called, `calls` has one `Fill` for each place where it
@@ -84,25 +84,25 @@ def carriers() -> dict[str, Any]:
     # tf_keras would translate the code of Keras 3 for graphs, which it is already written for.
     as_written = tf.autograph.experimental.do_not_convert
 
-    class Carrier(tf_keras.layers.Layer):
-        def __init__(self, carried: Carried, **kwargs: Any) -> None:
+    class PassthroughLayer(tf_keras.layers.Layer):
+        def __init__(self, passthrough: Passthrough, **kwargs: Any) -> None:
             super().__init__(autocast=False, **kwargs)
             self.supports_masking = True  # without it a mask is an error
-            self.passes_mask = getattr(carried.source, "supports_masking", False)
-            self.carried = carried
+            self.passes_mask = getattr(passthrough.source, "supports_masking", False)
+            self.passthrough = passthrough
 
         def source(self) -> Any:
-            return self.carried.source
+            return self.passthrough.source
 
         def fill(self, number: int, inputs: Any) -> Any:
-            return self.carried.calls[number](tf.nest.flatten(inputs))
+            return self.passthrough.calls[number](tf.nest.flatten(inputs))
 
         def get_config(self) -> dict[str, Any]:
-            return {"name": self.name, "carried": self.carried.number}
+            return {"name": self.name, "passthrough": self.passthrough.number}
 
         @classmethod
         def from_config(cls, config: dict[str, Any]) -> Any:
-            return cls(_ALIVE[config["carried"]], name=config["name"])
+            return cls(_ALIVE[config["passthrough"]], name=config["name"])
 
         def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
             return tf.nest.flatten(mask)[0] if self.passes_mask else None
@@ -112,15 +112,15 @@ def carriers() -> dict[str, Any]:
             outputs = keras.tree.flatten(outputs)
             return outputs[0] if len(outputs) == 1 else outputs
 
-    class KerasOperation(Carrier):
+    class KerasOperation(PassthroughLayer):
         def call(self, inputs: Any, number: int = 0) -> Any:
             args, kwargs = self.fill(number, inputs)
             return self.flat(as_written(_callable(self.source()))(*args, **kwargs))
 
-    class KerasLayer(Carrier):
-        def __init__(self, carried: Carried, **kwargs: Any) -> None:
-            super().__init__(carried, **kwargs)
-            source = carried.source
+    class KerasLayer(PassthroughLayer):
+        def __init__(self, passthrough: Passthrough, **kwargs: Any) -> None:
+            super().__init__(passthrough, **kwargs)
+            source = passthrough.source
             trainable = [(variable, True) for variable in source.trainable_variables]
             fixed = [(variable, False) for variable in source.non_trainable_variables]
             mirrors = [

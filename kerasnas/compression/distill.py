@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kerasnas.bridge.graph import Graph
-from kerasnas.compression.distillation_loss import Guidance
+from kerasnas.compression.distillation_loss import DistillationLoss
 from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.training import Training
 from kerasnas.data.arrays import packed
@@ -123,9 +123,9 @@ class Distill:
             output_names(teacher),
             output_names(training.model),
         )
-        training.guidance = Guidance(heard, self.temperature, self.mix)
+        training.distillation = DistillationLoss(heard, self.temperature, self.mix)
         if self.teacher is not None:
-            training.guidance.check(training.loss)
+            training.distillation.check(training.loss)
         if self.epochs:
             training.fit(model, self.epochs, self.batch_size, self.learning_rate)
         return model

@@ -17,7 +17,7 @@ _ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
-class Guidance:
+class DistillationLoss:
     """What a teacher says of the training data, and how much it counts.
 
     Args:

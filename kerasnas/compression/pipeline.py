@@ -101,8 +101,8 @@ def transform(
     )
     data = b""
     if seen is not None:
-        carried = ", ".join(sorted(network.graph.carried))
-        how = f"trained; called as they are: {carried}" if carried else "trained"
+        passed = ", ".join(sorted(network.graph.passed_through))
+        how = f"trained; called as they are: {passed}" if passed else "trained"
         # Of the model itself: what `network` holds is already rewritten as the steps need it.
         data = to_tflite(model, representative_data=training.x)
         seen(Stage("float", how, 0, data, network, False, False))

@@ -127,7 +127,7 @@ class Prune:
                 f"only, or with a sparsity of their own in `layers`. Received: {', '.join(flat)}"
             )
         if not sparsities:
-            carried = ", ".join(f"'{name}'" for name in sorted(graph.carried))
+            passed = ", ".join(f"'{name}'" for name in sorted(graph.passed_through))
             ends = [n for n in dict.fromkeys(kernels) if n not in _frozen(graph)]
             rule = {name.removesuffix("_pointwise"): self.sparsity or 0.5 for name in ends}
             way_out = f"To prune those, too: Prune(layers={rule})" if rule else "Leave the step out"
@@ -135,7 +135,7 @@ class Prune:
                 f"`Prune` finds nothing to prune in '{graph.name}': no convolution or Dense layer "
                 "that can be trained is between the first and the last one, which stay whole "
                 f"unless `layers` names them. {way_out}."
-                + (f" Without tf_keras counterpart, called as they are: {carried}." * bool(carried))
+                + (f" Without tf_keras counterpart, called as they are: {passed}." * bool(passed))
             )
 
     def apply(self, model: Any, training: Training) -> Any:

@@ -74,7 +74,7 @@ def _reason(spec: LayerSpec) -> str | None:
     import tf_keras
 
     kind, config = spec.kind, spec.config
-    if spec.carried:
+    if spec.passed_through:
         return "it has no tf_keras counterpart, and is called as it is"
     if kind in _TRANSFORMED:
         return None

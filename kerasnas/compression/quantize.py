@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from kerasnas.bridge.build import build
 from kerasnas.bridge.canonical import canonical, measurable
 from kerasnas.bridge.graph import Graph
-from kerasnas.bridge.passthrough import carriers
+from kerasnas.bridge.passthrough import passthrough_layers
 from kerasnas.compression.masks import float_masks, hand_masks_on, no_masks
 from kerasnas.compression.prune import KERNELS, model_sparsity
 from kerasnas.compression.quantization_scheme import scheme, untrained
@@ -161,7 +161,7 @@ class Quantize:
 
         # Layers that TFMOT adds are numbered, and their names are in the file: count from zero.
         tf_keras.backend.reset_uids()
-        with keras_api.quantize_scope(carriers()), no_masks(model) as masking:
+        with keras_api.quantize_scope(passthrough_layers()), no_masks(model) as masking:
             marked = tf_keras.models.clone_model(model, clone_function=annotated)
             quantized = keras_api.quantize_apply(marked, scheme(training.clustered, kept))
         hand_masks_on(quantized, masking)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasnas.bridge.graph import Graph
-from kerasnas.compression.distillation_loss import Guidance
+from kerasnas.compression.distillation_loss import DistillationLoss
 from kerasnas.data.arrays import is_nested
 from kerasnas.data.dataset import output_names
 from kerasnas.keras_models.moving_statistics import settle
@@ -31,7 +31,7 @@ class Training:
         pruned: Names of the layers that were given zeros.
         clustered: Names of the layers whose weights share values.
         note: What the step that is being done adds to its method in the report.
-        guidance: The teacher of this and all later steps, or None.
+        distillation: The teacher of this and all later steps, or None.
         sample_weight: Weights of the samples, as `fit` takes them, or None.
     """
 
@@ -45,7 +45,7 @@ class Training:
     pruned: set[str] = field(default_factory=set)
     clustered: set[str] = field(default_factory=set)
     note: str = ""
-    guidance: Guidance | None = None
+    distillation: DistillationLoss | None = None
     sample_weight: Any = None
 
     @property
@@ -78,8 +78,8 @@ class Training:
         import tf_keras
 
         y, loss = self.y, self.loss
-        if self.guidance is not None:
-            y, loss = self.guidance.join(tf_keras, y, loss)
+        if self.distillation is not None:
+            y, loss = self.distillation.join(tf_keras, y, loss)
         with kept_random_state():
             tf_keras.utils.set_random_seed(self.seed)
             model.compile(

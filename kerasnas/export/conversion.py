@@ -20,7 +20,7 @@ from kerasnas.export.origins import in_float, without_form
 from kerasnas.keras_models.shapes import check_shapes
 from kerasnas.runtime.child import Child
 from kerasnas.runtime.silence import silence
-from kerasnas.tflite.converter_fixes import end_names, touch_up
+from kerasnas.tflite.converter_fixes import end_names, fix_converted_file
 from kerasnas.tflite.reversals import rescale_reversed
 from kerasnas.tflite.tensor_names import name_after_layers
 
@@ -172,7 +172,7 @@ def convert_in_child(
             np.savez(folder / "samples.npz", **named)
         _run_child(folder, timeout, [layer.name for layer in model.layers])
         errors = folder / "errors.json"
-        data = rescale_reversed(touch_up((folder / "model.tflite").read_bytes()))
+        data = rescale_reversed(fix_converted_file((folder / "model.tflite").read_bytes()))
         data = name_after_layers(data, _layer_names(model))
         return data, json.loads(errors.read_text()) if errors.exists() else []
 

@@ -4,8 +4,8 @@ from kerasnas.hypermodels import layers, operations
 from kerasnas.hypermodels.block import Block
 from kerasnas.hypermodels.cell import NAS_BENCH_201, CellHyperModel
 from kerasnas.hypermodels.graph import GraphHyperModel
-from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
-from kerasnas.hypermodels.hyperparameters import Settled, scope
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
+from kerasnas.hypermodels.hyperparameters import FixedHyperParameters, scope
 from kerasnas.hypermodels.layerwise import LayerwiseHyperModel
 from kerasnas.hypermodels.operations import operation
 
@@ -13,11 +13,11 @@ __all__ = [
     "NAS_BENCH_201",
     "Block",
     "CellHyperModel",
+    "FixedHyperParameters",
     "GraphHyperModel",
     "HyperModel",
     "LayerwiseHyperModel",
-    "NotSketchable",
-    "Settled",
+    "NotSymbolicError",
     "layers",
     "operation",
     "operations",

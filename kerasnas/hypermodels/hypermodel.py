@@ -13,14 +13,19 @@ from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
 from kerasnas.hypermodels.declaring import DeclaringHyperParameters
-from kerasnas.hypermodels.hyperparameters import Hyperparameters, Settled, decide, scope
+from kerasnas.hypermodels.hyperparameters import (
+    FixedHyperParameters,
+    Hyperparameters,
+    decide,
+    scope,
+)
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.losses import check_loss, check_names, default_loss
 from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.recipe import read_recipe
 
 
-class NotSketchable(Exception):
+class NotSymbolicError(Exception):
     """The hypermodel uses raw Keras layers: its cost is known only once it is built."""
 
 
@@ -183,25 +188,25 @@ class HyperModel(keras_tuner.HyperModel):
         """Describe the model that `build` would make, without making it.
 
         Args:
-            hp: Hyperparameters, or `kerasnas.hypermodels.Settled` values.
+            hp: Hyperparameters, or `kerasnas.hypermodels.FixedHyperParameters` values.
 
         Returns:
             The graph of its layers, shapes and weights.
 
         Raises:
-            NotSketchable: A part of the hypermodel uses raw Keras layers, or `build` is overridden.
+            NotSymbolicError: A part of it uses raw Keras layers, or overrides `build`.
             ValueError: An unknown operation.
         """
         if self._builds_itself():
             # It may build anything, whatever the other parts say.
-            raise NotSketchable(f"{type(self).__name__} overrides build")
+            raise NotSymbolicError(f"{type(self).__name__} overrides build")
         start = Sketch.input(self.input_shape)
         try:
             end = self._join(hp, start)
         except UnknownOperation:
             raise
         except Exception as error:
-            raise NotSketchable(f"{type(error).__name__}: {error}") from error
+            raise NotSymbolicError(f"{type(error).__name__}: {error}") from error
         start.graph.outputs = (end.index,)
         return start.graph
 
@@ -211,7 +216,7 @@ class HyperModel(keras_tuner.HyperModel):
         KerasTuner calls this before its first build. A hypermodel that cannot be sketched declares
         nothing here, and is built to find its space.
         """
-        with contextlib.suppress(NotSketchable):
+        with contextlib.suppress(NotSymbolicError):
             self.declare(hp)
 
     def declare(self, hp: keras_tuner.HyperParameters) -> None:
@@ -221,7 +226,7 @@ class HyperModel(keras_tuner.HyperModel):
             hp: Where to declare it; its values are left as they were, defaults filled in.
 
         Raises:
-            NotSketchable: A part of the hypermodel uses raw Keras layers.
+            NotSymbolicError: A part of the hypermodel uses raw Keras layers.
         """
         declared: keras_tuner.HyperParameters = DeclaringHyperParameters()
         tried: list[list[Any]] = []
@@ -256,9 +261,9 @@ class HyperModel(keras_tuner.HyperModel):
             The values read, by name.
 
         Raises:
-            NotSketchable: `compile` needs a real model.
+            NotSymbolicError: `compile` needs a real model.
         """
-        hp = Settled(values)
+        hp = FixedHyperParameters(values)
         self._compile_nothing(hp)
         return {name: value for name, value in hp.read.items() if name in values}
 
@@ -269,7 +274,7 @@ class HyperModel(keras_tuner.HyperModel):
         try:
             self.compile(hp, _Uncompiled())
         except Exception as error:
-            raise NotSketchable(f"{type(error).__name__}: {error}") from error
+            raise NotSymbolicError(f"{type(error).__name__}: {error}") from error
 
     def _join(self, hp: Hyperparameters, inputs: Tensor) -> Tensor:
         x = self.body(hp, self.stem(hp, inputs))

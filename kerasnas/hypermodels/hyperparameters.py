@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 import keras_tuner
 from keras_tuner.src.engine.conditions import Parent
 
-Hyperparameters: TypeAlias = "keras_tuner.HyperParameters | Settled"
+Hyperparameters: TypeAlias = "keras_tuner.HyperParameters | FixedHyperParameters"
 
 
-class Settled:
+class FixedHyperParameters:
     """Values that are decided: answers what a build asks of its `hp`, and notes what it asked.
 
     KerasTuner's container registers every hyperparameter again at every build; this one looks it
@@ -21,8 +21,8 @@ class Settled:
 
     Example:
 
-    >>> from kerasnas.hypermodels.hyperparameters import Settled
-    >>> hp = Settled({"units": 64})
+    >>> from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
+    >>> hp = FixedHyperParameters({"units": 64})
     >>> hp.Int("units", 32, 128), hp.Float("rate", 0.1, 0.5), hp.read
     (64, 0.1, {'units': 64, 'rate': 0.1})
     """
@@ -125,7 +125,7 @@ def scope(hp: Hyperparameters, parent: str, values: Sequence[Any]) -> Iterator[N
     >>> with scope(hp, "kind", ["conv"]), scope(hp, "depth", [1, 2]):
     ...     kernel = hp.Choice("kernel", [3, 5])
     """
-    if isinstance(hp, Settled) or _declared_here(hp, parent):
+    if isinstance(hp, FixedHyperParameters) or _declared_here(hp, parent):
         with hp.conditional_scope(parent, list(values)):
             yield
         return

@@ -29,7 +29,7 @@ def end_names(end: str, count: int) -> list[str]:
     return [f"{end}_{index:0{max(3, len(str(count - 1)))}}" for index in range(count)]
 
 
-def touch_up(data: bytes) -> bytes:
+def fix_converted_file(data: bytes) -> bytes:
     """Puts outputs in the model's order, and repairs what the converter leaves.
 
     The converter lists outputs in an order of its own; only the names in the signature tell. It

@@ -19,7 +19,7 @@ from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.data.splits import train_and_validation
 from kerasnas.hardware.budget import Budget
-from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
 from kerasnas.oracles.events import check_ids
 from kerasnas.oracles.objectives import is_cost, members
 from kerasnas.runtime import run_folder, sealed
@@ -27,11 +27,11 @@ from kerasnas.runtime.files import CannotWriteError, write_atomic
 from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
 from kerasnas.runtime.session import kept_random_state, seeded
 from kerasnas.tuners import arguments, inputs, run_identity, tflite_objectives
-from kerasnas.tuners.answers import Answers
 from kerasnas.tuners.callbacks import check_monitors, check_types, list_of_callbacks
 from kerasnas.tuners.data_identity import data_identity
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, reason
+from kerasnas.tuners.results import Results
 from kerasnas.tuners.space import discover
 from kerasnas.tuners.trial import TrialRunner
 from kerasnas.tuners.warm_start import WarmStart, first_settings
@@ -41,7 +41,7 @@ _BEFORE_EPOCHS = 3  # Arguments of `fit` that come before its `epochs`.
 _ALARMING = 3  # Failures in a row, from the first trial on, that look like a mistake.
 
 
-class Tuner(Answers):
+class Tuner(Results):
     """Search a hypermodel's space with any oracle.
 
     A `keras_tuner.Tuner`, with a budget, a time limit, and files that survive a kill at any moment.
@@ -240,7 +240,7 @@ class Tuner(Answers):
             self._gate.space(hp)
             names = [parameter.name for parameter in hp.space]
             network = self._gate.key({})
-        except NotSketchable:
+        except NotSymbolicError:
             hp = self.oracle.get_space()
             self.hypermodel.declare_hyperparameters(hp)
             self._first_model, names = discover(self._build_with_recipe, hp)

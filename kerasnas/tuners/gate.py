@@ -15,8 +15,8 @@ from kerasnas.hardware.estimation import profile_graph
 from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.profile import Profile
-from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
-from kerasnas.hypermodels.hyperparameters import Settled
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
+from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.runtime.session import clear_session
 
@@ -87,10 +87,10 @@ class Gate:
             hp: Where to declare it.
 
         Raises:
-            NotSketchable: The hypermodel must be built to find its space.
+            NotSymbolicError: The hypermodel must be built to find its space.
         """
         if not self._sketchable:
-            raise NotSketchable(f"{type(self._hypermodel).__name__} must be built")
+            raise NotSymbolicError(f"{type(self._hypermodel).__name__} must be built")
         assert isinstance(self._hypermodel, HyperModel)
         self._hypermodel.declare(hp)
 
@@ -186,8 +186,8 @@ class Gate:
 
     def _try_sketch(self) -> bool:
         try:
-            self._hypermodel.sketch(Settled({}))
-        except NotSketchable:
+            self._hypermodel.sketch(FixedHyperParameters({}))
+        except NotSymbolicError:
             return False
         return True
 
@@ -200,10 +200,10 @@ class Gate:
 
     def _judge_sketch(self, values: Mapping[str, Any]) -> _Judged:
         assert isinstance(self._hypermodel, HyperModel)
-        hp = Settled(values)
+        hp = FixedHyperParameters(values)
         try:
             graph = self._hypermodel.sketch(hp)
-        except NotSketchable:
+        except NotSymbolicError:
             return self._judge_build(values)
         unread = {name: value for name, value in values.items() if name not in hp.read}
         training = {**self._training(unread), **self._recipe(values)}
@@ -226,7 +226,7 @@ class Gate:
         """Those of the values that the recipe reads."""
         if not has_recipe(self._hypermodel):
             return {}
-        hp = Settled(values)
+        hp = FixedHyperParameters(values)
         try:
             read_recipe(self._hypermodel, hp)
         except Exception:

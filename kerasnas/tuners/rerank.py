@@ -48,7 +48,7 @@ def rerank(
             f"Received: k={k}"
         )
     given = None if recipe is None else checked_recipe(recipe)
-    score = tflite_objectives.Deployed.of_fit(
+    score = tflite_objectives.TFLiteScorer.of_fit(
         (), fit, trains=True, seed=tuner._seed, target=tuner._target
     )
     objective = tuner._metric_objective()
@@ -91,7 +91,7 @@ def rerank(
 
 
 def _compress(
-    tuner: TrialRunner, trial: Trial, recipe: Sequence[Any], score: tflite_objectives.Deployed
+    tuner: TrialRunner, trial: Trial, recipe: Sequence[Any], score: tflite_objectives.TFLiteScorer
 ) -> "tuple[Compressed, dict[str, float]]":
     with kept_random_state():
         # The file holds the names of layers: numbered as in the trial, it is the same file.

@@ -102,7 +102,7 @@ def check_model(model: Any) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Deployed:
+class TFLiteScorer:
     """Turns a trained model into the file that would be deployed, and scores that.
 
     Args:
@@ -126,7 +126,7 @@ class Deployed:
         trains: bool,
         seed: int,
         target: Literal["litert", "micro"] = "litert",
-    ) -> "Deployed":
+    ) -> "TFLiteScorer":
         """Find the data in the arguments of `fit`.
 
         Args:

@@ -130,7 +130,9 @@ class TrialRunner(keras_tuner.Tuner):
                 f"the recipe of the hypermodel cannot be made: {error}"
             ) from error
         trains = recipe is not None
-        score = tflite_objectives.Deployed.of_fit(args, kwargs, trains, self._seed, self._target)
+        score = tflite_objectives.TFLiteScorer.of_fit(
+            args, kwargs, trains, self._seed, self._target
+        )
         return lambda model: score(model, recipe, names)
 
     def _trained_objective(self) -> keras_tuner.Objective:

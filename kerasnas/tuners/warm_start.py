@@ -9,8 +9,8 @@ import keras
 import keras_tuner
 import numpy as np
 
-from kerasnas.hypermodels.hypermodel import HyperModel, NotSketchable
-from kerasnas.hypermodels.hyperparameters import Settled
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
+from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.rank import check_counts, rank
 from kerasnas.oracles.proxies.score import Proxy, check_proxy, needs
@@ -151,10 +151,10 @@ def _architecture(hypermodel: keras_tuner.HyperModel) -> Callable[[Values], str]
     if not isinstance(hypermodel, HyperModel):
         return None
     try:
-        hypermodel.sketch(Settled({}))
-    except NotSketchable:
+        hypermodel.sketch(FixedHyperParameters({}))
+    except NotSymbolicError:
         return None
-    return lambda values: hypermodel.sketch(Settled(values)).fingerprint()
+    return lambda values: hypermodel.sketch(FixedHyperParameters(values)).fingerprint()
 
 
 def _minibatch(settings: WarmStart, fit: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -343,7 +343,7 @@ def test_the_source_model_is_not_changed():
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
-def test_every_layer_that_cannot_be_carried_is_named_at_once():
+def test_every_layer_that_tf_keras_cannot_take_is_named_at_once():
     x = keras.Input(LINE, batch_size=2)
     words = keras.Input((1,), dtype="string", name="words")
     y = L.LSTM(3, stateful=True, name="one")(x)

@@ -22,7 +22,7 @@ ops = keras.ops
 IMAGE, LINE, WORDS = (8, 8, 4), (9, 4), (7,)
 
 
-@keras.saving.register_keras_serializable("test_carried")
+@keras.saving.register_keras_serializable("test_passthrough")
 class Dense(L.Dense):
     """Named as a Keras layer, doing something else."""
 
@@ -113,8 +113,8 @@ def test_it_does_the_same_and_is_reported(case):
     clone = tf_keras.models.clone_model(rebuilt)
     clone.set_weights(rebuilt.get_weights())
     assert_same(model, clone, batch)
-    assert read(model).carried
-    assert read(model).carried <= {layer.name for layer in rebuilt.layers}
+    assert read(model).passed_through
+    assert read(model).passed_through <= {layer.name for layer in rebuilt.layers}
 
 
 def test_shared_layer_with_other_arguments_at_each_place():
@@ -206,7 +206,7 @@ def test_the_rest_of_the_network_is_trained_quantized(make):
     y = make(x)
     model = keras.Model(x, y if make is at_the_ends else L.Dense(2)(L.Flatten()(y)))
     model.compile("adam", "mse")
-    carried = read(model).carried
+    passed = read(model).passed_through
     rng = np.random.default_rng(0)
     batch = rng.normal(size=(64, *IMAGE)).astype("float32")
     data = batch, model.predict(batch, verbose=0) + 1
@@ -215,8 +215,8 @@ def test_the_rest_of_the_network_is_trained_quantized(make):
     first, last = small.report
     how, _, named = last["method"].partition("; ranges measured after training for ")
     assert how == "quantization-aware"
-    assert carried
-    assert carried <= set(named.split(", "))
+    assert passed
+    assert passed <= set(named.split(", "))
     assert last["value"] < 0.9 * first["value"]
     interpreter = Interpreter(small.tflite)
     assert interpreter.input_dtypes == interpreter.output_dtypes == ["int8"]

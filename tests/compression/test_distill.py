@@ -5,7 +5,7 @@ import tf_keras
 
 import kerasnas as kn
 from kerasnas.bridge import build, read
-from kerasnas.compression.distillation_loss import Guidance
+from kerasnas.compression.distillation_loss import DistillationLoss
 from kerasnas.compression.training import Training, legacy_loss
 
 L = keras.layers
@@ -32,8 +32,8 @@ def test_loss_is_that_of_the_paper(library, logits, rng):
     labels, temperature, mix = rng.integers(0, 3, 5), 3.0, 0.7
     loss = library.losses.SparseCategoricalCrossentropy(from_logits=logits, reduction="none")
     given = (teacher, student) if logits else (softmax(teacher), softmax(student))
-    guidance = Guidance([given[0].astype("float32")], temperature, mix)
-    y, guided = guidance.join(library, labels, loss)
+    distillation = DistillationLoss([given[0].astype("float32")], temperature, mix)
+    y, guided = distillation.join(library, labels, loss)
     value = np.asarray(guided(y, given[1].astype("float32")))
     soft, hard = softmax(teacher / temperature), softmax(student / temperature)
     towards_teacher = -(soft * np.log(hard)).sum(-1) * temperature**2
@@ -44,7 +44,7 @@ def test_loss_is_that_of_the_paper(library, logits, rng):
 
 def test_regression_learns_from_the_teachers_outputs(rng):
     teacher, labels, student = rng.normal(size=(3, 6, 1)).astype("float32")
-    y, guided = Guidance([teacher], 4.0, 0.25).join(tf_keras, labels[:, 0], "mse")
+    y, guided = DistillationLoss([teacher], 4.0, 0.25).join(tf_keras, labels[:, 0], "mse")
     expected = 0.25 * (teacher - student) ** 2 + 0.75 * (labels - student) ** 2
     np.testing.assert_allclose(np.asarray(guided(y, student)), expected.mean(), rtol=1e-5)
 
@@ -56,7 +56,7 @@ def test_a_teacher_of_logits_is_best_followed_by_itself(loss, rng):
     logits = rng.normal(size=(6, 3)).astype("float32")
     own = getattr(tf_keras.losses, loss)(from_logits=True)
     target = np.eye(3)[rng.integers(0, 3, 6)]
-    y, guided = Guidance([logits], 1.0, 1.0).join(tf_keras, target, own)
+    y, guided = DistillationLoss([logits], 1.0, 1.0).join(tf_keras, target, own)
     best = float(np.mean(guided(y, logits)))
     for step in (-4.0, 0.5, 4.0):
         assert float(np.mean(guided(y, logits * (1 + step)))) > best
@@ -72,12 +72,16 @@ def test_a_teachers_inputs_go_by_name(rng):
     step = kn.Distill(teacher)
     step.check(training.graph)
     step.apply(None, training)
-    np.testing.assert_allclose(training.guidance.outputs[0], model.predict(x, verbose=0), atol=1e-6)
+    np.testing.assert_allclose(
+        training.distillation.outputs[0], model.predict(x, verbose=0), atol=1e-6
+    )
 
 
 def test_outputs_without_a_loss_are_left_alone(rng):
     outputs = [rng.normal(size=(4, 2)), rng.normal(size=(4, 1))]
-    y, losses = Guidance(outputs, 4.0, 0.5).join(tf_keras, [np.ones((4, 2)), None], ["mse", None])
+    y, losses = DistillationLoss(outputs, 4.0, 0.5).join(
+        tf_keras, [np.ones((4, 2)), None], ["mse", None]
+    )
     assert y[0].shape == (4, 4)
     assert y[1] is None
     assert losses[1] is None

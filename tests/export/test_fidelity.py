@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kerasnas.compression import Quantize, compress
 from kerasnas.export import WrongFileError, conversion, to_mixed_tflite, to_tflite
 from kerasnas.export.fidelity import difference
-from kerasnas.tuners.tflite_objectives import Deployed
+from kerasnas.tuners.tflite_objectives import TFLiteScorer
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -61,14 +61,14 @@ def break_files(monkeypatch):
     """Has every file that is converted from now on changed."""
 
     def broken(change, floats_too=True):
-        right = conversion.touch_up
+        right = conversion.fix_converted_file
 
         def touched(data):
             first = graph(data).Tensors(graph(data).Inputs(0))
             is_float = first.Type() == schema.TensorType.FLOAT32
             return right(data) if is_float and not floats_too else change(right(data))
 
-        monkeypatch.setattr(conversion, "touch_up", touched)
+        monkeypatch.setattr(conversion, "fix_converted_file", touched)
 
     return broken
 
@@ -95,7 +95,7 @@ def test_mixed_files_and_those_of_compress_and_of_a_search_too(model, break_file
         to_mixed_tflite(model, X, 1)
     with pytest.raises(WrongFileError):
         compress(model, [Quantize("int8")], train_data=(X, Y), validation_data=(X, Y))
-    search = Deployed((X, Y), (X, Y, None))
+    search = TFLiteScorer((X, Y), (X, Y, None))
     with pytest.raises(keras_tuner.errors.FailedTrialError, match="differs from the model by"):
         search(model, None, ["tflite_size"])
 

@@ -10,7 +10,7 @@ import pytest
 import kerasnas as kn
 from kerasnas.compression import Quantize, compress
 from kerasnas.export import WrongFileError, c_array, micro, to_mixed_tflite, to_tflite, verify
-from kerasnas.tuners.tflite_objectives import Deployed
+from kerasnas.tuners.tflite_objectives import TFLiteScorer
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -91,9 +91,9 @@ def test_only_the_file_that_is_deployed_must_suit_the_target(camera, gelu):
 @needs_micro
 def test_a_search_for_microcontrollers_fails_what_they_do_not_run(camera, gelu, tmp_path):
     validation = (VECTORS, TARGETS, None)
-    assert Deployed((VECTORS, TARGETS), validation).file(gelu, [Quantize("float16")])
+    assert TFLiteScorer((VECTORS, TARGETS), validation).file(gelu, [Quantize("float16")])
     for recipe in ([Quantize("float16")], [Quantize("float32")]):
-        score = Deployed((VECTORS, TARGETS), validation, target="micro")
+        score = TFLiteScorer((VECTORS, TARGETS), validation, target="micro")
         with pytest.raises(keras_tuner.errors.FailedTrialError, match=r"GELU of 'act'"):
             score(gelu, recipe, ["tflite_size"])
 

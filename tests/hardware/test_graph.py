@@ -1,6 +1,6 @@
 import kerasnas as kn
 from kerasnas.hardware import Sketch, keras_graph
-from kerasnas.hypermodels import Settled
+from kerasnas.hypermodels import FixedHyperParameters
 
 
 def branches(first: str, second: str) -> Sketch:
@@ -53,7 +53,7 @@ def test_the_schedule_follows_one_branch_to_its_end(rng, random_values):
     assert names == ["input", "a1", "a2", "b1", "b2", "add"]
     space = kn.CellHyperModel((16, 16, 1), 10)
     for hp in random_values(space, 5, rng):
-        graph = space.sketch(Settled(hp.values))
+        graph = space.sketch(FixedHyperParameters(hp.values))
         order = graph.schedule()
         assert sorted(order) == graph.live()
         place = {index: i for i, index in enumerate(order)}
@@ -67,6 +67,6 @@ def test_every_random_network_is_sketched_as_it_is_built(rng, random_values):
     ):
         for hp in random_values(space, 5, rng):
             built = keras_graph(space.build(hp))
-            sketched = space.sketch(Settled(hp.values))
+            sketched = space.sketch(FixedHyperParameters(hp.values))
             assert sketched.fingerprint() == built.fingerprint()
             assert sum(n.params for n in sketched.nodes) == space.build(hp).count_params()

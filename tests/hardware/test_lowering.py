@@ -3,7 +3,7 @@ import pytest
 import kerasnas as kn
 from kerasnas.hardware import Sketch
 from kerasnas.hardware.lowering import lower
-from kerasnas.hypermodels import Settled
+from kerasnas.hypermodels import FixedHyperParameters
 
 
 def kinds(end: Sketch) -> list[str]:
@@ -58,7 +58,7 @@ def test_every_random_network_is_lowered(rng, random_values):
         kn.LayerwiseHyperModel((8, 8, 1), 3),
     ):
         for hp in random_values(space, 60, rng):
-            program = lower(space.sketch(Settled(hp.values)))
+            program = lower(space.sketch(FixedHyperParameters(hp.values)))
             written = set(program.inputs)
             for operator in program.operators:
                 assert set(operator.reads) <= written, "read before it was written"

@@ -7,7 +7,7 @@ from kerasnas.hardware import Sketch
 from kerasnas.hardware.arena import head_bytes
 from kerasnas.hardware.lowering import Operator, Program, lower
 from kerasnas.hardware.reorder import reordered_head
-from kerasnas.hypermodels import Settled
+from kerasnas.hypermodels import FixedHyperParameters
 
 
 def wide_branch() -> Sketch:
@@ -75,7 +75,7 @@ def test_no_order_of_small_random_networks_is_better():
 
 def test_a_profile_tells_it():
     space = kn.CellHyperModel((8, 8, 3), 10)
-    graph = space.sketch(Settled({}))
+    graph = space.sketch(FixedHyperParameters({}))
     profile = kn.hardware.profile_graph(graph)
     assert profile.arena_head_reordered is not None
     assert profile.arena_head_reordered <= profile.arena_head

@@ -6,7 +6,7 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.hardware import keras_graph
-from kerasnas.hypermodels import Settled
+from kerasnas.hypermodels import FixedHyperParameters
 from kerasnas.hypermodels.graph import GraphHyperModel, GraphNames, connections, find_graphs
 from kerasnas.oracles import genome
 
@@ -25,7 +25,7 @@ def declared(space):
 
 
 def graph_of(space, values):
-    return space.sketch(Settled(values))
+    return space.sketch(FixedHyperParameters(values))
 
 
 def layer_names(space, values):

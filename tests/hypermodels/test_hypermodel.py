@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.hypermodels import NotSketchable, Settled, scope
+from kerasnas.hypermodels import FixedHyperParameters, NotSymbolicError, scope
 
 
 class MyNet(kn.HyperModel):
@@ -87,7 +87,10 @@ def test_a_skip_joins_whatever_the_shapes(code, skip, strides):
     model = space.build(keras_tuner.HyperParameters())
     joined = [layer.name for layer in model.layers if layer.name == f"b_{skip}"]
     assert joined == [f"b_{skip}"]
-    assert space.sketch(Settled({})).fingerprint() == kn.hardware.keras_graph(model).fingerprint()
+    assert (
+        space.sketch(FixedHyperParameters({})).fingerprint()
+        == kn.hardware.keras_graph(model).fingerprint()
+    )
 
 
 def test_blocks_that_share_a_module_share_its_decisions_and_not_its_weights():
@@ -121,8 +124,8 @@ def test_raw_layers_are_built_instead_of_sketched():
             return keras.layers.Conv2D(hp.Int("filters", 2, 8), 3)(x)
 
     space = Raw((8, 8, 1), 3)
-    with pytest.raises(NotSketchable):
-        space.sketch(Settled({}))
+    with pytest.raises(NotSymbolicError):
+        space.sketch(FixedHyperParameters({}))
     space.declare_hyperparameters(keras_tuner.HyperParameters())
     assert space.build(keras_tuner.HyperParameters()).output_shape == (None, 3)
 
@@ -167,7 +170,7 @@ def test_settled_answers_as_a_container_does():
     for values in ({"kind": "conv"}, {"kind": "dense", "units": 9, "inner/flag": True}):
         hp = keras_tuner.HyperParameters()
         hp.values = dict(values)
-        assert ask(Settled(values)) == ask(hp)
+        assert ask(FixedHyperParameters(values)) == ask(hp)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +243,7 @@ def test_one_that_builds_by_itself_needs_no_arguments():
     assert (hypermodel.name, hypermodel.tunable) == ("mine", True)
     hp = keras_tuner.HyperParameters()
     assert hypermodel.build(hp).output_shape == (None, 2)
-    with pytest.raises(NotSketchable, match="Whole overrides build"):
+    with pytest.raises(NotSymbolicError, match="Whole overrides build"):
         hypermodel.declare(hp)
     fixed = keras_tuner.HyperParameters()
     assert Whole(tunable=False).build(fixed).built
@@ -278,7 +281,7 @@ def test_a_build_is_not_taken_for_what_the_other_parts_say():
             model.compile("sgd", "mse")
             return model
 
-    with pytest.raises(NotSketchable):
+    with pytest.raises(NotSymbolicError):
         Wider((8, 8, 1), 3).sketch(keras_tuner.HyperParameters())
     hp = keras_tuner.HyperParameters()
     Wider((8, 8, 1), 3).declare_hyperparameters(hp)

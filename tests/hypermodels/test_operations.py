@@ -85,7 +85,7 @@ def test_the_users_own_operation_with_its_cost(random_values, rng):
 
     space = kn.LayerwiseHyperModel((16, 16, 1), 3, operations=("conv3x3", "shrink"))
     for hp in random_values(space, 3, rng):
-        sketched = space.sketch(kn.hypermodels.Settled(hp.values))
+        sketched = space.sketch(kn.hypermodels.FixedHyperParameters(hp.values))
         assert sketched.fingerprint() == keras_graph(space.build(hp)).fingerprint()
     with pytest.raises(ValueError, match="registered already"):
         kn.hypermodels.operation("shrink")

@@ -6,7 +6,7 @@ import keras_tuner
 import pytest
 
 import kerasnas as kn
-from kerasnas.hypermodels import NAS_BENCH_201, Settled
+from kerasnas.hypermodels import NAS_BENCH_201, FixedHyperParameters
 
 
 def settings(space):
@@ -49,7 +49,7 @@ def test_two_layerwise_settings_never_build_the_same_network():
         skip=("none", "add"),
     )
     found = settings(space)
-    networks = Counter(space.sketch(Settled(values)).fingerprint() for values in found)
+    networks = Counter(space.sketch(FixedHyperParameters(values)).fingerprint() for values in found)
     assert len(found) > 1000
     assert len(networks) == len(found)
 
@@ -59,7 +59,7 @@ def test_subsampling_has_a_place():
     for place, size in (("first", 4), ("last", 8)):
         hp = keras_tuner.HyperParameters()
         hp.values = {"stage_0/downsample": place}
-        graph = space.sketch(Settled(hp.values))
+        graph = space.sketch(FixedHyperParameters(hp.values))
         shapes = {node.name: node.shape for node in graph.nodes}
         assert shapes["stage_0_block_0_conv"][0] == size
         assert shapes["stage_0_block_1_conv"][0] == 4
@@ -83,7 +83,7 @@ def test_two_cells_without_identity_never_are_the_same(nodes):
     found = settings(space)
     alike = defaultdict(list)
     for values in found:
-        alike[space.sketch(Settled(values)).fingerprint()].append(values)
+        alike[space.sketch(FixedHyperParameters(values)).fingerprint()].append(values)
     for group in alike.values():
         # Two middle nodes that do not touch may change places: a mirror image, and nothing else.
         apart = all(values.get("cell/edge_1_2", "zero") == "zero" for values in group)
@@ -96,7 +96,7 @@ def test_a_cell_of_five_nodes_is_never_cut_off():
         (8, 8, 1), 3, nodes=5, stages=1, filters=2, operations=("zero", "conv1x1")
     )
     for values in settings(space):
-        graph = space.sketch(Settled(values))
+        graph = space.sketch(FixedHyperParameters(values))
         assert len(graph.live()) == len(graph.nodes), "an operation that nothing reads"
         assert any(n.kind == "Conv2D" and "cell_0" in n.name for n in graph.nodes)
 

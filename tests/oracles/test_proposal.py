@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import kerasnas as kn
 from kerasnas.hardware.estimation import profile_graph
-from kerasnas.hypermodels.hyperparameters import Settled
+from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.oracles import Proposal, RandomOracle, genome, make
 from kerasnas.oracles.admission import Admission
 from kerasnas.oracles.proposal import STEPS, find
@@ -220,7 +220,7 @@ def test_a_large_space_is_not_listed():
 
 
 def costs_of(hypermodel, values):
-    found = profile_graph(hypermodel.sketch(Settled(values)), by_layer=False)
+    found = profile_graph(hypermodel.sketch(FixedHyperParameters(values)), by_layer=False)
     return found.flash_bytes, found.ram_bytes
 
 

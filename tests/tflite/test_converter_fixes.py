@@ -4,7 +4,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from kerasnas.export import Interpreter, to_tflite
-from kerasnas.tflite.converter_fixes import touch_up
+from kerasnas.tflite.converter_fixes import fix_converted_file
 from kerasnas.tflite.inspection import ends
 
 L = keras.layers
@@ -35,7 +35,7 @@ def test_cells_of_a_scale_that_kernels_take_stay_as_they_are():
     data = to_tflite(model, "int8", x)
     (scale,) = cell_scales(data)
     assert scale > 2**-15
-    assert touch_up(data) == data
+    assert fix_converted_file(data) == data
 
 
 def test_cells_of_a_finer_scale_get_the_finest_that_kernels_take():
@@ -63,7 +63,7 @@ def test_what_an_lstm_hands_to_a_concatenation_keeps_its_values(layers, int8_wit
 
 
 def test_it_keeps_the_size(classifier_file):
-    assert touch_up(classifier_file) == classifier_file
+    assert fix_converted_file(classifier_file) == classifier_file
 
 
 def test_layers_that_nothing_passes():

@@ -77,7 +77,7 @@ def test_executions_are_each_scored_and_averaged(build, halves, tmp_path, monkey
         models.append(model.get_weights())
         return next(values)
 
-    monkeypatch.setattr(tflite_objectives.Deployed, "__call__", score)
+    monkeypatch.setattr(tflite_objectives.TFLiteScorer, "__call__", score)
     oracle = kn.oracles.RandomOracle("val_tflite_loss", max_trials=1, seed=0)
     tuner = kn.Tuner(build, oracle, executions_per_trial=2, directory=tmp_path)
     tuner.search(**halves, verbose=0)
@@ -287,6 +287,6 @@ def test_the_training_of_a_recipe_weighs_samples(rng):
     model.add(keras.layers.Dense(1))
     model.compile("adam", "mse", weighted_metrics=["mae"])
     fit = {"sample_weight": weights, "validation_data": (x, y, weights)}
-    score = tflite_objectives.Deployed.of_fit((x, y), fit, trains=True, seed=0)
+    score = tflite_objectives.TFLiteScorer.of_fit((x, y), fit, trains=True, seed=0)
     found = score(model, [kn.Quantize(epochs=30, learning_rate=0.01)], [])
     assert found["val_tflite_mae"] < 1, "every second sample would take the outputs to 25"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.hypermodels import Settled
+from kerasnas.hypermodels import FixedHyperParameters
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.warm_start import WarmStart, first_settings
 
@@ -68,12 +68,12 @@ def forms(arrays):
 def test_the_best_of_the_candidates_keep_the_budget(choose, net):
     settings = WarmStart("macs", candidates=50, keep=5)
     free = choose(settings, {})
-    macs = [kn.hardware.profile_graph(net.sketch(Settled(one))).macs for one in free]
+    macs = [kn.hardware.profile_graph(net.sketch(FixedHyperParameters(one))).macs for one in free]
     assert macs == sorted(macs, reverse=True)
     tight = choose(settings, {}, kn.Budget(macs=macs[-1] - 1))
     assert len(free) == len(tight) == 5
     for values in tight:
-        assert kn.hardware.profile_graph(net.sketch(Settled(values))).macs < macs[-1]
+        assert kn.hardware.profile_graph(net.sketch(FixedHyperParameters(values))).macs < macs[-1]
 
 
 def test_the_same_seed_gives_the_same_settings(choose):

@@ -29,7 +29,7 @@ def integers(graph: Graph) -> set[int]:
         given = kind == "InputLayer" and "float" not in config["dtype"]
         if given or (kind in INTEGER_PASSING and all(id(x) in found for x in node.inputs)):
             found.add(id(node.output))
-        if node.layer.carried:
+        if node.layer.passed_through:
             made = (node.output, *node.further_outputs)
             found.update(id(tensor) for tensor in made if "float" not in tensor.dtype)
     return found

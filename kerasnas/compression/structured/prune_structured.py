@@ -133,8 +133,8 @@ class PruneStructured:
         steps = self.epochs * math.ceil(training.samples / self.batch_size)
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
         y, loss = training.y, ordered_loss(model)
-        if training.guidance is not None:
-            y, loss = training.guidance.join(keras, y, loss)
+        if training.distillation is not None:
+            y, loss = training.distillation.join(keras, y, loss)
         weights = model.get_compile_config()["loss_weights"]
         if isinstance(weights, dict):
             weights = [weights.get(name, 1.0) for name in output_names(model)]
