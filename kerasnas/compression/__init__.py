@@ -8,16 +8,20 @@ from kerasnas.compression.distill import Distill
 from kerasnas.compression.prune import Prune
 from kerasnas.compression.quantize import Quantize
 from kerasnas.compression.recipe import compress
+from kerasnas.compression.step import BridgedStep, KerasStep, Step
 from kerasnas.compression.structured import PruneStructured, prune_channels
 
 __all__ = [
     "Auto",
+    "BridgedStep",
     "Cluster",
     "Compressed",
     "Distill",
+    "KerasStep",
     "Prune",
     "PruneStructured",
     "Quantize",
+    "Step",
     "ToleranceError",
     "compress",
     "prune_channels",

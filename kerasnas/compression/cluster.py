@@ -1,22 +1,28 @@
 """Weight clustering: the weights of a kernel share a few values."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from kerasnas.bridge.graph import Graph
 from kerasnas.compression.prune import KERNELS, model_sparsity, prunable
-from kerasnas.compression.step import check_number, unbox
+from kerasnas.compression.step import (
+    SHARED_VALUES,
+    ZEROS,
+    BridgedStep,
+    Step,
+    check_number,
+    unbox,
+)
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
-from kerasnas.export import to_tflite
 
 _INITIALIZATIONS = {"kmeans++": "KMEANS_PLUS_PLUS", "density": "DENSITY_BASED", "linear": "LINEAR"}
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Cluster(BridgedStep):
     """Makes the weights of each kernel share a few values, and fine-tunes those.
 
     Like zeros, shared values make the file smaller when it is compressed, such as for a download,
@@ -55,8 +61,7 @@ class Cluster:
 
     name = "cluster"
     how = "weight clustering"
-    final = False
-    rewrite = None
+    leaves: ClassVar[str] = SHARED_VALUES
 
     def __post_init__(self) -> None:
         unbox(self)
@@ -74,6 +79,16 @@ class Cluster:
     def trained_epochs(self) -> int:
         """Passes over the training data."""
         return self.epochs
+
+    def keeps(self, pattern: str) -> bool:
+        """Keeps zeros: they get a value of their own."""
+        return pattern == ZEROS
+
+    def undone_by(self, later: Step) -> str | None:
+        """Refuses steps that make new zeros, and those that train the weights apart."""
+        if later.leaves == ZEROS:
+            return "new zeros and their fine-tuning would break the shared values"
+        return super().undone_by(later)
 
     def check(self, graph: Graph) -> None:
         """Refuses a network in which nothing can be clustered."""
@@ -122,10 +137,6 @@ class Cluster:
             layer.trainable = True
         training.clustered |= names
         return clustering.strip_clustering(sharing)
-
-    def export(self, model: Any, training: Training) -> bytes:
-        """Exports in float."""
-        return to_tflite(model, representative_data=training.fed)
 
     def _shares(self, layer: Any) -> bool:
         """Whether a layer has so few values already, such as few weights that are not zero."""

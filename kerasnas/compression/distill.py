@@ -1,5 +1,6 @@
 """Distillation: a teacher's outputs guide the training of the steps that follow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,16 +9,15 @@ import numpy as np
 
 from kerasnas.bridge.graph import Graph
 from kerasnas.compression.distillation_loss import DistillationLoss
-from kerasnas.compression.step import check_number, unbox
+from kerasnas.compression.step import BridgedStep, Step, check_number, unbox
 from kerasnas.compression.training import Training
 from kerasnas.data.arrays import packed
 from kerasnas.data.dataset import output_names
-from kerasnas.export import to_tflite
 from kerasnas.keras_models.keras_2 import from_tf_keras, is_tf_keras
 
 
 @dataclass(frozen=True)
-class Distill:
+class Distill(BridgedStep):
     """Lets the steps after it learn from a teacher's outputs beside the targets.
 
     It changes the loss that every later step trains with to `mix` times the distance from the
@@ -58,8 +58,6 @@ class Distill:
     learning_rate: float = 1e-3
 
     name = "distill"
-    final = False
-    rewrite = None
 
     def __post_init__(self) -> None:
         unbox(self)
@@ -85,6 +83,23 @@ class Distill:
     def trained_epochs(self) -> int:
         """Passes over the training data."""
         return self.epochs
+
+    def keeps(self, pattern: str) -> bool:
+        """Keeps every pattern unless it trains."""
+        return not self.epochs
+
+    def undone_by(self, later: Step) -> str | None:
+        """Refuses nothing unless it trains: the loss that it sets reaches every later step."""
+        return super().undone_by(later) if self.epochs else None
+
+    def idle_before(self, later: Sequence[Step]) -> str | None:
+        """Needs training to guide: its own, or that of a later step."""
+        if self.epochs or any(step.trained_epochs for step in later):
+            return None
+        return (
+            "guides nothing where no step after it trains: put it before one that does, or give "
+            "it epochs of its own"
+        )
 
     def check(self, graph: Graph) -> None:
         """Refuses a teacher with other inputs or outputs."""
@@ -129,10 +144,6 @@ class Distill:
         if self.epochs:
             training.fit(model, self.epochs, self.batch_size, self.learning_rate)
         return model
-
-    def export(self, model: Any, training: Training) -> bytes:
-        """Exports in float."""
-        return to_tflite(model, representative_data=training.fed)
 
 
 def _matched(arrays: list[np.ndarray], names: list[str], wanted: list[str]) -> list[np.ndarray]:

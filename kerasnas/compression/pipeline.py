@@ -11,7 +11,7 @@ from kerasnas.bridge import build, read, verify, without_penalties
 from kerasnas.bridge.graph import Graph
 from kerasnas.compression.compressed import lost_metric, report_row
 from kerasnas.compression.prune import inner
-from kerasnas.compression.step import KerasStep, Step
+from kerasnas.compression.step import BridgedStep, KerasStep
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
 from kerasnas.data.arrays import packed
 from kerasnas.data.dataset import Dataset
@@ -26,7 +26,7 @@ from kerasnas.tflite.inspection import conversions, kernel_sparsity
 
 def run(
     model: keras.Model,
-    steps: Sequence[Step],
+    steps: Sequence[BridgedStep | KerasStep],
     training_set: Dataset,
     sets: dict[str, Dataset],
     judged: bool,
@@ -59,7 +59,7 @@ def run(
 
 def transform(
     model: keras.Model,
-    steps: Sequence[Step],
+    steps: Sequence[BridgedStep | KerasStep],
     training_set: Dataset,
     seed: int,
     seen: "Callable[[Stage], None] | None" = None,

@@ -4,13 +4,12 @@ import fnmatch
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from kerasnas.bridge.graph import Graph
-from kerasnas.compression.step import check_number, unbox
+from kerasnas.compression.step import ZEROS, BridgedStep, check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
-from kerasnas.export import to_tflite
 
 # Position of the weight that TFMOT prunes. Depthwise kernels it leaves alone.
 KERNELS = {
@@ -27,7 +26,7 @@ _UPDATES = 20
 
 
 @dataclass(frozen=True)
-class Prune:
+class Prune(BridgedStep):
     """Sets a share of each kernel to zero, the smallest first, and fine-tunes the rest.
 
     The zeros make the file smaller when it is compressed, such as for a download; they make
@@ -70,8 +69,7 @@ class Prune:
     learning_rate: float = 1e-3
 
     name = "prune"
-    final = False
-    rewrite = None
+    leaves: ClassVar[str] = ZEROS
 
     def __post_init__(self) -> None:
         unbox(self)
@@ -162,10 +160,6 @@ class Prune:
         callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
         training.fit(pruning, self.epochs, self.batch_size, self.learning_rate, callbacks)
         return tfmot.sparsity.keras.strip_pruning(pruning)
-
-    def export(self, model: Any, training: Training) -> bytes:
-        """Exports in float."""
-        return to_tflite(model, representative_data=training.fed)
 
     def _sparsities(self, graph: Graph) -> dict[str, float]:
         """The layers to prune, and how far."""

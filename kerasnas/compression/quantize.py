@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from kerasnas.bridge.build import build
 from kerasnas.bridge.canonical import canonical, measurable
@@ -11,7 +11,7 @@ from kerasnas.bridge.passthrough import passthrough_layers
 from kerasnas.compression.masks import float_masks, hand_masks_on, no_masks
 from kerasnas.compression.prune import KERNELS, model_sparsity
 from kerasnas.compression.quantization_scheme import scheme, untrained
-from kerasnas.compression.step import check_number, unbox
+from kerasnas.compression.step import SHARED_VALUES, ZEROS, BridgedStep, check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.export import to_mixed_tflite, to_tflite
@@ -22,7 +22,7 @@ from kerasnas.tflite.inspection import float_operators
 
 
 @dataclass(frozen=True)
-class Quantize:
+class Quantize(BridgedStep):
     """Stores the network in fewer bits. Always the last step of a recipe.
 
     Args:
@@ -63,7 +63,7 @@ class Quantize:
     batch_size: int = 32
     learning_rate: float = 1e-4
 
-    final = True
+    final: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         unbox(self)
@@ -124,6 +124,10 @@ class Quantize:
         if self.trains:
             return canonical
         return measurable if self.bits in ("int8", "int16x8") else None
+
+    def keeps(self, pattern: str) -> bool:
+        """Keeps zeros and shared values, in training too."""
+        return pattern in (ZEROS, SHARED_VALUES)
 
     def check(self, graph: Graph) -> None:
         """Names every layer that cannot be converted to these bits, or be trained in them."""

@@ -10,7 +10,6 @@ import keras
 
 from kerasnas.compression.auto import Auto, RecipeSearch
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
-from kerasnas.compression.distill import Distill
 from kerasnas.compression.pipeline import run
 from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
 from kerasnas.data.dataset import dataset, samples
@@ -18,16 +17,6 @@ from kerasnas.export import Origin, data_hash
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
 from kerasnas.keras_models.keras_2 import in_keras_3
-
-# Why a step cannot come after another.
-_FREE = "training without their pattern would lose the {}"
-_UNDOES = {
-    ("Prune", "PruneStructured"): _FREE.format("zeros"),
-    ("Cluster", "PruneStructured"): _FREE.format("shared values"),
-    ("Prune", "Distill"): _FREE.format("zeros"),
-    ("Cluster", "Distill"): _FREE.format("shared values"),
-    ("Cluster", "Prune"): "new zeros and their fine-tuning would break the shared values",
-}
 
 
 def compress(
@@ -140,7 +129,7 @@ def compress(
     return compressed
 
 
-def checked_recipe(recipe: Any) -> list[Step]:
+def checked_recipe(recipe: Any) -> list[BridgedStep | KerasStep]:
     """Checks the steps of a recipe and their order, without a model.
 
     Args:
@@ -158,7 +147,7 @@ def checked_recipe(recipe: Any) -> list[Step]:
             f"Quantize('int8')]. Received: {recipe!r}"
         )
     for step in recipe:
-        if isinstance(step, type) or not isinstance(step, BridgedStep | KerasStep):
+        if not isinstance(step, BridgedStep | KerasStep):
             raise ValueError(f"`recipe` must hold steps, such as Prune(0.5). Received: {step!r}")
     for index, step in enumerate(recipe):
         if step.final and index < len(recipe) - 1:
@@ -166,28 +155,20 @@ def checked_recipe(recipe: Any) -> list[Step]:
         for earlier in recipe[:index]:
             _check_order(earlier, step, recipe)
     for index, step in enumerate(recipe):
-        trains = any(later.trained_epochs for later in recipe[index:])
-        if isinstance(step, Distill) and not trains:
-            raise ValueError(
-                "Distill guides nothing where no step after it trains: put it before one that "
-                f"does, or give it epochs of its own. Received: {recipe!r}"
-            )
+        if (idle := step.idle_before(recipe[index + 1 :])) is not None:
+            raise ValueError(f"{type(step).__name__} {idle}. Received: {recipe!r}")
     return list(recipe)
 
 
 def _check_order(earlier: Step, later: Step, recipe: Sequence[Step]) -> None:
     """Refuses a pair of steps of which the later undoes the earlier."""
     first, second = type(earlier).__name__, type(later).__name__
-    if first == second:
+    if type(earlier) is type(later):
         raise ValueError(f"{first} is in `recipe` twice; give it once. Received: {recipe!r}")
-    reason = _UNDOES.get((first, second))
-    trains = not isinstance(later, Distill) or later.epochs > 0
-    if first == "Distill" and isinstance(later, KerasStep) and earlier.trained_epochs:
-        reason = "it trains the tf_keras rebuild, which is made again when channels have gone"
-    if reason is not None and trains:
+    if (reason := earlier.undone_by(later)) is not None:
+        way_out = f"Leave {first} out" if later.final else f"Put {second} first"
         raise ValueError(
-            f"{second} after {first} would undo it: {reason}. Put {second} first. "
-            f"Received: {recipe!r}"
+            f"{second} after {first} would undo it: {reason}. {way_out}. Received: {recipe!r}"
         )
 
 

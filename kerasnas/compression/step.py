@@ -1,66 +1,178 @@
 """What a step of a compression recipe is."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
 from kerasnas.bridge.graph import Graph
 from kerasnas.compression.training import Training
+from kerasnas.export import to_tflite
+
+# Patterns that a step gives to the weights, as the errors about the order of a recipe name them.
+ZEROS, SHARED_VALUES = "zeros", "shared values"
 
 
-class _Reported(Protocol):
-    """What the report and the order of a recipe need to know of a step."""
+@dataclasses.dataclass(frozen=True)
+class Step(ABC):
+    """One transformation of a network in a recipe, with one line in the report.
+
+    A step of your own is a frozen dataclass of a subclass: of `BridgedStep`, which changes the
+    tf_keras rebuild of the network, or of `KerasStep`, which changes the Keras model itself. Its
+    arguments are the fields of the dataclass.
+
+    Attributes:
+        final: Whether it must be the last step of a recipe.
+        leaves: The pattern that it gives to the weights and that later training could lose, such
+            as "zeros"; "" if it gives none.
+    """
+
+    final: ClassVar[bool] = False
+    leaves: ClassVar[str] = ""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """Its name in the report."""
 
     @property
+    @abstractmethod
     def how(self) -> str:
         """Its method in the report's words: "magnitude pruning", "post-training", ..."""
 
     @property
     def trained_epochs(self) -> int:
-        """Passes over the training data; 0 without training."""
-
-    @property
-    def final(self) -> bool:
-        """Whether nothing can follow it in a recipe."""
+        """Passes over the training data; 0 for a step that does not train."""
+        return 0
 
     @property
     def rewrite(self) -> Callable[[Graph], Graph] | None:
-        """What brings the network into the form that it needs, if it needs any."""
+        """Brings the network into the form that the step needs; None if it takes any form."""
+        return None
+
+    def keeps(self, pattern: str) -> bool:
+        """Tells whether the weights still have a pattern after this step.
+
+        Args:
+            pattern: What an earlier step of the recipe `leaves`.
+
+        Returns:
+            False unless a subclass knows that it keeps this pattern.
+        """
+        return False
+
+    def undone_by(self, later: "Step") -> str | None:
+        """Tells why a step must not come after this one in a recipe.
+
+        A recipe asks each of its steps for each step after it, before any work.
+
+        Args:
+            later: A later step of the same recipe.
+
+        Returns:
+            The reason, for an error that names both steps; None if `later` may follow. Unless a
+            subclass knows better, that is so if `later` keeps the pattern that this step leaves.
+        """
+        if not self.leaves or later.keeps(self.leaves):
+            return None
+        if not later.trained_epochs:
+            return f"it does not keep the {self.leaves}"
+        return f"training without their pattern would lose the {self.leaves}"
+
+    def idle_before(self, later: Sequence["Step"]) -> str | None:
+        """Tells why this step would do nothing in a recipe.
+
+        Args:
+            later: All steps that follow it.
+
+        Returns:
+            The end of a sentence that begins with the name of the step and says what to do; None
+            if the step does something.
+        """
+        return None
 
 
-@runtime_checkable
-class BridgedStep(_Reported, Protocol):
-    """A transformation of the tf_keras rebuild of a network, with one line in the report."""
+class BridgedStep(Step):
+    """A step that changes the tf_keras rebuild of a network.
+
+    Example:
+
+    ```python
+    @dataclasses.dataclass(frozen=True)
+    class Clip(kn.compression.BridgedStep):
+        limit: float = 1.0
+
+        name = "clip"
+        how = "clipped weights"
+
+        def keeps(self, pattern):
+            return True  # Zeros stay zeros, and equal values stay equal.
+
+        def apply(self, model, training):
+            model.set_weights([np.clip(w, -self.limit, self.limit) for w in model.get_weights()])
+            return model
+    ```
+    """
 
     def check(self, graph: Graph) -> None:
-        """Raises ValueError if the step cannot do the network, before any work."""
+        """Raises ValueError if the step cannot do the network, before any work.
 
+        Args:
+            graph: The network, in the form that the steps of the recipe need.
+        """
+
+    @abstractmethod
     def apply(self, model: Any, training: Training) -> Any:
-        """Returns the transformed tf_keras model."""
+        """Changes the network.
+
+        Args:
+            model: tf_keras model.
+            training: What to train with, and what earlier steps have done.
+
+        Returns:
+            The changed tf_keras model.
+        """
 
     def export(self, model: Any, training: Training) -> bytes:
-        """Returns the `.tflite` file of what `apply` returned."""
+        """Returns the `.tflite` file of what `apply` returned, in float unless overridden."""
+        return to_tflite(model, representative_data=training.fed)
+
+    def undone_by(self, later: Step) -> str | None:
+        """Refuses what `Step` refuses, and steps that change the Keras model."""
+        if (reason := super().undone_by(later)) is not None:
+            return reason
+        if not isinstance(later, KerasStep):
+            return None
+        return (
+            f"it {'trains' if self.trained_epochs else 'changes'} the tf_keras rebuild, which is "
+            f"made again from the Keras model that {type(later).__name__} changes"
+        )
 
 
-@runtime_checkable
-class KerasStep(_Reported, Protocol):
-    """A transformation of the Keras 3 model itself, with one line in the report."""
+class KerasStep(Step):
+    """A step that changes the Keras 3 model itself."""
 
     def check(self, model: keras.Model) -> None:
-        """Raises ValueError if the step cannot do the model, before any work."""
+        """Raises ValueError if the step cannot do the model, before any work.
 
+        Args:
+            model: Compiled Keras 3 model.
+        """
+
+    @abstractmethod
     def apply_to_keras(self, model: keras.Model, training: Training) -> keras.Model:
-        """Returns the transformed model, compiled."""
+        """Changes the model.
 
+        Args:
+            model: Compiled Keras 3 model. It must not be changed.
+            training: What to train with.
 
-Step = BridgedStep | KerasStep
+        Returns:
+            The changed model, compiled.
+        """
 
 
 def unbox(step: Any) -> None:

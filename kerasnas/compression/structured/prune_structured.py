@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import keras
 
-from kerasnas.compression.step import check_number, unbox
+from kerasnas.compression.step import KerasStep, check_number, unbox
 from kerasnas.compression.structured.choose import choose
 from kerasnas.compression.structured.importance import Criterion, importance
 from kerasnas.compression.structured.rebuild import compile_like, rebuild
@@ -66,7 +66,7 @@ def prune_channels(
 
 
 @dataclass(frozen=True)
-class PruneStructured:
+class PruneStructured(KerasStep):
     """Removes whole channels and fine-tunes the rest.
 
     The network that is left is an ordinary, narrower one: it needs fewer multiply-accumulates,
@@ -100,8 +100,6 @@ class PruneStructured:
 
     name = "prune structured"
     how = "channel removal"
-    final = False
-    rewrite = None
 
     def __post_init__(self) -> None:
         unbox(self)
