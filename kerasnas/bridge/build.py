@@ -1,7 +1,7 @@
 """From the graph to a tf_keras model, checked against the model it came from."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -67,10 +67,10 @@ def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None)
         ValueError: As `to_tf_keras`.
     """
     graph = read(model)
-    rewritten = read(model)
-    up_sampling_to_images(rewritten)
-    rebuilt = build(rewrite(rewritten) if rewrite else rewritten)
-    verify(model, graph, rebuilt)
+    wanted = expected(model, graph)  # Before the graph is rewritten.
+    up_sampling_to_images(graph)
+    rebuilt = build(rewrite(graph) if rewrite else graph)
+    verify(model, wanted, rebuilt)
     return rebuilt
 
 
@@ -142,21 +142,65 @@ def _fused(rebuilt: Any) -> list[Any]:
     return [layer for layer in rebuilt.layers if getattr(layer, "fused", False)]
 
 
-def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
-    """Compares two models in inference mode on random input.
+class Expected(NamedTuple):
+    """What a model computes, for a rebuild of it to be compared with.
+
+    Args:
+        batch: Random inputs, one array for each.
+        outputs: What the model makes of them, one tensor for each output.
+    """
+
+    batch: list[np.ndarray]
+    outputs: list[Any]
+
+
+def expected(model: keras.Model, graph: Graph) -> Expected:
+    """Runs a model in inference mode on random input.
 
     Of sizes that the inputs leave open, those are taken at which every map holds its kernel.
 
     Args:
         model: The Keras 3 model.
-        graph: What was read from it.
+        graph: What was read from it, not rewritten yet: it tells what the inputs may be.
+
+    Returns:
+        The inputs and what the model makes of them.
+
+    Raises:
+        ValueError: If the model runs at no size of those tried for its open inputs.
+    """
+    source = in_float32(model)
+    error: Exception | None = None
+    for shapes in input_sizes(source):
+        batch = random_inputs(graph, shapes, np.random.default_rng(0))
+        try:
+            outputs = keras.tree.flatten(source(packed(batch, source), training=False))
+            return Expected(batch, outputs)
+        except Exception as raised:
+            if shapes == [tuple(tensor.shape) for tensor in source.inputs]:
+                raise
+            error = raised
+    sizes = ", ".join(f"'{tensor.name}' of shape {tensor.shape}" for tensor in source.inputs)
+    raise ValueError(
+        f"`model` '{source.name}' has inputs of no fixed size, and runs at none of the sizes that "
+        "were tried for them: make it again with `keras.Input` of a fixed shape, and hand the "
+        "weights over: new.set_weights(old.get_weights()). "
+        f"Received: {sizes}"
+    ) from error
+
+
+def verify(model: keras.Model, wanted: Expected, rebuilt: Any) -> None:
+    """Compares the rebuild of a model with the model.
+
+    Args:
+        model: The Keras 3 model.
+        wanted: What it computes.
         rebuilt: The tf_keras model that should do the same.
 
     Raises:
-        ValueError: If an output differs by more than 1e-4 of its largest absolute value, or the
-            model runs at no size of those tried for its open inputs.
+        ValueError: If an output differs by more than 1e-4 of its largest absolute value.
     """
-    batch, wanted = _outputs(in_float32(model), graph)
+    batch = wanted.batch
     # Deep networks can make much of what another kernel rounds.
     fused = _fused(rebuilt)
     for layer in fused:
@@ -165,7 +209,7 @@ def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
     for layer in fused:
         layer.fused = True
     given = given if isinstance(given, list | tuple) else [given]
-    for index, (want, got) in enumerate(zip(wanted, given, strict=True)):
+    for index, (want, got) in enumerate(zip(wanted.outputs, given, strict=True)):
         want, got = keras.ops.convert_to_numpy(want).astype("float64"), np.asarray(got)
         finite = np.isfinite(want)
         _check_finite(model, finite)
@@ -178,26 +222,6 @@ def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
                 f"{index} differs by {difference:.3g} where its largest value is {largest:.3g}. "
                 "Please report the model; until then leave the layer that causes it out."
             )
-
-
-def _outputs(source: keras.Model, graph: Graph) -> tuple[list[np.ndarray], list[Any]]:
-    """Random inputs that the model takes, and what it makes of them."""
-    error: Exception | None = None
-    for shapes in input_sizes(source):
-        batch = random_inputs(graph, shapes, np.random.default_rng(0))
-        try:
-            return batch, keras.tree.flatten(source(packed(batch, source), training=False))
-        except Exception as raised:
-            if shapes == [tuple(tensor.shape) for tensor in source.inputs]:
-                raise
-            error = raised
-    sizes = ", ".join(f"'{tensor.name}' of shape {tensor.shape}" for tensor in source.inputs)
-    raise ValueError(
-        f"`model` '{source.name}' has inputs of no fixed size, and runs at none of the sizes that "
-        "were tried for them: make it again with `keras.Input` of a fixed shape, and hand the "
-        "weights over: new.set_weights(old.get_weights()). "
-        f"Received: {sizes}"
-    ) from error
 
 
 def _check_finite(model: keras.Model, finite: np.ndarray) -> None:

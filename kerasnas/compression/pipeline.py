@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from kerasnas.bridge import build, read, verify, without_penalties
+from kerasnas.bridge import build, expected, read, verify, without_penalties
 from kerasnas.bridge.graph import Graph
 from kerasnas.compression.compressed import lost_metric, report_row
 from kerasnas.compression.prune import inner
@@ -16,12 +16,13 @@ from kerasnas.compression.training import Training, legacy_loss, legacy_loss_wei
 from kerasnas.data.arrays import packed
 from kerasnas.data.dataset import Dataset
 from kerasnas.data.scoring import Scorer, first_metric
-from kerasnas.export import Interpreter, to_tflite
-from kerasnas.export.conversion import representative_samples
+from kerasnas.export import Interpreter
+from kerasnas.export.conversion import convert, representative_samples
 from kerasnas.export.fidelity import check_on_micro
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import profile_tflite
 from kerasnas.tflite.inspection import conversions, kernel_sparsity
+from kerasnas.tflite.reader import TFLiteFile, opened
 
 
 def run(
@@ -33,7 +34,7 @@ def run(
     seed: int,
     verbose: int,
     target: Target = "litert",
-) -> tuple[bytes, list[dict[str, Any]], keras.Model, Scorer]:
+) -> tuple[TFLiteFile, list[dict[str, Any]], keras.Model, Scorer]:
     """Applies steps that fit each other to a model, and reports on each.
 
     Args:
@@ -47,14 +48,15 @@ def run(
         target: The runtime that the file is for.
 
     Returns:
-        Tuple of the file, its report, the Keras 3 model that it was made from, and its scorer.
+        Tuple of the file parsed, its report, the Keras 3 model that it was made from, and its
+        scorer.
 
     Raises:
         ValueError: If a step cannot do the model, or the metric cannot be judged: before any work.
     """
     work = _Work(sets, Scorer(model), judged, verbose)
-    data, made_from = transform(model, steps, training_set, seed, work.record, target)
-    return data, work.report, made_from, work.scorer
+    file, made_from = transform(model, steps, training_set, seed, work.record, target)
+    return file, work.report, made_from, work.scorer
 
 
 def transform(
@@ -64,7 +66,7 @@ def transform(
     seed: int,
     seen: "Callable[[Stage], None] | None" = None,
     target: Target = "litert",
-) -> tuple[bytes, keras.Model]:
+) -> tuple[TFLiteFile, keras.Model]:
     """Applies steps that fit each other to a model.
 
     Args:
@@ -77,7 +79,7 @@ def transform(
             there.
 
     Returns:
-        Tuple of the file and the Keras 3 model that it was made from.
+        Tuple of the file parsed and the Keras 3 model that it was made from.
 
     Raises:
         ValueError: If a step cannot do the model: before any work.
@@ -99,13 +101,12 @@ def transform(
         seed,
         sample_weight=training_set.sample_weight,
     )
-    data = b""
     if seen is not None:
         passed = ", ".join(sorted(network.graph.passed_through))
         how = f"trained; called as they are: {passed}" if passed else "trained"
         # Of the model itself: what `network` holds is already rewritten as the steps need it.
-        data = to_tflite(model, representative_data=training.x)
-        seen(Stage("float", how, 0, data, network, False, False))
+        file = convert(model, representative_data=training.x)
+        seen(Stage("float", how, 0, file, network, False, False))
     for index, step in enumerate(steps):
         training.seed, training.note = seed + index, ""
         if isinstance(step, KerasStep):
@@ -117,17 +118,17 @@ def transform(
         if not last and seen is None:
             continue
         if isinstance(step, KerasStep):
-            data = to_tflite(network.legacy, representative_data=training.fed)
+            file = convert(network.legacy, representative_data=training.fed)
         else:
-            data = step.export(network.legacy, training)
+            file = opened(step.export(network.legacy, training))
         if last and target == "micro":
             samples = representative_samples(network.legacy, training.fed)
-            check_on_micro(data, network.legacy, samples)
+            check_on_micro(file, network.legacy, samples)
         if seen is not None:
             how = f"{step.how}; {training.note}" if training.note else step.how
             ends = not training.pruned <= inner(network.graph)
-            seen(Stage(step.name, how, step.trained_epochs, data, network, ends, last))
-    return data, network.model
+            seen(Stage(step.name, how, step.trained_epochs, file, network, ends, last))
+    return file, network.model
 
 
 class Network:
@@ -146,9 +147,10 @@ class Network:
         """Bridges another model."""
         self.model = model
         graph = read(model)
-        self.graph = without_penalties(self._rewrite(read(model)) if self._rewrite else graph)
+        wanted = expected(model, graph)  # Before the graph is rewritten.
+        self.graph = without_penalties(self._rewrite(graph) if self._rewrite else graph)
         self.legacy = build(self.graph)
-        verify(model, graph, self.legacy)
+        verify(model, wanted, self.legacy)
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Stage:
         step: Name of the step.
         method: How it was done, in words.
         epochs: Passes over the training data.
-        tflite: The file of it.
+        file: The file of it.
         network: The network, which later steps change.
         ends: Whether first or last layers were pruned, too.
         last: Whether it is the result.
@@ -168,7 +170,7 @@ class Stage:
     step: str
     method: str
     epochs: int
-    tflite: bytes
+    file: TFLiteFile
     network: Network
     ends: bool
     last: bool
@@ -187,8 +189,8 @@ class _Work:
         scores = self._scores(stage)
         label = next(iter(scores))
         metric = self.report[0]["metric"] if self.report else first_metric(scores[label])
-        tflite = stage.tflite
-        macs, ram = _costs(tflite)
+        file = stage.file
+        macs, ram = _costs(file)
         self.report.append(
             {
                 "step": stage.step,
@@ -199,10 +201,10 @@ class _Work:
                 "value": scores[label][metric],
                 "data": label,
                 "test_value": scores.get("test", {}).get(metric),
-                "bytes": len(tflite),
-                "compressed_bytes": len(zlib.compress(tflite, 9)),
-                "sparsity": kernel_sparsity(tflite, stage.ends),
-                "conversions": conversions(tflite),
+                "bytes": len(file.data),
+                "compressed_bytes": len(zlib.compress(file.data, 9)),
+                "sparsity": kernel_sparsity(file, stage.ends),
+                "conversions": conversions(file),
                 "macs": macs,
                 "ram_bytes": ram,
             }
@@ -215,7 +217,7 @@ class _Work:
     def _scores(self, stage: Stage) -> dict[str, dict[str, float]]:
         """By label of the data: the model's as it came, the file's at the end."""
         if stage.last:
-            interpreter = Interpreter(stage.tflite)
+            interpreter = Interpreter(stage.file)
             predicted = {label: interpreter.predict(data.fed) for label, data in self.sets.items()}
         elif not self.report:
             model = stage.network.model
@@ -233,9 +235,9 @@ class _Work:
         }
 
 
-def _costs(tflite: bytes) -> tuple[int | None, int | None]:
+def _costs(file: TFLiteFile) -> tuple[int | None, int | None]:
     try:
-        costs = profile_tflite(tflite)
+        costs = profile_tflite(file)
     except ValueError:
         return None, None
     return int(costs.macs), int(costs.ram_bytes)

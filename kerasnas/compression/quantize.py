@@ -14,11 +14,12 @@ from kerasnas.compression.quantization_scheme import scheme, untrained
 from kerasnas.compression.step import SHARED_VALUES, ZEROS, BridgedStep, check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
-from kerasnas.export import to_mixed_tflite, to_tflite
-from kerasnas.export.conversion import Quantization
+from kerasnas.export.conversion import Quantization, convert
 from kerasnas.export.limitations import LIMITED, check_bits, check_layers
+from kerasnas.export.mixed import convert_mixed
 from kerasnas.export.origins import in_float
 from kerasnas.tflite.inspection import float_operators
+from kerasnas.tflite.reader import TFLiteFile
 
 
 @dataclass(frozen=True)
@@ -176,24 +177,24 @@ class Quantize(BridgedStep):
         training.note = f"ranges measured after training for {', '.join(kept)}"
         return _unwrapped(quantized, model)
 
-    def export(self, model: Any, training: Training) -> bytes:
+    def export(self, model: Any, training: Training) -> TFLiteFile:
         """Exports in the bits asked for."""
         if self.float_layers:
-            data, names = to_mixed_tflite(model, training.fed, self.float_layers)
+            file, names = convert_mixed(model, training.fed, self.float_layers)
             training.note = f"float: {', '.join(names)}"
-            return data
-        data = to_tflite(model, self.bits, training.fed)
-        islands = float_operators(data) if self.bits in ("int8", "int16x8") else []
+            return file
+        file = convert(model, self.bits, training.fed)
+        islands = float_operators(file) if self.bits in ("int8", "int16x8") else []
         if islands:
             indexed = not {"GATHER", "CAST"}.isdisjoint(islands)
-            named = in_float(data, model) or islands
+            named = in_float(file, model) or islands
             raise RuntimeError(
                 f"The converter left operators in float: {', '.join(named)}. Try "
                 "Quantize('dynamic'), or replace the layers that need them"
                 + ("; inputs of indices need keras.Input(dtype='int32')" * indexed)
                 + "."
             )
-        return data
+        return file
 
 
 def _freeze(quantized: Any, kept: Collection[str], clustered: set[str]) -> None:

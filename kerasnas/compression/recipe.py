@@ -17,6 +17,7 @@ from kerasnas.export import Origin, data_hash
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
 from kerasnas.keras_models.keras_2 import in_keras_3
+from kerasnas.tflite.reader import TFLiteFile
 
 
 def compress(
@@ -118,14 +119,14 @@ def compress(
             "Received: None for both"
         )
     judged = tolerance is not None
-    data, report, made_from, scorer = run(
+    file, report, made_from, scorer = run(
         model, steps, training_set, sets, judged, seed, verbose, target
     )
     given = {"train": train_data, "validation": validation_data, "test": test_data}
     hashes = {label: data_hash(*data) for label, data in given.items() if data is not None}
     origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)
-    compressed = Compressed(data, report, scorer, origin)
-    _check_result(compressed, tolerance, budget)
+    compressed = Compressed(file.data, report, scorer, origin)
+    _check_result(compressed, file, tolerance, budget)
     return compressed
 
 
@@ -196,7 +197,9 @@ def _check_limits(tolerance: Any, budget: Any) -> None:
         raise ValueError(f"`budget` must be a kn.Budget or None. Received: {budget!r}")
 
 
-def _check_result(compressed: Compressed, tolerance: float | None, budget: Budget | None) -> None:
+def _check_result(
+    compressed: Compressed, file: TFLiteFile, tolerance: float | None, budget: Budget | None
+) -> None:
     if tolerance is not None and not lost_metric(compressed.report) <= tolerance:
         first, last = compressed.report[0], compressed.report[-1]
         raise ToleranceError(
@@ -205,7 +208,7 @@ def _check_result(compressed: Compressed, tolerance: float | None, budget: Budge
             "epochs or another quantization; the result is in the error's `compressed`.",
             compressed,
         )
-    broken = budget.violations(profile_tflite(compressed.tflite)) if budget is not None else {}
+    broken = budget.violations(profile_tflite(file)) if budget is not None else {}
     if broken:
         raise ToleranceError(
             f"The file breaks the budget: {broken}. Try PruneStructured, or a smaller `keep`; the "

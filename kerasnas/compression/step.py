@@ -10,7 +10,8 @@ import numpy as np
 
 from kerasnas.bridge.graph import Graph
 from kerasnas.compression.training import Training
-from kerasnas.export import to_tflite
+from kerasnas.export.conversion import convert
+from kerasnas.tflite.reader import TFLiteFile
 
 # Patterns that a step gives to the weights, as the errors about the order of a recipe name them.
 ZEROS, SHARED_VALUES = "zeros", "shared values"
@@ -136,9 +137,17 @@ class BridgedStep(Step):
             The changed tf_keras model.
         """
 
-    def export(self, model: Any, training: Training) -> bytes:
-        """Returns the `.tflite` file of what `apply` returned, in float unless overridden."""
-        return to_tflite(model, representative_data=training.fed)
+    def export(self, model: Any, training: Training) -> bytes | TFLiteFile:
+        """Makes the `.tflite` file of the changed network, in float unless a subclass overrides it.
+
+        Args:
+            model: What `apply` returned.
+            training: What it was given.
+
+        Returns:
+            Bytes of the file, or the file parsed.
+        """
+        return convert(model, representative_data=training.fed)
 
     def undone_by(self, later: Step) -> str | None:
         """Refuses what `Step` refuses, and steps that change the Keras model."""

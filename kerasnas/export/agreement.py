@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasnas.export.differences import difference
-from kerasnas.runtime.files import content
 from kerasnas.tflite.inspection import Choice, choices, output_steps, with_output
 from kerasnas.tflite.isolated_runner import run_file
+from kerasnas.tflite.reader import TFLiteFile, opened
 
 # Between two correct sets of kernels: of float outputs, relative to the largest of them, and of
 # quantized ones, relative to their range. Most int8 files give the same to a step.
@@ -58,7 +58,7 @@ class Ran(NamedTuple):
 
 
 def compare_on_micro(
-    file: str | os.PathLike[str] | bytes,
+    file: str | os.PathLike[str] | bytes | TFLiteFile,
     arrays: list[np.ndarray],
     names: Sequence[str],
     ran: Ran,
@@ -68,7 +68,7 @@ def compare_on_micro(
     """Compares what TensorFlow Lite Micro made of a file with what others made of it.
 
     Args:
-        file: Path of a `.tflite` file, or its bytes.
+        file: Path of a `.tflite` file, its bytes, or the file parsed.
         arrays: The inputs, one array of shape (samples, ...) for each.
         names: Of the outputs.
         ran: What they made of the inputs.
@@ -83,17 +83,17 @@ def compare_on_micro(
     Raises:
         ValueError: If an output of TensorFlow Lite Micro is wrong. It is named.
     """
-    data = content(file)
-    steps = output_steps(data)
+    file = opened(file)
+    steps = output_steps(file)
     if ran.litert is None:
         if ran.keras is not None:
             _compare_with_model(names, steps, ran.micro, ran.keras, tolerance)
         return None
     # An index is as right as the score that it points to: of two that tie, either may come first.
-    choice_of = _doubtful(data, ran) if tolerance != 0 else {}
+    choice_of = _doubtful(file, ran) if tolerance != 0 else {}
     scores = {}
     for place, choice in choice_of.items():
-        found = run_file(with_output(data, place, choice.scores), arrays, "litert", timeout)
+        found = run_file(with_output(file, place, choice.scores), arrays, "litert", timeout)
         scores[place], steps[place] = found[place], choice.step
 
     def compared(outputs: Sequence[np.ndarray] | None) -> list[np.ndarray] | None:
@@ -112,10 +112,10 @@ def compare_on_micro(
     )
 
 
-def _doubtful(data: bytes, ran: Ran) -> dict[int, Choice]:
+def _doubtful(file: TFLiteFile, ran: Ran) -> dict[int, Choice]:
     """The outputs that are indices, and of which runtimes or the model choose different ones."""
     found = {}
-    for place, choice in enumerate(choices(data)):
+    for place, choice in enumerate(choices(file)):
         told = [outputs[place] for outputs in ran if outputs is not None]
         if choice is not None and any((array != told[0]).any() for array in told):
             found[place] = choice
@@ -159,7 +159,10 @@ def _compare_with_model(
 
 
 def run_if_taken(
-    file: str | os.PathLike[str] | bytes, arrays: list[np.ndarray], kernels: str, timeout: float
+    file: str | os.PathLike[str] | bytes | TFLiteFile,
+    arrays: list[np.ndarray],
+    kernels: str,
+    timeout: float,
 ) -> list[np.ndarray] | None:
     """What LiteRT makes of a file; None where it lacks an operator of TensorFlow Lite Micro's."""
     try:

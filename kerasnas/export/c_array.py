@@ -9,9 +9,8 @@ import numpy as np
 from kerasnas.export.micro import has_micro, run_on_micro, without_kernel
 from kerasnas.export.micro_operators import resolver_method
 from kerasnas.hardware import measure_arena, profile_tflite
-from kerasnas.runtime.files import content
 from kerasnas.tflite.inspection import Tensor, ends
-from kerasnas.tflite.reader import read_tflite
+from kerasnas.tflite.reader import TFLiteFile, opened
 
 _STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF")
 _BYTES_A_LINE = 16
@@ -59,17 +58,17 @@ def c_array(data: str | os.PathLike[str] | bytes, name: str = "model") -> dict[s
     """
     if not isinstance(name, str) or not re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII):
         raise ValueError(f"`name` must be a C identifier, such as 'model'. Received: {name!r}")
-    data = content(data)
-    found = [op for graph in read_tflite(data) for op in graph.operators]
+    file = opened(data)
+    found = [op for graph in file.graphs for op in graph.operators]
     kinds = list(dict.fromkeys(op.kind for op in found))
     resources = {op.resource for op in found if op.kind == "VAR_HANDLE"}
-    unknown = without_kernel(data)
+    unknown = without_kernel(file)
     if unknown:
         raise ValueError(f"TensorFlow Lite Micro lacks operators of the file: {', '.join(unknown)}")
-    runs = has_micro() and all(tensor.shape[:1] == (1,) for tensor in ends(data, "input"))
+    runs = has_micro() and all(tensor.shape[:1] == (1,) for tensor in ends(file, "input"))
     if runs:
-        run_on_micro(data, _typical(data), _LONGEST)
-    arena, how = _arena(data)
+        run_on_micro(file, _typical(file), _LONGEST)
+    arena, how = _arena(file)
     lines = [
         "#pragma once",
         "",
@@ -87,7 +86,7 @@ def c_array(data: str | os.PathLike[str] | bytes, name: str = "model") -> dict[s
         "// real value = scale * (stored value - zero point)",
     ]
     for end in ("Input", "Output"):
-        tensors = ends(data, "input" if end == "Input" else "output")
+        tensors = ends(file, "input" if end == "Input" else "output")
         lines.append(f"constexpr int k{end}Count = {len(tensors)};")
         for position, tensor in enumerate(tensors):
             lines += _constants(f"k{end}{position}", tensor)
@@ -116,25 +115,25 @@ def c_array(data: str | os.PathLike[str] | bytes, name: str = "model") -> dict[s
         f"}}  // namespace {name}",
         "",
     ]
-    return {f"{name}.h": "\n".join(lines), f"{name}.cc": _source(data, name)}
+    return {f"{name}.h": "\n".join(lines), f"{name}.cc": _source(file.data, name)}
 
 
-def _typical(data: bytes) -> list[np.ndarray]:
+def _typical(file: TFLiteFile) -> list[np.ndarray]:
     """Random inputs; of indices 0, which is in every table."""
     rng = np.random.default_rng(0)
     return [
         rng.standard_normal(tensor.shape)
         if tensor.scale or tensor.dtype.startswith("float")
         else np.zeros(tensor.shape)
-        for tensor in ends(data, "input")
+        for tensor in ends(file, "input")
     ]
 
 
-def _arena(data: bytes) -> tuple[int, str]:
+def _arena(file: TFLiteFile) -> tuple[int, str]:
     if has_micro():
-        size, how = measure_arena(data).total, "measured"
+        size, how = measure_arena(file).total, "measured"
     else:
-        profile = profile_tflite(data)
+        profile = profile_tflite(file)
         size, how = int(profile.arena_head + profile.arena_tail), "predicted"
     return -(-size // 16) * 16, how
 

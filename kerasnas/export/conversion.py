@@ -21,6 +21,7 @@ from kerasnas.keras_models.shapes import check_shapes
 from kerasnas.runtime.child import Child
 from kerasnas.runtime.silence import silence
 from kerasnas.tflite.converter_fixes import end_names, fix_converted_file
+from kerasnas.tflite.reader import TFLiteFile
 from kerasnas.tflite.reversals import rescale_reversed
 from kerasnas.tflite.tensor_names import name_after_layers
 
@@ -93,6 +94,33 @@ def to_tflite(
     data = kerasnas.export.to_tflite(model, "int8", representative_data=samples)
     ```
     """
+    return convert(model, quantization, representative_data, timeout, inputs, target).data
+
+
+def convert(
+    model: Any,
+    quantization: Quantization = "float32",
+    representative_data: Any = None,
+    timeout: float = 600,
+    inputs: Literal["int8", "int16", "float32"] | None = None,
+    target: Target = "litert",
+) -> TFLiteFile:
+    """Converts a model as `to_tflite` does, for those that go on with the parsed file.
+
+    Args:
+        model: As in `to_tflite`, and so are all other arguments.
+        quantization: What weights and activations are.
+        representative_data: Typical inputs.
+        timeout: Seconds after which the conversion is given up.
+        inputs: What inputs and outputs are.
+        target: The runtime that the file is for.
+
+    Returns:
+        The file parsed.
+
+    Raises:
+        ValueError: As `to_tflite`, and so are all other errors.
+    """
     if quantization not in get_args(Quantization):
         raise ValueError(
             f"`quantization` must be one of {get_args(Quantization)}. Received: {quantization!r}"
@@ -127,22 +155,22 @@ def to_tflite(
         check_indices(model, samples)
     if samples is not None and calibrates:
         warn_of_constants(model, samples)
-    data, _ = convert_in_child(model, job, samples if calibrates else None, timeout)
-    check_file(data, quantization, given, model, samples, timeout, target)
-    floats = in_float(data, model) if quantization in _CALIBRATED else []
+    file, _ = convert_in_child(model, job, samples if calibrates else None, timeout)
+    check_file(file, quantization, given, model, samples, timeout, target)
+    floats = in_float(file, model) if quantization in _CALIBRATED else []
     if floats:
         warnings.warn(
             f"The {quantization} file of '{given.name}' computes in floating point: "
             f"{', '.join(floats)}. It is larger and slower than it could be, and runs on no device "
             "that has integers only: replace these layers, or use quantization='dynamic'",
-            stacklevel=2,
+            stacklevel=3,
         )
-    return data
+    return file
 
 
 def convert_in_child(
     model: Any, job: dict[str, Any], samples: list[np.ndarray] | None, timeout: float
-) -> tuple[bytes, list[dict[str, Any]]]:
+) -> tuple[TFLiteFile, list[dict[str, Any]]]:
     """Hands a conversion to the child process.
 
     Args:
@@ -152,7 +180,7 @@ def convert_in_child(
         timeout: Seconds after which the conversion is given up.
 
     Returns:
-        Tuple of the file and the errors of its layers, empty if none were asked for.
+        Tuple of the file parsed and the errors of its layers, empty if none were asked for.
 
     Raises:
         ValueError: If a layer cannot be converted to these bits.
@@ -173,8 +201,8 @@ def convert_in_child(
         _run_child(folder, timeout, [layer.name for layer in model.layers])
         errors = folder / "errors.json"
         data = rescale_reversed(fix_converted_file((folder / "model.tflite").read_bytes()))
-        data = name_after_layers(data, _layer_names(model))
-        return data, json.loads(errors.read_text()) if errors.exists() else []
+        file = TFLiteFile(name_after_layers(data, _layer_names(model)))
+        return file, json.loads(errors.read_text()) if errors.exists() else []
 
 
 def _as_read(array: np.ndarray, tensor: Any) -> np.ndarray:
@@ -273,7 +301,7 @@ def warn_of_constants(model: Any, samples: list[np.ndarray]) -> None:
             f"`representative_data` {', and '.join(told)}: the ranges of activations are measured "
             "from it, and what real inputs are beyond them is cut off. Pass typical inputs, such "
             "as 100 of those that the model was trained with",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -17,6 +17,7 @@ from kerasnas.export.ranges import blown_up, crushed
 from kerasnas.runtime.child import Child
 from kerasnas.tflite.inspection import output_steps
 from kerasnas.tflite.isolated_runner import RUNNER, run_file
+from kerasnas.tflite.reader import TFLiteFile
 
 # Enough to tell a wrong file from a rounded one; each costs one inference.
 _COMPARED = 32
@@ -85,7 +86,7 @@ class _Judged(NamedTuple):
 
 
 def check_file(
-    data: bytes,
+    file: TFLiteFile,
     quantization: str,
     model: Any,
     rebuilt: Any,
@@ -96,7 +97,7 @@ def check_file(
     """Runs a file, and compares it with its model.
 
     Args:
-        data: Bytes of the file.
+        file: The file.
         quantization: As in `to_tflite`.
         model: The Keras 3 or tf_keras model that it was made from.
         rebuilt: The tf_keras model that was converted.
@@ -109,21 +110,21 @@ def check_file(
             do with the model's.
     """
     named = f"The {quantization} file of '{model.name}'"
-    seen = _see(named, data, model, rebuilt, samples, timeout)
+    seen = _see(named, file, model, rebuilt, samples, timeout)
     if seen is None:
         return
-    _tell(named, data, quantization, _judge(seen, rebuilt, quantization), len(seen.samples[0]))
+    _tell(named, file, quantization, _judge(seen, rebuilt, quantization), len(seen.samples[0]))
     if target == "micro":
-        _hold_against_micro(named, data, seen, rebuilt, timeout)
+        _hold_against_micro(named, file, seen, rebuilt, timeout)
 
 
 def check_on_micro(
-    data: bytes, model: Any, samples: list[np.ndarray], timeout: float = 600
+    file: TFLiteFile, model: Any, samples: list[np.ndarray], timeout: float = 600
 ) -> None:
     """Runs a file on TensorFlow Lite Micro, and compares it with its model and with LiteRT.
 
     Args:
-        data: Bytes of the file.
+        file: The file.
         model: The tf_keras model that was converted.
         samples: Typical inputs, one array for each.
         timeout: Seconds for each run.
@@ -133,14 +134,14 @@ def check_on_micro(
             else.
     """
     named = f"The file of '{model.name}'"
-    seen = _see(named, data, model, model, samples, timeout)
+    seen = _see(named, file, model, model, samples, timeout)
     if seen is not None:
-        _hold_against_micro(named, data, seen, model, timeout)
+        _hold_against_micro(named, file, seen, model, timeout)
 
 
 def _see(
     named: str,
-    data: bytes,
+    file: TFLiteFile,
     model: Any,
     rebuilt: Any,
     samples: list[np.ndarray] | None,
@@ -158,17 +159,18 @@ def _see(
         warnings.warn(
             f"{named} was not compared with the model, which does not take random inputs: pass "
             f"`representative_data`. {textwrap.shorten(str(error), 200)}",
-            stacklevel=4,
+            stacklevel=5,
         )
         return None
     try:
-        found = run_file(data, chosen, "litert", timeout, _RUNNER)
+        found = run_file(file, chosen, "litert", timeout, _RUNNER)
     except (ValueError, RuntimeError) as error:
-        layer = refused_by(str(error), data, rebuilt)
+        layer = refused_by(str(error), file, rebuilt)
         raise WrongFileError(
-            f"{named} does not run" + f", because of {layer}" * bool(layer) + f". {error}", data
+            f"{named} does not run" + f", because of {layer}" * bool(layer) + f". {error}",
+            file.data,
         ) from error
-    return _Seen(chosen, wanted, found, output_steps(data))
+    return _Seen(chosen, wanted, found, output_steps(file))
 
 
 def _judge(seen: _Seen, rebuilt: Any, quantization: str) -> _Judged:
@@ -197,7 +199,7 @@ def _judge(seen: _Seen, rebuilt: Any, quantization: str) -> _Judged:
     )
 
 
-def _tell(named: str, data: bytes, quantization: str, judged: _Judged, count: int) -> None:
+def _tell(named: str, file: TFLiteFile, quantization: str, judged: _Judged, count: int) -> None:
     """Warns of a file that is off, and refuses one that is wrong."""
     message = f"{named} differs from the model"
     if judged.far:
@@ -210,30 +212,32 @@ def _tell(named: str, data: bytes, quantization: str, judged: _Judged, count: in
         raise WrongFileError(
             f"{message}. That is next to another function: the model cannot be used in "
             f"these bits, or its conversion is wrong. {_WAYS_OUT[quantization]}",
-            data,
+            file.data,
         )
     if judged.far or judged.branches:
-        warnings.warn(f"{message}. {_WAYS_OUT[quantization]}", stacklevel=4)
+        warnings.warn(f"{message}. {_WAYS_OUT[quantization]}", stacklevel=5)
     elif judged.lost:
         warnings.warn(
             f"{named} loses {'; '.join(judged.lost)}: they vary by little more than the step that "
             "all values of an output share in 8 bits. Scale targets to the same size around 0, or "
             "give such values an output of their own",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
-def _hold_against_micro(named: str, data: bytes, seen: _Seen, rebuilt: Any, timeout: float) -> None:
+def _hold_against_micro(
+    named: str, file: TFLiteFile, seen: _Seen, rebuilt: Any, timeout: float
+) -> None:
     """Refuses a file that TensorFlow Lite Micro does not run, or runs to another result."""
     names = [tensor.node.layer.name for tensor in rebuilt.outputs]
     try:
-        micro = run_on_micro(data, seen.samples, timeout, _RUNNER, rebuilt)
-        compare_on_micro(data, seen.samples, names, Ran(micro, seen.found, seen.wanted), timeout)
+        micro = run_on_micro(file, seen.samples, timeout, _RUNNER, rebuilt)
+        compare_on_micro(file, seen.samples, names, Ran(micro, seen.found, seen.wanted), timeout)
     except ValueError as error:
         raise WrongFileError(
             f"{named} does not suit target='micro'. {error}. Use other layers or another "
             "`quantization`, or target='litert'",
-            data,
+            file.data,
         ) from error
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasnas.export.conversion import to_tflite
 from kerasnas.runtime.silence import silence
-from kerasnas.tflite.reader import read_tflite
+from kerasnas.tflite.reader import TFLiteFile, opened
 
 Quantization = Literal["int8", "float32", "float16", "dynamic"]
 _LOW, _HIGH = 0.1, 0.9
@@ -46,7 +46,7 @@ class LatencyMeasurement:
 
 
 def measure_latency(
-    data: bytes, threads: int = 1, warmup: int = 5, runs: int = 50
+    data: bytes | TFLiteFile, threads: int = 1, warmup: int = 5, runs: int = 50
 ) -> LatencyMeasurement:
     """Time a `.tflite` file on this machine's processor with LiteRT.
 
@@ -55,7 +55,7 @@ def measure_latency(
     calibration saw only zeros, is timed with LiteRT's others.
 
     Args:
-        data: Bytes of the file.
+        data: Bytes of the file, or the file parsed.
         threads: Threads of the interpreter.
         warmup: Runs before the timed ones.
         runs: Runs that are timed.
@@ -165,16 +165,16 @@ class HostLatency:
         )
 
 
-def _open(data: bytes, threads: int) -> Any:
+def _open(data: bytes | TFLiteFile, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    read_tflite(data)  # LiteRT can crash on bytes that only begin like a model.
+    file = opened(data)  # LiteRT can crash on bytes that only begin like a model.
     failure: Exception | None = None
     for kernels in (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
         try:
             with silence():
                 litert = Interpreter(
-                    model_content=bytes(data),
+                    model_content=file.data,
                     num_threads=threads,
                     experimental_op_resolver_type=kernels,
                 )

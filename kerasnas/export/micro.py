@@ -10,9 +10,8 @@ from kerasnas.export.micro_operators import resolver_method
 from kerasnas.export.origins import refused_by, sources
 from kerasnas.hardware import measure_arena
 from kerasnas.runtime.child import Child
-from kerasnas.runtime.files import content
 from kerasnas.tflite.isolated_runner import run_file
-from kerasnas.tflite.reader import read_tflite
+from kerasnas.tflite.reader import TFLiteFile, opened
 
 Target = Literal["litert", "micro"]
 
@@ -41,23 +40,23 @@ def has_micro() -> bool:
     return importlib.util.find_spec("tflite_micro") is not None
 
 
-def without_kernel(data: bytes, model: Any = None) -> list[str]:
+def without_kernel(data: bytes | TFLiteFile, model: Any = None) -> list[str]:
     """The operators of a file that TensorFlow Lite Micro has no kernel of.
 
     Args:
-        data: Bytes of the file.
+        data: Bytes of the file, or the file parsed.
         model: The tf_keras model that it was made from, if there is one.
 
     Returns:
         Operators with their layers, as in "GELU of 'act'".
     """
-    graphs = read_tflite(data)
-    kinds = {op.kind for graph in graphs for op in graph.operators}
-    return sources(data, {kind for kind in kinds if resolver_method(kind) is None}, model)
+    file = opened(data)
+    kinds = {op.kind for graph in file.graphs for op in graph.operators}
+    return sources(file, {kind for kind in kinds if resolver_method(kind) is None}, model)
 
 
 def run_on_micro(
-    file: str | os.PathLike[str] | bytes,
+    file: str | os.PathLike[str] | bytes | TFLiteFile,
     arrays: list[np.ndarray],
     timeout: float,
     child: Child | None = None,
@@ -66,7 +65,7 @@ def run_on_micro(
     """Runs a file on TensorFlow Lite Micro.
 
     Args:
-        file: Path of a `.tflite` file, or its bytes.
+        file: Path of a `.tflite` file, its bytes, or the file parsed.
         arrays: One array of shape (samples, ...) for each input.
         timeout: Seconds after which it is given up.
         child: Where it runs; None for a process of its own.
@@ -84,13 +83,13 @@ def run_on_micro(
     try:
         return run_file(file, arrays, "micro", timeout, child)
     except (ValueError, RuntimeError) as error:
-        data = content(file)
+        parsed = opened(file)
         reason = str(error)
         try:
             # It names what the interpreter lacks or cannot prepare, and does not say in Python.
-            measure_arena(data, timeout)
+            measure_arena(parsed, timeout)
         except ValueError as refusal:
             reason = str(refusal)
-        found = without_kernel(data, model) or [refused_by(reason, data, model)]
+        found = without_kernel(parsed, model) or [refused_by(reason, parsed, model)]
         named = f"TensorFlow Lite Micro cannot run {', '.join(found)}. " if any(found) else ""
         raise ValueError(named + reason.rstrip(". ")) from error

@@ -16,6 +16,7 @@ from kerasnas.export.fidelity import check_file
 from kerasnas.export.limitations import check_indices
 from kerasnas.export.micro import Target, check_target
 from kerasnas.keras_models.shapes import check_shapes
+from kerasnas.tflite.reader import TFLiteFile
 
 
 def quantization_errors(
@@ -79,6 +80,32 @@ def to_mixed_tflite(
         WrongFileError: If the file does not run, on LiteRT or on its target, or computes next to
             another function.
     """
+    file, names = convert_mixed(model, representative_data, float_layers, timeout, target)
+    return file.data, names
+
+
+def convert_mixed(
+    model: Any,
+    representative_data: Any,
+    float_layers: int | Sequence[str],
+    timeout: float = 600,
+    target: Target = "litert",
+) -> tuple[TFLiteFile, list[str]]:
+    """Converts a model as `to_mixed_tflite` does, for those that go on with the parsed file.
+
+    Args:
+        model: As in `to_mixed_tflite`, and so are all other arguments.
+        representative_data: Typical inputs.
+        float_layers: How many layers stay in floating point, or which.
+        timeout: Seconds after which the conversion is given up.
+        target: The runtime that the file is for.
+
+    Returns:
+        Tuple of the file parsed and the names of the float layers.
+
+    Raises:
+        ValueError: As `to_mixed_tflite`, and so are all other errors.
+    """
     if isinstance(float_layers, bool) or (isinstance(float_layers, int) and float_layers < 0):
         raise ValueError(
             "`float_layers` must be a number of layers or a list of names. "
@@ -87,7 +114,7 @@ def to_mixed_tflite(
     check_target(target)
     wanted = float_layers if isinstance(float_layers, int) else list(float_layers)
     samples = representative_samples(model, representative_data)
-    data, errors, rebuilt = _mixed(model, samples, wanted, timeout)
+    file, errors, rebuilt = _mixed(model, samples, wanted, timeout)
     found = list(dict.fromkeys(error["layer"] for error in errors))
     if len(found) <= (wanted if isinstance(wanted, int) else len(set(wanted) & set(found))):
         raise ValueError(
@@ -99,13 +126,13 @@ def to_mixed_tflite(
         raise ValueError(
             f"`float_layers` must name layers of the file: {', '.join(found)}. Received: {unknown}"
         )
-    check_file(data, "int8", model, rebuilt, samples, timeout, target)
-    return data, found[:wanted] if isinstance(wanted, int) else wanted
+    check_file(file, "int8", model, rebuilt, samples, timeout, target)
+    return file, found[:wanted] if isinstance(wanted, int) else wanted
 
 
 def _mixed(
     model: Any, samples: list[np.ndarray], float_layers: Any, timeout: float
-) -> tuple[bytes, list[dict[str, Any]], Any]:
+) -> tuple[TFLiteFile, list[dict[str, Any]], Any]:
     """The file, the errors of its layers, and the tf_keras model that was converted."""
     check_shapes(model)
     if isinstance(model, keras.Model):

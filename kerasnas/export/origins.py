@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from kerasnas.export.conversion_child import layer_of
-from kerasnas.tflite.reader import Operator, Subgraph, read_tflite
+from kerasnas.tflite.reader import Operator, Subgraph, TFLiteFile, opened
 
 _UNKNOWN = re.compile(r'"([^"@]+)@[^"]*"[^\n]*\'tf\.(\w+)\' op is neither')
 _REFUSED = re.compile(r"Node number (\d+) \((\w+)\) failed")
@@ -31,17 +31,17 @@ def without_form(log: str, layers: Collection[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def in_float(data: bytes, model: Any) -> list[str]:
+def in_float(data: bytes | TFLiteFile, model: Any) -> list[str]:
     """What a quantized file computes in floating point, without what only converts.
 
     Args:
-        data: Bytes of the file.
+        data: Bytes of the file, or the file parsed.
         model: The tf_keras model that it was made from.
 
     Returns:
         Operators with their layers, as in "GELU of 'act'".
     """
-    graph = read_tflite(data)[0]
+    graph = opened(data).graphs[0]
     found = (
         f"{op.kind} of '{_writer(graph, op, model)}'"
         for op in graph.operators
@@ -51,11 +51,11 @@ def in_float(data: bytes, model: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def sources(data: bytes, kinds: Collection[str], model: Any = None) -> list[str]:
+def sources(data: bytes | TFLiteFile, kinds: Collection[str], model: Any = None) -> list[str]:
     """Where the operators of some kinds stem from.
 
     Args:
-        data: Bytes of a file.
+        data: Bytes of a file, or the file parsed.
         kinds: TFLite's names of them, such as "GELU".
         model: The tf_keras model that it was made from; None has the tensors' names tell.
 
@@ -64,22 +64,22 @@ def sources(data: bytes, kinds: Collection[str], model: Any = None) -> list[str]
     """
     found = (
         f"{op.kind} of '{_writer(graph, op, model if place == 0 else None)}'"
-        for place, graph in enumerate(read_tflite(data))
+        for place, graph in enumerate(opened(data).graphs)
         for op in graph.operators
         if op.kind in kinds
     )
     return list(dict.fromkeys(found))
 
 
-def refused_by(message: str, data: bytes, model: Any = None) -> str:
+def refused_by(message: str, data: bytes | TFLiteFile, model: Any = None) -> str:
     """The layer whose operator an interpreter does not prepare or run; "" where it does not say.
 
     Args:
         message: What it said.
-        data: Bytes of the file.
+        data: Bytes of the file, or the file parsed.
         model: The tf_keras model that it was made from; None has the tensors' names tell.
     """
-    graph = read_tflite(data)[0]
+    graph = opened(data).graphs[0]
     if node := _REFUSED.search(message):
         kind, number = node[2], int(node[1])
     elif node := _REFUSED_BY_MICRO.search(message):

@@ -7,7 +7,7 @@ import numpy as np
 from kerasnas.hardware import measure_arena
 from kerasnas.tflite.inspection import ends
 from kerasnas.tflite.isolated_runner import run_file
-from kerasnas.tflite.reader import read_tflite
+from kerasnas.tflite.reader import TFLiteFile, opened
 
 _KERNEL_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _MOST_BITS = 7
@@ -48,12 +48,13 @@ def compress_tables(data: bytes, timeout: float = 60) -> bytes:
     kn.export.verify(smaller, x_test, y_test, model, target="micro")
     ```
     """
-    kernels = _kernels(data)
+    file = opened(data)
+    kernels = _kernels(file)
     if importlib.util.find_spec("tflite_micro") is None:
         raise ImportError(
             "compress_tables needs TensorFlow Lite Micro: pip install 'kerasnas[micro]'"
         )
-    measure_arena(data, timeout)
+    measure_arena(file, timeout)
     if not kernels:
         raise ValueError(
             "`data` has no int8 kernel with so few distinct values a channel that tables would be "
@@ -74,13 +75,13 @@ def compress_tables(data: bytes, timeout: float = 60) -> bytes:
         )
         for position, (bits, axis) in kernels.items()
     ]
-    smaller = bytes(compression.compress(data, wanted))
+    smaller = bytes(compression.compress(file.data, wanted))
     rng = np.random.default_rng(0)
     inputs = [
         (rng.integers(-128, 128, (_SAMPLES, *end.shape[1:])) - end.zero_point) * (end.scale or 1.0)
-        for end in ends(data, "input")
+        for end in ends(file, "input")
     ]
-    outputs = (run_file(file, inputs, "micro", timeout) for file in (data, smaller))
+    outputs = (run_file(made, inputs, "micro", timeout) for made in (file, smaller))
     for before, after in zip(*outputs, strict=True):
         if not np.array_equal(before, after):
             raise RuntimeError(
@@ -90,17 +91,14 @@ def compress_tables(data: bytes, timeout: float = 60) -> bytes:
     return smaller
 
 
-def _kernels(data: bytes) -> dict[int, tuple[int, int | None]]:
+def _kernels(file: TFLiteFile) -> dict[int, tuple[int, int | None]]:
     """The kernels whose indices and tables take less than their bytes.
 
     Returns:
         Dict from tensor to the bits of an index, and the axis of the channels, each of which has a
         table of its own; None for one table.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    graph = read_tflite(data)[0]
-    records = schema.Model.GetRootAs(data, 0).Subgraphs(0)
+    graph, records = file.graphs[0], file.root.Subgraphs(0)
     found: dict[int, tuple[int, int | None]] = {}
     for operator in graph.operators:
         if operator.kind not in _KERNEL_OPERATORS:

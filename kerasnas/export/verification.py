@@ -16,10 +16,10 @@ from kerasnas.data.scoring import Scorer, distinct
 from kerasnas.export.agreement import Ran, apart, compare_on_micro, run_if_taken
 from kerasnas.export.micro import Target, check_target, run_on_micro
 from kerasnas.keras_models.keras_2 import in_keras_3
-from kerasnas.runtime.files import content
 from kerasnas.tflite.inspection import check_scales, choices, ends
 from kerasnas.tflite.interpreter import checked_inputs
 from kerasnas.tflite.isolated_runner import run_file
+from kerasnas.tflite.reader import TFLiteFile, opened
 
 
 @dataclass(frozen=True)
@@ -112,16 +112,16 @@ def verify(
             f"Received: {tolerance!r}"
         )
     model = in_keras_3(model)
-    data = content(file)
-    check_scales(data)
-    shapes = [tensor.shape for tensor in ends(data, "input")]
+    parsed = opened(file)
+    check_scales(parsed)
+    shapes = [tensor.shape for tensor in ends(parsed, "input")]
     predictions = None
     if model is not None:
         x, y, predictions = _of_model(model, x, y)
     arrays = checked_inputs(x, shapes)
     run = run_on_micro if target == "micro" else functools.partial(run_file, runtime="litert")
     outputs = run(file, arrays, timeout=timeout)
-    names = _names(data, model, outputs, predictions)
+    names = _names(parsed, model, outputs, predictions)
     between = None
     if target == "micro":
         ran = Ran(outputs, run_if_taken(file, arrays, "litert", timeout), predictions)
@@ -135,7 +135,7 @@ def verify(
         len(arrays[0]),
         score(outputs),
         score(predictions),
-        _differences(data, pairs),
+        _differences(parsed, pairs),
         {
             name: float((have.argmax(-1) == want.argmax(-1)).mean())
             for name, have, want in pairs
@@ -145,9 +145,11 @@ def verify(
     )
 
 
-def _differences(data: bytes, pairs: list[tuple[str, np.ndarray, np.ndarray]]) -> dict[str, float]:
+def _differences(
+    file: TFLiteFile, pairs: list[tuple[str, np.ndarray, np.ndarray]]
+) -> dict[str, float]:
     found = {}
-    for (name, have, want), choice in zip(pairs, choices(data), strict=True):
+    for (name, have, want), choice in zip(pairs, choices(file), strict=True):
         off = apart(have, want).max(initial=0) if choice is None else (have != want).mean()
         found[name] = float(off)
     return found
@@ -164,10 +166,10 @@ def _of_model(model: Any, x: Any, y: Any) -> tuple[Any, Any, list[np.ndarray]]:
 
 
 def _names(
-    data: bytes, model: Any, outputs: list[np.ndarray], predictions: list[np.ndarray] | None
+    file: TFLiteFile, model: Any, outputs: list[np.ndarray], predictions: list[np.ndarray] | None
 ) -> list[str]:
     if predictions is None:
-        return distinct([tensor.name for tensor in ends(data, "output")])
+        return distinct([tensor.name for tensor in ends(file, "output")])
     of_file, of_model = ([array.shape[1:] for array in arrays] for arrays in (outputs, predictions))
     if of_file != of_model:
         raise ValueError(

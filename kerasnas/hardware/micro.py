@@ -12,8 +12,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from kerasnas.runtime.files import content
-from kerasnas.tflite.reader import Operator, read_tflite
+from kerasnas.tflite.reader import Operator, TFLiteFile, opened
 
 # A child process, because a file that the interpreter does not like can end its process, and what
 # it reports is printed to the descriptor 2 by C++.
@@ -49,11 +48,13 @@ class Arena(NamedTuple):
     total: int
 
 
-def measure_arena(data: str | os.PathLike[str] | bytes, timeout: float = 60.0) -> Arena:
+def measure_arena(
+    data: str | os.PathLike[str] | bytes | TFLiteFile, timeout: float = 60.0
+) -> Arena:
     """Asks TensorFlow Lite Micro itself how large an arena a file needs.
 
     Args:
-        data: Path of a `.tflite` file, or its bytes.
+        data: Path of a `.tflite` file, its bytes, or the file parsed.
         timeout: Positive number of seconds after which the interpreter is stopped.
 
     Returns:
@@ -79,14 +80,14 @@ def measure_arena(data: str | os.PathLike[str] | bytes, timeout: float = 60.0) -
             "Argument `timeout` must be a positive number of seconds, such as 60. "
             f"Received: timeout={timeout!r}"
         )
-    data = content(data)
-    operators = read_tflite(data)[0].operators
+    file = opened(data)
+    operators = file.graphs[0].operators
     if importlib.util.find_spec("tflite_micro") is None:
         raise ImportError(
             "measure_arena needs TensorFlow Lite Micro: pip install 'kerasnas[micro]', or estimate "
             "the arena with kerasnas.hardware.profile_tflite"
         )
-    data, end = bytes(data), time.monotonic() + timeout
+    data, end = file.data, time.monotonic() + timeout
     try:
         status, said = _run(data, timeout)
     except subprocess.TimeoutExpired:

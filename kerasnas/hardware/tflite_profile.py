@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from kerasnas.hardware.arena import Lifetime, peak, persistent_bytes, plan
 from kerasnas.hardware.kernels import Call, Operand, scratch
 from kerasnas.hardware.profile import LayerProfile, Profile, Work
-from kerasnas.runtime.files import content
 from kerasnas.tflite.loops import trips
-from kerasnas.tflite.reader import Operator, Subgraph, Tensor, read_tflite
+from kerasnas.tflite.reader import Operator, Subgraph, Tensor, TFLiteFile, opened
 
 # Placing buffers takes time that grows with the square of their number.
 _MOST_BUFFERS = 2**12
@@ -20,11 +19,12 @@ _MOST_STEPS = 2**15
 _LSTM_WEIGHTS = (1, 2, 3, 4, 5, 6, 7, 8, 16)
 
 
-def profile_tflite(data: str | os.PathLike[str] | bytes) -> Profile:
+def profile_tflite(data: str | os.PathLike[str] | bytes | TFLiteFile) -> Profile:
     """Reads off a `.tflite` file, of any exporter, what it costs on a device.
 
     Args:
-        data: Path of the file, or its bytes. Its shapes are taken as they are: a batch of one.
+        data: Path of the file, its bytes, or the file parsed. Its shapes are taken as they are: a
+            batch of one.
 
     Returns:
         A `Profile`, whose rows are the operators in order of execution:
@@ -58,8 +58,8 @@ def profile_tflite(data: str | os.PathLike[str] | bytes) -> Profile:
     >>> kn.hardware.profile_tflite(kn.export.to_tflite(model)).macs
     1296
     """
-    data = content(data)
-    graphs = read_tflite(data)
+    file = opened(data)
+    graphs = file.graphs
     main = graphs[0]
     for index in main.inputs:
         unknown = [axis for axis in main.tensors[index].unknown if axis > 0]
@@ -90,7 +90,7 @@ def profile_tflite(data: str | os.PathLike[str] | bytes) -> Profile:
             if tensor.data is not None and _is_weight(tensor)
         ),
         macs=sum(layer.macs for layer in layers),
-        flash_bytes=len(data),
+        flash_bytes=len(file.data),
         ram_bytes=head + tail,
         arena_head=head,
         arena_tail=tail,

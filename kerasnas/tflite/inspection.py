@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kerasnas.tflite.reader import Subgraph, read_tflite
+from kerasnas.tflite.reader import Subgraph, TFLiteFile, opened
 from kerasnas.tflite.reader import Tensor as TensorRecord
 
 # Operators whose second input is a kernel that magnitude pruning may thin out. Depthwise kernels
@@ -39,11 +39,11 @@ class Operator:
     dtypes: tuple[str, ...]
 
 
-def operators(data: bytes) -> list[Operator]:
+def operators(data: bytes | TFLiteFile) -> list[Operator]:
     """The operators of a file in execution order.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
 
     Returns:
         List of `Operator`, of the first subgraph.
@@ -51,7 +51,7 @@ def operators(data: bytes) -> list[Operator]:
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
-    return _operators(read_tflite(data)[0])
+    return _operators(opened(data).graphs[0])
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class Tensor:
     zero_point: int
 
 
-def ends(data: bytes, end: Literal["input", "output"]) -> list[Tensor]:
+def ends(data: bytes | TFLiteFile, end: Literal["input", "output"]) -> list[Tensor]:
     """The inputs or outputs of a file, in the order in which an interpreter lists them.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
         end: "input" or "output".
 
     Returns:
@@ -86,13 +86,12 @@ def ends(data: bytes, end: Literal["input", "output"]) -> list[Tensor]:
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    graph = read_tflite(data)[0]
+    file = opened(data)
+    graph = file.graphs[0]
     positions = graph.inputs if end == "input" else graph.outputs
     found = []
     try:
-        model = schema.Model.GetRootAs(data, 0)
+        model = file.root
         names = {}
         if model.SignatureDefsLength() == 1:
             tensors = getattr(model.SignatureDefs(0), f"{end.capitalize()}s")
@@ -101,18 +100,18 @@ def ends(data: bytes, end: Literal["input", "output"]) -> list[Tensor]:
         for place, position in enumerate(positions):
             tensor = graph.tensors[position]
             name = (names.get(position) or b"").decode() or f"{end}_{place:03}"
-            record = _record(data, graph, position)
+            record = _record(file, position)
             found.append(Tensor(name, tensor.shape, tensor.dtype, *record))
     except Exception as error:  # the generated reader raises whatever the bytes lead it to
         raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
     return found
 
 
-def output_steps(data: bytes) -> list[float]:
+def output_steps(data: bytes | TFLiteFile) -> list[float]:
     """The size of one quantization step in each output of a file.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
 
     Returns:
         List of scales, also of what a DEQUANTIZE at the end of the graph was made from; 0 for
@@ -121,13 +120,14 @@ def output_steps(data: bytes) -> list[float]:
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
-    graph = read_tflite(data)[0]
+    file = opened(data)
+    graph = file.graphs[0]
     source = {
         op.outputs[0]: op.inputs[0]
         for op in graph.operators
         if op.kind == "DEQUANTIZE" and op.inputs and op.outputs
     }
-    return [_record(data, graph, source.get(index, index))[0] for index in graph.outputs]
+    return [_record(file, source.get(index, index))[0] for index in graph.outputs]
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,11 @@ class Choice:
     step: float
 
 
-def choices(data: bytes) -> list[Choice | None]:
+def choices(data: bytes | TFLiteFile) -> list[Choice | None]:
     """Where the outputs of a file that are indices of an ARG_MAX or ARG_MIN come from.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
 
     Returns:
         List of a `Choice` for each output; None for those that are something else.
@@ -157,7 +157,8 @@ def choices(data: bytes) -> list[Choice | None]:
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
-    graph = read_tflite(data)[0]
+    file = opened(data)
+    graph = file.graphs[0]
     maker = {index: op for op in graph.operators for index in op.outputs}
     found: list[Choice | None] = []
     for index in graph.outputs:
@@ -172,15 +173,15 @@ def choices(data: bytes) -> list[Choice | None]:
             continue
         scores = op.inputs[0]
         place = int.from_bytes(bytes(axis[:4]), "little", signed=True)
-        found.append(Choice(scores, place, _record(data, graph, scores)[0]))
+        found.append(Choice(scores, place, _record(file, scores)[0]))
     return found
 
 
-def with_output(data: bytes, place: int, tensor: int) -> bytes:
+def with_output(data: bytes | TFLiteFile, place: int, tensor: int) -> bytes:
     """A file that gives another tensor in the place of one of its outputs.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
         place: Of the output.
         tensor: Position of the tensor.
 
@@ -189,26 +190,24 @@ def with_output(data: bytes, place: int, tensor: int) -> bytes:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    changed = bytearray(data)
+    changed = bytearray(opened(data).data)
     schema.Model.GetRootAs(changed, 0).Subgraphs(0).OutputsAsNumpy()[place] = tensor
     return bytes(changed)
 
 
-def check_scales(data: bytes) -> None:
+def check_scales(data: bytes | TFLiteFile) -> None:
     """Refuses a file with a quantization scale that cannot be one.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
 
     Raises:
         ValueError: If a scale is negative or no number, or 0 of values that are not. The tensor is
             named. Interpreters do not look at all of them.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    graphs = read_tflite(data)  # Which refuses what is no whole file.
-    model = schema.Model.GetRootAs(data, 0)
-    for number, graph in enumerate(graphs):
+    file = opened(data)
+    model = file.root
+    for number, graph in enumerate(file.graphs):
         for position, tensor in enumerate(graph.tensors):
             if not tensor.scales:
                 continue
@@ -234,11 +233,11 @@ def _only_zeros(tensor: TensorRecord, axis: int, scales: int) -> np.ndarray:
     return ~np.moveaxis(values, axis, 0).reshape(scales, -1).any(axis=1)
 
 
-def keeps_state(data: bytes) -> bool:
+def keeps_state(data: bytes | TFLiteFile) -> bool:
     """Whether a file remembers from one inference to the next what no interpreter can reset.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
 
     Returns:
         True for files with resource variables or circular buffers, such as streaming models, which
@@ -248,14 +247,14 @@ def keeps_state(data: bytes) -> bool:
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
-    return any(op.kind in _NOT_RESET for graph in read_tflite(data) for op in graph.operators)
+    return any(op.kind in _NOT_RESET for graph in opened(data).graphs for op in graph.operators)
 
 
-def float_operators(data: bytes) -> list[str]:
+def float_operators(data: bytes | TFLiteFile) -> list[str]:
     """Names of the operators that compute in floating point.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
 
     Returns:
         List of names in execution order; empty for a file that is int8 throughout. The CAST of
@@ -264,7 +263,7 @@ def float_operators(data: bytes) -> list[str]:
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
-    graph = read_tflite(data)[0]
+    graph = opened(data).graphs[0]
     computing = [op for op in _operators(graph) if {"float32", "float16"} & set(op.dtypes)]
     casts = [op for op in computing if op.name == "CAST" and "int" in op.dtypes[0]]
     made = {tensor for op in casts for tensor in op.outputs}
@@ -272,13 +271,13 @@ def float_operators(data: bytes) -> list[str]:
     return [op.name for op in computing if op not in casts + into]
 
 
-def conversions(data: bytes) -> int:
+def conversions(data: bytes | TFLiteFile) -> int:
     """How many operators convert activations between integers and floats, or between scales.
 
     Those at the ends of a file with float inputs and outputs count, too.
 
     Args:
-        data: Bytes of a `.tflite` file.
+        data: Bytes of a `.tflite` file, or the file parsed.
 
     Returns:
         Number of QUANTIZE operators, and of DEQUANTIZE operators of what another one computes.
@@ -286,18 +285,18 @@ def conversions(data: bytes) -> int:
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
-    graph = read_tflite(data)[0]
+    graph = opened(data).graphs[0]
     return sum(
         op.name in ("QUANTIZE", "DEQUANTIZE") and graph.tensors[op.inputs[0]].data is None
         for op in _operators(graph)
     )
 
 
-def kernel_sparsity(data: bytes, ends: bool = False) -> float:
+def kernel_sparsity(data: bytes | TFLiteFile, ends: bool = False) -> float:
     """The share of zeros in the kernels of convolutions and fully connected operators.
 
     Args:
-        data: Bytes of a `.tflite` file, of float32, float16 or int8 weights.
+        data: Bytes of a `.tflite` file of float32, float16 or int8 weights, or the file parsed.
         ends: Whether the first kernel on each path from an input and the last one on each path to
             an output count, which `Prune` leaves whole unless it is told otherwise.
 
@@ -307,7 +306,7 @@ def kernel_sparsity(data: bytes, ends: bool = False) -> float:
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
     """
-    graph = read_tflite(data)[0]
+    graph = opened(data).graphs[0]
     found = _operators(graph)
     maker = {index: op for op in found for index in op.outputs}
     after = _reached(found, lambda op: (op.inputs, op.outputs))
@@ -336,13 +335,11 @@ def _reached(
     return reached
 
 
-def _record(data: bytes, graph: Subgraph, position: int) -> tuple[float, int]:
+def _record(file: TFLiteFile, position: int) -> tuple[float, int]:
     """Scale and zero point of a tensor, 0 and 0 if it has not just one of each."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    if graph.tensors[position].scales != 1:
+    if file.graphs[0].tensors[position].scales != 1:
         return 0.0, 0
-    record = schema.Model.GetRootAs(data, 0).Subgraphs(0).Tensors(position).Quantization()
+    record = file.root.Subgraphs(0).Tensors(position).Quantization()
     if not math.isfinite(record.Scale(0)):
         raise ValueError("`data` is a damaged .tflite file: a scale is not finite")
     return float(record.Scale(0)), int(record.ZeroPoint(0))

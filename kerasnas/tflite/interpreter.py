@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from kerasnas.data.arrays import listed
-from kerasnas.runtime.files import content
 from kerasnas.runtime.silence import silence
 from kerasnas.tflite.inspection import keeps_state
+from kerasnas.tflite.reader import TFLiteFile, opened
 from kerasnas.tflite.runner import LiteRT, run
 
 
@@ -21,7 +21,8 @@ class Interpreter:
     back before it to what it was at first.
 
     Args:
-        data: Path of a `.tflite` file, or its bytes, converted for a batch of one.
+        data: Path of a `.tflite` file that was converted for a batch of one, its bytes, or the file
+            parsed.
 
     Raises:
         ValueError: If `data` is not a TensorFlow Lite model, or uses operators that LiteRT lacks.
@@ -34,12 +35,11 @@ class Interpreter:
     ```
     """
 
-    def __init__(self, data: str | os.PathLike[str] | bytes) -> None:
-        data = content(data)
-        stateful = keeps_state(data)  # LiteRT can crash on bytes that only begin like a model
+    def __init__(self, data: str | os.PathLike[str] | bytes | TFLiteFile) -> None:
+        file = opened(data)  # LiteRT can crash on bytes that only begin like a model.
         try:
             with silence():
-                self._runtime = LiteRT(bytes(data), stateful=stateful)
+                self._runtime = LiteRT(file.data, stateful=keeps_state(file))
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"LiteRT cannot run `data`: {error}") from error
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from kerasnas.runtime.child import Child
 from kerasnas.tflite.inspection import ends, keeps_state
+from kerasnas.tflite.reader import TFLiteFile, opened
 
 RUNNER = Path(__file__).with_name("runner.py")
 
 
 def run_file(
-    file: str | os.PathLike[str] | bytes,
+    file: str | os.PathLike[str] | bytes | TFLiteFile,
     arrays: list[np.ndarray],
     runtime: str,
     timeout: float,
@@ -26,7 +27,7 @@ def run_file(
     """Runs a file on samples in another process, which reads it from the disk.
 
     Args:
-        file: Path of a `.tflite` file, or its bytes.
+        file: Path of a `.tflite` file, its bytes, or the file parsed.
         arrays: One array of shape (samples, ...) for each input.
         runtime: "litert", "reference" (LiteRT with its reference kernels) or "micro".
         timeout: Seconds after which it is given up.
@@ -43,16 +44,16 @@ def run_file(
     with tempfile.TemporaryDirectory(prefix="kerasnas-") as name:
         folder = Path(name)
         path = folder / "model.tflite"
-        if isinstance(file, bytes):
-            path.write_bytes(file)
+        parsed = opened(file)
+        if isinstance(file, bytes | TFLiteFile):
+            path.write_bytes(parsed.data)
         else:
             path = Path(file).absolute()
-        data = path.read_bytes()
         job = {
             "file": str(path),
             "runtime": runtime,
-            "outputs": len(ends(data, "output")),
-            "stateful": keeps_state(data),
+            "outputs": len(ends(parsed, "output")),
+            "stateful": keeps_state(parsed),
         }
         (folder / "job.json").write_text(json.dumps(job))
         np.savez(folder / "x.npz", *arrays)

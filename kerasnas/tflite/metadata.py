@@ -19,6 +19,7 @@ from kerasnas.tflite.metadata_schema import (
     read_description,
     write_description,
 )
+from kerasnas.tflite.reader import opened
 
 _ENTRY = "TFLITE_METADATA"
 _MOST_LABELS = 2**24  # Bytes of a file of labels.
@@ -61,9 +62,10 @@ def add_metadata(data: bytes, metadata: Metadata) -> bytes:
     )
     ```
     """
+    file = opened(data)
     given = {
-        "input": _checked("input", metadata.inputs, ends(data, "input")),
-        "output": _checked("output", metadata.outputs, ends(data, "output")),
+        "input": _checked("input", metadata.inputs, ends(file, "input")),
+        "output": _checked("output", metadata.outputs, ends(file, "output")),
     }
     one = len(metadata.outputs) == 1
     names = {
@@ -107,7 +109,8 @@ def read_metadata(data: bytes) -> Metadata | None:
     kn.export.read_metadata(data).outputs[0].labels
     ```
     """
-    tensors = ends(data, "input"), ends(data, "output")
+    file = opened(data)
+    tensors = ends(file, "input"), ends(file, "output")
     described = _entry(data)
     if described is None:
         return None

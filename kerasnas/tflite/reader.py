@@ -5,10 +5,13 @@ is followed by a loop, so that the work and the memory are bounded by the size o
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from kerasnas.runtime.files import content
 
 Shape = tuple[int, ...]
 
@@ -115,6 +118,48 @@ def read_tflite(data: bytes) -> list[Subgraph]:
         return _Reader(data).graphs()
     except Exception as error:  # the generated reader raises whatever the bytes lead it to
         raise ValueError(f"Argument `data` is a damaged .tflite file: {error}") from error
+
+
+class TFLiteFile:
+    """A `.tflite` file, parsed once and handed on to all that ask something of it.
+
+    Args:
+        data: Bytes of the file.
+
+    Raises:
+        ValueError: The bytes are not a complete TensorFlow Lite model.
+
+    Attributes:
+        data: Bytes of the file.
+        graphs: List of `Subgraph`, the main one first.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.graphs = read_tflite(data)
+        self.data = bytes(data)
+
+    @property
+    def root(self) -> Any:
+        """The generated reader's table of the file, for what `graphs` does not hold."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        return schema.Model.GetRootAs(self.data, 0)
+
+
+def opened(file: str | os.PathLike[str] | bytes | TFLiteFile) -> TFLiteFile:
+    """Parses a file unless that is done.
+
+    Args:
+        file: Path of a `.tflite` file, its bytes, or the file parsed.
+
+    Returns:
+        The file parsed.
+
+    Raises:
+        FileNotFoundError: There is no file at the path.
+        ValueError: The bytes are not a complete TensorFlow Lite model.
+    """
+    return file if isinstance(file, TFLiteFile) else TFLiteFile(content(file))
 
 
 class _Reader:

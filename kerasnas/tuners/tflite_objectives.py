@@ -160,7 +160,7 @@ class TFLiteScorer:
             return to_tflite(model, "int8", self.train[0], target=self.target)
         # Nobody reads a report here, so no stage but the last is converted and scored.
         data = dataset("x", self.train, model)
-        return transform(model, recipe, data, self.seed, target=self.target)[0]
+        return transform(model, recipe, data, self.seed, target=self.target)[0].data
 
     def measure(self, model: keras.Model, tflite: bytes) -> dict[str, float]:
         """Score a file with the loss and metrics of the model that it was made from.
