@@ -95,6 +95,36 @@ def peak(buffers: Sequence[Lifetime], offsets: Sequence[int]) -> int:
     return max(ends, default=0)
 
 
+class MemoryPlan(NamedTuple):
+    """Where the planner puts the activations and scratch buffers of a network.
+
+    Args:
+        buffers: The activations in the program's order, then the scratch buffers.
+        offsets: Offset of each in bytes.
+    """
+
+    buffers: list[Lifetime]
+    offsets: list[int]
+
+    @property
+    def head(self) -> int:
+        """Bytes of the arena that hold them all."""
+        return peak(self.buffers, self.offsets)
+
+
+def memory_plan(program: Program) -> MemoryPlan:
+    """Places the activations and scratch buffers of a network.
+
+    Args:
+        program: A lowered network.
+
+    Returns:
+        The buffers and where each begins.
+    """
+    buffers = lifetimes(program)
+    return MemoryPlan(buffers, plan(buffers))
+
+
 def head_bytes(program: Program) -> int:
     """Bytes of the arena that hold activations and scratch buffers.
 
@@ -104,8 +134,7 @@ def head_bytes(program: Program) -> int:
     Returns:
         The head of the arena.
     """
-    buffers = lifetimes(program)
-    return peak(buffers, plan(buffers))
+    return memory_plan(program).head
 
 
 # The allocator, the planner and the scratch buffers' list, once; a subgraph; a tensor; a node.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
-from kerasnas.hardware.arena import head_bytes, lifetimes, plan, tail_bytes
+from kerasnas.hardware.arena import MemoryPlan, memory_plan, tail_bytes
 from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
 from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.keras_graph import keras_graph
@@ -86,7 +86,8 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
             f"Argument `dtype` must be one of {tuple(OVERHEADS)}. Received: dtype={dtype!r}"
         )
     program = lower(graph, dtype)
-    head, tail = head_bytes(program), tail_bytes(program)
+    plan = memory_plan(program)
+    head, tail = plan.head, tail_bytes(program)
     work = _work(graph, program)
     return Profile(
         dtype=dtype,
@@ -96,9 +97,9 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
         ram_bytes=head + tail,
         arena_head=head,
         arena_tail=tail,
-        layers=_layers(graph, program) if by_layer else (),
+        layers=_layers(graph, program, plan) if by_layer else (),
         work=work,
-        arena_head_reordered=reordered_head(program) if by_layer else None,
+        arena_head_reordered=reordered_head(program, head) if by_layer else None,
     )
 
 
@@ -132,13 +133,12 @@ def _params(graph: Graph, order: Sequence[int]) -> dict[int, int]:
     return found
 
 
-def _layers(graph: Graph, program: Program) -> tuple[LayerProfile, ...]:
+def _layers(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[LayerProfile, ...]:
     flash: dict[int, float] = {}
     macs: dict[int, int] = {}
     ram: dict[int, int] = {}
     arena: dict[int, int] = {}
-    buffers = lifetimes(program)
-    offsets = plan(buffers)
+    buffers, offsets = plan
     shares = operator_bytes(program)
     for step, operator in enumerate(program.operators):
         flash[operator.node] = flash.get(operator.node, 0) + shares[step]

@@ -12,7 +12,7 @@ from kerasnas.hardware.lowering import Program
 _MOST_STATES = 20_000
 
 
-def reordered_head(program: Program) -> int | None:
+def reordered_head(program: Program, own: int) -> int | None:
     """Bytes of the arena's head if the operators ran in the best order.
 
     The converter's order is one of many; a tool that reorders the file, or a runtime that runs it
@@ -20,6 +20,7 @@ def reordered_head(program: Program) -> int | None:
 
     Args:
         program: A lowered network.
+        own: The head of the program's own order.
 
     Returns:
         The head in bytes, at most that of the program's own order; None where there are too many
@@ -30,16 +31,19 @@ def reordered_head(program: Program) -> int | None:
     Example:
 
     >>> from kerasnas.hardware import Sketch
+    >>> from kerasnas.hardware.arena import head_bytes
     >>> from kerasnas.hardware.lowering import lower
     >>> x = Sketch.input((8, 8, 1)).conv2d(4, 3, name="conv")
     >>> x.graph.outputs = (x.index,)
-    >>> reordered_head(lower(x.graph))
+    >>> program = lower(x.graph)
+    >>> reordered_head(program, head_bytes(program))
     320
     """
-    own = head_bytes(program)
     order = _best_order(program)
     if order is None:
         return None
+    if order == list(range(len(order))):
+        return own
     operators = [program.operators[i] for i in order]
     return min(own, head_bytes(dataclasses.replace(program, operators=operators)))
 

@@ -38,7 +38,7 @@ def test_a_wide_branch_goes_before_what_would_have_to_wait_for_it():
     program = lower(end.graph)
     # The converter keeps the first branch's 1,024 bytes while the second is made.
     assert head_bytes(program) == 1024 + 4096 + 256
-    assert reordered_head(program) == 4096 + 256 + 128
+    assert reordered_head(program, head_bytes(program)) == 4096 + 256 + 128
 
 
 def test_the_summary_says_it_where_another_order_is_better():
@@ -65,7 +65,7 @@ def test_no_order_of_small_random_networks_is_better():
             for order in itertools.permutations(range(5))
             if (found := working_set(program, order)) is not None
         )
-        best = reordered_head(program)
+        best = reordered_head(program, head_bytes(program))
         assert best is not None
         # The placement may leave gaps, never save what is alive.
         assert least <= best <= head_bytes(program)
