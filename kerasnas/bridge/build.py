@@ -9,7 +9,7 @@ import numpy as np
 from kerasnas.bridge.activations import for_tf_keras
 from kerasnas.bridge.canonical.conv1d_to_conv2d import up_sampling_to_images
 from kerasnas.bridge.canonical.graph_edits import integers
-from kerasnas.bridge.graph import Graph, LayerSpec, read
+from kerasnas.bridge.graph import LayerGraph, LayerSpec, read
 from kerasnas.bridge.passthrough import Passthrough, passthrough_layers
 from kerasnas.bridge.precision import in_float32
 from kerasnas.bridge.sizes import Shape, input_sizes
@@ -52,7 +52,7 @@ def to_tf_keras(model: keras.Model) -> Any:
     return rebuilt
 
 
-def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None) -> Any:
+def rebuild(model: keras.Model, rewrite: Callable[[LayerGraph], LayerGraph] | None = None) -> Any:
     """Rebuilds a Keras 3 model as TensorFlow Lite's converter likes it best.
 
     Args:
@@ -74,11 +74,11 @@ def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None)
     return rebuilt
 
 
-def build(graph: Graph) -> Any:
+def build(graph: LayerGraph) -> Any:
     """Makes the tf_keras model of a graph.
 
     Args:
-        graph: Graph of layers that all exist in `tf_keras.layers`.
+        graph: The graph of layers that all exist in `tf_keras.layers`.
 
     Returns:
         `tf_keras.Model`.
@@ -126,7 +126,7 @@ def _make(spec: LayerSpec) -> Any:
     def made(value: Any) -> Any:
         if isinstance(value, LayerSpec):
             return _make(value)
-        return build(value) if isinstance(value, Graph) else value
+        return build(value) if isinstance(value, LayerGraph) else value
 
     config = {}
     for key, value in spec.config.items():
@@ -142,7 +142,7 @@ def _fused(rebuilt: Any) -> list[Any]:
     return [layer for layer in rebuilt.layers if getattr(layer, "fused", False)]
 
 
-def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
+def verify(model: keras.Model, graph: LayerGraph, rebuilt: Any) -> None:
     """Compares two models in inference mode on random input.
 
     Of sizes that the inputs leave open, those are taken at which every map holds its kernel.
@@ -180,7 +180,7 @@ def verify(model: keras.Model, graph: Graph, rebuilt: Any) -> None:
             )
 
 
-def _outputs(source: keras.Model, graph: Graph) -> tuple[list[np.ndarray], list[Any]]:
+def _outputs(source: keras.Model, graph: LayerGraph) -> tuple[list[np.ndarray], list[Any]]:
     """Random inputs that the model takes, and what it makes of them."""
     error: Exception | None = None
     for shapes in input_sizes(source):
@@ -213,7 +213,7 @@ def _check_finite(model: keras.Model, finite: np.ndarray) -> None:
 
 
 def random_inputs(
-    graph: Graph, shapes: Sequence[Shape], rng: np.random.Generator
+    graph: LayerGraph, shapes: Sequence[Shape], rng: np.random.Generator
 ) -> list[np.ndarray]:
     """A random batch of two for each input of a model, in the order of `model.inputs`.
 
@@ -234,7 +234,7 @@ def random_inputs(
 
 
 def _random_input(
-    graph: Graph, tensor: keras.KerasTensor, shape: Any, rng: np.random.Generator
+    graph: LayerGraph, tensor: keras.KerasTensor, shape: Any, rng: np.random.Generator
 ) -> np.ndarray:
     readers = _readers(graph, tensor, integers(graph))
     bounds = [spec.config[_CATEGORIES[spec.kind]] for spec in readers if spec.kind in _CATEGORIES]
@@ -253,7 +253,7 @@ def _random_input(
     return values.astype(tensor.dtype)
 
 
-def _readers(graph: Graph, tensor: keras.KerasTensor, whole: set[int]) -> list[LayerSpec]:
+def _readers(graph: LayerGraph, tensor: keras.KerasTensor, whole: set[int]) -> list[LayerSpec]:
     """The layers that read a tensor, or integers that others cut out of it and join."""
     found = []
     for node in graph.consumers(tensor):

@@ -52,7 +52,7 @@ class LayerSpec:
 
 
 @dataclass(eq=False)
-class Node:
+class LayerNode:
     """One call of a layer. Tensors are KerasTensors, the same when they are the same object."""
 
     layer: LayerSpec
@@ -64,11 +64,11 @@ class Node:
 
 
 @dataclass(eq=False)
-class Graph:
+class LayerGraph:
     """Nodes in execution order, between flat inputs and outputs."""
 
     name: str
-    nodes: list[Node]
+    nodes: list[LayerNode]
     inputs: list[keras.KerasTensor]
     outputs: list[keras.KerasTensor]
 
@@ -80,7 +80,7 @@ class Graph:
         """
         return {node.layer.name for node in self.nodes if node.layer.passed_through}
 
-    def consumers(self, tensor: keras.KerasTensor) -> list[Node]:
+    def consumers(self, tensor: keras.KerasTensor) -> list[LayerNode]:
         """The nodes that read a tensor."""
         return [node for node in self.nodes if any(x is tensor for x in node.inputs)]
 
@@ -101,7 +101,7 @@ class Graph:
                 node.kwargs = keras.tree.map_structure(swapped, node.kwargs)
         self.outputs = [new if x is old else x for x in self.outputs]
 
-    def remove_idle(self, is_removed: Callable[[Node], bool]) -> None:
+    def remove_idle(self, is_removed: Callable[[LayerNode], bool]) -> None:
         """Takes out nodes that hand their first input on, except a path from input to output."""
         for node in list(self.nodes):
             if not is_removed(node):
@@ -112,7 +112,7 @@ class Graph:
                 self.replace(node.output, node.inputs[0])
 
 
-def read(model: keras.Model) -> Graph:
+def read(model: keras.Model) -> LayerGraph:
     """Reads a Keras 3 model, nested models inlined.
 
     Augmentation and noise are left out: they do nothing outside training. A model of half
@@ -146,13 +146,13 @@ class _Reader:
         self.idle: set[int] = set()
         self.problems: list[str] = []
 
-    def read(self) -> Graph:
+    def read(self) -> LayerGraph:
         for call in self.calls:
             if isinstance(call.operation, keras.layers.Layer):
                 self._try(call, self._spec_once)
         all_native = not any(spec.passed_through for spec in self.specs.values())
         self.masks = Masks(self.calls, all_native)
-        nodes: list[Node] = []
+        nodes: list[LayerNode] = []
         for call in self.calls:
             if not any(id(tensor) in self.masks.implicit for tensor in call.outputs):
                 self._try(call, lambda found: nodes.extend(self._nodes(found)))
@@ -161,7 +161,9 @@ class _Reader:
                 f"`model` '{self.model.name}' has layers that cannot be rebuilt in tf_keras:\n"
                 + "\n".join(self.problems)
             )
-        graph = Graph(self.model.name, nodes, list(self.model.inputs), list(self.model.outputs))
+        graph = LayerGraph(
+            self.model.name, nodes, list(self.model.inputs), list(self.model.outputs)
+        )
         graph.remove_idle(lambda node: id(node.layer) in self.idle)
         return graph
 
@@ -197,7 +199,7 @@ class _Reader:
                 spec.weights = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
         self.specs[id(layer)] = spec
 
-    def _nodes(self, call: Call) -> list[Node]:
+    def _nodes(self, call: Call) -> list[LayerNode]:
         if not isinstance(call.operation, keras.layers.Layer):
             return [self._operation_node(call)]
         if is_scaled_sum(call.operation):
@@ -210,13 +212,13 @@ class _Reader:
         if spec.passed_through:
             return [_passthrough_node(spec, call, kwargs)]
         if id(spec) in self.idle:
-            return [Node(spec, [call.inputs[0]], call.outputs[0], (call.inputs[0],))]
+            return [LayerNode(spec, [call.inputs[0]], call.outputs[0], (call.inputs[0],))]
         kwargs = self.masks.explicit(kwargs)
         tensors = keras.tree.flatten((call.args, kwargs))
         inputs = [x for x in tensors if isinstance(x, keras.KerasTensor)]
-        return [Node(spec, inputs, call.outputs[0], call.args, kwargs, list(call.outputs[1:]))]
+        return [LayerNode(spec, inputs, call.outputs[0], call.args, kwargs, list(call.outputs[1:]))]
 
-    def _operation_node(self, call: Call) -> Node:
+    def _operation_node(self, call: Call) -> LayerNode:
         name = self.names.unique(call.operation.name)
         try:
             kind, config, called_on = as_layer(call)
@@ -224,9 +226,9 @@ class _Reader:
             spec = _passthrough_spec("KerasOperation", call.operation, name, reason)
             return _passthrough_node(spec, call, call.kwargs)
         spec = LayerSpec(name, kind, config)
-        return Node(spec, keras.tree.flatten(called_on), call.outputs[0], (called_on,))
+        return LayerNode(spec, keras.tree.flatten(called_on), call.outputs[0], (called_on,))
 
-    def _scaled_sum(self, call: Call) -> list[Node]:
+    def _scaled_sum(self, call: Call) -> list[LayerNode]:
         layer, (straight, residual) = call.operation, call.inputs
         config = {"scale": float(layer.scale), "offset": 0.0}
         scaling = LayerSpec(self.names.unique(f"{layer.name}_scale"), "Rescaling", config)
@@ -234,8 +236,8 @@ class _Reader:
         both = [straight, scaled]
         add = LayerSpec(self.names.unique(layer.name), "Add")
         return [
-            Node(scaling, [residual], scaled, (residual,)),
-            Node(add, both, call.outputs[0], (both,)),
+            LayerNode(scaling, [residual], scaled, (residual,)),
+            LayerNode(add, both, call.outputs[0], (both,)),
         ]
 
 
@@ -261,7 +263,7 @@ def _native_spec(layer: keras.layers.Layer, name: str) -> LayerSpec:
     return LayerSpec(name, kind, config, weights)
 
 
-def _inner(layer: keras.layers.Layer) -> "LayerSpec | Graph":
+def _inner(layer: keras.layers.Layer) -> "LayerSpec | LayerGraph":
     """A layer inside a layer, which gets its weights from the outer one, or a model there."""
     if isinstance(layer, keras.Model):
         return read(layer)
@@ -284,12 +286,12 @@ def _passthrough_spec(
     return LayerSpec(name, kind, {"source": source, "calls": calls})
 
 
-def _passthrough_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> Node:
+def _passthrough_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> LayerNode:
     fill, tensors = template(call.args, kwargs)
     number = len(spec.config["calls"])
     spec.config["calls"].append(fill)
     output, *further = call.outputs
-    return Node(spec, tensors, output, (list(tensors),), {"number": number}, further)
+    return LayerNode(spec, tensors, output, (list(tensors),), {"number": number}, further)
 
 
 class _Names:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.distillation_loss import DistillationLoss
 from kerasnas.compression.step import check_number, unbox
 from kerasnas.compression.training import Training
@@ -86,7 +86,7 @@ class Distill:
         """Passes over the training data."""
         return self.epochs
 
-    def check(self, graph: Graph) -> None:
+    def check(self, graph: LayerGraph) -> None:
         """Refuses a teacher with other inputs or outputs."""
         if any(len(tensor.shape) < 2 for tensor in graph.outputs):
             raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import keras
 import numpy as np
 
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.training import Training
 
 
@@ -31,7 +31,7 @@ class _Reported(Protocol):
         """Whether nothing can follow it in a recipe."""
 
     @property
-    def rewrite(self) -> Callable[[Graph], Graph] | None:
+    def rewrite(self) -> Callable[[LayerGraph], LayerGraph] | None:
         """What brings the network into the form that it needs, if it needs any."""
 
 
@@ -39,7 +39,7 @@ class _Reported(Protocol):
 class BridgedStep(_Reported, Protocol):
     """A transformation of the tf_keras rebuild of a network, with one line in the report."""
 
-    def check(self, graph: Graph) -> None:
+    def check(self, graph: LayerGraph) -> None:
         """Raises ValueError if the step cannot do the network, before any work."""
 
     def apply(self, model: Any, training: Training) -> Any:

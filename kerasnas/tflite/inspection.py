@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kerasnas.tflite.reader import Subgraph, read_tflite
-from kerasnas.tflite.reader import Tensor as TensorRecord
+from kerasnas.tflite.reader import Subgraph, TensorRecord, read_tflite
 
 # Operators whose second input is a kernel that magnitude pruning may thin out. Depthwise kernels
 # are never pruned: they are few, and TFMOT leaves them alone.
@@ -23,11 +22,11 @@ _DTYPES = ("float32", "float16", "int32", "uint8", "int64", "int8", "int16")
 
 
 @dataclass(frozen=True)
-class Operator:
+class OperatorSummary:
     """One operator of a `.tflite` file.
 
     Args:
-        name: Operator name, such as "CONV_2D".
+        name: Its kind, such as "CONV_2D".
         inputs: Tensor indices that it reads; -1 where an optional input is left out.
         outputs: Tensor indices that it writes.
         dtypes: Names of the dtypes of both, in that order, "other" for rare ones.
@@ -39,14 +38,14 @@ class Operator:
     dtypes: tuple[str, ...]
 
 
-def operators(data: bytes) -> list[Operator]:
+def operators(data: bytes) -> list[OperatorSummary]:
     """The operators of a file in execution order.
 
     Args:
         data: Bytes of a `.tflite` file.
 
     Returns:
-        List of `Operator`, of the first subgraph.
+        List of `OperatorSummary`, of the first subgraph.
 
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
@@ -55,7 +54,7 @@ def operators(data: bytes) -> list[Operator]:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class EndTensor:
     """An input or output of a `.tflite` file.
 
     Args:
@@ -73,7 +72,7 @@ class Tensor:
     zero_point: int
 
 
-def ends(data: bytes, end: Literal["input", "output"]) -> list[Tensor]:
+def ends(data: bytes, end: Literal["input", "output"]) -> list[EndTensor]:
     """The inputs or outputs of a file, in the order in which an interpreter lists them.
 
     Args:
@@ -81,7 +80,7 @@ def ends(data: bytes, end: Literal["input", "output"]) -> list[Tensor]:
         end: "input" or "output".
 
     Returns:
-        List of `Tensor`.
+        List of `EndTensor`.
 
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
@@ -102,7 +101,7 @@ def ends(data: bytes, end: Literal["input", "output"]) -> list[Tensor]:
             tensor = graph.tensors[position]
             name = (names.get(position) or b"").decode() or f"{end}_{place:03}"
             record = _record(data, graph, position)
-            found.append(Tensor(name, tensor.shape, tensor.dtype, *record))
+            found.append(EndTensor(name, tensor.shape, tensor.dtype, *record))
     except Exception as error:  # the generated reader raises whatever the bytes lead it to
         raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
     return found
@@ -324,8 +323,8 @@ def kernel_sparsity(data: bytes, ends: bool = False) -> float:
 
 
 def _reached(
-    found: list[Operator],
-    ends: Callable[[Operator], tuple[tuple[int, ...], tuple[int, ...]]],
+    found: list[OperatorSummary],
+    ends: Callable[[OperatorSummary], tuple[tuple[int, ...], tuple[int, ...]]],
 ) -> set[int]:
     """The tensors that lie behind a kernel, in the order in which operators are given."""
     reached: set[int] = set()
@@ -348,16 +347,16 @@ def _record(data: bytes, graph: Subgraph, position: int) -> tuple[float, int]:
     return float(record.Scale(0)), int(record.ZeroPoint(0))
 
 
-def _operators(graph: Subgraph) -> list[Operator]:
+def _operators(graph: Subgraph) -> list[OperatorSummary]:
     found = []
     for op in graph.operators:
         dtypes = (graph.tensors[index].dtype for index in op.inputs + op.outputs if index >= 0)
         known = tuple(dtype if dtype in _DTYPES else "other" for dtype in dtypes)
-        found.append(Operator(op.kind, op.inputs, op.outputs, known))
+        found.append(OperatorSummary(op.kind, op.inputs, op.outputs, known))
     return found
 
 
-def _constant(graph: Subgraph, index: int, maker: dict[int, Operator]) -> Any:
+def _constant(graph: Subgraph, index: int, maker: dict[int, OperatorSummary]) -> Any:
     """The values of a stored tensor; a float16 one is read through its DEQUANTIZE."""
     if index in maker and maker[index].name == "DEQUANTIZE" and maker[index].inputs:
         index = maker[index].inputs[0]

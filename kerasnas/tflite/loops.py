@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnas.tflite.reader import Operator, Subgraph, Tensor
+from kerasnas.tflite.reader import OperatorRecord, Subgraph, TensorRecord
 
 # Operators to run before a loop is given up: far more than any that a converter writes takes.
 _MOST_STEPS = 2**20
@@ -28,7 +28,7 @@ _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
 _DTYPES = {"bool", "int32", "int64"}
 
 
-def trips(graphs: Sequence[Subgraph], graph: Subgraph, loop: Operator) -> int | None:
+def trips(graphs: Sequence[Subgraph], graph: Subgraph, loop: OperatorRecord) -> int | None:
     """How often a loop runs its body.
 
     Args:
@@ -73,7 +73,7 @@ def _run(graph: Subgraph, given: Sequence[int | None]) -> list[int | None]:
     return [known[index] for index in graph.outputs]
 
 
-def _value(tensor: Tensor) -> int | None:
+def _value(tensor: TensorRecord) -> int | None:
     """The single integer that a constant is."""
     if tensor.data is None or tensor.dtype not in _DTYPES or tensor.values != 1:
         return None

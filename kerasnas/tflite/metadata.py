@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnas.tflite.inspection import Tensor, ends
+from kerasnas.tflite.inspection import EndTensor, ends
 from kerasnas.tflite.metadata_schema import (
     Metadata,
     TensorInfo,
@@ -136,7 +136,7 @@ def _labels(data: bytes, name: str) -> tuple[str, ...]:
 
 
 def _checked(
-    end: str, infos: Sequence[TensorInfo], tensors: list[Tensor]
+    end: str, infos: Sequence[TensorInfo], tensors: list[EndTensor]
 ) -> tuple[TensorInfo, ...]:
     where = f"`metadata.{end}s`"
     infos = infos or [TensorInfo(tensor.name) for tensor in tensors]

@@ -26,7 +26,7 @@ _MOST_DIMENSIONS = 32
 _MOST_ENTRIES, _TABLE = 2**20, 16
 
 
-class Tensor(NamedTuple):
+class TensorRecord(NamedTuple):
     """A tensor of a file.
 
     Args:
@@ -60,7 +60,7 @@ class Tensor(NamedTuple):
         return self.values * _WIDTHS[self.dtype]
 
 
-class Operator(NamedTuple):
+class OperatorRecord(NamedTuple):
     """An operator of a file.
 
     Args:
@@ -83,8 +83,8 @@ class Operator(NamedTuple):
 class Subgraph(NamedTuple):
     """A graph of a file: its tensors, operators in order of execution, inputs and outputs."""
 
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
+    tensors: tuple[TensorRecord, ...]
+    operators: tuple[OperatorRecord, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
@@ -205,7 +205,9 @@ class _Reader:
                 raise ValueError(f"{of} refers to tensor {position} of {count}")
         return found
 
-    def operator(self, operator: Any, codes: list[str], tensors: int, graphs: int) -> Operator:
+    def operator(
+        self, operator: Any, codes: list[str], tensors: int, graphs: int
+    ) -> OperatorRecord:
         code = operator.OpcodeIndex()
         if not code < len(codes):
             raise ValueError(f"an operator has the code {code} of {len(codes)}")
@@ -228,7 +230,7 @@ class _Reader:
         for index in called:
             if not 0 <= index < graphs:
                 raise ValueError(f"{kind} runs the subgraph {index} of {graphs}")
-        return Operator(
+        return OperatorRecord(
             kind,
             self.positions(operator.InputsAsNumpy(), tensors, -1, kind),
             self.positions(operator.OutputsAsNumpy(), tensors, -1, kind),
@@ -246,7 +248,7 @@ class _Reader:
         options.Init(found.Bytes, found.Pos)
         return options
 
-    def tensor(self, tensor: Any) -> Tensor:
+    def tensor(self, tensor: Any) -> TensorRecord:
         name = self.text(tensor.Name())
         dtype = self.dtypes.get(tensor.Type())
         if dtype not in _WIDTHS:
@@ -265,7 +267,7 @@ class _Reader:
             ranges = self.size(quantization.MinAsNumpy()) + self.size(quantization.MaxAsNumpy())
             record = 4 * scales + zeros + ranges
             scales = scales if zeros else 0
-        return Tensor(
+        return TensorRecord(
             name,
             shape,
             dtype,

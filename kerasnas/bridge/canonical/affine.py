@@ -15,7 +15,7 @@ from kerasnas.bridge.canonical.graph_edits import (
     remove,
     scalars,
 )
-from kerasnas.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 AFFINE = ("BatchNormalization", "Normalization", "Rescaling")
 # A BatchNormalization after one of these is folded into it by the converter.
@@ -24,7 +24,7 @@ FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D")
 FOLDED_HERE = {"Dense": -1, "Conv2DTranspose": -2}
 
 
-def fold_batch_normalization(graph: Graph) -> None:
+def fold_batch_normalization(graph: LayerGraph) -> None:
     """Folds BatchNormalization into the Dense or Conv2DTranspose that it follows."""
     makers = {id(node.output): node for node in graph.nodes}
     for node in list(graph.nodes):
@@ -48,7 +48,7 @@ def fold_batch_normalization(graph: Graph) -> None:
         remove(graph, node)
 
 
-def fold_offsets(graph: Graph) -> None:
+def fold_offsets(graph: LayerGraph) -> None:
     """Adds what a Rescaling adds to the bias of the layer that it follows."""
     makers = {id(node.output): node for node in graph.nodes}
     for node in list(graph.nodes):
@@ -74,7 +74,7 @@ def fold_offsets(graph: Graph) -> None:
         remove(graph, node)
 
 
-def fold_scales(graph: Graph) -> None:
+def fold_scales(graph: LayerGraph) -> None:
     """Leaves what a Rescaling multiplies by to a BatchNormalization behind the next convolution.
 
     What is scaled before a convolution is scaled after it, where BatchNormalization takes it out
@@ -103,7 +103,7 @@ def fold_scales(graph: Graph) -> None:
         remove(graph, node)
 
 
-def _to_normalization(graph: Graph, node: Node) -> tuple[Node, Node] | None:
+def _to_normalization(graph: LayerGraph, node: LayerNode) -> tuple[LayerNode, LayerNode] | None:
     """The next convolution that a scale reaches unchanged, and the BatchNormalization behind it."""
     reader = _only_reader(graph, node)
     while reader is not None and _hands_scale_on(reader.layer):
@@ -116,7 +116,7 @@ def _to_normalization(graph: Graph, node: Node) -> tuple[Node, Node] | None:
     return (reader, after) if alone_between(graph, reader, after) else None
 
 
-def _only_reader(graph: Graph, node: Node) -> Node | None:
+def _only_reader(graph: LayerGraph, node: LayerNode) -> LayerNode | None:
     """What alone reads an output, once, where neither layer is called elsewhere."""
     readers = graph.consumers(node.output)
     if len(readers) != 1 or any(y is node.output for y in graph.outputs):
@@ -141,7 +141,7 @@ def _hands_scale_on(spec: LayerSpec) -> bool:
     )
 
 
-def affine_to_depthwise(graph: Graph, kinds: Collection[str] = AFFINE) -> None:
+def affine_to_depthwise(graph: LayerGraph, kinds: Collection[str] = AFFINE) -> None:
     """Makes a 1x1 DepthwiseConv2D of each affine layer of some kinds that nothing folds."""
     makers = {id(node.output): node for node in graph.nodes}
     whole = integers(graph)
@@ -165,7 +165,7 @@ def affine_to_depthwise(graph: Graph, kinds: Collection[str] = AFFINE) -> None:
         _call_on_images(graph, node, rewritten[id(spec)])
 
 
-def _on_channels(node: Node) -> bool:
+def _on_channels(node: LayerNode) -> bool:
     """Whether a layer has a scale and an offset for each channel, or for all."""
     last = len(node.output.shape) - 1
     axes = (-1, last, (-1,), (last,), [-1], [last], (), None)
@@ -174,7 +174,7 @@ def _on_channels(node: Node) -> bool:
     return node.layer.kind == "Rescaling" or node.layer.config["axis"] in axes
 
 
-def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
+def _affine(node: LayerNode) -> tuple[np.ndarray, np.ndarray]:
     """What an affine layer does to each channel, as scale and offset."""
     spec = node.layer
     channels = node.output.shape[-1]
@@ -204,7 +204,7 @@ def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
     return both[0].astype("float32"), both[1].astype("float32")
 
 
-def _depthwise(node: Node) -> LayerSpec:
+def _depthwise(node: LayerNode) -> LayerSpec:
     scale, offset = _affine(node)
     weights = [scale.reshape(1, 1, -1, 1), offset]
     # A step of Adam is as large as the factor 1/255 of a Rescaling.
@@ -213,7 +213,7 @@ def _depthwise(node: Node) -> LayerSpec:
     return LayerSpec(node.layer.name, "DepthwiseConv2D", config, weights)
 
 
-def _call_on_images(graph: Graph, node: Node, layer: LayerSpec) -> None:
+def _call_on_images(graph: LayerGraph, node: LayerNode, layer: LayerSpec) -> None:
     """Calls a layer of images in a node's place, with reshapes around it where rank is not 4."""
     shape = node.output.shape
     if len(shape) == 4:

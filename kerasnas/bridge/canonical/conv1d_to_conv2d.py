@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kerasnas.bridge.canonical.graph_edits import new_layer
-from kerasnas.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 from kerasnas.keras_models.walk import carries_mask
 
 _OF_LINES = (
@@ -26,7 +26,7 @@ _KERNELS = ("Conv1D", "Conv1DTranspose", "DepthwiseConv1D", "SeparableConv1D")
 _EQUAL_STRIDES = ("DepthwiseConv1D", "SeparableConv1D")
 
 
-def lines_to_images(graph: Graph) -> None:
+def lines_to_images(graph: LayerGraph) -> None:
     """Rewrites every layer of lines, if there is a convolution or pooling of lines.
 
     Args:
@@ -55,7 +55,7 @@ def lines_to_images(graph: Graph) -> None:
         if id(node.layer) in causal:
             padding = causal[id(node.layer)]
             padded = keras.KerasTensor(_padded(node.inputs[0].shape, padding))
-            graph.nodes.insert(index, Node(padding, node.inputs, padded, node.args))
+            graph.nodes.insert(index, LayerNode(padding, node.inputs, padded, node.args))
             node.inputs, node.args = [padded], (padded,)
             index += 1
         line = node.output
@@ -65,7 +65,7 @@ def lines_to_images(graph: Graph) -> None:
     _remove_unread(graph, {id(tensor) for tensor in graph.outputs})
 
 
-def up_sampling_to_images(graph: Graph) -> None:
+def up_sampling_to_images(graph: LayerGraph) -> None:
     """Rewrites every UpSampling1D, of which the converter would make a tensor for each step.
 
     TensorFlow Lite Micro refuses files with so many outputs of one operator.
@@ -85,7 +85,7 @@ def up_sampling_to_images(graph: Graph) -> None:
         graph.nodes.insert(index + 2, _reshape(graph, node, node.output, line))
 
 
-def _is_moved(graph: Graph, node: Node) -> bool:
+def _is_moved(graph: LayerGraph, node: LayerNode) -> bool:
     averages_masked = node.layer.kind == "GlobalAveragePooling1D" and carries_mask(node.inputs[0])
     if averages_masked or carries_mask(node.output):
         return False  # a Reshape hands no mask on
@@ -104,22 +104,22 @@ def _image(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
 
 
 def _reshape(
-    graph: Graph, beside: Node, source: keras.KerasTensor, target: keras.KerasTensor
-) -> Node:
+    graph: LayerGraph, beside: LayerNode, source: keras.KerasTensor, target: keras.KerasTensor
+) -> LayerNode:
     name = f"{beside.layer.name}_{'to_image' if len(target.shape) == 4 else 'back'}"
     sizes = tuple(-1 if size is None else size for size in target.shape[1:])
     layer = new_layer(graph, name, "Reshape", target_shape=sizes)
-    return Node(layer, [source], target, (source,))
+    return LayerNode(layer, [source], target, (source,))
 
 
-def _remove_unread(graph: Graph, outputs: set[int]) -> None:
+def _remove_unread(graph: LayerGraph, outputs: set[int]) -> None:
     for node in list(graph.nodes):
         back = node.layer.kind == "Reshape" and id(node.output) not in outputs
         if back and not graph.consumers(node.output):
             graph.nodes.remove(node)
 
 
-def _causal_padding(graph: Graph, spec: LayerSpec) -> LayerSpec:
+def _causal_padding(graph: LayerGraph, spec: LayerSpec) -> LayerSpec:
     """Takes the padding out of a causal convolution."""
     config = spec.config
     before = (_one(config["kernel_size"]) - 1) * _one(config.get("dilation_rate", 1))

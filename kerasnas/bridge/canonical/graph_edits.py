@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kerasnas.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 # Layers whose output has the range of their input.
 RANGE_PASSING = (
@@ -18,7 +18,7 @@ INTEGER_PASSING = (
 )
 
 
-def integers(graph: Graph) -> set[int]:
+def integers(graph: LayerGraph) -> set[int]:
     """Ids of the tensors that hold integers: inputs, and what only moves or merges those.
 
     And what an operation that is called as it is makes: comparisons, places, parts of integers.
@@ -35,22 +35,24 @@ def integers(graph: Graph) -> set[int]:
     return found
 
 
-def remove(graph: Graph, node: Node) -> None:
+def remove(graph: LayerGraph, node: LayerNode) -> None:
     """Takes out a node that hands its first input on."""
     graph.nodes.remove(node)
     graph.replace(node.output, node.inputs[0])
 
 
-def append(graph: Graph, node: Node, layer: LayerSpec, shape: tuple[int | None, ...]) -> Node:
+def append(
+    graph: LayerGraph, node: LayerNode, layer: LayerSpec, shape: tuple[int | None, ...]
+) -> LayerNode:
     """Puts a layer after a node, whose own output now has the given shape."""
-    made = Node(layer, [keras.KerasTensor(shape)], node.output)
+    made = LayerNode(layer, [keras.KerasTensor(shape)], node.output)
     made.args = (made.inputs[0],)
     node.output = made.inputs[0]
     graph.nodes.insert(graph.nodes.index(node) + 1, made)
     return made
 
 
-def new_layer(graph: Graph, name: str, kind: str, **config: object) -> LayerSpec:
+def new_layer(graph: LayerGraph, name: str, kind: str, **config: object) -> LayerSpec:
     """Makes a layer with a name that is free in the graph."""
     taken = {node.layer.name for node in graph.nodes}
     while name in taken:
@@ -58,7 +60,7 @@ def new_layer(graph: Graph, name: str, kind: str, **config: object) -> LayerSpec
     return LayerSpec(name, kind, config)
 
 
-def alone_between(graph: Graph, maker: Node, node: Node) -> bool:
+def alone_between(graph: LayerGraph, maker: LayerNode, node: LayerNode) -> bool:
     """Whether the maker's linear output is read by this node only, and neither is shared."""
     return (
         graph.calls(maker.layer) == graph.calls(node.layer) == 1
@@ -68,7 +70,7 @@ def alone_between(graph: Graph, maker: Node, node: Node) -> bool:
     )
 
 
-def scalars(node: Node) -> tuple[float, float]:
+def scalars(node: LayerNode) -> tuple[float, float]:
     """Scale and offset of a Rescaling that has one of each; 1 and 0 of every other layer."""
     config = node.layer.config
     both = config.get("scale", 1.0), config.get("offset", 0.0)

@@ -1,10 +1,10 @@
 """Separable convolutions as the two that they are."""
 
 from kerasnas.bridge.canonical.graph_edits import append, new_layer
-from kerasnas.bridge.graph import Graph, LayerSpec
+from kerasnas.bridge.graph import LayerGraph, LayerSpec
 
 
-def split_separable(graph: Graph) -> None:
+def split_separable(graph: LayerGraph) -> None:
     """Makes the two convolutions of each SeparableConv2D."""
     # TFMOT would split it too, but gives the halves names that other layers may have.
     second_halves: dict[int, LayerSpec] = {}
@@ -17,7 +17,7 @@ def split_separable(graph: Graph) -> None:
             append(graph, node, second_halves[id(spec)], (*node.output.shape[:-1], channels))
 
 
-def _separate(graph: Graph, spec: LayerSpec) -> LayerSpec:
+def _separate(graph: LayerGraph, spec: LayerSpec) -> LayerSpec:
     """Leaves the depthwise half in a separable convolution's place and returns the other."""
     config, (depthwise, pointwise, *bias) = spec.config, spec.weights
     second = new_layer(graph, f"{spec.name}_pointwise", "Conv2D", kernel_size=1)
