@@ -1,4 +1,4 @@
-"""From the graph to a tf_keras model, checked against the model it came from."""
+"""Builds a tf_keras model from the graph, and checks it against the model that it came from."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,14 +15,15 @@ from kerasnas.bridge.precision import in_float32
 from kerasnas.bridge.sizes import Shape, input_sizes
 from kerasnas.data.arrays import packed
 
-# Of the largest absolute output. Rounding alone stays below 1e-5 in networks of 500 layers.
+# How far outputs may differ, as a share of the largest absolute output. Rounding alone stays below
+# 1e-5 in networks of 500 layers.
 TOLERANCE = 1e-4
 # Layers that take indices, and the key of their config that bounds them.
 _CATEGORIES = {"CategoryEncoding": "num_tokens", "Embedding": "input_dim"}
 
 
 def to_tf_keras(model: keras.Model) -> Any:
-    """Rebuilds a Keras 3 model in tf_keras, weights and all.
+    """Rebuilds a Keras 3 model in tf_keras, with its weights.
 
     TensorFlow Model Optimization and TensorFlow Lite's converter take Keras 2 models. Every layer
     becomes the tf_keras layer of the same name; nested models are inlined, shared layers stay
@@ -53,7 +54,7 @@ def to_tf_keras(model: keras.Model) -> Any:
 
 
 def rebuild(model: keras.Model, rewrite: Callable[[LayerGraph], LayerGraph] | None = None) -> Any:
-    """Rebuilds a Keras 3 model as TensorFlow Lite's converter likes it best.
+    """Rebuilds a Keras 3 model in the form that TensorFlow Lite's converter handles best.
 
     Args:
         model: Built Sequential or Functional Keras 3 model, on any backend.
@@ -117,7 +118,7 @@ def build(graph: LayerGraph) -> Any:
 
 
 def _make(spec: LayerSpec) -> Any:
-    """The layer of a spec, without its weights."""
+    """Makes the layer of a spec, without its weights."""
     import tf_keras
 
     if spec.passed_through:
@@ -138,7 +139,7 @@ def _make(spec: LayerSpec) -> Any:
 
 
 def _fused(rebuilt: Any) -> list[Any]:
-    """Normalizations computed by a kernel that Keras 3 does not have, and that rounds otherwise."""
+    """Returns normalizations computed by a kernel that Keras 3 lacks and that rounds otherwise."""
     return [layer for layer in rebuilt.layers if getattr(layer, "fused", False)]
 
 
@@ -157,7 +158,7 @@ def verify(model: keras.Model, graph: LayerGraph, rebuilt: Any) -> None:
             model runs at no size of those tried for its open inputs.
     """
     batch, wanted = _outputs(in_float32(model), graph)
-    # Deep networks can make much of what another kernel rounds.
+    # Deep networks can amplify the rounding of another kernel.
     fused = _fused(rebuilt)
     for layer in fused:
         layer.fused = False
@@ -181,7 +182,7 @@ def verify(model: keras.Model, graph: LayerGraph, rebuilt: Any) -> None:
 
 
 def _outputs(source: keras.Model, graph: LayerGraph) -> tuple[list[np.ndarray], list[Any]]:
-    """Random inputs that the model takes, and what it makes of them."""
+    """Returns random inputs that the model takes, and its outputs for them."""
     error: Exception | None = None
     for shapes in input_sizes(source):
         batch = random_inputs(graph, shapes, np.random.default_rng(0))
@@ -201,7 +202,7 @@ def _outputs(source: keras.Model, graph: LayerGraph) -> tuple[list[np.ndarray], 
 
 
 def _check_finite(model: keras.Model, finite: np.ndarray) -> None:
-    """Refuses a model whose outputs say nothing, because of its weights."""
+    """Raises an error if the weights of a model make its outputs meaningless."""
     if finite.any():
         return
     weights = [w.path for w in model.weights if not np.isfinite(np.array(w, "float32")).all()]
@@ -215,7 +216,7 @@ def _check_finite(model: keras.Model, finite: np.ndarray) -> None:
 def random_inputs(
     graph: LayerGraph, shapes: Sequence[Shape], rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """A random batch of two for each input of a model, in the order of `model.inputs`.
+    """Returns a random batch of two for each input of a model, in the order of `model.inputs`.
 
     Args:
         graph: What was read from the model.
@@ -244,7 +245,7 @@ def _random_input(
         values = rng.standard_normal(shape)
     else:
         values = rng.integers(0, {"bool": 2, "int8": 128}.get(tensor.dtype, 256), shape)
-    # What a mask hides must occur.
+    # Some values must be such that a mask hides them.
     for spec in readers:
         if spec.kind == "Masking":
             values[-1, shape[1] // 2 :] = spec.config["mask_value"]
@@ -254,7 +255,7 @@ def _random_input(
 
 
 def _readers(graph: LayerGraph, tensor: keras.KerasTensor, whole: set[int]) -> list[LayerSpec]:
-    """The layers that read a tensor, or integers that others cut out of it and join."""
+    """Returns the layers that read a tensor, or integers that others cut out of it and join."""
     found = []
     for node in graph.consumers(tensor):
         found.append(node.layer)

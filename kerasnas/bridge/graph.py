@@ -1,4 +1,4 @@
-"""A Keras 3 model as a graph of tf_keras layers that are not built yet.
+"""Reads a Keras 3 model as a graph of tf_keras layers that are not built yet.
 
 It holds only names, configs, numpy weights and who feeds whom, so that rewriting it (`canonical`)
 needs no library's private parts.
@@ -47,7 +47,7 @@ class LayerSpec:
 
     @property
     def passed_through(self) -> bool:
-        """Whether it has no tf_keras counterpart and is called as it is."""
+        """Whether tf_keras has no counterpart of the layer, which is then called as it is."""
         return self.kind in ("KerasLayer", "KerasOperation")
 
 
@@ -81,11 +81,11 @@ class LayerGraph:
         return {node.layer.name for node in self.nodes if node.layer.passed_through}
 
     def consumers(self, tensor: keras.KerasTensor) -> list[LayerNode]:
-        """The nodes that read a tensor."""
+        """Returns the nodes that read a tensor."""
         return [node for node in self.nodes if any(x is tensor for x in node.inputs)]
 
     def calls(self, layer: LayerSpec) -> int:
-        """How many times a layer is called: more than once when it is shared."""
+        """Returns how many times a layer is called: more than once when it is shared."""
         return sum(node.layer is layer for node in self.nodes)
 
     def replace(self, old: keras.KerasTensor, new: keras.KerasTensor) -> None:
@@ -131,7 +131,7 @@ def read(model: keras.Model) -> LayerGraph:
     with silence():  # TensorFlow logs while it is imported
         import tf_keras  # noqa: F401
 
-    walk(model)  # refuses what has no graph
+    walk(model)  # raises an error for a model without a graph
     return _Reader(in_float32(model)).read()
 
 
@@ -205,9 +205,9 @@ class _Reader:
         if is_scaled_sum(call.operation):
             return self._scaled_sum(call)
         if id(call.operation) not in self.specs:
-            return []  # already named as a problem
+            return []  # the layer is already named as a problem
         spec = self.specs[id(call.operation)]
-        # Keras 3 overrides a `training` that is written into the graph by that of the model's call.
+        # In Keras 3 the `training` of the model's call overrides one that the graph holds.
         kwargs = {key: value for key, value in call.kwargs.items() if key != "training"}
         if spec.passed_through:
             return [_passthrough_node(spec, call, kwargs)]
@@ -259,7 +259,7 @@ def _native_spec(layer: keras.layers.Layer, name: str) -> LayerSpec:
         elif isinstance(value, list) and value and value[0] in inside:
             config[key] = [_inner(layer) for layer in value]
     if any(isinstance(layer, keras.Model) for layer in inside):
-        weights = []  # the graph inside has them
+        weights = []  # the graph inside has the weights
     return LayerSpec(name, kind, config, weights)
 
 

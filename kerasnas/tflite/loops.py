@@ -1,4 +1,4 @@
-"""How often the loops of a `.tflite` file run, where their counters are numbers that it holds."""
+"""Counts how often the loops of a `.tflite` file run, if their counters are constants."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasnas.tflite.reader import OperatorRecord, Subgraph, TensorRecord
 
-# Operators to run before a loop is given up: far more than any that a converter writes takes.
+# A loop is given up after so many operators: far more than any that a converter writes needs.
 _MOST_STEPS = 2**20
 _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "ADD": operator.add,
@@ -29,7 +29,7 @@ _DTYPES = {"bool", "int32", "int64"}
 
 
 def trips(graphs: Sequence[Subgraph], graph: Subgraph, loop: OperatorRecord) -> int | None:
-    """How often a loop runs its body.
+    """Returns how often a loop runs its body.
 
     Args:
         graphs: All graphs of the file.
@@ -63,7 +63,7 @@ def trips(graphs: Sequence[Subgraph], graph: Subgraph, loop: OperatorRecord) -> 
 
 
 def _run(graph: Subgraph, given: Sequence[int | None]) -> list[int | None]:
-    """What a graph computes of single integers; None for all else."""
+    """Returns what a graph computes of single integers, and None for any other value."""
     known = {i: _value(tensor) for i, tensor in enumerate(graph.tensors)}
     known.update(zip(graph.inputs, given, strict=False))
     for step in graph.operators:
@@ -74,7 +74,7 @@ def _run(graph: Subgraph, given: Sequence[int | None]) -> list[int | None]:
 
 
 def _value(tensor: TensorRecord) -> int | None:
-    """The single integer that a constant is."""
+    """Returns the single integer that a constant holds."""
     if tensor.data is None or tensor.dtype not in _DTYPES or tensor.values != 1:
         return None
     if len(tensor.data) != tensor.nbytes:

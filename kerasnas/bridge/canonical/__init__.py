@@ -1,4 +1,4 @@
-"""Rewrites that change a network's layers but not its outputs, for quantization.
+"""Rewrites the layers of a network for quantization, without changing its outputs.
 
 TensorFlow Model Optimization quantizes the layers it knows in the arrangements it knows, and
 refuses or leaves in float the rest. Each rewrite here turns one such case into a known one.
@@ -91,7 +91,7 @@ def measurable(graph: LayerGraph) -> LayerGraph:
 
 
 def without_penalties(graph: LayerGraph) -> LayerGraph:
-    """Takes penalties on activations out, whose tensors are gone when TFMOT has wrapped a layer.
+    """Removes penalties on activations, whose tensors TFMOT's wrappers of layers lose.
 
     Args:
         graph: The graph as read from a model. Its layers are changed in place.

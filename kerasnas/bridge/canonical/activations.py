@@ -1,4 +1,4 @@
-"""Activations as layers of their own, in the forms that have 8 bits."""
+"""Makes activations layers of their own, in forms that have 8 bits."""
 
 import itertools
 import math
@@ -17,8 +17,8 @@ from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 
 def leaky(graph: LayerGraph) -> None:
-    """Makes a LeakyReLU of each ReLU with a slope."""
-    # TFMOT takes every ReLU layer for one that is fused with the layer before it.
+    """Replaces each ReLU with a slope by a LeakyReLU."""
+    # TFMOT treats every ReLU layer as fused with the layer before it.
     for node in graph.nodes:
         spec = node.layer
         slope = spec.config.get("negative_slope")
@@ -45,7 +45,7 @@ def split_activations(graph: LayerGraph) -> None:
 
 
 def fuse_hard_silu(graph: LayerGraph) -> None:
-    """Makes the activation hard_silu, which is one operator, of `x * relu6(x + 3) / 6`."""
+    """Replaces `x * relu6(x + 3) / 6` by the activation hard_silu, which is one operator."""
     for node in list(graph.nodes):
         if node.layer.kind != "Multiply" or graph.calls(node.layer) > 1:
             continue
@@ -69,7 +69,7 @@ def fuse_hard_silu(graph: LayerGraph) -> None:
 
 
 def _steps(graph: LayerGraph, start: keras.KerasTensor, end: keras.KerasTensor) -> list[LayerNode]:
-    """The layers of one input that lie between two tensors; none where others do."""
+    """Returns the layers of one input between two tensors, or none if there are other layers."""
     makers = {id(node.output): node for node in graph.nodes}
     found: list[LayerNode] = []
     while end is not start:
@@ -82,7 +82,7 @@ def _steps(graph: LayerGraph, start: keras.KerasTensor, end: keras.KerasTensor) 
 
 
 def _step(node: LayerNode) -> str | None:
-    """What a layer is in hard_sigmoid or hard_silu; None where it is no part of either."""
+    """Returns what a layer does in hard_sigmoid or hard_silu, or None if it is no part."""
     config, kind = node.layer.config, node.layer.kind
     scale, offset = scalars(node)
     if kind == "Activation":
@@ -96,7 +96,7 @@ def _step(node: LayerNode) -> str | None:
 
 
 def hard_sigmoid_to_relu6(graph: LayerGraph) -> None:
-    """Writes hard_sigmoid as the layers that it is made of."""
+    """Replaces hard_sigmoid by the layers that it consists of."""
     parts: dict[int, list[LayerSpec]] = {}
     for node in list(graph.nodes):
         spec = node.layer

@@ -1,4 +1,4 @@
-"""Affine layers folded into their neighbours, or as depthwise convolutions."""
+"""Folds affine layers into their neighbours, or makes depthwise convolutions of them."""
 
 import math
 from collections.abc import Collection
@@ -18,14 +18,14 @@ from kerasnas.bridge.canonical.graph_edits import (
 from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 AFFINE = ("BatchNormalization", "Normalization", "Rescaling")
-# A BatchNormalization after one of these is folded into it by the converter.
+# The converter folds a BatchNormalization into one of these layers before it.
 FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D")
-# After one of these it must be folded here; the axis of the kernel that holds the outputs.
+# After one of these it must be folded here. The number is the axis of the outputs in the kernel.
 FOLDED_HERE = {"Dense": -1, "Conv2DTranspose": -2}
 
 
 def fold_batch_normalization(graph: LayerGraph) -> None:
-    """Folds BatchNormalization into the Dense or Conv2DTranspose that it follows."""
+    """Folds each BatchNormalization into the Dense or Conv2DTranspose before it."""
     makers = {id(node.output): node for node in graph.nodes}
     for node in list(graph.nodes):
         if node.layer.kind != "BatchNormalization":
@@ -49,7 +49,7 @@ def fold_batch_normalization(graph: LayerGraph) -> None:
 
 
 def fold_offsets(graph: LayerGraph) -> None:
-    """Adds what a Rescaling adds to the bias of the layer that it follows."""
+    """Adds the offset of a Rescaling to the bias of the layer before it."""
     makers = {id(node.output): node for node in graph.nodes}
     for node in list(graph.nodes):
         scale, offset = scalars(node)
@@ -75,7 +75,7 @@ def fold_offsets(graph: LayerGraph) -> None:
 
 
 def fold_scales(graph: LayerGraph) -> None:
-    """Leaves what a Rescaling multiplies by to a BatchNormalization behind the next convolution.
+    """Moves the scale of a Rescaling into a BatchNormalization behind the next convolution.
 
     What is scaled before a convolution is scaled after it, where BatchNormalization takes it out
     again: so with the sixth of a hard_sigmoid in squeeze-and-excitation, and with an Average.
@@ -104,7 +104,7 @@ def fold_scales(graph: LayerGraph) -> None:
 
 
 def _to_normalization(graph: LayerGraph, node: LayerNode) -> tuple[LayerNode, LayerNode] | None:
-    """The next convolution that a scale reaches unchanged, and the BatchNormalization behind it."""
+    """Returns the next convolution that a scale reaches unchanged, and its BatchNormalization."""
     reader = _only_reader(graph, node)
     while reader is not None and _hands_scale_on(reader.layer):
         reader = _only_reader(graph, reader)
@@ -117,7 +117,7 @@ def _to_normalization(graph: LayerGraph, node: LayerNode) -> tuple[LayerNode, La
 
 
 def _only_reader(graph: LayerGraph, node: LayerNode) -> LayerNode | None:
-    """What alone reads an output, once, where neither layer is called elsewhere."""
+    """Returns the only node that reads an output, if neither layer is called elsewhere."""
     readers = graph.consumers(node.output)
     if len(readers) != 1 or any(y is node.output for y in graph.outputs):
         return None
@@ -127,7 +127,7 @@ def _only_reader(graph: LayerGraph, node: LayerNode) -> LayerNode | None:
 
 
 def _hands_scale_on(spec: LayerSpec) -> bool:
-    """Whether its output is scaled as one of its inputs is, by any factor above 0."""
+    """Returns whether a factor above 0 on one of its inputs becomes that of its output."""
     if spec.kind == "Activation":
         return bool(spec.config["activation"] == "relu")
     if spec.kind == "ReLU":
@@ -142,7 +142,7 @@ def _hands_scale_on(spec: LayerSpec) -> bool:
 
 
 def affine_to_depthwise(graph: LayerGraph, kinds: Collection[str] = AFFINE) -> None:
-    """Makes a 1x1 DepthwiseConv2D of each affine layer of some kinds that nothing folds."""
+    """Makes a 1x1 DepthwiseConv2D of each affine layer of some kinds that nothing else folds."""
     makers = {id(node.output): node for node in graph.nodes}
     whole = integers(graph)
     # A convolution takes no integers, nor does the layer in its other places.
@@ -166,7 +166,7 @@ def affine_to_depthwise(graph: LayerGraph, kinds: Collection[str] = AFFINE) -> N
 
 
 def _on_channels(node: LayerNode) -> bool:
-    """Whether a layer has a scale and an offset for each channel, or for all."""
+    """Returns whether a layer has a scale and an offset for each channel, or one for all."""
     last = len(node.output.shape) - 1
     axes = (-1, last, (-1,), (last,), [-1], [last], (), None)
     if not node.output.shape[1:]:
@@ -175,7 +175,7 @@ def _on_channels(node: LayerNode) -> bool:
 
 
 def _affine(node: LayerNode) -> tuple[np.ndarray, np.ndarray]:
-    """What an affine layer does to each channel, as scale and offset."""
+    """Returns the scale and the offset that an affine layer applies to each channel."""
     spec = node.layer
     channels = node.output.shape[-1]
     if spec.kind == "Rescaling":
@@ -207,7 +207,7 @@ def _affine(node: LayerNode) -> tuple[np.ndarray, np.ndarray]:
 def _depthwise(node: LayerNode) -> LayerSpec:
     scale, offset = _affine(node)
     weights = [scale.reshape(1, 1, -1, 1), offset]
-    # A step of Adam is as large as the factor 1/255 of a Rescaling.
+    # One step of Adam would change a weight by as much as the factor 1/255 of a Rescaling.
     learns = node.layer.kind == "BatchNormalization" and node.layer.config.get("trainable", True)
     config = {"kernel_size": 1, "trainable": learns}
     return LayerSpec(node.layer.name, "DepthwiseConv2D", config, weights)

@@ -1,4 +1,4 @@
-"""Layers of lines as layers of images of height one."""
+"""Rewrites layers of lines as layers of images of height one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,14 +15,15 @@ _OF_LINES = (
     *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "MaxPooling1D", "SeparableConv1D"),
     *("SpatialDropout1D", "UpSampling1D", "ZeroPadding1D"),
 )
-# Layers of any rank, which would otherwise stand between two reshapes of every pair of the above.
+# Layers of any rank. Otherwise each would stand between two reshapes of the layers above.
 _OF_ANY_RANK = (
     *("Activation", "Add", "Average", "BatchNormalization", "Concatenate", "Dropout"),
     *("LeakyReLU", "Maximum", "Minimum", "Multiply", "Normalization", "ReLU", "Rescaling"),
     "Subtract",
 )
 _KERNELS = ("Conv1D", "Conv1DTranspose", "DepthwiseConv1D", "SeparableConv1D")
-# TensorFlow's depthwise convolutions take equal strides only; over a height of one they are free.
+# TensorFlow's depthwise convolutions take equal strides only. Over a height of one the stride along
+# the height has no effect.
 _EQUAL_STRIDES = ("DepthwiseConv1D", "SeparableConv1D")
 
 
@@ -88,7 +89,7 @@ def up_sampling_to_images(graph: LayerGraph) -> None:
 def _is_moved(graph: LayerGraph, node: LayerNode) -> bool:
     averages_masked = node.layer.kind == "GlobalAveragePooling1D" and carries_mask(node.inputs[0])
     if averages_masked or carries_mask(node.output):
-        return False  # a Reshape hands no mask on
+        return False  # a Reshape does not pass a mask on
     if node.layer.kind in _OF_LINES:
         return True
     once = graph.calls(node.layer) == 1
@@ -120,7 +121,7 @@ def _remove_unread(graph: LayerGraph, outputs: set[int]) -> None:
 
 
 def _causal_padding(graph: LayerGraph, spec: LayerSpec) -> LayerSpec:
-    """Takes the padding out of a causal convolution."""
+    """Turns the padding of a causal convolution into a layer of its own."""
     config = spec.config
     before = (_one(config["kernel_size"]) - 1) * _one(config.get("dilation_rate", 1))
     config["padding"] = "valid"
@@ -135,7 +136,7 @@ def _padded(shape: tuple[int | None, ...], padding: LayerSpec) -> tuple[int | No
 
 
 def _to_image(spec: LayerSpec) -> None:
-    """Gives a layer of lines the kind, config and weights of the same layer of images."""
+    """Gives a layer of lines the kind, config and weights of the corresponding layer of images."""
     kind, config = spec.kind, spec.config
     for key, widen in _WIDENED.items():
         if key in config and config[key] is not None and kind in _OF_LINES:

@@ -1,11 +1,11 @@
-"""The dtypes of inputs, where a quantized file takes another one better."""
+"""Changes the dtypes of inputs where a quantized file handles another dtype better."""
 
 import keras
 
 from kerasnas.bridge.canonical.graph_edits import INTEGER_PASSING
 from kerasnas.bridge.graph import LayerGraph
 
-# What computes in floats, whatever it is given.
+# Layers that compute in floats, whatever they are given.
 _IN_FLOATS = ("Normalization", "Rescaling")
 
 
@@ -31,7 +31,7 @@ def entries(graph: LayerGraph) -> None:
 
 
 def _ends_in_floats(graph: LayerGraph, tensor: keras.KerasTensor) -> bool:
-    """Whether all that is done to integers is to move them, until they become floats."""
+    """Returns whether integers are only moved until they become floats."""
     readers = graph.consumers(tensor)
     return bool(readers) and all(
         reader.layer.kind in _IN_FLOATS

@@ -1,4 +1,4 @@
-"""How a graph is changed: what the rewrites share."""
+"""Holds the edits of a graph that the rewrites share."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ RANGE_PASSING = (
     *("Reshape", "SpatialDropout2D", "ZeroPadding2D"),
 )
 
-# Layers that give integers where they are given integers.
+# Layers that return integers if they are given integers.
 INTEGER_PASSING = (
     *("Add", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "UpSampling2D"),
     *RANGE_PASSING,
@@ -19,7 +19,7 @@ INTEGER_PASSING = (
 
 
 def integers(graph: LayerGraph) -> set[int]:
-    """Ids of the tensors that hold integers: inputs, and what only moves or merges those.
+    """Returns the ids of integer tensors: inputs, and those that are only moved or merged.
 
     And what an operation that is called as it is makes: comparisons, places, parts of integers.
     """
@@ -36,7 +36,7 @@ def integers(graph: LayerGraph) -> set[int]:
 
 
 def remove(graph: LayerGraph, node: LayerNode) -> None:
-    """Takes out a node that hands its first input on."""
+    """Removes a node that passes its first input on."""
     graph.nodes.remove(node)
     graph.replace(node.output, node.inputs[0])
 
@@ -61,7 +61,7 @@ def new_layer(graph: LayerGraph, name: str, kind: str, **config: object) -> Laye
 
 
 def alone_between(graph: LayerGraph, maker: LayerNode, node: LayerNode) -> bool:
-    """Whether the maker's linear output is read by this node only, and neither is shared."""
+    """Returns whether only this node reads its maker's linear output, and none is shared."""
     return (
         graph.calls(maker.layer) == graph.calls(node.layer) == 1
         and len(graph.consumers(maker.output)) == 1
@@ -71,7 +71,7 @@ def alone_between(graph: LayerGraph, maker: LayerNode, node: LayerNode) -> bool:
 
 
 def scalars(node: LayerNode) -> tuple[float, float]:
-    """Scale and offset of a Rescaling that has one of each; 1 and 0 of every other layer."""
+    """Returns scale and offset of a Rescaling with one of each; otherwise 1 and 0."""
     config = node.layer.config
     both = config.get("scale", 1.0), config.get("offset", 0.0)
     if node.layer.kind != "Rescaling" or any(np.ndim(one) for one in both):

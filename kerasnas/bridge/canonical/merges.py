@@ -1,4 +1,4 @@
-"""Merges of two inputs, each of which may have a range of its own."""
+"""Rewrites merges, so that each has two inputs which may have ranges of their own."""
 
 import keras
 
@@ -14,8 +14,8 @@ _MERGES_OF_MANY = ("Add", "Maximum", "Minimum", "Multiply")
 
 
 def average_to_add(graph: LayerGraph) -> None:
-    """Makes a scaled Add of each Average."""
-    # The converter makes two operators of it, and the sum between them has no range.
+    """Replaces each Average by a scaled Add."""
+    # The converter would make two operators of it, and the sum between them would have no range.
     scalings: dict[int, LayerSpec] = {}
     for node in list(graph.nodes):
         spec = node.layer
@@ -59,8 +59,8 @@ def _detach(graph: LayerGraph, node: LayerNode, number: int) -> None:
 
 
 def split_merges(graph: LayerGraph) -> None:
-    """Makes a chain of merges of two of each merge of many."""
-    # The converter would do it, and leave what is between them without a range, in float.
+    """Replaces each merge of many inputs by a chain of merges of two."""
+    # The converter would do this too, but leave the tensors between them without a range, in float.
     for node in list(graph.nodes):
         spec = node.layer
         if spec.kind not in _MERGES_OF_MANY or len(node.inputs) <= 2:
