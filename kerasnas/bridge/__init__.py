@@ -1,4 +1,4 @@
-"""Keras 3 to tf_keras: what TensorFlow Model Optimization and the converter can take."""
+"""Rebuilds Keras 3 models in tf_keras, for TensorFlow Model Optimization and the converter."""
 
 from kerasnas.bridge.build import build, expected, rebuild, to_tf_keras, verify
 from kerasnas.bridge.canonical import canonical, measurable, without_penalties

@@ -1,15 +1,15 @@
-"""Activation functions: those that Keras 2 has in the same form, and those it is given."""
+"""Lists the activation functions that Keras 2 has in the same form, and those that it is given."""
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-# Equal in Keras 3 and Keras 2 on [-8, 8].
+# These give equal values in Keras 3 and Keras 2 on [-8, 8].
 EQUAL = (
     *("elu", "exponential", "gelu", "leaky_relu", "linear", "log_softmax", "mish", "relu"),
     *("relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "tanh"),
 )
-# Absent from Keras 2, or another function there: its `hard_sigmoid` has another slope.
+# Keras 2 lacks these, or has another function of the name: its `hard_sigmoid` has another slope.
 GIVEN = (
     *("celu", "gelu_tanh", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh"),
     *("log_sigmoid", "soft_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus"),
@@ -18,7 +18,7 @@ GIVEN = (
 
 
 def for_tf_keras(name: Any) -> Any:
-    """What the `activation` argument of a tf_keras layer takes.
+    """Returns what the `activation` argument of a tf_keras layer takes.
 
     Args:
         name: Name in `EQUAL` or `GIVEN`.
@@ -31,7 +31,7 @@ def for_tf_keras(name: Any) -> Any:
 
 @cache
 def given() -> dict[str, Callable[[Any], Any]]:
-    """The functions of `GIVEN` on TensorFlow tensors, registered with tf_keras.
+    """Returns the functions of `GIVEN` on TensorFlow tensors, registered with tf_keras.
 
     They are registered so that layers that hold them can be cloned: under the bare name a clone
     would take Keras 2's `hard_sigmoid`.
@@ -48,11 +48,11 @@ def given() -> dict[str, Callable[[Any], Any]]:
 
     def sparse_plus(x: Any) -> Any:
         shifted = x + 1.0
-        curve = shifted * shifted / 4.0  # a square has no 8 bits in a file
+        curve = shifted * shifted / 4.0  # a file has no 8-bit form of a square
         return tf.where(x <= -1.0, tf.zeros_like(x), tf.where(x < 1.0, curve, x))
 
     def sparsemax(x: Any) -> Any:
-        # As Keras 3.15.1 computes it, whose threshold is not that of the paper.
+        # This is what Keras 3.15.1 computes; its threshold is not that of the paper.
         ordered = tf.sort(x, direction="DESCENDING")
         excess = tf.cumsum(ordered, axis=-1) - 1.0
         ranks = tf.cast(tf.range(1, tf.shape(x)[-1] + 1), x.dtype)
@@ -67,7 +67,7 @@ def given() -> dict[str, Callable[[Any], Any]]:
         "glu": glu,
         "hard_shrink": lambda x: tf.where(tf.abs(x) > 0.5, x, tf.zeros_like(x)),
         "hard_sigmoid": lambda x: tf.nn.relu6(x + 3.0) * (1 / 6),
-        # The form that the converter makes one HARD_SWISH of.
+        # The converter turns this form into one HARD_SWISH.
         "hard_silu": lambda x: x * (tf.nn.relu6(x + 3.0) / 6.0),
         "hard_tanh": lambda x: tf.clip_by_value(x, -1.0, 1.0),
         "log_sigmoid": lambda x: -tf.nn.softplus(-x),

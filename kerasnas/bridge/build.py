@@ -1,4 +1,4 @@
-"""From the graph to a tf_keras model, checked against the model it came from."""
+"""Builds a tf_keras model from the graph, and checks it against the model that it came from."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -9,20 +9,21 @@ import numpy as np
 from kerasnas.bridge.activations import for_tf_keras
 from kerasnas.bridge.canonical.conv1d_to_conv2d import up_sampling_to_images
 from kerasnas.bridge.canonical.graph_edits import integers
-from kerasnas.bridge.graph import Graph, LayerSpec, read
+from kerasnas.bridge.graph import LayerGraph, LayerSpec, read
 from kerasnas.bridge.passthrough import Passthrough, passthrough_layers
 from kerasnas.bridge.precision import in_float32
 from kerasnas.bridge.sizes import Shape, input_sizes
 from kerasnas.data.arrays import packed
 
-# Of the largest absolute output. Rounding alone stays below 1e-5 in networks of 500 layers.
+# How far outputs may differ, as a share of the largest absolute output. Rounding alone stays below
+# 1e-5 in networks of 500 layers.
 TOLERANCE = 1e-4
 # Layers that take indices, and the key of their config that bounds them.
 _CATEGORIES = {"CategoryEncoding": "num_tokens", "Embedding": "input_dim"}
 
 
 def to_tf_keras(model: keras.Model) -> Any:
-    """Rebuilds a Keras 3 model in tf_keras, weights and all.
+    """Rebuilds a Keras 3 model in tf_keras, with its weights.
 
     TensorFlow Model Optimization and TensorFlow Lite's converter take Keras 2 models. Every layer
     becomes the tf_keras layer of the same name; nested models are inlined, shared layers stay
@@ -52,8 +53,8 @@ def to_tf_keras(model: keras.Model) -> Any:
     return rebuilt
 
 
-def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None) -> Any:
-    """Rebuilds a Keras 3 model as TensorFlow Lite's converter likes it best.
+def rebuild(model: keras.Model, rewrite: Callable[[LayerGraph], LayerGraph] | None = None) -> Any:
+    """Rebuilds a Keras 3 model in the form that TensorFlow Lite's converter handles best.
 
     Args:
         model: Built Sequential or Functional Keras 3 model, on any backend.
@@ -74,11 +75,11 @@ def rebuild(model: keras.Model, rewrite: Callable[[Graph], Graph] | None = None)
     return rebuilt
 
 
-def build(graph: Graph) -> Any:
+def build(graph: LayerGraph) -> Any:
     """Makes the tf_keras model of a graph.
 
     Args:
-        graph: Graph of layers that all exist in `tf_keras.layers`.
+        graph: The graph of layers that all exist in `tf_keras.layers`.
 
     Returns:
         `tf_keras.Model`.
@@ -117,7 +118,7 @@ def build(graph: Graph) -> Any:
 
 
 def _make(spec: LayerSpec) -> Any:
-    """The layer of a spec, without its weights."""
+    """Makes the layer of a spec, without its weights."""
     import tf_keras
 
     if spec.passed_through:
@@ -126,7 +127,7 @@ def _make(spec: LayerSpec) -> Any:
     def made(value: Any) -> Any:
         if isinstance(value, LayerSpec):
             return _make(value)
-        return build(value) if isinstance(value, Graph) else value
+        return build(value) if isinstance(value, LayerGraph) else value
 
     config = {}
     for key, value in spec.config.items():
@@ -138,7 +139,7 @@ def _make(spec: LayerSpec) -> Any:
 
 
 def _fused(rebuilt: Any) -> list[Any]:
-    """Normalizations computed by a kernel that Keras 3 does not have, and that rounds otherwise."""
+    """Returns normalizations computed by a kernel that Keras 3 lacks and that rounds otherwise."""
     return [layer for layer in rebuilt.layers if getattr(layer, "fused", False)]
 
 
@@ -154,7 +155,7 @@ class Expected(NamedTuple):
     outputs: list[Any]
 
 
-def expected(model: keras.Model, graph: Graph) -> Expected:
+def expected(model: keras.Model, graph: LayerGraph) -> Expected:
     """Runs a model in inference mode on random input.
 
     Of sizes that the inputs leave open, those are taken at which every map holds its kernel.
@@ -201,7 +202,7 @@ def verify(model: keras.Model, wanted: Expected, rebuilt: Any) -> None:
         ValueError: If an output differs by more than 1e-4 of its largest absolute value.
     """
     batch = wanted.batch
-    # Deep networks can make much of what another kernel rounds.
+    # Deep networks can amplify the rounding of another kernel.
     fused = _fused(rebuilt)
     for layer in fused:
         layer.fused = False
@@ -225,7 +226,7 @@ def verify(model: keras.Model, wanted: Expected, rebuilt: Any) -> None:
 
 
 def _check_finite(model: keras.Model, finite: np.ndarray) -> None:
-    """Refuses a model whose outputs say nothing, because of its weights."""
+    """Raises an error if the weights of a model make its outputs meaningless."""
     if finite.any():
         return
     weights = [w.path for w in model.weights if not np.isfinite(np.array(w, "float32")).all()]
@@ -237,9 +238,9 @@ def _check_finite(model: keras.Model, finite: np.ndarray) -> None:
 
 
 def random_inputs(
-    graph: Graph, shapes: Sequence[Shape], rng: np.random.Generator
+    graph: LayerGraph, shapes: Sequence[Shape], rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """A random batch of two for each input of a model, in the order of `model.inputs`.
+    """Returns a random batch of two for each input of a model, in the order of `model.inputs`.
 
     Args:
         graph: What was read from the model.
@@ -258,7 +259,7 @@ def random_inputs(
 
 
 def _random_input(
-    graph: Graph, tensor: keras.KerasTensor, shape: Any, rng: np.random.Generator
+    graph: LayerGraph, tensor: keras.KerasTensor, shape: Any, rng: np.random.Generator
 ) -> np.ndarray:
     readers = _readers(graph, tensor, integers(graph))
     bounds = [spec.config[_CATEGORIES[spec.kind]] for spec in readers if spec.kind in _CATEGORIES]
@@ -268,7 +269,7 @@ def _random_input(
         values = rng.standard_normal(shape)
     else:
         values = rng.integers(0, {"bool": 2, "int8": 128}.get(tensor.dtype, 256), shape)
-    # What a mask hides must occur.
+    # Some values must be such that a mask hides them.
     for spec in readers:
         if spec.kind == "Masking":
             values[-1, shape[1] // 2 :] = spec.config["mask_value"]
@@ -277,8 +278,8 @@ def _random_input(
     return values.astype(tensor.dtype)
 
 
-def _readers(graph: Graph, tensor: keras.KerasTensor, whole: set[int]) -> list[LayerSpec]:
-    """The layers that read a tensor, or integers that others cut out of it and join."""
+def _readers(graph: LayerGraph, tensor: keras.KerasTensor, whole: set[int]) -> list[LayerSpec]:
+    """Returns the layers that read a tensor, or integers that others cut out of it and join."""
     found = []
     for node in graph.consumers(tensor):
         found.append(node.layer)

@@ -1,4 +1,4 @@
-"""A Keras 3 model as a graph of tf_keras layers that are not built yet.
+"""Reads a Keras 3 model as a graph of tf_keras layers that are not built yet.
 
 It holds only names, configs, numpy weights and who feeds whom, so that rewriting it (`canonical`)
 needs no library's private parts.
@@ -47,12 +47,12 @@ class LayerSpec:
 
     @property
     def passed_through(self) -> bool:
-        """Whether it has no tf_keras counterpart and is called as it is."""
+        """Whether tf_keras has no counterpart of the layer, which is then called as it is."""
         return self.kind in ("KerasLayer", "KerasOperation")
 
 
 @dataclass(eq=False)
-class Node:
+class LayerNode:
     """One call of a layer. Tensors are KerasTensors, the same when they are the same object."""
 
     layer: LayerSpec
@@ -64,11 +64,11 @@ class Node:
 
 
 @dataclass(eq=False)
-class Graph:
+class LayerGraph:
     """Nodes in execution order, between flat inputs and outputs."""
 
     name: str
-    nodes: list[Node]
+    nodes: list[LayerNode]
     inputs: list[keras.KerasTensor]
     outputs: list[keras.KerasTensor]
 
@@ -80,12 +80,12 @@ class Graph:
         """
         return {node.layer.name for node in self.nodes if node.layer.passed_through}
 
-    def consumers(self, tensor: keras.KerasTensor) -> list[Node]:
-        """The nodes that read a tensor."""
+    def consumers(self, tensor: keras.KerasTensor) -> list[LayerNode]:
+        """Returns the nodes that read a tensor."""
         return [node for node in self.nodes if any(x is tensor for x in node.inputs)]
 
     def calls(self, layer: LayerSpec) -> int:
-        """How many times a layer is called: more than once when it is shared."""
+        """Returns how many times a layer is called: more than once when it is shared."""
         return sum(node.layer is layer for node in self.nodes)
 
     def replace(self, old: keras.KerasTensor, new: keras.KerasTensor) -> None:
@@ -101,7 +101,7 @@ class Graph:
                 node.kwargs = keras.tree.map_structure(swapped, node.kwargs)
         self.outputs = [new if x is old else x for x in self.outputs]
 
-    def remove_idle(self, is_removed: Callable[[Node], bool]) -> None:
+    def remove_idle(self, is_removed: Callable[[LayerNode], bool]) -> None:
         """Takes out nodes that hand their first input on, except a path from input to output."""
         for node in list(self.nodes):
             if not is_removed(node):
@@ -112,7 +112,7 @@ class Graph:
                 self.replace(node.output, node.inputs[0])
 
 
-def read(model: keras.Model) -> Graph:
+def read(model: keras.Model) -> LayerGraph:
     """Reads a Keras 3 model, nested models inlined.
 
     Augmentation and noise are left out: they do nothing outside training. A model of half
@@ -131,7 +131,7 @@ def read(model: keras.Model) -> Graph:
     with silence():  # TensorFlow logs while it is imported
         import tf_keras  # noqa: F401
 
-    walk(model)  # refuses what has no graph
+    walk(model)  # raises an error for a model without a graph
     return _Reader(in_float32(model)).read()
 
 
@@ -146,13 +146,13 @@ class _Reader:
         self.idle: set[int] = set()
         self.problems: list[str] = []
 
-    def read(self) -> Graph:
+    def read(self) -> LayerGraph:
         for call in self.calls:
             if isinstance(call.operation, keras.layers.Layer):
                 self._try(call, self._spec_once)
         all_native = not any(spec.passed_through for spec in self.specs.values())
         self.masks = Masks(self.calls, all_native)
-        nodes: list[Node] = []
+        nodes: list[LayerNode] = []
         for call in self.calls:
             if not any(id(tensor) in self.masks.implicit for tensor in call.outputs):
                 self._try(call, lambda found: nodes.extend(self._nodes(found)))
@@ -161,7 +161,9 @@ class _Reader:
                 f"`model` '{self.model.name}' has layers that cannot be rebuilt in tf_keras:\n"
                 + "\n".join(self.problems)
             )
-        graph = Graph(self.model.name, nodes, list(self.model.inputs), list(self.model.outputs))
+        graph = LayerGraph(
+            self.model.name, nodes, list(self.model.inputs), list(self.model.outputs)
+        )
         graph.remove_idle(lambda node: id(node.layer) in self.idle)
         return graph
 
@@ -197,26 +199,26 @@ class _Reader:
                 spec.weights = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
         self.specs[id(layer)] = spec
 
-    def _nodes(self, call: Call) -> list[Node]:
+    def _nodes(self, call: Call) -> list[LayerNode]:
         if not isinstance(call.operation, keras.layers.Layer):
             return [self._operation_node(call)]
         if is_scaled_sum(call.operation):
             return self._scaled_sum(call)
         if id(call.operation) not in self.specs:
-            return []  # already named as a problem
+            return []  # the layer is already named as a problem
         spec = self.specs[id(call.operation)]
-        # Keras 3 overrides a `training` that is written into the graph by that of the model's call.
+        # In Keras 3 the `training` of the model's call overrides one that the graph holds.
         kwargs = {key: value for key, value in call.kwargs.items() if key != "training"}
         if spec.passed_through:
             return [_passthrough_node(spec, call, kwargs)]
         if id(spec) in self.idle:
-            return [Node(spec, [call.inputs[0]], call.outputs[0], (call.inputs[0],))]
+            return [LayerNode(spec, [call.inputs[0]], call.outputs[0], (call.inputs[0],))]
         kwargs = self.masks.explicit(kwargs)
         tensors = keras.tree.flatten((call.args, kwargs))
         inputs = [x for x in tensors if isinstance(x, keras.KerasTensor)]
-        return [Node(spec, inputs, call.outputs[0], call.args, kwargs, list(call.outputs[1:]))]
+        return [LayerNode(spec, inputs, call.outputs[0], call.args, kwargs, list(call.outputs[1:]))]
 
-    def _operation_node(self, call: Call) -> Node:
+    def _operation_node(self, call: Call) -> LayerNode:
         name = self.names.unique(call.operation.name)
         try:
             kind, config, called_on = as_layer(call)
@@ -224,9 +226,9 @@ class _Reader:
             spec = _passthrough_spec("KerasOperation", call.operation, name, reason)
             return _passthrough_node(spec, call, call.kwargs)
         spec = LayerSpec(name, kind, config)
-        return Node(spec, keras.tree.flatten(called_on), call.outputs[0], (called_on,))
+        return LayerNode(spec, keras.tree.flatten(called_on), call.outputs[0], (called_on,))
 
-    def _scaled_sum(self, call: Call) -> list[Node]:
+    def _scaled_sum(self, call: Call) -> list[LayerNode]:
         layer, (straight, residual) = call.operation, call.inputs
         config = {"scale": float(layer.scale), "offset": 0.0}
         scaling = LayerSpec(self.names.unique(f"{layer.name}_scale"), "Rescaling", config)
@@ -234,8 +236,8 @@ class _Reader:
         both = [straight, scaled]
         add = LayerSpec(self.names.unique(layer.name), "Add")
         return [
-            Node(scaling, [residual], scaled, (residual,)),
-            Node(add, both, call.outputs[0], (both,)),
+            LayerNode(scaling, [residual], scaled, (residual,)),
+            LayerNode(add, both, call.outputs[0], (both,)),
         ]
 
 
@@ -257,11 +259,11 @@ def _native_spec(layer: keras.layers.Layer, name: str) -> LayerSpec:
         elif isinstance(value, list) and value and value[0] in inside:
             config[key] = [_inner(layer) for layer in value]
     if any(isinstance(layer, keras.Model) for layer in inside):
-        weights = []  # the graph inside has them
+        weights = []  # the graph inside has the weights
     return LayerSpec(name, kind, config, weights)
 
 
-def _inner(layer: keras.layers.Layer) -> "LayerSpec | Graph":
+def _inner(layer: keras.layers.Layer) -> "LayerSpec | LayerGraph":
     """A layer inside a layer, which gets its weights from the outer one, or a model there."""
     if isinstance(layer, keras.Model):
         return read(layer)
@@ -284,12 +286,12 @@ def _passthrough_spec(
     return LayerSpec(name, kind, {"source": source, "calls": calls})
 
 
-def _passthrough_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> Node:
+def _passthrough_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> LayerNode:
     fill, tensors = template(call.args, kwargs)
     number = len(spec.config["calls"])
     spec.config["calls"].append(fill)
     output, *further = call.outputs
-    return Node(spec, tensors, output, (list(tensors),), {"number": number}, further)
+    return LayerNode(spec, tensors, output, (list(tensors),), {"number": number}, further)
 
 
 class _Names:

@@ -1,4 +1,4 @@
-"""Which Keras 3 layers have a twin in tf_keras, and how their configs differ.
+"""Lists the Keras 3 layers that have a counterpart in tf_keras, and how their configs differ.
 
 What is in neither table, such as a Lambda, a layer of the user's own or one with an option that
 Keras 2 lacks, is called as it is by a tf_keras layer (`passthrough.py`):
@@ -54,7 +54,10 @@ _NOT_IN_THE_SIGNATURE = dict.fromkeys(
 
 
 class NoCounterpart(ValueError):
-    """No tf_keras layer does the same. The message is the reason alone; the caller names it."""
+    """No tf_keras layer does the same.
+
+    The message is the reason alone; the caller adds the name.
+    """
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Row:
 
 
 def _normalization_statistics(layer: keras.layers.Layer) -> dict[str, Any]:
-    # The layer holds them in the shape that broadcasts against its input.
+    # The layer holds the statistics in a shape that broadcasts against its input.
     mean = np.squeeze(keras.ops.convert_to_numpy(layer.mean))
     variance = np.squeeze(keras.ops.convert_to_numpy(layer.variance))
     return {"mean": mean.tolist(), "variance": variance.tolist()}
@@ -151,7 +154,7 @@ _OF_APPLICATIONS: dict[tuple[str, str], Row] = {
     ),
 }
 
-# What to use instead, said where the layer cannot be called as it is.
+# What to use instead: shown if the layer cannot be called as it is.
 _INSTEAD = {
     "GroupQueryAttention": "MultiHeadAttention",
     "Lambda": "keras.ops or a layer of Keras",
@@ -162,18 +165,18 @@ _TABLES = ("IntegerLookup", "StringLookup", "TextVectorization")
 
 
 def is_scaled_sum(layer: keras.layers.Layer) -> bool:
-    """Whether a layer adds its second input, scaled, to its first (InceptionResNetV2)."""
+    """Returns whether a layer adds its second input, scaled, to its first (InceptionResNetV2)."""
     module = "keras.src.applications.inception_resnet_v2"
     return (type(layer).__module__, type(layer).__name__) == (module, "CustomScaleLayer")
 
 
 def instead(layer: keras.Operation) -> str:
-    """What to use instead of a layer without counterpart: part of a sentence."""
+    """Returns what to use instead of a layer without counterpart, as part of a sentence."""
     return _INSTEAD.get(type(layer).__name__, "layers of Keras that have one")
 
 
 def converted_config(layer: keras.layers.Layer) -> tuple[str, dict[str, Any], list[np.ndarray]]:
-    """How tf_keras builds the same layer.
+    """Returns how tf_keras builds the same layer.
 
     Args:
         layer: Built Keras 3 layer that computes in float32.
@@ -204,7 +207,7 @@ def converted_config(layer: keras.layers.Layer) -> tuple[str, dict[str, Any], li
     for key, value in layer.get_config().items():
         target = row.renamed.get(key, key)
         if key in ("name", "dtype") or key.endswith("_initializer"):
-            continue  # weights are copied, so how they were initialized does not matter
+            continue  # the weights are copied, so their initializers do not matter
         if key in row.left_out or key in row.holds:
             continue
         if key not in row.renamed and (target not in known or key == "seed"):

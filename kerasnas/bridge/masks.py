@@ -1,4 +1,4 @@
-"""Masks: tensors that Keras 3 writes into the graph and that tf_keras hands on by itself."""
+"""Finds masks: Keras 3 writes them into the graph as tensors, tf_keras passes them on by itself."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,13 @@ import keras
 
 from kerasnas.keras_models.walk import Call
 
-# The arguments of MultiHeadAttention, which tf_keras does not have.
+# Arguments of MultiHeadAttention that tf_keras does not have.
 _OF_ATTENTION = ("query_mask", "key_mask", "value_mask")
 _MASKING = (keras.layers.Embedding, keras.layers.Masking)
 
 
 class Masks:
-    """What of a graph is the mask of an Embedding or a Masking layer.
+    """The tensors of a graph that are masks of an Embedding or a Masking layer.
 
     Args:
         calls: Calls of the model.
@@ -24,7 +24,7 @@ class Masks:
     def __init__(self, calls: Sequence[Call], all_native: bool) -> None:
         self._automatic = _automatic_masks(calls)
         self._left_out = ("mask", *_OF_ATTENTION) if all_native else _OF_ATTENTION
-        # Tensors that are read in no other way than one that is left out.
+        # Tensors that are read only as arguments which are left out.
         self.implicit = set(self._automatic)
         for call in reversed(calls):
             if any(id(tensor) in self.implicit for tensor in call.outputs):

@@ -1,4 +1,4 @@
-"""Which `keras.ops` of a Functional graph are a tf_keras layer under another name.
+"""Lists the `keras.ops` of a Functional graph that are tf_keras layers of another name.
 
 The others are called as they are by a tf_keras layer (`passthrough.py`).
 """
@@ -14,9 +14,9 @@ import numpy as np
 from kerasnas.bridge.layers import NoCounterpart
 from kerasnas.keras_models.walk import Call, carries_mask
 
-# Layers that compute with a mask, which operations do not see.
+# Layers that compute with a mask, while the operations do not see it.
 _MASKED = ("GlobalAveragePooling1D", "Softmax")
-# What an operation becomes: the tf_keras class, its config, and what the layer is called on.
+# An operation becomes a tf_keras class, its config, and what the layer is called on.
 AsLayer = tuple[str, dict[str, Any], Any]
 
 
@@ -33,7 +33,7 @@ def _merge(kind: str) -> Callable[[dict[str, Any], Call], AsLayer | None]:
 
 
 def _scalar_affine(kind: str, given: dict[str, Any]) -> AsLayer | None:
-    """An operation of one tensor and one number, as `scale * x + offset`."""
+    """Returns an operation of one tensor and one number as `scale * x + offset`."""
     first, second = given["x1"], given["x2"]
     tensor_first = isinstance(first, keras.KerasTensor)
     tensor, number = (first, second) if tensor_first else (second, first)
@@ -56,7 +56,7 @@ def _divide(given: dict[str, Any], call: Call) -> AsLayer | None:
 
 
 def _activation(name: str, **options: float) -> Callable[[dict[str, Any], Call], AsLayer | None]:
-    """A rule for an operation that is an activation if it has these options."""
+    """Makes a rule for an operation that is an activation if it has these options."""
 
     def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
         if any(getattr(call.operation, key) != value for key, value in options.items()):
@@ -110,7 +110,7 @@ def _elu(given: dict[str, Any], call: Call) -> AsLayer | None:
 
 
 def _square(given: dict[str, Any], call: Call) -> AsLayer | None:
-    # The converter has no 8 bits for the square of an operator of its own.
+    # The converter has an operator for the square, but no 8-bit form of it.
     return "Multiply", {}, [given["x"], given["x"]]
 
 
@@ -140,7 +140,7 @@ def _reshape(given: dict[str, Any], call: Call) -> AsLayer | None:
     if None in source[1:] or None in target[1:] or source[0] != target[0]:
         return None
     if math.prod(source[1:]) != math.prod(target[1:]):
-        return None  # it moves values from one sample into another
+        return None  # it would move values from one sample into another
     return "Reshape", {"target_shape": tuple(target[1:])}, call.inputs[0]
 
 
@@ -217,7 +217,7 @@ OPERATIONS: dict[str, Callable[[dict[str, Any], Call], AsLayer | None]] = {
 
 
 def as_layer(call: Call) -> AsLayer:
-    """The tf_keras layer that does what a `keras.ops` call does.
+    """Returns the tf_keras layer that does the same as a `keras.ops` call.
 
     Args:
         call: Call of an operation that is not a layer.

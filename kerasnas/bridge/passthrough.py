@@ -1,4 +1,4 @@
-"""Keras 3 layers and operations that a tf_keras layer calls as they are.
+"""Lets a tf_keras layer call Keras 3 layers and operations as they are.
 
 Only with the TensorFlow backend of Keras, whose operations take the tensors of tf_keras.
 """
@@ -11,12 +11,12 @@ from typing import Any
 
 import keras
 
-# From the flat tensors of one call to the arguments of that call.
+# A function from the flat tensors of one call to the arguments of that call.
 Fill = Callable[[list[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 
 
 def template(args: Any, kwargs: dict[str, Any]) -> tuple[Fill, list[keras.KerasTensor]]:
-    """Takes the arguments of a call apart.
+    """Separates the arguments of a call from its tensors.
 
     Args:
         args: Positional arguments, a structure of KerasTensors and constants.
@@ -38,7 +38,7 @@ def template(args: Any, kwargs: dict[str, Any]) -> tuple[Fill, list[keras.KerasT
 
 
 def _callable(source: keras.Operation) -> Callable[..., Any]:
-    """What computes an operation, in a form that TensorFlow Lite's converter takes."""
+    """Returns what computes an operation, in a form that TensorFlow Lite's converter takes."""
     import tensorflow as tf
 
     find = {"Argmax": tf.argmax, "Argmin": tf.argmin}.get(type(source).__name__)
@@ -46,7 +46,7 @@ def _callable(source: keras.Operation) -> Callable[..., Any]:
         return source
 
     def place(x: Any) -> Any:
-        # Keras looks at the sign of zeros, bit by bit, which no file can.
+        # Keras distinguishes zeros by their sign bit, which no operator of a file can do.
         flat = x if source.axis is not None else tf.reshape(x, [-1])
         found = find(flat, axis=source.axis or 0, output_type="int32")
         if not source.keepdims:
@@ -59,7 +59,10 @@ def _callable(source: keras.Operation) -> Callable[..., Any]:
 
 
 class Passthrough:
-    """What a tf_keras layer calls, out of the sight of tf_keras, which would track and copy it."""
+    """A layer or operation that a tf_keras layer calls.
+
+    tf_keras does not see it, since it would track and copy it.
+    """
 
     def __init__(self, source: keras.Operation, calls: list[Fill]) -> None:
         self.source, self.calls, self.number = source, calls, next(_NUMBERS)
@@ -67,13 +70,14 @@ class Passthrough:
 
 
 _NUMBERS = itertools.count()
-# By numbers, because what rewrites a model of tf_keras turns the configs of its layers into text.
+# They are found by number, because what rewrites a tf_keras model turns the configs of its layers
+# into text.
 _ALIVE: weakref.WeakValueDictionary[int, Passthrough] = weakref.WeakValueDictionary()
 
 
 @cache
 def passthrough_layers() -> dict[str, Any]:
-    """The two tf_keras layers, by the kind of `LayerSpec` they are made for.
+    """Returns the two tf_keras layers, by the kind of `LayerSpec` that they are made for.
 
     `source` is the layer or operation to be called, `calls` has one `Fill` for each place where it
     is called; calling the tf_keras layer takes the number of the place.
@@ -81,7 +85,7 @@ def passthrough_layers() -> dict[str, Any]:
     import tensorflow as tf
     import tf_keras
 
-    # tf_keras would translate the code of Keras 3 for graphs, which it is already written for.
+    # tf_keras would rewrite the code of Keras 3 for graphs, which it already supports.
     as_written = tf.autograph.experimental.do_not_convert
 
     class PassthroughLayer(tf_keras.layers.Layer):

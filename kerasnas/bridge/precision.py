@@ -1,4 +1,4 @@
-"""Models of half precision as the float32 models they stand for."""
+"""Turns models of half precision into the float32 models that they stand for."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _FLOAT = "float32"
 
 
 def in_float32(model: keras.Model) -> keras.Model:
-    """The model itself, or its twin that computes in float32 with the same weights.
+    """Returns the model itself, or one that computes in float32 with the same weights.
 
     Comparing a rebuild with the twin shows every mistake; comparing it with a model of half
     precision would hide those below a hundredth.
@@ -43,14 +43,14 @@ def in_float32(model: keras.Model) -> keras.Model:
         return model
     plain = model
     if not isinstance(model, keras.Sequential):
-        # A subclass writes the arguments of its own constructor into its config.
+        # The config of a subclass holds the arguments of its own constructor.
         plain = keras.Model(model.input, model.output, name=model.name)
     whole = keras.saving.serialize_keras_object(plain)
     without_state = {k: v for k, v in whole.items() if k not in ("build_config", "compile_config")}
     twin = keras.saving.deserialize_keras_object(
         _in_float32(without_state),
         custom_objects={type(layer).__name__: type(layer) for layer in layers},
-        safe_mode=False,  # the code in the config is the model's own
+        safe_mode=False,  # the code in the config comes from the model itself
     )
     for layer in _layers(twin):
         if _is_other_float(layer.compute_dtype):
@@ -72,7 +72,7 @@ def _is_other_float(dtype: Any) -> bool:
 
 
 def _in_float32(config: Any) -> Any:
-    """A config, those of layers inside it too, with every float dtype replaced."""
+    """Returns a config, and those inside it, with every float dtype replaced."""
     if isinstance(config, list | tuple):
         return type(config)(_in_float32(item) for item in config)
     if not isinstance(config, dict):

@@ -1,4 +1,4 @@
-"""Sizes at which a model whose inputs leave some open can be compared with its rebuild.
+"""Finds input sizes at which a model that leaves some open can be compared with its rebuild.
 
 On a map that is smaller than its window, TensorFlow's kernels read outside of it (values of 1e31
 from a depthwise convolution) or end the process (a division by zero in a pooling). So sizes are
@@ -14,23 +14,23 @@ import keras
 
 from kerasnas.keras_models.walk import Call, walk
 
-# Multiples of 16 pass through four halvings and back. The largest are for sequences: images and
-# volumes stay small enough to compute by the number of their values.
+# Multiples of 16 can be halved four times and doubled back. The largest sizes are for sequences,
+# since the limit on the number of values keeps images and volumes small enough to compute.
 _SIZES = (
     *(16, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 1024),
     *(1536, 2048, 4096, 8192, 16384),
 )
-# Values in all tensors of one sample together.
+# How many values all tensors of one sample may have together.
 _MOST_VALUES = 2**26
-# Sizes for inputs that do not run with the same; how many of their combinations are looked at, and
-# how many of those that look right are given out.
+# How many sizes are combined for inputs that do not run with one common size, how many combinations
+# are tried, and how many of those that look right are returned.
 _FEW, _MOST_MIXED, _MOST_GIVEN = 6, 300, 5
 
 Shape = tuple[int | None, ...]
 
 
 def input_sizes(model: keras.Model) -> Iterator[list[Shape]]:
-    """Shapes to try for the inputs of a model, the most telling first.
+    """Returns shapes to try for the inputs of a model, the most useful first.
 
     With the first, every map of an open size holds the window of its kernel, so that all weights
     take part; with those after it, every map has at least one value.
@@ -53,13 +53,13 @@ def input_sizes(model: keras.Model) -> Iterator[list[Shape]]:
         yield shapes
         return
     calls = walk(model)
-    # An input may have to fit another of a fixed size.
+    # An input may have to fit another one of a fixed size.
     fixed = sorted({size for shape in shapes for size in shape[1:] if size})
     few = (*_SIZES[:_FEW], *fixed)
     of_input = [sorted({index for index, _ in axes}).index(index) for index, _ in axes]
     for candidates in (
         ((size,) * len(axes) for size in (*_SIZES, *fixed)),
-        # One size for each input, and then one for each axis.
+        # First one size for each input, then one for each axis.
         ([s[i] for i in of_input] for s in itertools.product(few, repeat=max(of_input) + 1)),
         itertools.product(few, repeat=len(axes)),
     ):
@@ -97,7 +97,7 @@ def _ranked(
 def _tensors(
     model: keras.Model, calls: Sequence[Call], shapes: Sequence[Shape]
 ) -> dict[int, keras.KerasTensor] | None:
-    """The tensors of a model for such inputs, by the id of those that they stand for.
+    """Returns the tensors of a model for such inputs, by the id of those that they stand for.
 
     None if a layer refuses its input, a tensor has no values, or all of them have too many.
     """
@@ -115,7 +115,7 @@ def _tensors(
             args, kwargs = keras.tree.map_structure(known, (call.args, call.kwargs))
             try:
                 made = keras.tree.flatten(_called(call.operation, args, kwargs))
-            except Exception:  # Whatever a layer says of an input that does not suit it.
+            except Exception:  # A layer may raise anything for an input that does not suit it.
                 return None
             found.update((id(old), new) for old, new in zip(call.outputs, made, strict=True))
         for tensor in call.outputs:
@@ -128,13 +128,13 @@ def _tensors(
 
 def _called(operation: keras.Operation, args: Any, kwargs: Any) -> Any:
     if isinstance(operation, keras.layers.Concatenate):
-        # The layer itself looks at the sizes of its inputs in `build` alone.
+        # The layer itself checks the sizes of its inputs only in `build`.
         return keras.ops.concatenate(keras.tree.flatten((args, kwargs)), operation.axis)
     return operation.compute_output_spec(*args, **kwargs)
 
 
 def _holds(call: Call, found: dict[int, keras.KerasTensor]) -> bool:
-    """Whether the input of a call is as large as its window along the axes that are open."""
+    """Returns whether the input of a call is as large as its window along the open axes."""
     layer = call.operation
     while hasattr(layer, "layer"):  # TimeDistributed and Bidirectional
         layer = layer.layer
@@ -144,7 +144,7 @@ def _holds(call: Call, found: dict[int, keras.KerasTensor]) -> bool:
         return True
     spread = getattr(layer, "dilation_rate", 1)
     spread = spread if isinstance(spread, tuple) else (spread,) * len(window)
-    # The window's axes are the last ones, before or behind the channels.
+    # The axes of the window are the last ones, before or behind the channels.
     end = None if getattr(layer, "data_format", None) == "channels_first" else -1
     axes = slice((end or 0) - len(window), end)
     original, actual = (x.shape[axes] for x in (call.inputs[0], found[id(call.inputs[0])]))

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.prune import KERNELS, model_sparsity, prunable
 from kerasnas.compression.step import (
     SHARED_VALUES,
@@ -90,7 +90,7 @@ class Cluster(BridgedStep):
             return "new zeros and their fine-tuning would break the shared values"
         return super().undone_by(later)
 
-    def check(self, graph: Graph) -> None:
+    def check(self, graph: LayerGraph) -> None:
         """Refuses a network in which nothing can be clustered."""
         if not self._layers(graph):
             raise ValueError(
@@ -143,7 +143,7 @@ class Cluster(BridgedStep):
         kernel = layer.get_weights()[KERNELS[type(layer).__name__]]
         return len(np.unique(kernel)) <= self.clusters
 
-    def _layers(self, graph: Graph) -> set[str]:
+    def _layers(self, graph: LayerGraph) -> set[str]:
         """Names of the layers with more weights than clusters."""
         large = {
             node.layer.name

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.distillation_loss import DistillationLoss
 from kerasnas.compression.step import BridgedStep, Step, check_number, unbox
 from kerasnas.compression.training import Training
@@ -101,7 +101,7 @@ class Distill(BridgedStep):
             "it epochs of its own"
         )
 
-    def check(self, graph: Graph) -> None:
+    def check(self, graph: LayerGraph) -> None:
         """Refuses a teacher with other inputs or outputs."""
         if any(len(tensor.shape) < 2 for tensor in graph.outputs):
             raise ValueError(

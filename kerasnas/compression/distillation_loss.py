@@ -1,4 +1,4 @@
-"""Training towards a teacher's outputs beside the targets."""
+"""Trains towards the outputs of a teacher as well as towards the targets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-# Losses over a distribution of classes, which a temperature can soften.
+# Losses over a distribution of classes. A temperature can soften such a distribution.
 _OVER_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 _OF_PROBABILITIES = (
     *_OVER_CLASSES,
@@ -18,7 +18,7 @@ _ROUNDING = 1e-3
 
 @dataclass(frozen=True)
 class DistillationLoss:
-    """What a teacher says of the training data, and how much it counts.
+    """The outputs of a teacher for the training data, and how much they count.
 
     Args:
         outputs: The teacher's outputs, one array of shape (samples, ..., values) for each output.
@@ -45,7 +45,7 @@ class DistillationLoss:
         for output, one in zip(self.outputs, self._each(loss), strict=True):
             name, logits = _name(one), _takes_logits(one)
             within = output.min() >= 0 and output.max() <= 1 + _ROUNDING
-            # Logits may be small, but not by chance sum to one everywhere.
+            # Small logits may lie between 0 and 1, but do not sum to one everywhere by chance.
             ones = np.allclose(output.sum(axis=-1), 1, atol=_ROUNDING)
             fits = not (within and ones) if logits else within
             if fits or name not in _OF_PROBABILITIES:
@@ -99,7 +99,7 @@ class DistillationLoss:
         array = array.reshape(*teacher.shape[:-1], array.size // (teacher.size // values))
 
         def softened(towards: Any, y_pred: Any) -> Any:
-            # Keras scales what is not a distribution to one.
+            # Keras scales outputs that are no distribution so that they sum to one.
             student = y_pred / temperature if logits else (y_pred + 1e-7) ** (1 / temperature)
             return temperature**2 * library.losses.categorical_crossentropy(
                 towards, student, from_logits=logits
@@ -120,7 +120,7 @@ class DistillationLoss:
 
 
 def _weighing(library: ModuleType, loss: Callable[[Any, Any], Any], **kwargs: Any) -> Any:
-    """A loss that takes weights of samples, made of a function that gives a value for each."""
+    """Makes a loss that takes sample weights from a function that gives a value for each sample."""
 
     class Weighing(library.losses.Loss):  # type: ignore[name-defined]
         def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -138,7 +138,7 @@ def _takes_logits(loss: Any) -> bool:
 
 
 def _softened(outputs: np.ndarray, temperature: float, logits: bool) -> np.ndarray:
-    """A distribution over classes as the softmax of its logits over the temperature."""
+    """Returns a distribution over classes as the softmax of its logits over the temperature."""
     scores = outputs if logits else np.log(np.maximum(outputs, 1e-7))
     scores = (scores - scores.max(axis=-1, keepdims=True)) / temperature
     soft = np.exp(scores)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.keras_models.walk import carries_mask
 
@@ -19,7 +19,7 @@ from kerasnas.keras_models.walk import carries_mask
 _READERS = ("AdditiveAttention", "Attention", "GlobalAveragePooling1D", "MultiHeadAttention")
 
 
-def float_masks(graph: Graph) -> dict[str, str]:
+def float_masks(graph: LayerGraph) -> dict[str, str]:
     """The layers whose masks have no 8-bit form.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasnas.bridge import build, expected, read, verify, without_penalties
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.compressed import lost_metric, report_row
 from kerasnas.compression.prune import inner
 from kerasnas.compression.step import BridgedStep, KerasStep
@@ -139,7 +139,9 @@ class Network:
         rewrite: Brings what is read from a model into the form that the steps need.
     """
 
-    def __init__(self, model: keras.Model, rewrite: Callable[[Graph], Graph] | None) -> None:
+    def __init__(
+        self, model: keras.Model, rewrite: Callable[[LayerGraph], LayerGraph] | None
+    ) -> None:
         self._rewrite = rewrite
         self.replace(model)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.step import ZEROS, BridgedStep, check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
@@ -103,7 +103,7 @@ class Prune(BridgedStep):
         """Passes over the training data."""
         return self.epochs
 
-    def check(self, graph: Graph) -> None:
+    def check(self, graph: LayerGraph) -> None:
         """Refuses a network in which nothing can be pruned, and names of layers that none has."""
         kernels = [node.layer.name for node in graph.nodes if node.layer.kind in KERNELS]
         for pattern in self.layers or {}:
@@ -161,7 +161,7 @@ class Prune(BridgedStep):
         training.fit(pruning, self.epochs, self.batch_size, self.learning_rate, callbacks)
         return tfmot.sparsity.keras.strip_pruning(pruning)
 
-    def _sparsities(self, graph: Graph) -> dict[str, float]:
+    def _sparsities(self, graph: LayerGraph) -> dict[str, float]:
         """The layers to prune, and how far."""
         between, ruled = prunable(graph), self._ruled(graph)
         zeros = self.sparsity if self.pattern is None else self.pattern[0] / self.pattern[1]
@@ -173,7 +173,7 @@ class Prune(BridgedStep):
                 found[name] = sparsity
         return found
 
-    def _ruled(self, graph: Graph) -> dict[str, float]:
+    def _ruled(self, graph: LayerGraph) -> dict[str, float]:
         """What `layers` says of each layer that it names."""
         return {
             node.layer.name: sparsity
@@ -203,7 +203,7 @@ def _matches(name: str, pattern: str) -> bool:
     return any(fnmatch.fnmatch(n, pattern) for n in (name, name.removesuffix("_pointwise")))
 
 
-def prunable(graph: Graph) -> set[str]:
+def prunable(graph: LayerGraph) -> set[str]:
     """Names of the layers with a kernel that steps touch unless they are told others.
 
     Args:
@@ -215,11 +215,11 @@ def prunable(graph: Graph) -> set[str]:
     return inner(graph) - _frozen(graph)
 
 
-def _frozen(graph: Graph) -> set[str]:
+def _frozen(graph: LayerGraph) -> set[str]:
     return {n.layer.name for n in graph.nodes if not n.layer.config.get("trainable", True)}
 
 
-def inner(graph: Graph) -> set[str]:
+def inner(graph: LayerGraph) -> set[str]:
     """Names of the layers with a kernel that are not at the ends.
 
     Args:
@@ -232,7 +232,7 @@ def inner(graph: Graph) -> set[str]:
     return _not_last(graph) & _not_first(graph)
 
 
-def _not_first(graph: Graph) -> set[str]:
+def _not_first(graph: LayerGraph) -> set[str]:
     after: set[int] = set()
     first: set[str] = set()
     later: set[str] = set()
@@ -245,7 +245,7 @@ def _not_first(graph: Graph) -> set[str]:
     return later - first
 
 
-def _not_last(graph: Graph) -> set[str]:
+def _not_last(graph: LayerGraph) -> set[str]:
     leads_on: set[int] = set()
     last: set[str] = set()
     earlier: set[str] = set()

@@ -27,7 +27,7 @@ import numpy as np
 from kerasnas.bridge.activations import given
 from kerasnas.bridge.canonical import RANGE_PASSING
 from kerasnas.bridge.canonical.graph_edits import integers
-from kerasnas.bridge.graph import Graph, LayerSpec
+from kerasnas.bridge.graph import LayerGraph, LayerSpec
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
@@ -41,7 +41,7 @@ _ACTIVATIONS = (
 )
 
 
-def untrained(graph: Graph) -> dict[str, str]:
+def untrained(graph: LayerGraph) -> dict[str, str]:
     """The layers of a network whose ranges quantization-aware training cannot learn.
 
     Args:

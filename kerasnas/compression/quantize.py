@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from kerasnas.bridge.build import build
 from kerasnas.bridge.canonical import canonical, measurable
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.bridge.passthrough import passthrough_layers
 from kerasnas.compression.masks import float_masks, hand_masks_on, no_masks
 from kerasnas.compression.prune import KERNELS, model_sparsity
@@ -120,7 +120,7 @@ class Quantize(BridgedStep):
         return self.epochs if self.trains else 0
 
     @property
-    def rewrite(self) -> Callable[[Graph], Graph] | None:
+    def rewrite(self) -> Callable[[LayerGraph], LayerGraph] | None:
         """What brings the network into the form in which these bits suit it."""
         if self.trains:
             return canonical
@@ -130,7 +130,7 @@ class Quantize(BridgedStep):
         """Keeps zeros and shared values, in training too."""
         return pattern in (ZEROS, SHARED_VALUES)
 
-    def check(self, graph: Graph) -> None:
+    def check(self, graph: LayerGraph) -> None:
         """Names every layer that cannot be converted to these bits, or be trained in them."""
         kept = untrained(graph) if self.trains else {}
         if self.trains:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.training import Training
 from kerasnas.export.conversion import convert
 from kerasnas.tflite.reader import TFLiteFile
@@ -50,7 +50,7 @@ class Step(ABC):
         return 0
 
     @property
-    def rewrite(self) -> Callable[[Graph], Graph] | None:
+    def rewrite(self) -> Callable[[LayerGraph], LayerGraph] | None:
         """Brings the network into the form that the step needs; None if it takes any form."""
         return None
 
@@ -118,7 +118,7 @@ class BridgedStep(Step):
     ```
     """
 
-    def check(self, graph: Graph) -> None:
+    def check(self, graph: LayerGraph) -> None:
         """Raises ValueError if the step cannot do the network, before any work.
 
         Args:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.distillation_loss import DistillationLoss
 from kerasnas.data.arrays import is_nested
 from kerasnas.data.dataset import output_names
@@ -36,7 +36,7 @@ class Training:
     """
 
     model: keras.Model
-    graph: Graph
+    graph: LayerGraph
     x: list[np.ndarray]
     y: Any
     loss: Any

@@ -1,4 +1,4 @@
-"""Data in the forms that Keras takes, as arrays."""
+"""Reads data in all forms that Keras takes, as arrays."""
 
 import contextlib
 import itertools
@@ -8,7 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-Samples = tuple[Any, Any, Any]  # x, y and the samples' weights, each an array, arrays, or None.
+Samples = tuple[
+    Any, Any, Any
+]  # x, y and the weights of the samples: each is an array, a structure of arrays, or None.
 
 
 def inputs_in_order(argument: str, x: Any, model: Any) -> list[np.ndarray]:
@@ -40,7 +42,7 @@ def inputs_in_order(argument: str, x: Any, model: Any) -> list[np.ndarray]:
 
 
 def packed(arrays: Sequence[Any], model: keras.Model) -> Any:
-    """Arrays in the structure that a model is called with.
+    """Returns arrays in the structure that a model is called with.
 
     Args:
         arrays: One for each of `model.inputs`.
@@ -55,7 +57,7 @@ def packed(arrays: Sequence[Any], model: keras.Model) -> Any:
 
 
 def is_nested(structure: Any) -> bool:
-    """Whether the tensors of a model stand in more than one dict, list or tuple."""
+    """Returns whether the tensors of a model stand in more than one dict, list or tuple."""
     parts = structure.values() if isinstance(structure, Mapping) else structure
     several = isinstance(structure, Mapping | list | tuple)
     return several and any(keras.tree.is_nested(part) for part in parts)
@@ -80,7 +82,7 @@ def by_tensor(structure: Any, given: Any, tensors: Sequence[Any]) -> list[np.nda
 
 
 def _paired(structure: Any, x: Any) -> Iterator[tuple[Any, Any]]:
-    """The tensors of a structure, each with what stands in its place in another.
+    """Returns the tensors of a structure, each with the array at its place in another structure.
 
     Raises:
         LookupError: If the other is built otherwise.
@@ -131,7 +133,7 @@ def listed(argument: str, x: Any, ranks: Sequence[int]) -> list[np.ndarray]:
 
 
 def in_batches(data: Any) -> bool:
-    """Whether data is a data set of batches, and no array or structure of arrays.
+    """Returns whether data is a data set of batches, not an array or a structure of arrays.
 
     Args:
         data: What a user gave.
@@ -206,7 +208,7 @@ def map_samples(function: Callable[[Any], Any], samples: Samples) -> Samples:
 
 
 def _endless(x: Any) -> bool:
-    """Whether a data set of tf.data's or Keras's says that it has no end."""
+    """Returns whether a data set of tf.data or Keras says that it never ends."""
     if isinstance(x, keras.utils.PyDataset):
         return x.num_batches is None
     return hasattr(x, "cardinality") and int(x.cardinality()) == -1

@@ -1,4 +1,4 @@
-"""Checks the arrays that a user hands to `compress`, before any work."""
+"""Checks the data that a user passes against the model, before any work is done."""
 
 import contextlib
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Dataset:
 
 
 def samples(argument: str, given: Any) -> Any:
-    """Reads a data set of batches into memory; what is no data set is handed on.
+    """Reads a data set of batches into memory; returns anything else as it is.
 
     Args:
         argument: Name of the argument, for the message.
@@ -70,7 +70,7 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
     check_shapes(model)
     x, y = _inputs(argument, given[0], model), given[1]
     if isinstance(y, list) and len(model.outputs) == 1:
-        # The list may be the array, or hold it.
+        # A list may be the array written as a list, or a list that holds the array.
         alone = len(y) == 1 and np.ndim(y[0]) > 0 and len(y[0]) == len(x[0])
         y = np.asarray(y[0] if alone else y)
     for index, (array, tensor) in enumerate(zip(x, model.inputs, strict=True)):
@@ -128,7 +128,7 @@ def weights(argument: str, given: Any, model: keras.Model, count: int) -> Any:
         given = [given] * len(model.outputs)
     arrays = [np.asarray(np.ones(count) if one is None else one, dtype="float32") for one in given]
     for array, tensor in zip(arrays, model.outputs, strict=True):
-        # A loss has a value for each position before the last axis.
+        # A loss has one value for each position of all axes but the last.
         expected = (count, *tensor.shape[1:-1], 1)
         steps_fit = len(array.shape) <= len(expected) and all(
             have in (1, want) for want, have in zip(expected, array.shape, strict=False)
@@ -175,7 +175,7 @@ def in_order(argument: str, y: Any, model: keras.Model) -> Any:
 
 
 def output_names(model: keras.Model) -> list[str]:
-    """Names of the outputs of a model, as losses and targets in a dict use them.
+    """Returns the names of the outputs of a model, as losses and targets in a dict use them.
 
     Args:
         model: Built Keras 3 model.

@@ -1,4 +1,4 @@
-"""Which way a metric points: whether it is better small or large.
+"""Finds out whether a metric is better when it is small or when it is large.
 
 Keras's own metrics tell by a private attribute, which is touched in this file only; read in keras
 3.15.1 (`src/metrics/metric.py`, `src/metrics/reduction_metrics.py`).
@@ -11,7 +11,7 @@ import keras
 
 Direction = Literal["min", "max"]
 
-# What a name ends in says most: the "score" of "brier_score" is a word like others, but the
+# The end of a name says most: the "score" of "brier_score" is a word like any other, but the
 # "accuracy" of "error_type_accuracy" is what is measured, of the output "error_type".
 _SMALLER_ENDS = (
     *("loss", "error", "crossentropy", "cross_entropy", "ce", "bce", "cce", "divergence", "kld"),
@@ -36,7 +36,7 @@ _LOSSES_OF_KERAS = ("dice", "tversky", "circle", "ctc")
 
 
 def direction(name: str, metrics: Any = None) -> Direction | None:
-    """Which way a metric is better. Nothing else in kerasnas guesses it.
+    """Returns whether smaller or larger is better. Nothing else in kerasnas guesses this.
 
     Args:
         name: Its name in the logs of a training: "loss", "accuracy", "val_mae", "val_tflite_auc",
@@ -60,7 +60,7 @@ def direction(name: str, metrics: Any = None) -> Direction | None:
 
 
 def metric_named(name: str, metrics: Any) -> Any:
-    """The metric that a log is of, among those that a model is compiled with.
+    """Returns the metric that a log belongs to, among those that a model is compiled with.
 
     Args:
         name: As `direction` takes it.
@@ -71,18 +71,18 @@ def metric_named(name: str, metrics: Any) -> Any:
     """
     name = _in_training(name)
     given = [metric for metric in keras.tree.flatten(metrics) if metric is not None]
-    # Keras numbers metrics of the same name, and marks weighted ones that are there twice.
+    # Keras numbers metrics of the same name, and marks the weighted one of two that are the same.
     plain = re.sub(r"_\d+$", "", name)
     names = (name, plain, name.removeprefix("weighted_"), plain.removeprefix("weighted_"))
     exact = [metric for wanted in names for metric in given if _name(metric) == wanted]
-    # Of several outputs, that of the metric precedes its name.
+    # If there are several outputs, the name of the output precedes that of the metric.
     of_output = [metric for metric in given if plain.endswith(f"_{_name(metric)}")]
     longest = max(of_output, key=lambda metric: len(_name(metric)), default=None)
     return exact[0] if exact else longest
 
 
 def of_metric(metric: Any) -> Direction | None:
-    """Which way a metric is better, by what it is, and else by its name.
+    """Returns the direction of a metric: by its class if that is known, otherwise by its name.
 
     Args:
         metric: A name, function, class, loss or metric.
@@ -96,7 +96,10 @@ def of_metric(metric: Any) -> Direction | None:
 
 
 def stated(metric: Any) -> Direction | None:
-    """Which way a metric says itself that it is better; None for one that does not, or a name."""
+    """Returns the direction that a metric states itself.
+
+    It is None for a metric that does not, and for a name.
+    """
     known = getattr(metric, "_direction", None)
     if known in ("up", "down"):
         return "max" if known == "up" else "min"
@@ -113,7 +116,7 @@ def stated(metric: Any) -> Direction | None:
 
 
 def keras_tells(name: str, metrics: Any) -> bool:
-    """Whether a callback of Keras finds out by itself which way a log is better.
+    """Returns whether a callback of Keras finds the direction of a log by itself.
 
     It looks for a metric of that name, without the name of an output, and asks no names.
 
@@ -130,7 +133,10 @@ def keras_tells(name: str, metrics: Any) -> bool:
 
 def _has_direction(metric: Any) -> bool:
     if isinstance(metric, str):
-        if metric in ("accuracy", "acc"):  # Which of its accuracies, Keras sees in the data.
+        if metric in (
+            "accuracy",
+            "acc",
+        ):  # Keras chooses one of its accuracies only when it sees the data.
             return True
         metric = keras.metrics.get(metric)
     if isinstance(metric, type):
@@ -145,7 +151,7 @@ def _in_training(name: str) -> str:
 
 
 def _name(metric: Any) -> str:
-    """The name that Keras gives a metric in its logs."""
+    """Returns the name that Keras gives a metric in its logs."""
     if isinstance(metric, str):
         return metric
     if isinstance(metric, type):

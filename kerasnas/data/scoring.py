@@ -1,4 +1,4 @@
-"""The metrics of a Keras 3 model, measured on predictions that something else made."""
+"""Scores predictions, of whatever made them, with the metrics of a Keras 3 model."""
 
 import itertools
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Scorer:
         ends = [
             keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in model.outputs
         ]
-        # Metrics may be given by output name, which is that of the layer that makes the output.
+        # Metrics may be given by the name of an output, which is that of the layer that makes it.
         named = [
             keras.layers.Identity(name=name)(end)
             for name, end in zip(distinct(output_names(model)), ends, strict=True)
@@ -65,14 +65,14 @@ class Scorer:
         if isinstance(sample_weight, list):
             sample_weight = keras.tree.pack_sequence_as(structure, sample_weight)
         self._passing.evaluate(arrays, y, batch_size=256, verbose=0, sample_weight=sample_weight)
-        # What `evaluate` itself returns is sorted by name.
+        # What `evaluate` returns is sorted by name; this is in the order of compilation.
         logs = self._passing.get_metrics_result()
         return {
             name: float(np.mean(keras.ops.convert_to_numpy(value))) for name, value in logs.items()
         }
 
     def direction(self, name: str) -> Direction | None:
-        """Which way a metric points.
+        """Returns whether smaller or larger values of a metric are better.
 
         Args:
             name: As in what `score` returns.
@@ -88,13 +88,13 @@ def _flat(metrics: list[Any]) -> list[Any]:
 
 
 def first_metric(logs: dict[str, float]) -> str:
-    """The name of the first metric of an evaluation, or "loss" if there is none."""
+    """Returns the name of the first metric of an evaluation, or "loss" if there is none."""
     metrics = [name for name in logs if name != "loss" and not name.endswith("_loss")]
     return metrics[0] if metrics else "loss"
 
 
 def drop(name: str, direction: str | None, before: float, after: float) -> float:
-    """How much worse a metric has become.
+    """Returns how much worse a metric has become.
 
     Args:
         name: Of the metric, for the message.
@@ -118,7 +118,7 @@ def drop(name: str, direction: str | None, before: float, after: float) -> float
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Numbers the names that are there more than once, as Keras numbers metrics.
+    """Numbers names that occur more than once, as Keras numbers metrics.
 
     Args:
         names: Names, such as those of the layers that make the outputs of a model.

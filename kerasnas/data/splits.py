@@ -1,4 +1,4 @@
-"""The arrays in what `fit` is given, for work on the data that is not Keras's."""
+"""Reads the training and the validation data from the arguments of `fit`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from kerasnas.data.arrays import Samples, in_memory, map_samples
 
 
 def train_and_validation(fit: Mapping[str, Any], enough: int | None) -> tuple[Samples, Samples]:
-    """Read the training and the validation data.
+    """Returns the training and the validation data as arrays.
 
     Args:
         fit: Arguments of `keras.Model.fit` by name.
@@ -38,7 +38,7 @@ def train_and_validation(fit: Mapping[str, Any], enough: int | None) -> tuple[Sa
     train = fit["x"], fit.get("y"), fit.get("sample_weight")
     train = in_memory("x", train, fit.get("steps_per_epoch"), enough)
     if given is None:
-        # As `fit` does it: the last share, before any shuffling.
+        # `fit` takes the last part of the data for validation too, before it shuffles.
         at = int(len(keras.tree.flatten(train[0])[0]) * (1.0 - float(share or 0)))
         return map_samples(lambda a: a[:at], train), map_samples(lambda a: a[at:], train)
     if isinstance(given, (tuple, list)):

@@ -9,7 +9,7 @@ import numpy as np
 from kerasnas.export.micro import has_micro, run_on_micro, without_kernel
 from kerasnas.export.micro_operators import resolver_method
 from kerasnas.hardware import measure_arena, profile_tflite
-from kerasnas.tflite.inspection import Tensor, ends
+from kerasnas.tflite.inspection import EndTensor, ends
 from kerasnas.tflite.reader import TFLiteFile, opened
 
 _STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF")
@@ -138,7 +138,7 @@ def _arena(file: TFLiteFile) -> tuple[int, str]:
     return -(-size // 16) * 16, how
 
 
-def _constants(prefix: str, tensor: Tensor) -> list[str]:
+def _constants(prefix: str, tensor: EndTensor) -> list[str]:
     shape = ", ".join(str(size) for size in tensor.shape)
     # A name may hold anything, even the end of the line and code behind it.
     name = urllib.parse.quote(tensor.name, safe=" ./:;", errors="replace")

@@ -1,4 +1,4 @@
-"""How long a `.tflite` file takes on this machine."""
+"""Measures how long a `.tflite` file takes on this machine."""
 
 import dataclasses
 import time
@@ -48,7 +48,7 @@ class LatencyMeasurement:
 def measure_latency(
     data: bytes | TFLiteFile, threads: int = 1, warmup: int = 5, runs: int = 50
 ) -> LatencyMeasurement:
-    """Time a `.tflite` file on this machine's processor with LiteRT.
+    """Times a `.tflite` file on the processor of this machine with LiteRT.
 
     Inputs are random, or zeros where they are integers; the time of an inference does not depend on
     them, nor on the weights. What the XNNPACK kernels refuse, such as an int8 layer whose
@@ -130,7 +130,7 @@ class HostLatency:
             _check_count(name, getattr(self, name), least)
 
     def measure(self, model: keras.Model) -> LatencyMeasurement:
-        """Convert a Keras model and time it.
+        """Converts a Keras model and times it.
 
         Args:
             model: A built model with inputs of known shape.

@@ -1,4 +1,4 @@
-"""Layers that TensorFlow Lite's converter cannot take in some bits, named before it starts.
+"""Names the layers that TensorFlow Lite's converter cannot convert, before it starts.
 
 It would not say which: it ends its process, or names an operator of its own.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasnas.export.ranges import kind, nodes
 
-# Layers, and those that may hold one, that some bits have no form of.
+# Layers that some bit widths have no form of, and layers that may hold such a layer.
 LIMITED = (
     *("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LayerNormalization"),
     *("LSTM", "RNN", "SimpleRNN", "TimeDistributed"),
@@ -24,7 +24,7 @@ _LOOPS = ("GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
 
 def check_bits(quantization: str) -> None:
-    """Raises ImportError if a file of these bits needs a package that is not there."""
+    """Raises an error if files of these bits need a package that is not installed."""
     if quantization == "int4" and importlib.util.find_spec("ai_edge_quantizer") is None:
         raise ImportError(
             "quantization='int4' needs ai-edge-quantizer: pip install 'kerasnas[int4]', or use "
@@ -33,7 +33,7 @@ def check_bits(quantization: str) -> None:
 
 
 def check_layers(model: Any, quantization: str) -> None:
-    """Refuses the layers that are known to fail.
+    """Raises an error if a model has layers that are known to fail.
 
     Args:
         model: tf_keras model.
@@ -60,7 +60,7 @@ def check_layers(model: Any, quantization: str) -> None:
 
 
 def check_indices(model: Any, samples: Sequence[np.ndarray]) -> None:
-    """Refuses samples with an index that is outside of the table of an Embedding.
+    """Raises an error if samples hold an index that is outside the table of an Embedding.
 
     Args:
         model: tf_keras model.
@@ -88,7 +88,7 @@ def check_indices(model: Any, samples: Sequence[np.ndarray]) -> None:
 
 
 def _loops_masked(layer: Any) -> bool:
-    """Whether it is an LSTM, or holds one, that is called with a mask."""
+    """Returns whether a layer is an LSTM, or holds one, that is called with a mask."""
     recurrent = [part for part in (layer, *layer.submodules) if type(part).__name__ == "LSTM"]
     if not any(not part.unroll for part in recurrent):
         return False

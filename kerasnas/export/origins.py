@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from kerasnas.export.conversion_child import layer_of
-from kerasnas.tflite.reader import Operator, Subgraph, TFLiteFile, opened
+from kerasnas.tflite.reader import OperatorRecord, Subgraph, TFLiteFile, opened
 
 _UNKNOWN = re.compile(r'"([^"@]+)@[^"]*"[^\n]*\'tf\.(\w+)\' op is neither')
 _REFUSED = re.compile(r"Node number (\d+) \((\w+)\) failed")
@@ -93,7 +93,7 @@ def refused_by(message: str, data: bytes | TFLiteFile, model: Any = None) -> str
     return f"{kind} of '{_writer(graph, graph.operators[number], model)}'"
 
 
-def _writer(graph: Subgraph, op: Operator, model: Any) -> str:
+def _writer(graph: Subgraph, op: OperatorRecord, model: Any) -> str:
     """The layer of an operator; of one that writes an output, the layer of that output."""
     last = {op.outputs[0]}
     last |= {o.outputs[0] for o in graph.operators if o.kind == "QUANTIZE" and o.inputs[0] in last}

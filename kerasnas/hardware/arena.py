@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kerasnas.hardware import kernels
-from kerasnas.hardware.kernels import Call, Operand
+from kerasnas.hardware.kernels import KernelCall, Operand
 from kerasnas.hardware.lowering import Program
 
 _ALIGNMENT = 16
@@ -146,7 +146,7 @@ _PORT, _QUANTIZATION = 64, 24
 
 
 def persistent_bytes(
-    graphs: Sequence[tuple[int, Sequence[Call]]],
+    graphs: Sequence[tuple[int, Sequence[KernelCall]]],
     inputs: Sequence[int],
     outputs: Sequence[int],
     variables: Iterable[int] = (),
@@ -229,7 +229,7 @@ def tail_bytes(program: Program) -> int:
     )
 
 
-def _calls(program: Program) -> list[Call]:
+def _calls(program: Program) -> list[KernelCall]:
     quantized = program.dtype == "int8"
     constant = "int8" if quantized else "float32"
     activations = [
@@ -239,7 +239,7 @@ def _calls(program: Program) -> list[Call]:
         for index, shape in enumerate(program.activations)
     ]
     return [
-        Call(
+        KernelCall(
             operator.kind,
             (
                 *(activations[read] for read in operator.reads),

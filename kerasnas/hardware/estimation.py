@@ -1,4 +1,4 @@
-"""What a model would cost on a device, estimated without converting it."""
+"""Estimates what a model costs on a device, without converting it."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _MULTIPLYING = {
 
 
 def profile(model: keras.Model, dtype: str = "int8") -> Profile:
-    """Estimate what a Keras model costs on a device, without converting it.
+    """Estimates what a Keras model costs on a device, without converting it.
 
     Args:
         model: A built Sequential or Functional Keras 3 model, or one of tf_keras, which is built
@@ -59,7 +59,7 @@ def profile(model: keras.Model, dtype: str = "int8") -> Profile:
 
 
 def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> Profile:
-    """The same for a graph, such as a hypermodel's sketch.
+    """Estimates the same for a graph, such as a hypermodel's sketch.
 
     Args:
         graph: A network.

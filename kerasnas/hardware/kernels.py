@@ -142,7 +142,7 @@ class Operand(NamedTuple):
         return math.prod(self.shape)
 
 
-class Call(NamedTuple):
+class KernelCall(NamedTuple):
     """An operator with its operands, in TFLite's order; None where an optional one is left out.
 
     `transposed` says of the two inputs of a BATCH_MATMUL whether they are read transposed.
@@ -159,17 +159,17 @@ class Call(NamedTuple):
         return found or Operand((0,), "none")
 
 
-def options(call: Call) -> tuple[int, int]:
+def options(call: KernelCall) -> tuple[int, int]:
     """Bytes and alignment of the struct of the operator's options."""
     return _OPTIONS.get(call.kind, (0, 1))
 
 
-def state(call: Call) -> int:
+def state(call: KernelCall) -> int:
     """Bytes of the struct that the kernel allocates in `Init`; 0 for none."""
     return _STATE.get(call.kind, 0)
 
 
-def prepared(call: Call) -> list[int]:
+def prepared(call: KernelCall) -> list[int]:
     """Bytes of each array that the kernel allocates to stay, in `Prepare`."""
     if not call.outputs:
         return []
@@ -196,7 +196,7 @@ def prepared(call: Call) -> list[int]:
     return [4 + 4 * len(output.shape)] if kind in _RESHAPING else []
 
 
-def scratch(call: Call) -> list[int]:
+def scratch(call: KernelCall) -> list[int]:
     """Bytes of each scratch buffer that the kernel asks for."""
     if not call.outputs:
         return []

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from kerasnas.tflite.reader import Operator, TFLiteFile, opened
+from kerasnas.tflite.reader import OperatorRecord, TFLiteFile, opened
 
 # A child process, because a file that the interpreter does not like can end its process, and what
 # it reports is printed to the descriptor 2 by C++.
@@ -115,7 +115,7 @@ def _run(data: bytes, timeout: float) -> tuple[int, str]:
     return child.returncode, child.stderr.decode("utf-8", "replace")
 
 
-def _culprit(data: bytes, operators: tuple[Operator, ...], end: float) -> str:
+def _culprit(data: bytes, operators: tuple[OperatorRecord, ...], end: float) -> str:
     """Which operator ends the interpreter: the last of the fewest first ones that do."""
     # With so many first operators it lives, and with so many it does not.
     alive, dead = -1, len(operators)

@@ -98,7 +98,7 @@ class Profile:
         return None if layer is None else layer.name
 
     def summary(self) -> str:
-        """A table of the layers with their shares of the totals, and what to shrink first.
+        """Returns a table of the layers with their shares of the totals, and what to shrink first.
 
         Returns:
             Text of at most 100 columns: a line a layer, the totals, the layer that sets the peak

@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterator, Sequence
 
 from kerasnas.hardware.arena import Lifetime, peak, persistent_bytes, plan
-from kerasnas.hardware.kernels import Call, Operand, scratch
+from kerasnas.hardware.kernels import KernelCall, Operand, scratch
 from kerasnas.hardware.profile import LayerProfile, Profile, Work
 from kerasnas.tflite.loops import trips
-from kerasnas.tflite.reader import Operator, Subgraph, Tensor, TFLiteFile, opened
+from kerasnas.tflite.reader import OperatorRecord, Subgraph, TensorRecord, TFLiteFile, opened
 
 # Placing buffers takes time that grows with the square of their number.
 _MOST_BUFFERS = 2**12
@@ -174,14 +174,14 @@ def _lifetimes(graphs: Sequence[Subgraph]) -> tuple[list[Lifetime], list[tuple[i
     return buffers, [spans[0, number] for number in range(len(graphs[0].operators))]
 
 
-def _call(graph: Subgraph, operator: Operator) -> Call:
+def _call(graph: Subgraph, operator: OperatorRecord) -> KernelCall:
     def operand(index: int) -> Operand | None:
         if index < 0:
             return None
         tensor = graph.tensors[index]
         return Operand(tensor.shape, tensor.dtype, tensor.scales)
 
-    return Call(
+    return KernelCall(
         operator.kind,
         [operand(index) for index in operator.inputs],
         [found for found in map(operand, operator.outputs) if found],
@@ -215,11 +215,11 @@ def _layers(
         )
 
 
-def _is_weight(tensor: Tensor) -> bool:
+def _is_weight(tensor: TensorRecord) -> bool:
     return "float" in tensor.dtype or tensor.scales > 0
 
 
-def _macs(graphs: Sequence[Subgraph], graph: Subgraph, operator: Operator) -> int:
+def _macs(graphs: Sequence[Subgraph], graph: Subgraph, operator: OperatorRecord) -> int:
     """Multiply-accumulates of an operator, those of the graphs that it runs included."""
     called = [
         sum(_macs(graphs, graphs[index], inner) for inner in graphs[index].operators)
@@ -241,7 +241,7 @@ def _macs(graphs: Sequence[Subgraph], graph: Subgraph, operator: Operator) -> in
     return _kernel_macs(graph, operator)
 
 
-def _kernel_macs(graph: Subgraph, operator: Operator) -> int:
+def _kernel_macs(graph: Subgraph, operator: OperatorRecord) -> int:
     def tensor(positions: Sequence[int], number: int) -> Sequence[int] | None:
         """Shape of an operand; None if it is left out or has no dimension."""
         index = positions[number] if number < len(positions) else -1
@@ -303,7 +303,7 @@ def _dtype(graphs: Sequence[Subgraph]) -> str:
 
 
 def _arithmetic(
-    graph: Subgraph, operator: Operator, multiplies: bool, maker: dict[int, Operator]
+    graph: Subgraph, operator: OperatorRecord, multiplies: bool, maker: dict[int, OperatorRecord]
 ) -> str:
     written = [graph.tensors[index].dtype for index in operator.outputs if index >= 0]
     activation = written[0] if written else "float32"

@@ -1,4 +1,4 @@
-"""Reading and declaring hyperparameters, cheaper and freer than in KerasTuner's container."""
+"""Reads and declares hyperparameters faster and more freely than KerasTuner's container."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ Hyperparameters: TypeAlias = "keras_tuner.HyperParameters | FixedHyperParameters
 
 
 class FixedHyperParameters:
-    """Values that are decided: answers what a build asks of its `hp`, and notes what it asked.
+    """Fixed values in the place of a `hp`: answers what a build asks, and notes what it asked.
 
     KerasTuner's container registers every hyperparameter again at every build; this one looks it
     up, which makes a sketch of a proposal cheap enough to ask thousands of times.
@@ -43,7 +43,7 @@ class FixedHyperParameters:
     def Choice(
         self, name: str, values: Sequence[Any], ordered: Any = None, default: Any = None, **_: Any
     ) -> Any:
-        """Value of a choice; the first of `values` unless told."""
+        """Returns the value of a choice; without one, the default or the first of `values`."""
         return self._look_up(name, values[0] if default is None else default)
 
     def Int(
@@ -62,15 +62,15 @@ class FixedHyperParameters:
     Float = Int
 
     def Boolean(self, name: str, default: bool = False, **_: Any) -> Any:
-        """Value of a flag."""
+        """Returns the value of a flag."""
         return self._look_up(name, default)
 
     def Fixed(self, name: str, value: Any, **_: Any) -> Any:
-        """Value of a constant."""
+        """Returns the value of a constant."""
         return self._look_up(name, value)
 
     def get(self, name: str) -> Any:
-        """Value of a hyperparameter that was asked for before."""
+        """Returns the value of a hyperparameter that was asked for before."""
         full = "/".join([*self._prefix, name])
         if full not in self.values and full not in self.read:
             raise KeyError(f"{full} does not exist.")
@@ -83,7 +83,7 @@ class FixedHyperParameters:
 
     @contextlib.contextmanager
     def name_scope(self, name: str) -> Iterator[None]:
-        """Put `name/` before the names that are asked for inside."""
+        """Puts `name/` before the names that are asked for inside."""
         self._prefix.append(name)
         try:
             yield
@@ -92,7 +92,7 @@ class FixedHyperParameters:
 
     @contextlib.contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
-        """Answer None inside when the parent has none of the values."""
+        """Answers None inside if the parent has none of the values."""
         wanted = parent_values if isinstance(parent_values, (list, tuple)) else [parent_values]
         full = "/".join([*self._prefix, parent_name])
         value = self.read.get(full, self.values.get(full))
@@ -106,7 +106,7 @@ class FixedHyperParameters:
 
 @contextlib.contextmanager
 def scope(hp: Hyperparameters, parent: str, values: Sequence[Any]) -> Iterator[None]:
-    """A conditional scope that nests freely.
+    """Opens a conditional scope that may stand inside another one.
 
     KerasTuner (1.4.8, hyperparameters.py:136) opens a scope only where the parent was defined
     under exactly the conditions that are open; here the parent may stand in any outer scope.
@@ -144,7 +144,7 @@ def scope(hp: Hyperparameters, parent: str, values: Sequence[Any]) -> Iterator[N
 
 @contextlib.contextmanager
 def nested_scopes(hp: Hyperparameters, conditions: Mapping[str, Sequence[Any]]) -> Iterator[None]:
-    """One scope inside the other, for each parent and its values."""
+    """Opens one scope inside the other, for each parent and its values."""
     with contextlib.ExitStack() as stack:
         for parent, values in conditions.items():
             stack.enter_context(scope(hp, parent, values))
@@ -157,7 +157,7 @@ def _declared_here(hp: keras_tuner.HyperParameters, parent: str) -> bool:
 
 
 def decide(hp: Hyperparameters, name: str, values: Sequence[Any], default: Any = None) -> Any:
-    """Choose among values; a single one needs no hyperparameter.
+    """Chooses among values. A single value needs no hyperparameter.
 
     Args:
         hp: Where the choice is declared.

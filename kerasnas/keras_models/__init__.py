@@ -1,1 +1,1 @@
-"""A built Keras model, read: its calls, its layers, its loss and metrics, its moving statistics."""
+"""Reads a built Keras model: its calls, layers, loss, metrics and moving statistics."""

@@ -1,4 +1,4 @@
-"""What a Keras model was compiled with, and its metrics once more.
+"""Reads what a Keras model was compiled with, and makes its metrics anew.
 
 Keras keeps it in private attributes. They are touched in this file only; read in keras 3.15.1
 (`src/trainers/trainer.py`, `src/trainers/compile_utils.py`, `src/metrics/reduction_metrics.py`).
@@ -10,7 +10,7 @@ import keras
 
 
 def given_metrics(model: keras.Model) -> tuple[Any, Any]:
-    """What a model was compiled with as `metrics` and as `weighted_metrics`."""
+    """Returns the arguments `metrics` and `weighted_metrics` that a model was compiled with."""
     compiled = getattr(model, "_compile_metrics", None)
     if compiled is None:
         return None, None
@@ -18,7 +18,7 @@ def given_metrics(model: keras.Model) -> tuple[Any, Any]:
 
 
 def given_loss_weights(model: keras.Model) -> Any:
-    """What a model was compiled with as `loss_weights`."""
+    """Returns the argument `loss_weights` that a model was compiled with."""
     compiled = getattr(model, "_compile_loss", None)
     return None if compiled is None else compiled._user_loss_weights
 
@@ -26,7 +26,7 @@ def given_loss_weights(model: keras.Model) -> Any:
 def compile_anew(
     model: keras.Model, optimizer: Any = None, loss: Any = None, metrics: Any = None
 ) -> None:
-    """Compile a model again with some other arguments, and the rest as it was.
+    """Compiles a model again with some other arguments; the rest stays as it was.
 
     Args:
         model: Keras 3 model, compiled or not.
@@ -39,7 +39,7 @@ def compile_anew(
         optimizer = type(optimizer).from_config(optimizer.get_config())
     given, weighted = given_metrics(model)
     rest: dict[str, Any] = {}
-    # A `compile` of the user's own need not take more than these three.
+    # A `compile` that the user has overridden may take only these three arguments.
     if model.compiled and type(model).compile is keras.Model.compile:
         rest = {
             "loss_weights": None if loss else given_loss_weights(model),
@@ -57,7 +57,7 @@ def compile_anew(
 
 
 def fresh_metrics(model: keras.Model) -> dict[str, Any]:
-    """The metrics of a compiled model once more, for another model: with no state in common.
+    """Returns new metrics like those of a compiled model, for another model, without common state.
 
     Functions are taken as they are: by its name alone, one of a user could be taken for Keras's.
 

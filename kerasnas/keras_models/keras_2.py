@@ -1,4 +1,4 @@
-"""A tf_keras (Keras 2) model as a Keras 3 model: the way into what takes Keras 3 models only.
+"""Builds a tf_keras (Keras 2) model again in Keras 3, for what takes Keras 3 models only.
 
 tf_keras keeps the graph of a model, and what it was compiled with, in private attributes. They are
 touched in this file; read in tf_keras 2.21.0 (`src/engine/functional.py`, `src/engine/node.py`,
@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasnas.runtime.errors import describe
 
-# Of the largest absolute output.
+# How far outputs may differ, as a share of the largest absolute output.
 _TOLERANCE = 1e-4
 _ANY = object()
 # Keys that Keras 3 does not know, and the values with which leaving them out changes nothing.
@@ -30,7 +30,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "time_major": (False,),
     "value_shape": (_ANY,),
 }
-# Keras 2 computes it otherwise: clip(x / 5 + 1 / 2, 0, 1).
+# Keras 2 computes another function: clip(x / 5 + 1 / 2, 0, 1).
 _OTHER = "hard_sigmoid"
 _WAY_OUT = (
     "Build it in Keras 3; or make its file with `kerasnas.export.to_tflite(model, ...)`, which "
@@ -40,7 +40,7 @@ _WAY_OUT = (
 
 
 def is_tf_keras(model: Any) -> bool:
-    """Whether something is a model of tf_keras, without importing that."""
+    """Returns whether something is a model of tf_keras, without importing tf_keras."""
     return any(
         kind.__name__ == "Model" and kind.__module__.startswith("tf_keras.")
         for kind in type(model).__mro__
@@ -48,12 +48,12 @@ def is_tf_keras(model: Any) -> bool:
 
 
 def in_keras_3(model: Any) -> Any:
-    """A tf_keras model built again in Keras 3; anything else as it is."""
+    """Returns a tf_keras model built again in Keras 3, and anything else as it is."""
     return from_tf_keras(model) if is_tf_keras(model) else model
 
 
 def from_tf_keras(model: Any) -> keras.Model:
-    """Builds a tf_keras model again in Keras 3, weights, loss and metrics and all.
+    """Builds a tf_keras model again in Keras 3, with its weights, loss and metrics.
 
     The outputs of both are compared on random input before this returns.
 
@@ -94,7 +94,7 @@ def from_tf_keras(model: Any) -> keras.Model:
 
 
 def _rebuilt(model: Any, problems: list[str]) -> keras.Model | None:
-    """The model in Keras 3; None where problems were found, which are added to the list."""
+    """Returns the model in Keras 3, or None if there were problems, which it adds to the list."""
     tensors: dict[int, Any] = {}
     layers: dict[int, Any] = {}
 
@@ -128,7 +128,7 @@ def _rebuilt(model: Any, problems: list[str]) -> keras.Model | None:
 
 
 def _layer(layer: Any, problems: list[str]) -> Any:
-    """What calls in Keras 3 what a layer does: an input, a layer, a model or an operation."""
+    """Returns the counterpart of a layer: an input, a layer, a model or an operation."""
     kind, config = type(layer).__name__, layer.get_config()
     if kind == "InputLayer":
         if config.get("sparse") or config.get("ragged"):
@@ -163,7 +163,7 @@ def _name(layer: Any) -> str:
 
 
 def _config(target: Any, kind: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of the Keras 3 layer."""
+    """Returns the arguments of the Keras 3 layer."""
     known: set[str] = set()
     for base in target.__mro__:
         if base is keras.layers.Layer:
@@ -171,7 +171,7 @@ def _config(target: Any, kind: str, config: dict[str, Any]) -> dict[str, Any]:
         known |= set(inspect.signature(base.__init__).parameters)
     found: dict[str, Any] = {}
     for key, value in config.items():
-        # Weights are copied, so how they began does not matter.
+        # The weights are copied, so their initializers do not matter.
         if key in ("name", "dtype", "trainable") or key.endswith("_initializer"):
             continue
         if key == "alpha" and kind == "LeakyReLU":
@@ -196,9 +196,9 @@ def _config(target: Any, kind: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _called(layer: Any, made: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Calls what was made of a layer, and gives it its weights when it is called first."""
+    """Calls the counterpart of a layer, and gives it its weights at its first call."""
     first = isinstance(args[0], list) and hasattr(layer, "return_sequences")
-    if first:  # tf_keras joins the states that a recurrent layer begins with to its input.
+    if first:  # tf_keras puts the initial states of a recurrent layer into one list with its input.
         args, kwargs = (args[0][0],), {**kwargs, "initial_state": args[0][1:]}
     outputs = made(*args, **kwargs)
     if not isinstance(made, keras.layers.Layer):
@@ -228,7 +228,7 @@ _BINARY: dict[str, Callable[..., Any]] = {
     "subtract": keras.ops.subtract,
     "truediv": keras.ops.divide,
 }
-# With the names of their arguments in keras.ops, where they have any but the tensor.
+# Operations with the names of their arguments in keras.ops, other than the tensor.
 _UNARY: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "cast": (keras.ops.cast, ("dtype",)),
     "clip_by_value": (keras.ops.clip, ("x_min", "x_max")),
@@ -250,7 +250,7 @@ _UNARY: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "squeeze": (keras.ops.squeeze, ("axis",)),
     "transpose": (keras.ops.transpose, ("axes",)),
 }
-# The names that TensorFlow has for those, and for the tensor.
+# The names that TensorFlow has for these arguments, and for the tensor.
 _RENAMED = {
     **dict.fromkeys(("a", "features", "input", "input_tensor", "logits", "t", "tensor"), "x"),
     **{"clip_value_max": "x_max", "clip_value_min": "x_min", "perm": "axes", "shape": "newshape"},
@@ -259,8 +259,8 @@ _RENAMED = {
 
 
 def _operation(path: str) -> Callable[..., Any]:
-    """The keras.ops of a TensorFlow operation that a model was built with."""
-    name = path.rpartition(".")[2]  # of tf.math, tf.nn, tf.compat.v1 or an operator of Python
+    """Returns the keras.ops counterpart of a TensorFlow operation that a model was built with."""
+    name = path.rpartition(".")[2]  # from tf.math, tf.nn, tf.compat.v1 or an operator of Python
     if name not in (*_BINARY, *_UNARY, "getitem"):
         raise ValueError(f"tf.{path} has no counterpart here: use a layer")
 
@@ -282,7 +282,7 @@ def _operation(path: str) -> Callable[..., Any]:
 
 
 def _slices(spec: Any) -> Any:
-    """Slices, which tf_keras has turned into dicts."""
+    """Returns slices, which tf_keras has turned into dicts."""
 
     def made(one: Any) -> Any:
         if isinstance(one, dict):
@@ -327,14 +327,14 @@ def _verify(model: Any, made: keras.Model) -> None:
 
 
 def _compile(model: Any, made: keras.Model) -> None:
-    """Compiles with the same loss and metrics."""
+    """Compiles the new model with the same loss and metrics."""
     several = len(made.outputs) > 1
 
     def metrics(given: Any) -> Any:
         alone = isinstance(given, list | tuple) and not any(
             isinstance(one, list | tuple | dict) for one in given
         )
-        # Keras 2 takes those of a list for each output.
+        # Keras 2 applies every metric of a list to each output.
         return _counterparts(
             "metric", [list(given)] * len(made.outputs) if given and several and alone else given
         )
@@ -349,7 +349,7 @@ def _compile(model: Any, made: keras.Model) -> None:
 
 
 def _counterparts(what: str, given: Any) -> Any:
-    """Losses or metrics of tf_keras as those of Keras 3, in the structure that they came in."""
+    """Returns losses or metrics of tf_keras as those of Keras 3, in the same structure."""
     if isinstance(given, dict):
         return {key: _counterparts(what, one) for key, one in given.items()}
     if isinstance(given, list | tuple):

@@ -1,10 +1,10 @@
-"""The layers of a model."""
+"""Lists the layers of a model."""
 
 from typing import Any
 
 
 def every_layer(model: Any) -> list[Any]:
-    """All layers of a model, those inside of other layers and the model itself included.
+    """Returns all layers of a model, those inside other layers and the model itself included.
 
     Args:
         model: A model or layer of Keras 3 or tf_keras.
@@ -12,5 +12,6 @@ def every_layer(model: Any) -> list[Any]:
     Returns:
         List of layers.
     """
-    # Private (keras 3.15, layer.py; tf_keras 2.21, engine/base_layer.py), and alike in both.
+    # This method is private, and the same in both (keras 3.15, layer.py; tf_keras 2.21,
+    # engine/base_layer.py).
     return list(model._flatten_layers())

@@ -1,4 +1,4 @@
-"""The moving statistics of batch normalization, computed anew from samples.
+"""Computes the moving statistics of batch normalization anew from samples.
 
 In inference a batch normalization uses moving averages of what it saw in training. After few steps
 they still hold their initial values and what earlier weights made, and the model scores like noise.
@@ -20,18 +20,19 @@ from kerasnas.keras_models.layers import every_layer
 # 512 and 2,048 samples rank networks alike: see benchmarks/short_trainings.py.
 SAMPLES = 512
 
-# A variance starts at 1 and may have to fall to .001: until then its start outweighs the data.
+# A variance starts at 1 and may have to fall to 0.001; until then its start outweighs the data.
 _FADED = 1e-3
-# A moving variance of this size tells, by what a pass leaves of it, how often the pass updates it.
+# The moving variance is set to this value, and what a pass leaves of it tells how often the pass
+# updates it.
 _MARK = 1e20
-# As good as 0, and any update changes it.
+# It is as good as 0, but any update changes it.
 _UNTOUCHED = np.float32(1e-30)
-# Batches after which a layer that no pass has updated is taken for one that none does.
+# A layer that no pass has updated after so many batches is taken for one that is never updated.
 _LOOKED = 3
 
 
 def settle(model: Any, x: Any, y: Any, batch_size: int, sample_weight: Any = None) -> None:
-    """Computes the statistics anew that an epoch of a training cannot have settled.
+    """Computes statistics anew that a training of one epoch is too short to bring to their values.
 
     Those that were there stay where the loss is lower with them: a training with few samples and
     small steps knows less of the data than the one before it.
@@ -54,7 +55,8 @@ def settle(model: Any, x: Any, y: Any, batch_size: int, sample_weight: Any = Non
     def loss() -> float:
         found = []
         for batch in batches:
-            model.reset_metrics()  # In Keras 3 a batch's loss would be averaged with those before.
+            # Keras 3 would average the loss of a batch with those of the batches before.
+            model.reset_metrics()
             result = model.test_on_batch(*batch)
             found.append(np.atleast_1d(np.array(result, "float64"))[0])
         return float(np.mean(found))
@@ -66,7 +68,7 @@ def settle(model: Any, x: Any, y: Any, batch_size: int, sample_weight: Any = Non
 
 
 def unsettled(model: Any, steps: int) -> list[Any]:
-    """The layers with moving statistics that so many steps cannot have settled.
+    """Returns the layers whose moving statistics cannot have reached their values in so few steps.
 
     Args:
         model: A built model.
@@ -79,14 +81,14 @@ def unsettled(model: Any, steps: int) -> list[Any]:
 
 
 def with_statistics(model: Any) -> list[Any]:
-    """The layers whose moving statistics training updates, and only inference uses."""
+    """Returns the layers whose statistics training updates and only inference uses."""
     return [layer for layer in every_layer(model) if _keeps_statistics(layer)]
 
 
 def _keeps_statistics(layer: Any) -> bool:
     return (
         layer.trainable
-        and not getattr(layer, "renorm", False)  # It uses them in training, too.
+        and not getattr(layer, "renorm", False)  # It uses its statistics in training, too.
         and isinstance(getattr(layer, "momentum", None), (int, float))
         and all(
             getattr(layer, name, None) is not None and np.array(getattr(layer, name)).itemsize >= 4
@@ -96,7 +98,7 @@ def _keeps_statistics(layer: Any) -> bool:
 
 
 def training_pass(model: Any) -> Callable[[Any], Any]:
-    """What calls a model for training on a batch, without a gradient.
+    """Returns a function that calls a model on a batch as training does, without a gradient.
 
     Args:
         model: The model as it is trained; what is traced does not follow later changes.
@@ -114,14 +116,14 @@ def training_pass(model: Any) -> Callable[[Any], Any]:
 
 
 def drawn_batches(data: Any, samples: int, batch_size: int) -> list[Any]:
-    """Batches of at most `SAMPLES` samples together.
+    """Returns randomly drawn batches with at most `SAMPLES` samples together.
 
     Args:
         data: An array, or a structure of arrays.
         samples: How many of its first samples may be taken.
         batch_size: Samples in a batch.
     """
-    # In an order of its own: data may be sorted, and batches of one class are like no other.
+    # The order is random, because data may be sorted, and a batch of one class is not typical.
     picked = np.random.default_rng(0).permutation(samples)[:SAMPLES]
     size = min(batch_size, len(picked))
     arrays = keras.tree.map_structure(lambda array: np.asarray(array)[picked], data)
@@ -151,11 +153,12 @@ def compute(
     compute(model, unsettled(model, steps=35), training_pass(model), [x[:64], x[64:128]])
     ```
     """
-    # Some layers change their kernels in such a pass, too.
+    # Some layers change their kernels in a training pass, too.
     kept = [(variable, np.array(variable)) for variable in model.variables]
     try:
         new = _shares(layers, forward, batches)
-        _restore(kept)  # A layer that is called for inference shapes what the others see.
+        # The output of a layer that is called in inference mode is the input of those after it.
+        _restore(kept)
         found: list[tuple[Any, float, np.ndarray, list[int]]] = [
             (layer, share, np.zeros((2, *_shape(layer))), [])
             for layer, share in zip(layers, new, strict=True)
@@ -186,7 +189,10 @@ def compute(
 def _shares(
     layers: Sequence[Any], forward: Callable[[Any], Any], batches: Sequence[Any]
 ) -> list[float]:
-    """The share of new values in the statistics after a pass; 0 for layers that it leaves alone."""
+    """Returns the share of new values in the statistics after a pass.
+
+    It is 0 for layers that the pass does not update.
+    """
     shares = [0.0] * len(layers)
     for batch in batches[:_LOOKED]:
         for layer in layers:
@@ -196,7 +202,7 @@ def _shares(
             left = float(np.array(layer.moving_variance).flat[0]) / _MARK
             if left > 1 - _FADED**2:
                 continue
-            # By the number of updates, since so many digits of the share are lost.
+            # The number of updates is used, since the share itself has lost its last digits.
             shares[place] = 1.0
             if left and layer.momentum:
                 updates = max(1, round(math.log(left) / math.log(layer.momentum)))
@@ -216,5 +222,5 @@ def _restore(kept: Iterable[tuple[Any, np.ndarray]]) -> None:
 
 
 def rows(data: Any) -> int:
-    """Number of samples in an array, or in a structure of arrays."""
+    """Returns the number of samples in an array, or in a structure of arrays."""
     return len(keras.tree.flatten(data)[0])

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def check_shapes(model: Any) -> None:
-    """Refuses inputs of no fixed shape, for which no memory can be reserved.
+    """Raises an error if an input has no fixed shape, since no memory can be reserved for it.
 
     Args:
         model: Keras 3 or tf_keras model.

@@ -1,8 +1,8 @@
-"""Keras's layers that do nothing outside training."""
+"""Lists the layers of Keras that do nothing outside training."""
 
 import keras
 
-# Of augmentation and noise, nothing is left where a model is rebuilt for inference.
+# Augmentation and noise: a model that is rebuilt for inference has none of these.
 AUGMENTATION = (
     *("AugMix", "CutMix", "Equalization", "GaussianNoise", "MixUp", "RandAugment"),
     *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),
@@ -11,7 +11,7 @@ AUGMENTATION = (
     *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness"),
     *("RandomShear", "RandomTranslation", "RandomZoom", "Solarization"),
 )
-# Fine-tuning needs some of these; the converter drops them.
+# The converter drops all of these, but fine-tuning needs some of them.
 DROPPED = {
     *AUGMENTATION,
     *("ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout", "Identity"),
@@ -20,7 +20,7 @@ DROPPED = {
 
 
 def is_augmentation(layer: keras.Operation) -> bool:
-    """Whether a layer, or one derived from it, is augmentation or noise.
+    """Returns whether a layer is augmentation or noise, or derived from such a layer.
 
     Args:
         layer: Keras 3 layer.

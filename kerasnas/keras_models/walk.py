@@ -1,4 +1,4 @@
-"""A built Keras 3 model as one flat list of calls.
+"""Reads a built Keras 3 model as one flat list of calls.
 
 Keras keeps the graph of a Functional model in private attributes. They are touched in this file
 only; read in keras 3.15.1 (`src/ops/function.py`, `src/ops/node.py`,
@@ -36,7 +36,7 @@ class Call:
 
 
 def walk(model: keras.Model, inline: bool = True) -> list[Call]:
-    """Lists the calls of a built Sequential or Functional model in execution order.
+    """Returns the calls of a built Sequential or Functional model in execution order.
 
     The tensors in `model.inputs` and `model.outputs` are the same objects as those in the calls.
 
@@ -76,12 +76,12 @@ def walk(model: keras.Model, inline: bool = True) -> list[Call]:
     return calls
 
 
-# Layers that compute with the masks of what they read, which are none of their arguments.
+# Layers that compute with the masks of their inputs, which are not among their arguments.
 _ATTENTION = ("AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention")
 
 
 def reads_mask(call: Call) -> bool:
-    """Whether a layer computes with a mask that an Embedding or a Masking layer makes.
+    """Returns whether a layer computes with a mask that an Embedding or a Masking layer makes.
 
     Args:
         call: Call of a layer or an operation.
@@ -96,7 +96,7 @@ def reads_mask(call: Call) -> bool:
 
 
 def carries_mask(tensor: keras.KerasTensor) -> bool:
-    """Whether Keras hands the mask of an Embedding or a Masking layer on with a tensor."""
+    """Returns whether Keras passes the mask of an Embedding or a Masking layer on with a tensor."""
     return get_keras_mask(tensor) is not None
 
 

@@ -1,4 +1,4 @@
-"""A child process that does one job after another: what can crash or hang is done in one."""
+"""A child process that is kept and given one job after another, because a job can crash or hang."""
 
 import atexit
 import contextlib
@@ -9,12 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
-# The converter leaks some megabytes a call.
+# The converter leaks some megabytes with each call, so the child is replaced after so many jobs.
 _MOST_JOBS = 20
 
 
 class Child:
-    """A script that runs as long as its jobs go well, and is replaced when it ends or is late.
+    """A script that runs as long as its jobs succeed, and is started again when it ends or is late.
 
     Starting Python and importing TensorFlow takes longer than most jobs, so the process is kept.
 
@@ -49,7 +49,9 @@ class Child:
             )
             try:
                 if child.stdin:
-                    with contextlib.suppress(BrokenPipeError):  # It ended; so says the answer.
+                    with contextlib.suppress(
+                        BrokenPipeError
+                    ):  # The child has ended; the answer will say so.
                         child.stdin.write(f"{folder}\n")
                         child.stdin.flush()
                 reader.start()
@@ -86,7 +88,7 @@ class Child:
             self._child, self._owner = None, os.getpid()
         if self._child is None or self._child.poll() is not None or self._jobs >= _MOST_JOBS:
             self.close()
-            # -P keeps the script's folder out of sys.path; a converter needs no GPU.
+            # -P keeps the script's folder out of sys.path. The GPU is hidden: no job needs it.
             self._child = subprocess.Popen(
                 [sys.executable, "-P", str(self._script)],
                 env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},

@@ -1,4 +1,4 @@
-"""The line of an error that says what is wrong."""
+"""Finds the line of an error message that says what is wrong."""
 
 import re
 
@@ -12,7 +12,7 @@ _STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def describe(error: BaseException) -> str:
-    """Gives the type of an error and the line that says why.
+    """Returns the type of an error and the line that says why.
 
     Args:
         error: An error, of Keras, TensorFlow or anybody else.

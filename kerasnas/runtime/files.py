@@ -10,12 +10,12 @@ import socket
 import zlib
 from collections.abc import Iterator
 
-# What the disk, not the content, is to blame for.
+# Errors that the disk causes, not the content of the file.
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 # As HDF5 writes it.
 _ERRNO = re.compile(r"\berrno = (\d+)")
-_CHAIN = 10  # Errors that were raised from one another, looked at for the disk's.
-# Another machine with the same folder has process ids of its own.
+_CHAIN = 10  # How many errors that were raised from one another are searched for one of the disk.
+# Process ids say something on one machine only, and several machines may share a folder.
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 _TEMPORARY = re.compile(
     r"(?:.+\.json|checkpoint\.weights\.h5)(?:\.([0-9a-f]{8}))?\.(\d+)\.tmp(?:\.weights\.h5)?",
@@ -24,7 +24,7 @@ _TEMPORARY = re.compile(
 
 
 class CannotWriteError(OSError):
-    """A file cannot be written, for want of space or because of the disk."""
+    """A file cannot be written because the disk is full or fails."""
 
 
 def write_atomic(path: str | os.PathLike[str], data: str | bytes, sync: bool = False) -> None:
@@ -54,7 +54,7 @@ def write_atomic(path: str | os.PathLike[str], data: str | bytes, sync: bool = F
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], size: int, ending: str = "") -> Iterator[str]:
-    """Gives a name to write a file to, which takes the place of another when all is written.
+    """Yields a name to write a file to, and moves that file to its place once it is complete.
 
     Args:
         path: The file to be replaced.
@@ -84,7 +84,7 @@ def replacing(path: str | os.PathLike[str], size: int, ending: str = "") -> Iter
 
 
 def check_room(path: str, size: int) -> None:
-    """Raises an error of the disk where a file would have no room, before a library finds out.
+    """Raises an error if the disk has no room for a file, before a library fails in its own way.
 
     Args:
         path: A file that is not there.
@@ -108,7 +108,7 @@ def check_room(path: str, size: int) -> None:
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str], size: int) -> Iterator[None]:
-    """Names the file and the space that it needs, in the error of what writes it.
+    """Adds the name of the file and the space that it needs to an error raised while it is written.
 
     Args:
         path: The file.
@@ -119,7 +119,7 @@ def writing(path: str | os.PathLike[str], size: int) -> Iterator[None]:
     """
     try:
         yield
-    except (CannotWriteError, FileNotFoundError):  # No folder: space would not help.
+    except (CannotWriteError, FileNotFoundError):  # There is no folder, so space would not help.
         raise
     except Exception as error:
         code = getattr(error, "errno", None) or disk_error(error)
@@ -134,7 +134,7 @@ def writing(path: str | os.PathLike[str], size: int) -> Iterator[None]:
 
 
 def disk_error(error: BaseException) -> int | None:
-    """Gives the number of the disk's error behind an error, whatever library has wrapped it.
+    """Returns the number of the disk error that caused an error, whatever library has wrapped it.
 
     Args:
         error: Any error.
@@ -156,7 +156,7 @@ def disk_error(error: BaseException) -> int | None:
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Removes temporary files of a run whose processes, of this machine, have ended.
+    """Removes the temporary files of a run that ended processes of this machine left behind.
 
     Args:
         folder: The folder of a run or of a trial; folders in it are left alone.
@@ -170,7 +170,7 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file has the name of a run's temporary one, of a process here that has ended."""
+    """Returns whether a file is a temporary one that an ended process of this machine left."""
     found = _TEMPORARY.fullmatch(name)
     # Version 0.1.0 did not say on which machine.
     return bool(found and found[1] in (None, _HOST) and not _lives(int(found[2])))
@@ -189,7 +189,7 @@ def _lives(process: int) -> bool:
 
 
 def content(file: str | os.PathLike[str] | bytes) -> bytes:
-    """The bytes of a file that is given by its path, or the bytes that are given.
+    """Returns the bytes of a file that is given by its path, or given bytes as they are.
 
     Args:
         file: Path, or the file's bytes.

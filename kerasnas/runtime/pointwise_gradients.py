@@ -1,4 +1,4 @@
-"""Gradients of 1×1 convolutions with strides, past a fault of oneDNN.
+"""Works around a fault in oneDNN: gradients of 1×1 convolutions with strides.
 
 oneDNN's gradient with respect to such a kernel of fewer than 16 input channels writes past its
 workspace where a batch is odd: the process ends (SIGSEGV, SIGABRT) or hangs, or the gradient is
@@ -22,7 +22,7 @@ _BLOCK = 16  # Channels that oneDNN's kernel handles at once, with AVX-512.
 
 
 def make_pointwise_gradients_safe() -> None:
-    """Keeps oneDNN's faulty kernel out of every gradient that TensorFlow is asked for from now on.
+    """Keeps TensorFlow from using the faulty kernel of oneDNN for any gradient from now on.
 
     Does nothing where TensorFlow is not loaded, or where it was called before. Each kernel whose
     gradient is computed in another way is told by a warning, since the same model can end a
@@ -59,7 +59,7 @@ def _without_strides(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _value(sizes: Any) -> Any:
-    """The shape of a kernel, which comes as a tensor; None where it is not known yet."""
+    """Returns the shape of a kernel, which comes as a tensor, or None where it is not known yet."""
     import tensorflow as tf
 
     if not tf.is_symbolic_tensor(sizes):

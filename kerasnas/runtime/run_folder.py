@@ -9,7 +9,7 @@ import stat
 
 from kerasnas.runtime.files import is_leftover, remove_leftovers
 
-# Both are written by KerasTuner's own runs, or by ours.
+# KerasTuner's own runs and ours write both of these.
 JOURNAL, SNAPSHOT = "journal.jsonl", "oracle.json"
 # Names of trials are numbers; KerasTuner's before version 1.1 were 32 digits of a hash.
 _TRIAL = re.compile(r"trial_(\d+|[0-9a-f]{32})", re.ASCII)
@@ -18,7 +18,7 @@ _TUNER = re.compile(r"(tuner\d+|chief)\.json", re.ASCII)
 
 
 def check_name(project_name: str | os.PathLike[str]) -> None:
-    """Refuses a project's name that leads out of the directory of the runs.
+    """Raises an error if the name of a project would lead out of the directory of the runs.
 
     Args:
         project_name: The name, or several, as "digits/first".
@@ -38,7 +38,7 @@ def check_name(project_name: str | os.PathLike[str]) -> None:
 def check(
     directory: str | os.PathLike[str], project_name: str | os.PathLike[str], overwrite: bool
 ) -> None:
-    """Refuses a folder that cannot be a run's, or whose run may not be deleted.
+    """Raises an error if a folder cannot be that of a run, or holds a run that must not be deleted.
 
     Args:
         directory: Folder of the runs; it may be a symbolic link.
@@ -73,12 +73,15 @@ def check(
 
 
 def has_run(folder: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds anything of a run, KerasTuner's included; it need not exist."""
+    """Returns whether a folder holds anything of a run of ours or of KerasTuner.
+
+    The folder need not exist.
+    """
     return os.path.isdir(folder) and bool(_own(folder))
 
 
 def tidy(folder: str | os.PathLike[str]) -> None:
-    """Makes a run fit to be resumed: temporary files of processes that have ended are removed.
+    """Prepares a run to be resumed: removes the temporary files of processes that have ended.
 
     Args:
         folder: The folder of the run, which itself may be a link.
@@ -105,7 +108,7 @@ def tidy(folder: str | os.PathLike[str]) -> None:
 
 
 def delete_run(directory: str | os.PathLike[str], project_name: str | os.PathLike[str]) -> None:
-    """Deletes the run in a folder, and leaves what else is there.
+    """Deletes the run in a folder and leaves everything else that is there.
 
     Args:
         directory: Folder of the runs.
@@ -119,7 +122,7 @@ def delete_run(directory: str | os.PathLike[str], project_name: str | os.PathLik
     folder = os.path.join(directory, project_name)
     for entry in _own(folder) if os.path.isdir(folder) else ():
         try:
-            # Of a symbolic link the link itself goes.
+            # A symbolic link is deleted itself, not what it points to.
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path)
             else:
@@ -141,7 +144,10 @@ def _is_plain_or_missing(path: str) -> bool:
 
 
 def _own(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """What in a folder is a run's, the journal last: without it nothing can be restored."""
+    """Returns the parts of a folder that belong to a run.
+
+    The journal is last: without it nothing can be restored, so it is deleted last.
+    """
     with os.scandir(folder) as entries:
         own = [entry for entry in entries if _is_own(entry)]
     return sorted(own, key=lambda entry: (entry.name == JOURNAL, entry.name == SNAPSHOT))
@@ -160,13 +166,13 @@ def _is_own(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_trial(folder: str) -> bool:
-    """Whether a folder is of a trial, and not one of somebody's recordings of the same name."""
+    """Returns whether a folder is that of a trial, not one of the user with such a name."""
     names = os.listdir(folder)
     return not names or any(name in _FILES_OF_TRIAL or is_leftover(name) for name in names)
 
 
 def _is_tuner_file(path: str) -> bool:
-    """Whether a file is one of our tuners', whose names anybody can choose."""
+    """Returns whether one of our tuners wrote a file, since anybody can choose such a name."""
     try:
         content = json.loads(pathlib.Path(path).read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""JSON records that tell whether they were damaged: each carries its format and a checksum.
+"""JSON records that show whether they were damaged: each carries its format and a checksum.
 
 A record is `{"format":2, ..., "checksum":"1c291ca3"}`, with the CRC-32 of all bytes before the
 comma of the checksum. Both ends mark it, so that no single damage makes it look like one of version

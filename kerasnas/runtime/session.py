@@ -11,17 +11,20 @@ import numpy as np
 
 
 def clear_session() -> None:
-    """Number layers from the start, as in every trial; the default dtype policy stays."""
-    # clear_session puts the policy back too (keras 3.15, global_state.py).
+    """Makes Keras number layers from the start, as in every trial.
+
+    The default dtype policy stays.
+    """
+    # Keras's clear_session would reset the policy too (keras 3.15, global_state.py).
     policy = keras.config.dtype_policy()
-    # Collecting garbage is for between the trials: there are many proposals for each.
+    # Garbage is collected between trials only: each trial looks at many proposals.
     keras.backend.clear_session(free_memory=False)
     keras.config.set_dtype_policy(policy)
 
 
 @contextlib.contextmanager
 def kept_random_state() -> Iterator[None]:
-    """Put Python's and numpy's global generators back after the block."""
+    """Restores the global random generators of Python and numpy after the block."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         yield
@@ -32,7 +35,7 @@ def kept_random_state() -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded(*parts: Any) -> Iterator[None]:
-    """Seed Keras, Python and numpy from `parts`; put Python's and numpy's state back after.
+    """Seeds Keras, Python and numpy from `parts`, and restores Python and numpy after the block.
 
     Args:
         *parts: What the seed is derived from, of any type with a stable `str`.

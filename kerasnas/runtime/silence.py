@@ -1,4 +1,4 @@
-"""Keeps what C++ libraries write to the terminal away from it."""
+"""Keeps what C++ libraries print away from the terminal."""
 
 import contextlib
 import logging
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Sends file descriptors 1 and 2 of the process to nowhere while the block runs.
+    """Discards what the process writes to file descriptors 1 and 2 while the block runs.
 
     TensorFlow and LiteRT log from C++, below `sys.stdout` and `logging`. Python's own streams are
     flushed first, so that nothing of the caller's is lost. TensorFlow's Python logger is held to

@@ -1,1 +1,1 @@
-"""A `.tflite` file: read, described, run by an interpreter, and put right after conversion."""
+"""Reads, describes and runs `.tflite` files, and corrects what the converter gets wrong."""

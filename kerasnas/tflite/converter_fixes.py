@@ -1,4 +1,7 @@
-"""What the converter leaves to be put right in its file. No byte moves: the file keeps its size."""
+"""Corrects what the converter gets wrong in its file.
+
+The file keeps its size, since no byte moves.
+"""
 
 from typing import Any
 
@@ -6,21 +9,21 @@ import numpy as np
 
 from kerasnas.tflite.islands import close_islands
 
-# The kernels look the hyperbolic tangent of the cell state up with at least 0 integer bits.
+# The kernels look up the hyperbolic tangent of the cell state with at least 0 integer bits.
 _SMALLEST_CELL_SCALE = 2.0**-15
 _OUTPUT_STATE, _CELL_STATE = 18, 19
-_HIDDEN = 4  # Among the intermediate tensors.
-# What the converter gives a tensor that was 0 on all samples: 2e-6 / 255.
+_HIDDEN = 4  # Its place among the intermediate tensors.
+# The scale that the converter gives a tensor that was 0 on all samples: 2e-6 / 255.
 _SCALE_OF_NOTHING = 8e-9
-# LiteRT takes a product of scales that is so many times that of the output.
+# LiteRT accepts a product of input scales of at most so many times the scale of the output.
 _LARGEST_FACTOR = 128
-# Where the activations, the kernel and the biases of an operator stand.
+# The places of activations, kernel and biases among the inputs of an operator.
 _KERNELS = {"CONV_2D": (0, 1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTED": (0, 1, 2)}
 _KERNELS["TRANSPOSE_CONV"] = (2, 1, 3)
 
 
 def end_names(end: str, count: int) -> list[str]:
-    """Names of the inputs or outputs of a file in its signature, whose order is alphabetical.
+    """Returns the names of inputs or outputs in a signature, whose order is alphabetical.
 
     Args:
         end: "input" or "output".
@@ -30,7 +33,7 @@ def end_names(end: str, count: int) -> list[str]:
 
 
 def fix_converted_file(data: bytes) -> bytes:
-    """Puts outputs in the model's order, and repairs what the converter leaves.
+    """Puts the outputs into the order of the model, and corrects what the converter gets wrong.
 
     The converter lists outputs in an order of its own; only the names in the signature tell. It
     also gives a cell state that stays below 0.5 a scale finer than 2**-15, for which the kernels
@@ -86,7 +89,7 @@ def fix_converted_file(data: bytes) -> bytes:
 
 
 def _only_reversed(schema: Any, model: Any, index: int) -> int:
-    """The tensor that a tensor becomes where it is turned round and no more; or itself."""
+    """Returns what a tensor becomes if it is only reversed, or the tensor itself."""
     graph = model.Subgraphs(0)
     operators = [graph.Operators(position) for position in range(graph.OperatorsLength())]
     readers = [operator for operator in operators if index in operator.InputsAsNumpy()]
@@ -96,7 +99,7 @@ def _only_reversed(schema: Any, model: Any, index: int) -> int:
 
 
 class _Dead:
-    """The 8-bit tensors of a file that are 0, or next to it, on all samples."""
+    """The 8-bit tensors of a file that are 0, or almost 0, on all samples."""
 
     def __init__(self, schema: Any, model: Any) -> None:
         self._model, self._graph, self._type = model, model.Subgraphs(0), schema.TensorType
@@ -138,7 +141,7 @@ class _Dead:
             done |= {("tensor", inputs[bias]), ("buffer", buffer)}
 
     def _find(self) -> tuple[list[int], float]:
-        """The tensors, and the scale that the coarsest of the kernels that write them asks for."""
+        """Returns the tensors, and the scale that the coarsest kernel that writes one needs."""
         scales: dict[int, float] = {}
         for index in range(self._graph.TensorsLength()):
             tensor, scale = self._graph.Tensors(index), self._scale(index)
@@ -151,7 +154,7 @@ class _Dead:
             if tensor.Type() == self._type.INT8 and computed and len(scale) == 1:
                 scales[index] = float(scale[0])
         dead = {scale for scale in scales.values() if scale < _SCALE_OF_NOTHING}
-        coarsest = 2.0**-10  # leaves biases their precision
+        coarsest = 2.0**-10  # this leaves the biases their precision
         for kind, inputs, output in self._operators:
             if kind not in _KERNELS or output not in scales:
                 continue
@@ -163,7 +166,7 @@ class _Dead:
             if scales[output] in dead or product > 2 * _LARGEST_FACTOR * scales[output]:
                 dead.add(scales[output])
                 coarsest = max(coarsest, product / _LARGEST_FACTOR)
-        # What hands a tensor on without computing has its scale to the bit.
+        # An operator that passes a tensor on without computing gives it exactly the same scale.
         return [index for index, scale in scales.items() if scale in dead], coarsest
 
     def _scale(self, index: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a `.tflite` file holds, read from its flatbuffer without running it."""
+"""Reads what a `.tflite` file holds from its flatbuffer, without running it."""
 
 import math
 from collections.abc import Callable
@@ -7,27 +7,26 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kerasnas.tflite.reader import Subgraph, TFLiteFile, opened
-from kerasnas.tflite.reader import Tensor as TensorRecord
+from kerasnas.tflite.reader import Subgraph, TensorRecord, TFLiteFile, opened
 
 # Operators whose second input is a kernel that magnitude pruning may thin out. Depthwise kernels
 # are never pruned: they are few, and TFMOT leaves them alone.
 _KERNEL_OPERATORS = ("CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
-# They remember from one inference to the next, and no reset gives back how they began:
-# LiteRT leaves variables as they are, TensorFlow Lite Micro makes them zero and not what they were
-# at first, and it does not empty its circular buffers.
+# These operators keep state from one inference to the next, and no reset restores its first value:
+# LiteRT leaves variables as they are; TensorFlow Lite Micro sets them to zero, whatever their first
+# value was, and does not empty its circular buffers.
 _NOT_RESET = ("VAR_HANDLE", "CIRCULAR_BUFFER")
-# They leave an index as it is.
+# These operators leave an index as it is.
 _HANDED_ON = ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _DTYPES = ("float32", "float16", "int32", "uint8", "int64", "int8", "int16")
 
 
 @dataclass(frozen=True)
-class Operator:
+class OperatorSummary:
     """One operator of a `.tflite` file.
 
     Args:
-        name: Operator name, such as "CONV_2D".
+        name: Its kind, such as "CONV_2D".
         inputs: Tensor indices that it reads; -1 where an optional input is left out.
         outputs: Tensor indices that it writes.
         dtypes: Names of the dtypes of both, in that order, "other" for rare ones.
@@ -39,14 +38,14 @@ class Operator:
     dtypes: tuple[str, ...]
 
 
-def operators(data: bytes | TFLiteFile) -> list[Operator]:
-    """The operators of a file in execution order.
+def operators(data: bytes | TFLiteFile) -> list[OperatorSummary]:
+    """Returns the operators of a file in execution order.
 
     Args:
         data: Bytes of a `.tflite` file, or the file parsed.
 
     Returns:
-        List of `Operator`, of the first subgraph.
+        List of `OperatorSummary`, of the first subgraph.
 
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
@@ -55,7 +54,7 @@ def operators(data: bytes | TFLiteFile) -> list[Operator]:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class EndTensor:
     """An input or output of a `.tflite` file.
 
     Args:
@@ -73,15 +72,15 @@ class Tensor:
     zero_point: int
 
 
-def ends(data: bytes | TFLiteFile, end: Literal["input", "output"]) -> list[Tensor]:
-    """The inputs or outputs of a file, in the order in which an interpreter lists them.
+def ends(data: bytes | TFLiteFile, end: Literal["input", "output"]) -> list[EndTensor]:
+    """Returns the inputs or outputs of a file, in the order in which an interpreter lists them.
 
     Args:
         data: Bytes of a `.tflite` file, or the file parsed.
         end: "input" or "output".
 
     Returns:
-        List of `Tensor`.
+        List of `EndTensor`.
 
     Raises:
         ValueError: If `data` is not a complete TensorFlow Lite model.
@@ -95,20 +94,20 @@ def ends(data: bytes | TFLiteFile, end: Literal["input", "output"]) -> list[Tens
         names = {}
         if model.SignatureDefsLength() == 1:
             tensors = getattr(model.SignatureDefs(0), f"{end.capitalize()}s")
-            # As many as the graph has; a hostile file may claim more.
+            # Only as many as the graph has are read; a hostile file may claim more.
             names = {tensors(i).TensorIndex(): tensors(i).Name() for i in range(len(positions))}
         for place, position in enumerate(positions):
             tensor = graph.tensors[position]
             name = (names.get(position) or b"").decode() or f"{end}_{place:03}"
             record = _record(file, position)
-            found.append(Tensor(name, tensor.shape, tensor.dtype, *record))
+            found.append(EndTensor(name, tensor.shape, tensor.dtype, *record))
     except Exception as error:  # the generated reader raises whatever the bytes lead it to
         raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
     return found
 
 
 def output_steps(data: bytes | TFLiteFile) -> list[float]:
-    """The size of one quantization step in each output of a file.
+    """Returns the size of one quantization step in each output of a file.
 
     Args:
         data: Bytes of a `.tflite` file, or the file parsed.
@@ -132,7 +131,7 @@ def output_steps(data: bytes | TFLiteFile) -> list[float]:
 
 @dataclass(frozen=True)
 class Choice:
-    """An output that is the place of the largest or smallest of some scores.
+    """An output that is the position of the largest or smallest of some scores.
 
     Args:
         scores: The tensor that holds the scores.
@@ -146,7 +145,7 @@ class Choice:
 
 
 def choices(data: bytes | TFLiteFile) -> list[Choice | None]:
-    """Where the outputs of a file that are indices of an ARG_MAX or ARG_MIN come from.
+    """Finds the scores behind the outputs of a file that are indices of an ARG_MAX or ARG_MIN.
 
     Args:
         data: Bytes of a `.tflite` file, or the file parsed.
@@ -178,7 +177,7 @@ def choices(data: bytes | TFLiteFile) -> list[Choice | None]:
 
 
 def with_output(data: bytes | TFLiteFile, place: int, tensor: int) -> bytes:
-    """A file that gives another tensor in the place of one of its outputs.
+    """Returns the file with another tensor in the place of one of its outputs.
 
     Args:
         data: Bytes of a `.tflite` file, or the file parsed.
@@ -196,7 +195,7 @@ def with_output(data: bytes | TFLiteFile, place: int, tensor: int) -> bytes:
 
 
 def check_scales(data: bytes | TFLiteFile) -> None:
-    """Refuses a file with a quantization scale that cannot be one.
+    """Raises an error if a file has a quantization scale that cannot be one.
 
     Args:
         data: Bytes of a `.tflite` file, or the file parsed.
@@ -214,7 +213,7 @@ def check_scales(data: bytes | TFLiteFile) -> None:
             record = model.Subgraphs(number).Tensors(position).Quantization()
             scales = record.ScaleAsNumpy()
             right = np.isfinite(scales) & (scales > 0)
-            # The converter writes 0 for a channel whose kernel is 0.
+            # The converter writes scale 0 for a channel whose kernel is 0.
             right |= (scales == 0) & _only_zeros(tensor, record.QuantizedDimension(), len(scales))
             if not right.all():
                 raise ValueError(
@@ -224,7 +223,7 @@ def check_scales(data: bytes | TFLiteFile) -> None:
 
 
 def _only_zeros(tensor: TensorRecord, axis: int, scales: int) -> np.ndarray:
-    """For each scale of a tensor whether all that is stored in it is 0."""
+    """Returns for each scale of a tensor whether all its stored values are 0."""
     if tensor.data is None or tensor.dtype not in _DTYPES:
         return np.zeros(scales, bool)
     values = tensor.data.view(tensor.dtype).reshape(tensor.shape)
@@ -234,7 +233,7 @@ def _only_zeros(tensor: TensorRecord, axis: int, scales: int) -> np.ndarray:
 
 
 def keeps_state(data: bytes | TFLiteFile) -> bool:
-    """Whether a file remembers from one inference to the next what no interpreter can reset.
+    """Returns whether a file keeps state between inferences that no interpreter can reset.
 
     Args:
         data: Bytes of a `.tflite` file, or the file parsed.
@@ -251,7 +250,7 @@ def keeps_state(data: bytes | TFLiteFile) -> bool:
 
 
 def float_operators(data: bytes | TFLiteFile) -> list[str]:
-    """Names of the operators that compute in floating point.
+    """Returns the names of the operators that compute in floating point.
 
     Args:
         data: Bytes of a `.tflite` file, or the file parsed.
@@ -272,7 +271,7 @@ def float_operators(data: bytes | TFLiteFile) -> list[str]:
 
 
 def conversions(data: bytes | TFLiteFile) -> int:
-    """How many operators convert activations between integers and floats, or between scales.
+    """Counts the operators that convert activations between integers and floats, or between scales.
 
     Those at the ends of a file with float inputs and outputs count, too.
 
@@ -293,7 +292,7 @@ def conversions(data: bytes | TFLiteFile) -> int:
 
 
 def kernel_sparsity(data: bytes | TFLiteFile, ends: bool = False) -> float:
-    """The share of zeros in the kernels of convolutions and fully connected operators.
+    """Returns the share of zeros in the kernels of convolutions and fully connected operators.
 
     Args:
         data: Bytes of a `.tflite` file of float32, float16 or int8 weights, or the file parsed.
@@ -323,10 +322,10 @@ def kernel_sparsity(data: bytes | TFLiteFile, ends: bool = False) -> float:
 
 
 def _reached(
-    found: list[Operator],
-    ends: Callable[[Operator], tuple[tuple[int, ...], tuple[int, ...]]],
+    found: list[OperatorSummary],
+    ends: Callable[[OperatorSummary], tuple[tuple[int, ...], tuple[int, ...]]],
 ) -> set[int]:
-    """The tensors that lie behind a kernel, in the order in which operators are given."""
+    """Returns the tensors that lie behind a kernel, following operators in the given order."""
     reached: set[int] = set()
     for op in found:
         near, far = ends(op)
@@ -336,7 +335,7 @@ def _reached(
 
 
 def _record(file: TFLiteFile, position: int) -> tuple[float, int]:
-    """Scale and zero point of a tensor, 0 and 0 if it has not just one of each."""
+    """Returns scale and zero point of a tensor, or 0 and 0 if it has not exactly one."""
     if file.graphs[0].tensors[position].scales != 1:
         return 0.0, 0
     record = file.root.Subgraphs(0).Tensors(position).Quantization()
@@ -345,23 +344,23 @@ def _record(file: TFLiteFile, position: int) -> tuple[float, int]:
     return float(record.Scale(0)), int(record.ZeroPoint(0))
 
 
-def _operators(graph: Subgraph) -> list[Operator]:
+def _operators(graph: Subgraph) -> list[OperatorSummary]:
     found = []
     for op in graph.operators:
         dtypes = (graph.tensors[index].dtype for index in op.inputs + op.outputs if index >= 0)
         known = tuple(dtype if dtype in _DTYPES else "other" for dtype in dtypes)
-        found.append(Operator(op.kind, op.inputs, op.outputs, known))
+        found.append(OperatorSummary(op.kind, op.inputs, op.outputs, known))
     return found
 
 
-def _constant(graph: Subgraph, index: int, maker: dict[int, Operator]) -> Any:
-    """The values of a stored tensor; a float16 one is read through its DEQUANTIZE."""
+def _constant(graph: Subgraph, index: int, maker: dict[int, OperatorSummary]) -> Any:
+    """Returns the values of a stored tensor. A float16 one is read through its DEQUANTIZE."""
     if index in maker and maker[index].name == "DEQUANTIZE" and maker[index].inputs:
         index = maker[index].inputs[0]
     if index < 0 or graph.tensors[index].data is None:
         return None
     tensor = graph.tensors[index]
-    if tensor.dtype == "int4":  # Two to a byte.
+    if tensor.dtype == "int4":  # Two values share a byte.
         packed = tensor.data.view("uint8")
         return np.stack([packed & 15, packed >> 4], axis=-1).ravel()[: math.prod(tensor.shape)]
     return tensor.data.view(tensor.dtype) if tensor.dtype in _DTYPES else None

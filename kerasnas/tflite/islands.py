@@ -1,17 +1,17 @@
-"""Operators that the converter leaves in float though runtimes have an int8 kernel of them."""
+"""Gives operators that the converter leaves in float the int8 form that runtimes have of them."""
 
 import struct
 from typing import Any
 
-# The converter (TensorFlow 2.21) has no 8 bits for it; LiteRT and TensorFlow Lite Micro look it up
-# in a table of 256 values.
+# The converter (TensorFlow 2.21) has no 8-bit form of this operator; LiteRT and TensorFlow Lite
+# Micro look its values up in a table of 256.
 _LEFT = ("ELU",)
 # Fields of a subgraph, and of an entry of a signature, in schema.fbs of TensorFlow Lite.
 _TENSORS, _OPERATORS, _TENSOR_INDEX = 4, 10, 6
 
 
 def close_islands(changed: bytearray) -> None:
-    """Has such operators read and write integers, without the conversions around them.
+    """Makes such operators read and write integers, without the conversions around them.
 
     Args:
         changed: Bytes of a file, changed in place. What is left out stays in it, out of all lists.
@@ -58,7 +58,7 @@ def close_islands(changed: bytearray) -> None:
 
 
 def _leave_out(changed: bytearray, graph: Any, field: int, dropped: set[int]) -> None:
-    """Shortens a list, each entry of which is the distance to its table."""
+    """Removes entries from a list, each of which is the distance to its table."""
     start = graph._tab.Vector(graph._tab.Offset(field))
     count = struct.unpack_from("<I", changed, start - 4)[0]
     places = [start + 4 * number for number in range(count)]
@@ -70,7 +70,7 @@ def _leave_out(changed: bytearray, graph: Any, field: int, dropped: set[int]) ->
 
 
 def _renumber(model: Any, dropped: set[int]) -> None:
-    """Has all that refers to tensors know their new places."""
+    """Renumbers the tensors in everything that refers to them."""
     graph = model.Subgraphs(0)
 
     def moved(index: int) -> int:
@@ -87,6 +87,6 @@ def _renumber(model: Any, dropped: set[int]) -> None:
     ends += [signature.Outputs(i) for i in range(signature.OutputsLength())]
     for end in ends:
         place = end._tab.Offset(_TENSOR_INDEX)
-        if place:  # A 0 is left out.
+        if place:  # A flatbuffer leaves out a field that is 0.
             index = moved(end.TensorIndex())
             struct.pack_into("<I", end._tab.Bytes, end._tab.Pos + place, index)

@@ -1,4 +1,4 @@
-"""A `.tflite` file run by an interpreter in a process of its own."""
+"""Runs a `.tflite` file in a process of its own, so that a crash does not end this one."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def run_file(
     timeout: float,
     child: Child | None = None,
 ) -> list[np.ndarray]:
-    """Runs a file on samples in another process, which reads it from the disk.
+    """Runs a file on samples in another process, which reads the file from the disk.
 
     Args:
         file: Path of a `.tflite` file, its bytes, or the file parsed.
@@ -77,7 +77,7 @@ def run_file(
 
 
 def _alone(folder: Path, timeout: float) -> tuple[str, str]:
-    """Does a job in a fresh process: how that went, and what it said last."""
+    """Does a job in a fresh process, and returns how it ended and what it printed last."""
     try:
         # -P keeps the script's folder out of sys.path.
         child = subprocess.run(
@@ -96,14 +96,14 @@ def _alone(folder: Path, timeout: float) -> tuple[str, str]:
 
 
 def _by(child: Child, folder: Path, timeout: float) -> tuple[str, str]:
-    """Does a job in a process that is kept, likewise."""
+    """Does a job in a process that is kept, and returns the same as `_alone`."""
     how = child.run(folder, timeout)
     log = folder / "log.txt"
     return how, log.read_text(errors="replace") if log.exists() else ""
 
 
 def _last_words(said: str) -> str:
-    """The end of what an interpreter said, without the places in Python's traceback."""
+    """Returns the end of what an interpreter printed, without the lines of a Python traceback."""
     own = [
         line.strip()
         for line in said.splitlines()

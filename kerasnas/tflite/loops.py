@@ -1,4 +1,4 @@
-"""How often the loops of a `.tflite` file run, where their counters are numbers that it holds."""
+"""Counts how often the loops of a `.tflite` file run, if their counters are constants."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasnas.tflite.reader import Operator, Subgraph, Tensor
+from kerasnas.tflite.reader import OperatorRecord, Subgraph, TensorRecord
 
-# Operators to run before a loop is given up: far more than any that a converter writes takes.
+# A loop is given up after so many operators: far more than any that a converter writes needs.
 _MOST_STEPS = 2**20
 _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "ADD": operator.add,
@@ -28,8 +28,8 @@ _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
 _DTYPES = {"bool", "int32", "int64"}
 
 
-def trips(graphs: Sequence[Subgraph], graph: Subgraph, loop: Operator) -> int | None:
-    """How often a loop runs its body.
+def trips(graphs: Sequence[Subgraph], graph: Subgraph, loop: OperatorRecord) -> int | None:
+    """Returns how often a loop runs its body.
 
     Args:
         graphs: All graphs of the file.
@@ -63,7 +63,7 @@ def trips(graphs: Sequence[Subgraph], graph: Subgraph, loop: Operator) -> int | 
 
 
 def _run(graph: Subgraph, given: Sequence[int | None]) -> list[int | None]:
-    """What a graph computes of single integers; None for all else."""
+    """Returns what a graph computes of single integers, and None for any other value."""
     known = {i: _value(tensor) for i, tensor in enumerate(graph.tensors)}
     known.update(zip(graph.inputs, given, strict=False))
     for step in graph.operators:
@@ -73,8 +73,8 @@ def _run(graph: Subgraph, given: Sequence[int | None]) -> list[int | None]:
     return [known[index] for index in graph.outputs]
 
 
-def _value(tensor: Tensor) -> int | None:
-    """The single integer that a constant is."""
+def _value(tensor: TensorRecord) -> int | None:
+    """Returns the single integer that a constant holds."""
     if tensor.data is None or tensor.dtype not in _DTYPES or tensor.values != 1:
         return None
     if len(tensor.data) != tensor.nbytes:

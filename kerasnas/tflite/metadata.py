@@ -1,4 +1,4 @@
-"""What a `.tflite` file says about itself: names, normalization of inputs, labels of outputs.
+"""Writes and reads what a `.tflite` file says about itself: names, normalization and labels.
 
 In the format that Android Studio, ML Kit and the TensorFlow Lite Task Library read: a flatbuffer
 named TFLITE_METADATA inside the file, and files of labels in a ZIP archive behind it.
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnas.tflite.inspection import Tensor, ends
+from kerasnas.tflite.inspection import EndTensor, ends
 from kerasnas.tflite.metadata_schema import (
     Metadata,
     TensorInfo,
@@ -22,7 +22,7 @@ from kerasnas.tflite.metadata_schema import (
 from kerasnas.tflite.reader import opened
 
 _ENTRY = "TFLITE_METADATA"
-_MOST_LABELS = 2**24  # Bytes of a file of labels.
+_MOST_LABELS = 2**24  # How many bytes a file of labels may have.
 
 
 def add_metadata(data: bytes, metadata: Metadata) -> bytes:
@@ -85,7 +85,7 @@ def add_metadata(data: bytes, metadata: Metadata) -> bytes:
     if names:
         with zipfile.ZipFile(out, "a") as archive:
             for position, name in names.items():
-                # Without the date of today, so that the same file is written every day.
+                # A ZipInfo has a fixed date, so that the same file is written every day.
                 labels = "\n".join(given["output"][position].labels)
                 archive.writestr(zipfile.ZipInfo(name), labels)
     return out.getvalue()
@@ -139,7 +139,7 @@ def _labels(data: bytes, name: str) -> tuple[str, ...]:
 
 
 def _checked(
-    end: str, infos: Sequence[TensorInfo], tensors: list[Tensor]
+    end: str, infos: Sequence[TensorInfo], tensors: list[EndTensor]
 ) -> tuple[TensorInfo, ...]:
     where = f"`metadata.{end}s`"
     infos = infos or [TensorInfo(tensor.name) for tensor in tensors]
@@ -205,7 +205,7 @@ def _entry(data: bytes) -> bytes | None:
 
 
 def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo, ...]]) -> bytes:
-    """The file with one more buffer, its entry, and a signature of the new names.
+    """Returns the file with one more buffer, its entry, and a signature of the new names.
 
     A flatbuffer refers forwards only, so a new root table can point into the old file behind it.
     """
@@ -215,7 +215,7 @@ def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo
     model = schema.Model.GetRootAs(data, 0)
     data += bytes(-len(data) % 16)
     builder = flatbuffers.Builder(len(data) + 2 * len(described) + 4096)
-    # The old bytes stand at the end of the new ones, from where a builder counts.
+    # The old bytes are at the end of the new ones; a builder counts positions from the end.
     builder.Prep(16, len(data))
     builder.head -= len(data)
     builder.Bytes[builder.head : builder.head + len(data)] = data
@@ -264,7 +264,7 @@ def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo
 
 
 def _vector(model: Any, slot: int, size: int) -> int:
-    """Where a vector of the old root begins, counted from the end."""
+    """Returns where a vector of the old root begins, counted from the end."""
     return size - (model._tab.Vector(model._tab.Offset(slot)) - 4)
 
 

@@ -1,4 +1,4 @@
-"""What metadata hold, and the flatbuffer of TFLITE_METADATA that they are kept in, table by table.
+"""Defines what metadata hold, and writes and reads the flatbuffer TFLITE_METADATA, table by table.
 
 No package for current Pythons ships a generated reader of its schema without much else. The
 numbers are positions of fields in metadata_schema.fbs of github.com/tensorflow/tflite-support.
@@ -84,7 +84,7 @@ def write_description(metadata: Metadata, labels: dict[int, str]) -> bytes:
         for slot, text in ((4, metadata.author), (5, metadata.license))
         if text
     }
-    # The first version of the schema has all that is written here.
+    # 1.0.0 is the first version of the schema, which has everything that is written here.
     fields |= {3: _vector(builder, [graph]), 7: builder.CreateString("1.0.0")}
     builder.Finish(_table(builder, 8, fields), _IDENTIFIER)
     return bytes(builder.Output())
@@ -219,7 +219,7 @@ def _union(table: Any, slot: int) -> Any:
 
 
 def _tables(table: Any, slot: int, most: int) -> list[Any]:
-    """The tables of a vector; a file that claims more of them than `most` is damaged."""
+    """Returns the tables of a vector. A file that claims more of them than `most` is damaged."""
     from flatbuffers.table import Table
 
     place = _place(table, slot)

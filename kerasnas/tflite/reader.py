@@ -1,4 +1,4 @@
-"""A `.tflite` file as plain tuples, read by the generated reader and distrusted.
+"""Reads a `.tflite` file into plain tuples, without trusting a number in it.
 
 The generated reader believes every offset and length in the file. Here each is checked before it
 is followed by a loop, so that the work and the memory are bounded by the size of the file.
@@ -22,14 +22,15 @@ _WIDTHS = {
     "resource": 4, "variant": 0, "uint32": 4, "uint16": 2, "int4": 1, "bfloat16": 2, "int2": 1,
     "uint4": 1, "float8_e4m3fn": 1, "float8_e5m2": 1,
 }  # fmt: skip
-# More values than any tensor of an edge model has, and few enough to count with.
+# No tensor of an edge model has so many values.
 _MOST_VALUES = 2**40
 _MOST_DIMENSIONS = 32
-# Numbers that a graph may hold, a tensor or an operator counting as 16: far more than real ones.
+# A graph may hold so many numbers, where a tensor or an operator counts as 16. Real graphs hold far
+# fewer.
 _MOST_ENTRIES, _TABLE = 2**20, 16
 
 
-class Tensor(NamedTuple):
+class TensorRecord(NamedTuple):
     """A tensor of a file.
 
     Args:
@@ -63,7 +64,7 @@ class Tensor(NamedTuple):
         return self.values * _WIDTHS[self.dtype]
 
 
-class Operator(NamedTuple):
+class OperatorRecord(NamedTuple):
     """An operator of a file.
 
     Args:
@@ -86,8 +87,8 @@ class Operator(NamedTuple):
 class Subgraph(NamedTuple):
     """A graph of a file: its tensors, operators in order of execution, inputs and outputs."""
 
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
+    tensors: tuple[TensorRecord, ...]
+    operators: tuple[OperatorRecord, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
@@ -172,7 +173,7 @@ class _Reader:
         self.kinds = _names(schema.BuiltinOperator)
         self.dtypes = {code: name.lower() for code, name in _names(schema.TensorType).items()}
         self.buffers: dict[int, Any] = {}
-        # A table that many others point to costs the file nothing, and a loop over it much.
+        # Many tables may point to one, which costs the file nothing, but a loop over it much time.
         self.bytes_left, self.entries_left = 2 * len(data), _MOST_ENTRIES
 
     def spend(self, nbytes: int, entries: int) -> None:
@@ -184,20 +185,20 @@ class _Reader:
             raise ValueError("its graphs are larger than any model's")
 
     def tables(self, length: int, get: Callable[[int], Any]) -> Iterator[Any]:
-        """The tables of a vector, whose length is paid for before the first is read."""
+        """Returns the tables of a vector, whose length is counted before the first is read."""
         self.spend(4 * length, _TABLE * length)
         for index in range(length):
             yield get(index)
 
     def numbers(self, vector: Any) -> tuple[int, ...]:
-        """A vector of numbers as the reader gives it: a view, or 0 if there is none."""
+        """Returns a vector of numbers as the reader gives it: a view, or 0 if there is none."""
         if isinstance(vector, int):
             return ()
         self.spend(vector.nbytes, vector.size)
         return tuple(vector.tolist())
 
     def size(self, vector: Any) -> int:
-        """Bytes of a vector that need not be looked at."""
+        """Returns the bytes of a vector that need not be looked at."""
         if isinstance(vector, int):
             return 0
         self.spend(vector.nbytes, 0)
@@ -250,7 +251,9 @@ class _Reader:
                 raise ValueError(f"{of} refers to tensor {position} of {count}")
         return found
 
-    def operator(self, operator: Any, codes: list[str], tensors: int, graphs: int) -> Operator:
+    def operator(
+        self, operator: Any, codes: list[str], tensors: int, graphs: int
+    ) -> OperatorRecord:
         code = operator.OpcodeIndex()
         if not code < len(codes):
             raise ValueError(f"an operator has the code {code} of {len(codes)}")
@@ -273,7 +276,7 @@ class _Reader:
         for index in called:
             if not 0 <= index < graphs:
                 raise ValueError(f"{kind} runs the subgraph {index} of {graphs}")
-        return Operator(
+        return OperatorRecord(
             kind,
             self.positions(operator.InputsAsNumpy(), tensors, -1, kind),
             self.positions(operator.OutputsAsNumpy(), tensors, -1, kind),
@@ -291,7 +294,7 @@ class _Reader:
         options.Init(found.Bytes, found.Pos)
         return options
 
-    def tensor(self, tensor: Any) -> Tensor:
+    def tensor(self, tensor: Any) -> TensorRecord:
         name = self.text(tensor.Name())
         dtype = self.dtypes.get(tensor.Type())
         if dtype not in _WIDTHS:
@@ -310,7 +313,7 @@ class _Reader:
             ranges = self.size(quantization.MinAsNumpy()) + self.size(quantization.MaxAsNumpy())
             record = 4 * scales + zeros + ranges
             scales = scales if zeros else 0
-        return Tensor(
+        return TensorRecord(
             name,
             shape,
             dtype,
@@ -322,7 +325,7 @@ class _Reader:
         )
 
     def buffer(self, index: int) -> Any:
-        """Bytes of a buffer as a view; None of an empty one."""
+        """Returns the bytes of a buffer as a view, or None for an empty buffer."""
         if index not in self.buffers:
             if not index < self.model.BuffersLength():
                 raise ValueError(f"a tensor refers to buffer {index}, which it does not have")

@@ -1,15 +1,15 @@
-"""Reversals of an axis whose output the converter puts into another scale than their input."""
+"""Corrects reversals of an axis whose output has another scale than their input."""
 
 import copy
 from typing import Any
 
 from kerasnas.tflite.tensor_names import pack
 
-_VERSION = 2  # Of a QUANTIZE from 8 bits to 8 bits.
+_VERSION = 2  # The version of a QUANTIZE from 8 bits to 8 bits.
 
 
 def rescale_reversed(data: bytes) -> bytes:
-    """Converts what a REVERSE_V2 reads into the scale of what it writes, where they differ.
+    """Converts the input of each REVERSE_V2 into the scale of its output, where the two differ.
 
     A concatenation needs one scale for all that it joins, and the converter (TensorFlow 2.21) hands
     that scale to the output of a reversal, but not to its input. The kernels move the stored
@@ -55,7 +55,7 @@ def _scale(tensor: Any) -> tuple[list[float], list[int]]:
 
 
 def _code(model: Any, schema: Any) -> int:
-    """The place of QUANTIZE among the kinds of operators; it is added if it is not there."""
+    """Returns the index of QUANTIZE in the list of operator codes, and adds it if it is missing."""
     kind = schema.BuiltinOperator.QUANTIZE
     for place, code in enumerate(model.operatorCodes):
         if code.builtinCode == kind:

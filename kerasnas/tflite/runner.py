@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# TensorFlow Lite Micro reserves its arena at once; what a model does not need is never touched.
+# TensorFlow Lite Micro reserves its arena at once; it never touches the memory that a model does
+# not need.
 _ARENA = 2**29
 
 
 class End(NamedTuple):
-    """An input or output of a file.
+    """An input or output of a file, with its quantization.
 
     Args:
         shape: Its shape, the batch of one included.
@@ -52,7 +53,7 @@ class End(NamedTuple):
 
 
 class LiteRT:
-    """A file on LiteRT.
+    """Runs a file on LiteRT.
 
     Args:
         data: Bytes of the file.
@@ -101,7 +102,7 @@ class LiteRT:
 
 
 class Micro:
-    """A file on TensorFlow Lite Micro.
+    """Runs a file on TensorFlow Lite Micro.
 
     Args:
         data: Bytes of the file.
@@ -191,7 +192,7 @@ def main(folder: Path) -> None:
 
 def serve() -> None:
     """Does the jobs in folders whose names come from the standard input, one a line."""
-    # What interpreters print must not be taken for an answer.
+    # What an interpreter prints must not be taken for the answer.
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         folder = Path(line.rstrip("\n"))

@@ -1,4 +1,4 @@
-"""Short names for the tensors of a file: those of the layers that they stem from.
+"""Gives the tensors of a file short names: those of the layers that they come from.
 
 The converter joins the names of all operations that became one operator, which is a third of a
 small file, and half of one that was trained quantization-aware.
@@ -11,7 +11,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-# The name of an input of the file, or of an output of it; runtimes look them up.
+# The name of an input or output of the file. Runtimes look these names up.
 _END = re.compile(r"(serving_default|StatefulPartitionedCall)")
 
 
@@ -33,14 +33,14 @@ def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     _arrange(model)
     given: Counter[str] = Counter()
-    # The graphs of a loop stem from the layer that runs it.
+    # The graphs of a loop belong to the layer that runs the loop.
     running: dict[int, str] = {}
     for number, graph in enumerate(model.subgraphs):
         names = [_text(tensor.name) for tensor in graph.tensors]
-        # What operators write comes first, so that it has the name without a number.
+        # The outputs of operators come first, so that they get the name without a number.
         written: dict[int, str] = {}
         constants: dict[int, str] = {}
-        # What comes before the first that is known belongs to it.
+        # Tensors before the first one whose layer is known belong to that layer.
         known = (one for name in names if (one := _layer(name, layers)))
         layer = running.get(number) or next(known, next(reversed(layers.values()), ""))
         for operator in graph.operators:
@@ -68,7 +68,7 @@ def name_after_layers(data: bytes, layers: dict[str, str]) -> bytes:
 
 
 def _arrange(model: Any) -> None:
-    """Leaves tensors that nothing uses out, and gives the inputs the order of the model.
+    """Removes tensors that nothing uses, and puts the inputs into the order of the model.
 
     The arena is placed by the order of tensors; those that nothing uses would be placed, too.
     """
@@ -77,7 +77,7 @@ def _arrange(model: Any) -> None:
     lists += [(operator, "intermediates") for operator in graph.operators]
     used = {int(i) for owner, end in lists for i in _numbers(getattr(owner, end))}
     inputs = [int(index) for index in graph.inputs]
-    # The places of the inputs are given to them in their order.
+    # The places that the inputs have together are given to them in the order of the model.
     given = dict(zip(sorted(inputs), inputs, strict=True))
     order = [given.get(index, index) for index in sorted(used - {-1})]
     moved = {old: new for new, old in enumerate(order)} | {-1: -1}
@@ -95,10 +95,10 @@ def _numbers(values: Any) -> list[int]:
 
 
 def _layer(name: str, layers: dict[str, str]) -> str | None:
-    """The layer that a tensor stems from, by the converter's name of it."""
-    # Of an operator that others are fused into, the last name is its own.
+    """Returns the layer that a tensor comes from, found in the name that the converter gave it."""
+    # If other operators are fused into one, the last name is that of the operator itself.
     for part in reversed(name.split(";")):
-        # The first scope is the model's; behind that of the layer are those of its operations.
+        # The first scope is that of the model, then come the layer and its operations.
         model, *scopes = part.split("/")
         known = [layers[scope] for scope in (*scopes, model) if scope in layers]
         if known and "ReadVariableOp" not in part:
@@ -111,14 +111,14 @@ def _text(name: Any) -> str:
 
 
 def pack(model: Any) -> bytes:
-    """The bytes of a file, from the tables that were read from it."""
+    """Returns the bytes of a file from the tables that were read from it."""
     builder = _AligningBuilder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 class _AligningBuilder(flatbuffers.Builder):
-    """Puts the values of tensors at multiples of 16, which the generated code forgets."""
+    """Places the values of tensors at multiples of 16, which the generated code does not do."""
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:
         if x.dtype != np.uint8:

@@ -16,20 +16,20 @@ from kerasnas.tuners.trial import TrialRunner
 
 
 class Results(TrialRunner):
-    """The part of `Tuner` that reads what the trials have left."""
+    """The part of `Tuner` that reads what the trials have left behind."""
 
     def _trials(self) -> list[Trial]:
         # An oracle behind gRPC does not show its trials.
         return list(getattr(self.oracle, "trials", {}).values())
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """Give the best completed trials, the best first; fewer if there are fewer."""
+        """Returns the best completed trials, the best first; fewer if there are fewer."""
         inputs.check_positive("num_trials", num_trials)
         best = self.oracle.get_best_trials(num_trials)
         return [trial for trial in best if trial.status == "COMPLETED"]
 
     def get_pareto_trials(self) -> list[Trial]:
-        """Give the completed trials that no other one beats in all objectives, the first first.
+        """Returns the completed trials that no other beats in all objectives, the first first.
 
         Returns:
             Trials; of one objective, those with the best score.
@@ -45,11 +45,11 @@ class Results(TrialRunner):
         return self.oracle.get_pareto_trials()
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
-        """Give the hyperparameters of the best completed trials, the best first."""
+        """Returns the hyperparameters of the best completed trials, the best first."""
         return [trial.hyperparameters for trial in self.get_best_trials(num_trials)]
 
     def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
-        """Give the models of the best completed trials with the weights of their best epochs.
+        """Returns the models of the best trials with the weights of their best epochs.
 
         Args:
             num_models: How many at most.
@@ -61,7 +61,7 @@ class Results(TrialRunner):
         return [self.load_model(trial) for trial in self.get_best_trials(num_models)]
 
     def results(self) -> list[dict[str, Any]]:
-        """Give everything that is known about each trial, in the order of the trials.
+        """Returns everything that is known about each trial, in the order of the trials.
 
         Returns:
             A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
@@ -130,7 +130,7 @@ class Results(TrialRunner):
 
 
 def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) -> dict[str, Any]:
-    """Gather what the oracle and the trial's folder know about a trial.
+    """Collects what the oracle and the folder of a trial know about it.
 
     Args:
         trial: The trial.
@@ -166,7 +166,7 @@ def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) ->
 
 
 def add_trade_off(results: list[dict[str, Any]], oracle: Oracle) -> None:
-    """Add what each trial is worth among several objectives.
+    """Adds how good each trial is among several objectives.
 
     Args:
         results: One dict a trial, in the order of the trials.

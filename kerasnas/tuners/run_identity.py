@@ -1,4 +1,4 @@
-"""The tuner's own files in a run's folder: what the run is, and what it noted of each trial."""
+"""Reads and compares the files that say what a run is, and what was noted of each trial."""
 
 import pathlib
 import warnings
@@ -6,11 +6,11 @@ from typing import Any
 
 from kerasnas.runtime import sealed
 
-_SHOWN = 3  # Entries of a list in an error.
+_SHOWN = 3  # How many entries of a list an error shows.
 
 
 def read(path: str) -> dict[str, Any]:
-    """Read a tuner's file; one that cannot be read is named in a warning and counts as empty.
+    """Reads a file of a tuner. A file that cannot be read counts as empty, with a warning.
 
     Args:
         path: Path of the file, which need not exist.
@@ -33,7 +33,7 @@ def read(path: str) -> dict[str, Any]:
 
 
 def difference(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
-    """Say in which entry two searches differ.
+    """Returns in which entry two searches differ.
 
     Args:
         theirs: What the run in the folder is.
@@ -48,13 +48,13 @@ def difference(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
             continue
         if isinstance(here, list) and isinstance(there, list):
             there, here = sorted({*there} - {*here}), sorted({*here} - {*there})
-        # The first says enough: another hypermodel has another space as well.
+        # The first difference is enough: another hypermodel has another space as well.
         return f"{name} there {_few(there)}, here {_few(here)}"
     return "of another version"
 
 
 def same_seed(given: int, saved: int | None) -> int:
-    """The seed that a run's trials are trained with: the one that it was begun with.
+    """Returns the seed that the trials of a run are trained with: the one that the run began with.
 
     Args:
         given: The seed of this tuner.
@@ -75,7 +75,7 @@ def same_seed(given: int, saved: int | None) -> int:
 
 
 def check_data(here: dict[str, str], there: dict[str, str], folder: str) -> None:
-    """Warn when the trials of a run were scored on other data than the next will be.
+    """Warns if the trials of a run were scored on other data than the next ones will be.
 
     Args:
         here: Digest of each data argument of this search.

@@ -21,27 +21,27 @@ from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.oracles.objectives import FILE_METRIC, float_name, members, of_file
 from kerasnas.tuners.inputs import bind_fit
 
-# The converter measures the ranges of activations on no more.
+# The converter measures the ranges of activations on at most so many samples.
 _CALIBRATION = 512
-_SHOWN = 400  # Characters of a converter's error.
+_SHOWN = 400  # How many characters of an error of the converter are shown.
 
 
 def wanted(oracle: keras_tuner.Oracle) -> list[str]:
-    """Names of the oracle's objectives and limits that are measured on a trial's file."""
+    """Returns the objectives and limits of an oracle that are measured on a trial's file."""
     known = [one.name for one in members(oracle.objective)]
     known += [objective.name for objective, _ in getattr(oracle, "limits", ())]
     return sorted({name for name in known if of_file(name)})
 
 
 def float_objective(objective: keras_tuner.Objective) -> keras_tuner.Objective:
-    """The objective of the training that stands for one of the file; any other stays."""
+    """Returns the objective of training that stands for one of the file. Others stay."""
     if not of_file(objective.name):
         return objective
     return keras_tuner.Objective(float_name(objective.name), objective.direction)
 
 
 def check(oracle: keras_tuner.Oracle, hypermodel: Any) -> None:
-    """Raise unless this oracle can be told a file's score, and a recipe has a use."""
+    """Raises an error unless this oracle can use the score of a file, and a recipe has a use."""
     names = wanted(oracle)
     if not names and has_recipe(hypermodel):
         raise ValueError(
@@ -64,7 +64,7 @@ def check(oracle: keras_tuner.Oracle, hypermodel: Any) -> None:
 
 
 def check_target(target: Any) -> None:
-    """Raise unless files can be made for this runtime.
+    """Raises an error unless files can be made for this runtime.
 
     Raises:
         ValueError: There is no such runtime.
@@ -75,7 +75,7 @@ def check_target(target: Any) -> None:
 
 
 def recipe_of(hypermodel: keras_tuner.HyperModel, hp: keras_tuner.HyperParameters) -> Any:
-    """The steps that a hypermodel compresses a network with; None where it does not say.
+    """Returns the steps that a hypermodel compresses a network with, or None if it does not say.
 
     Raises:
         ValueError: They are no recipe.
@@ -86,13 +86,13 @@ def recipe_of(hypermodel: keras_tuner.HyperModel, hp: keras_tuner.HyperParameter
 
 
 def check_model(model: Any) -> None:
-    """Raise if the file of a model could not be scored, before anything is trained.
+    """Raises an error if the file of a model could not be scored, before anything is trained.
 
     Raises:
         ValueError: It is no graph of layers, or a metric of it cannot be made again.
     """
     if not model.built:
-        return  # Its training will build it.
+        return  # Training will build the model.
     if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
         raise ValueError(
             "A model that is scored as a file must be Sequential or Functional, with inputs of "
@@ -103,7 +103,7 @@ def check_model(model: Any) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class TFLiteScorer:
-    """Turns a trained model into the file that would be deployed, and scores that.
+    """Turns a trained model into the file that would be deployed, and scores that file.
 
     Args:
         train: Tuple (x, y, sample_weight) of arrays, for calibration and the training of a
@@ -158,7 +158,7 @@ class TFLiteScorer:
         """
         if recipe is None:
             return to_tflite(model, "int8", self.train[0], target=self.target)
-        # Nobody reads a report here, so no stage but the last is converted and scored.
+        # No report is made here, so only the last stage is converted and scored.
         data = dataset("x", self.train, model)
         return transform(model, recipe, data, self.seed, target=self.target)[0].data
 

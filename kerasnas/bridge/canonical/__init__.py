@@ -1,4 +1,4 @@
-"""Rewrites that change a network's layers but not its outputs, for quantization.
+"""Rewrites the layers of a network for quantization, without changing its outputs.
 
 TensorFlow Model Optimization quantizes the layers it knows in the arrangements it knows, and
 refuses or leaves in float the rest. Each rewrite here turns one such case into a known one.
@@ -25,7 +25,7 @@ from kerasnas.bridge.canonical.merges import (
     split_merges,
 )
 from kerasnas.bridge.canonical.separable import split_separable
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 
 __all__ = ["RANGE_PASSING", "canonical", "measurable", "without_penalties"]
 
@@ -33,7 +33,7 @@ __all__ = ["RANGE_PASSING", "canonical", "measurable", "without_penalties"]
 _DROPPED = ("GaussianDropout", "Identity")
 
 
-def canonical(graph: Graph) -> Graph:
+def canonical(graph: LayerGraph) -> LayerGraph:
     """Brings a graph into the form that quantization-aware training can quantize completely.
 
     Identity and GaussianDropout go; pixels of integers that are rescaled come as floats, and
@@ -48,7 +48,7 @@ def canonical(graph: Graph) -> Graph:
     Rescaling and Normalization become a 1x1 DepthwiseConv2D with bias.
 
     Args:
-        graph: Graph as read from a model. Its layers are changed in place.
+        graph: The graph as read from a model. Its layers are changed in place.
 
     Returns:
         The same graph.
@@ -71,7 +71,7 @@ def canonical(graph: Graph) -> Graph:
     return graph
 
 
-def measurable(graph: Graph) -> Graph:
+def measurable(graph: LayerGraph) -> LayerGraph:
     """Brings a graph into the form whose ranges the converter measures well.
 
     Pixels of integers that are rescaled come as floats, and indices of an Embedding as integers.
@@ -80,7 +80,7 @@ def measurable(graph: Graph) -> Graph:
     product, which the converter's interpreter writes in its place: small inputs would become zero.
 
     Args:
-        graph: Graph as read from a model. Its layers are changed in place.
+        graph: The graph as read from a model. Its layers are changed in place.
 
     Returns:
         The same graph.
@@ -90,11 +90,11 @@ def measurable(graph: Graph) -> Graph:
     return graph
 
 
-def without_penalties(graph: Graph) -> Graph:
-    """Takes penalties on activations out, whose tensors are gone when TFMOT has wrapped a layer.
+def without_penalties(graph: LayerGraph) -> LayerGraph:
+    """Removes penalties on activations, whose tensors TFMOT's wrappers of layers lose.
 
     Args:
-        graph: Graph as read from a model. Its layers are changed in place.
+        graph: The graph as read from a model. Its layers are changed in place.
 
     Returns:
         The same graph.

@@ -1,4 +1,4 @@
-"""Activations as layers of their own, in the forms that have 8 bits."""
+"""Makes activations layers of their own, in forms that have 8 bits."""
 
 import itertools
 import math
@@ -13,12 +13,12 @@ from kerasnas.bridge.canonical.graph_edits import (
     remove,
     scalars,
 )
-from kerasnas.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 
-def leaky(graph: Graph) -> None:
-    """Makes a LeakyReLU of each ReLU with a slope."""
-    # TFMOT takes every ReLU layer for one that is fused with the layer before it.
+def leaky(graph: LayerGraph) -> None:
+    """Replaces each ReLU with a slope by a LeakyReLU."""
+    # TFMOT treats every ReLU layer as fused with the layer before it.
     for node in graph.nodes:
         spec = node.layer
         slope = spec.config.get("negative_slope")
@@ -27,7 +27,7 @@ def leaky(graph: Graph) -> None:
             spec.kind, spec.config = "LeakyReLU", {"alpha": slope}
 
 
-def split_activations(graph: Graph) -> None:
+def split_activations(graph: LayerGraph) -> None:
     """Takes activations out of layers with a kernel, except linear and relu."""
     has_kernel = (*FOLDED_BY_CONVERTER, *FOLDED_HERE)
     activations: dict[int, LayerSpec] = {}
@@ -44,8 +44,8 @@ def split_activations(graph: Graph) -> None:
         append(graph, node, activations[id(spec)], node.output.shape)
 
 
-def fuse_hard_silu(graph: Graph) -> None:
-    """Makes the activation hard_silu, which is one operator, of `x * relu6(x + 3) / 6`."""
+def fuse_hard_silu(graph: LayerGraph) -> None:
+    """Replaces `x * relu6(x + 3) / 6` by the activation hard_silu, which is one operator."""
     for node in list(graph.nodes):
         if node.layer.kind != "Multiply" or graph.calls(node.layer) > 1:
             continue
@@ -68,10 +68,10 @@ def fuse_hard_silu(graph: Graph) -> None:
             break
 
 
-def _steps(graph: Graph, start: keras.KerasTensor, end: keras.KerasTensor) -> list[Node]:
-    """The layers of one input that lie between two tensors; none where others do."""
+def _steps(graph: LayerGraph, start: keras.KerasTensor, end: keras.KerasTensor) -> list[LayerNode]:
+    """Returns the layers of one input between two tensors, or none if there are other layers."""
     makers = {id(node.output): node for node in graph.nodes}
-    found: list[Node] = []
+    found: list[LayerNode] = []
     while end is not start:
         maker = makers.get(id(end))
         if maker is None or len(maker.inputs) != 1:
@@ -81,8 +81,8 @@ def _steps(graph: Graph, start: keras.KerasTensor, end: keras.KerasTensor) -> li
     return found
 
 
-def _step(node: Node) -> str | None:
-    """What a layer is in hard_sigmoid or hard_silu; None where it is no part of either."""
+def _step(node: LayerNode) -> str | None:
+    """Returns what a layer does in hard_sigmoid or hard_silu, or None if it is no part."""
     config, kind = node.layer.config, node.layer.kind
     scale, offset = scalars(node)
     if kind == "Activation":
@@ -95,8 +95,8 @@ def _step(node: Node) -> str | None:
     return "relu6" if kind == "ReLU" and config.get("max_value") == 6 and not bent else None
 
 
-def hard_sigmoid_to_relu6(graph: Graph) -> None:
-    """Writes hard_sigmoid as the layers that it is made of."""
+def hard_sigmoid_to_relu6(graph: LayerGraph) -> None:
+    """Replaces hard_sigmoid by the layers that it consists of."""
     parts: dict[int, list[LayerSpec]] = {}
     for node in list(graph.nodes):
         spec = node.layer
@@ -109,7 +109,7 @@ def hard_sigmoid_to_relu6(graph: Graph) -> None:
             node = append(graph, node, part, node.output.shape)
 
 
-def _activation_layer(graph: Graph, owner: str, name: str) -> LayerSpec:
+def _activation_layer(graph: LayerGraph, owner: str, name: str) -> LayerSpec:
     if name == "relu6":
         return new_layer(graph, f"{owner}_relu6", "ReLU", max_value=6.0)
     return new_layer(graph, f"{owner}_{name}", "Activation", activation=name)

@@ -1,4 +1,4 @@
-"""Affine layers folded into their neighbours, or as depthwise convolutions."""
+"""Folds affine layers into their neighbours, or makes depthwise convolutions of them."""
 
 import math
 from collections.abc import Collection
@@ -15,17 +15,17 @@ from kerasnas.bridge.canonical.graph_edits import (
     remove,
     scalars,
 )
-from kerasnas.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 AFFINE = ("BatchNormalization", "Normalization", "Rescaling")
-# A BatchNormalization after one of these is folded into it by the converter.
+# The converter folds a BatchNormalization into one of these layers before it.
 FOLDED_BY_CONVERTER = ("Conv2D", "DepthwiseConv2D")
-# After one of these it must be folded here; the axis of the kernel that holds the outputs.
+# After one of these it must be folded here. The number is the axis of the outputs in the kernel.
 FOLDED_HERE = {"Dense": -1, "Conv2DTranspose": -2}
 
 
-def fold_batch_normalization(graph: Graph) -> None:
-    """Folds BatchNormalization into the Dense or Conv2DTranspose that it follows."""
+def fold_batch_normalization(graph: LayerGraph) -> None:
+    """Folds each BatchNormalization into the Dense or Conv2DTranspose before it."""
     makers = {id(node.output): node for node in graph.nodes}
     for node in list(graph.nodes):
         if node.layer.kind != "BatchNormalization":
@@ -48,8 +48,8 @@ def fold_batch_normalization(graph: Graph) -> None:
         remove(graph, node)
 
 
-def fold_offsets(graph: Graph) -> None:
-    """Adds what a Rescaling adds to the bias of the layer that it follows."""
+def fold_offsets(graph: LayerGraph) -> None:
+    """Adds the offset of a Rescaling to the bias of the layer before it."""
     makers = {id(node.output): node for node in graph.nodes}
     for node in list(graph.nodes):
         scale, offset = scalars(node)
@@ -74,8 +74,8 @@ def fold_offsets(graph: Graph) -> None:
         remove(graph, node)
 
 
-def fold_scales(graph: Graph) -> None:
-    """Leaves what a Rescaling multiplies by to a BatchNormalization behind the next convolution.
+def fold_scales(graph: LayerGraph) -> None:
+    """Moves the scale of a Rescaling into a BatchNormalization behind the next convolution.
 
     What is scaled before a convolution is scaled after it, where BatchNormalization takes it out
     again: so with the sixth of a hard_sigmoid in squeeze-and-excitation, and with an Average.
@@ -103,8 +103,8 @@ def fold_scales(graph: Graph) -> None:
         remove(graph, node)
 
 
-def _to_normalization(graph: Graph, node: Node) -> tuple[Node, Node] | None:
-    """The next convolution that a scale reaches unchanged, and the BatchNormalization behind it."""
+def _to_normalization(graph: LayerGraph, node: LayerNode) -> tuple[LayerNode, LayerNode] | None:
+    """Returns the next convolution that a scale reaches unchanged, and its BatchNormalization."""
     reader = _only_reader(graph, node)
     while reader is not None and _hands_scale_on(reader.layer):
         reader = _only_reader(graph, reader)
@@ -116,8 +116,8 @@ def _to_normalization(graph: Graph, node: Node) -> tuple[Node, Node] | None:
     return (reader, after) if alone_between(graph, reader, after) else None
 
 
-def _only_reader(graph: Graph, node: Node) -> Node | None:
-    """What alone reads an output, once, where neither layer is called elsewhere."""
+def _only_reader(graph: LayerGraph, node: LayerNode) -> LayerNode | None:
+    """Returns the only node that reads an output, if neither layer is called elsewhere."""
     readers = graph.consumers(node.output)
     if len(readers) != 1 or any(y is node.output for y in graph.outputs):
         return None
@@ -127,7 +127,7 @@ def _only_reader(graph: Graph, node: Node) -> Node | None:
 
 
 def _hands_scale_on(spec: LayerSpec) -> bool:
-    """Whether its output is scaled as one of its inputs is, by any factor above 0."""
+    """Returns whether a factor above 0 on one of its inputs becomes that of its output."""
     if spec.kind == "Activation":
         return bool(spec.config["activation"] == "relu")
     if spec.kind == "ReLU":
@@ -141,8 +141,8 @@ def _hands_scale_on(spec: LayerSpec) -> bool:
     )
 
 
-def affine_to_depthwise(graph: Graph, kinds: Collection[str] = AFFINE) -> None:
-    """Makes a 1x1 DepthwiseConv2D of each affine layer of some kinds that nothing folds."""
+def affine_to_depthwise(graph: LayerGraph, kinds: Collection[str] = AFFINE) -> None:
+    """Makes a 1x1 DepthwiseConv2D of each affine layer of some kinds that nothing else folds."""
     makers = {id(node.output): node for node in graph.nodes}
     whole = integers(graph)
     # A convolution takes no integers, nor does the layer in its other places.
@@ -165,8 +165,8 @@ def affine_to_depthwise(graph: Graph, kinds: Collection[str] = AFFINE) -> None:
         _call_on_images(graph, node, rewritten[id(spec)])
 
 
-def _on_channels(node: Node) -> bool:
-    """Whether a layer has a scale and an offset for each channel, or for all."""
+def _on_channels(node: LayerNode) -> bool:
+    """Returns whether a layer has a scale and an offset for each channel, or one for all."""
     last = len(node.output.shape) - 1
     axes = (-1, last, (-1,), (last,), [-1], [last], (), None)
     if not node.output.shape[1:]:
@@ -174,8 +174,8 @@ def _on_channels(node: Node) -> bool:
     return node.layer.kind == "Rescaling" or node.layer.config["axis"] in axes
 
 
-def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
-    """What an affine layer does to each channel, as scale and offset."""
+def _affine(node: LayerNode) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the scale and the offset that an affine layer applies to each channel."""
     spec = node.layer
     channels = node.output.shape[-1]
     if spec.kind == "Rescaling":
@@ -204,16 +204,16 @@ def _affine(node: Node) -> tuple[np.ndarray, np.ndarray]:
     return both[0].astype("float32"), both[1].astype("float32")
 
 
-def _depthwise(node: Node) -> LayerSpec:
+def _depthwise(node: LayerNode) -> LayerSpec:
     scale, offset = _affine(node)
     weights = [scale.reshape(1, 1, -1, 1), offset]
-    # A step of Adam is as large as the factor 1/255 of a Rescaling.
+    # One step of Adam would change a weight by as much as the factor 1/255 of a Rescaling.
     learns = node.layer.kind == "BatchNormalization" and node.layer.config.get("trainable", True)
     config = {"kernel_size": 1, "trainable": learns}
     return LayerSpec(node.layer.name, "DepthwiseConv2D", config, weights)
 
 
-def _call_on_images(graph: Graph, node: Node, layer: LayerSpec) -> None:
+def _call_on_images(graph: LayerGraph, node: LayerNode, layer: LayerSpec) -> None:
     """Calls a layer of images in a node's place, with reshapes around it where rank is not 4."""
     shape = node.output.shape
     if len(shape) == 4:

@@ -1,4 +1,4 @@
-"""Layers of lines as layers of images of height one."""
+"""Rewrites layers of lines as layers of images of height one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kerasnas.bridge.canonical.graph_edits import new_layer
-from kerasnas.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 from kerasnas.keras_models.walk import carries_mask
 
 _OF_LINES = (
@@ -15,18 +15,19 @@ _OF_LINES = (
     *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "MaxPooling1D", "SeparableConv1D"),
     *("SpatialDropout1D", "UpSampling1D", "ZeroPadding1D"),
 )
-# Layers of any rank, which would otherwise stand between two reshapes of every pair of the above.
+# Layers of any rank. Otherwise each would stand between two reshapes of the layers above.
 _OF_ANY_RANK = (
     *("Activation", "Add", "Average", "BatchNormalization", "Concatenate", "Dropout"),
     *("LeakyReLU", "Maximum", "Minimum", "Multiply", "Normalization", "ReLU", "Rescaling"),
     "Subtract",
 )
 _KERNELS = ("Conv1D", "Conv1DTranspose", "DepthwiseConv1D", "SeparableConv1D")
-# TensorFlow's depthwise convolutions take equal strides only; over a height of one they are free.
+# TensorFlow's depthwise convolutions take equal strides only. Over a height of one the stride along
+# the height has no effect.
 _EQUAL_STRIDES = ("DepthwiseConv1D", "SeparableConv1D")
 
 
-def lines_to_images(graph: Graph) -> None:
+def lines_to_images(graph: LayerGraph) -> None:
     """Rewrites every layer of lines, if there is a convolution or pooling of lines.
 
     Args:
@@ -55,7 +56,7 @@ def lines_to_images(graph: Graph) -> None:
         if id(node.layer) in causal:
             padding = causal[id(node.layer)]
             padded = keras.KerasTensor(_padded(node.inputs[0].shape, padding))
-            graph.nodes.insert(index, Node(padding, node.inputs, padded, node.args))
+            graph.nodes.insert(index, LayerNode(padding, node.inputs, padded, node.args))
             node.inputs, node.args = [padded], (padded,)
             index += 1
         line = node.output
@@ -65,7 +66,7 @@ def lines_to_images(graph: Graph) -> None:
     _remove_unread(graph, {id(tensor) for tensor in graph.outputs})
 
 
-def up_sampling_to_images(graph: Graph) -> None:
+def up_sampling_to_images(graph: LayerGraph) -> None:
     """Rewrites every UpSampling1D, of which the converter would make a tensor for each step.
 
     TensorFlow Lite Micro refuses files with so many outputs of one operator.
@@ -85,10 +86,10 @@ def up_sampling_to_images(graph: Graph) -> None:
         graph.nodes.insert(index + 2, _reshape(graph, node, node.output, line))
 
 
-def _is_moved(graph: Graph, node: Node) -> bool:
+def _is_moved(graph: LayerGraph, node: LayerNode) -> bool:
     averages_masked = node.layer.kind == "GlobalAveragePooling1D" and carries_mask(node.inputs[0])
     if averages_masked or carries_mask(node.output):
-        return False  # a Reshape hands no mask on
+        return False  # a Reshape does not pass a mask on
     if node.layer.kind in _OF_LINES:
         return True
     once = graph.calls(node.layer) == 1
@@ -104,23 +105,23 @@ def _image(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
 
 
 def _reshape(
-    graph: Graph, beside: Node, source: keras.KerasTensor, target: keras.KerasTensor
-) -> Node:
+    graph: LayerGraph, beside: LayerNode, source: keras.KerasTensor, target: keras.KerasTensor
+) -> LayerNode:
     name = f"{beside.layer.name}_{'to_image' if len(target.shape) == 4 else 'back'}"
     sizes = tuple(-1 if size is None else size for size in target.shape[1:])
     layer = new_layer(graph, name, "Reshape", target_shape=sizes)
-    return Node(layer, [source], target, (source,))
+    return LayerNode(layer, [source], target, (source,))
 
 
-def _remove_unread(graph: Graph, outputs: set[int]) -> None:
+def _remove_unread(graph: LayerGraph, outputs: set[int]) -> None:
     for node in list(graph.nodes):
         back = node.layer.kind == "Reshape" and id(node.output) not in outputs
         if back and not graph.consumers(node.output):
             graph.nodes.remove(node)
 
 
-def _causal_padding(graph: Graph, spec: LayerSpec) -> LayerSpec:
-    """Takes the padding out of a causal convolution."""
+def _causal_padding(graph: LayerGraph, spec: LayerSpec) -> LayerSpec:
+    """Turns the padding of a causal convolution into a layer of its own."""
     config = spec.config
     before = (_one(config["kernel_size"]) - 1) * _one(config.get("dilation_rate", 1))
     config["padding"] = "valid"
@@ -135,7 +136,7 @@ def _padded(shape: tuple[int | None, ...], padding: LayerSpec) -> tuple[int | No
 
 
 def _to_image(spec: LayerSpec) -> None:
-    """Gives a layer of lines the kind, config and weights of the same layer of images."""
+    """Gives a layer of lines the kind, config and weights of the corresponding layer of images."""
     kind, config = spec.kind, spec.config
     for key, widen in _WIDENED.items():
         if key in config and config[key] is not None and kind in _OF_LINES:

@@ -1,15 +1,15 @@
-"""The dtypes of inputs, where a quantized file takes another one better."""
+"""Changes the dtypes of inputs where a quantized file handles another dtype better."""
 
 import keras
 
 from kerasnas.bridge.canonical.graph_edits import INTEGER_PASSING
-from kerasnas.bridge.graph import Graph
+from kerasnas.bridge.graph import LayerGraph
 
-# What computes in floats, whatever it is given.
+# Layers that compute in floats, whatever they are given.
 _IN_FLOATS = ("Normalization", "Rescaling")
 
 
-def entries(graph: Graph) -> None:
+def entries(graph: LayerGraph) -> None:
     """Reads pixels as floats, and indices as integers.
 
     Pixels of uint8 that are rescaled would become a CAST, which TensorFlow Lite Micro lacks; as
@@ -17,7 +17,7 @@ def entries(graph: Graph) -> None:
     steps of a scale before an Embedding reads them.
 
     Args:
-        graph: Graph as read from a model. Its inputs are changed in place.
+        graph: The graph as read from a model. Its inputs are changed in place.
     """
     for node in graph.nodes:
         config = node.layer.config
@@ -30,8 +30,8 @@ def entries(graph: Graph) -> None:
             node.layer.config = {**config, "dtype": "int32"}
 
 
-def _ends_in_floats(graph: Graph, tensor: keras.KerasTensor) -> bool:
-    """Whether all that is done to integers is to move them, until they become floats."""
+def _ends_in_floats(graph: LayerGraph, tensor: keras.KerasTensor) -> bool:
+    """Returns whether integers are only moved until they become floats."""
     readers = graph.consumers(tensor)
     return bool(readers) and all(
         reader.layer.kind in _IN_FLOATS

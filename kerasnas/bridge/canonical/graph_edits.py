@@ -1,9 +1,9 @@
-"""How a graph is changed: what the rewrites share."""
+"""Holds the edits of a graph that the rewrites share."""
 
 import keras
 import numpy as np
 
-from kerasnas.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 # Layers whose output has the range of their input.
 RANGE_PASSING = (
@@ -11,15 +11,15 @@ RANGE_PASSING = (
     *("Reshape", "SpatialDropout2D", "ZeroPadding2D"),
 )
 
-# Layers that give integers where they are given integers.
+# Layers that return integers if they are given integers.
 INTEGER_PASSING = (
     *("Add", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "UpSampling2D"),
     *RANGE_PASSING,
 )
 
 
-def integers(graph: Graph) -> set[int]:
-    """Ids of the tensors that hold integers: inputs, and what only moves or merges those.
+def integers(graph: LayerGraph) -> set[int]:
+    """Returns the ids of integer tensors: inputs, and those that are only moved or merged.
 
     And what an operation that is called as it is makes: comparisons, places, parts of integers.
     """
@@ -35,22 +35,24 @@ def integers(graph: Graph) -> set[int]:
     return found
 
 
-def remove(graph: Graph, node: Node) -> None:
-    """Takes out a node that hands its first input on."""
+def remove(graph: LayerGraph, node: LayerNode) -> None:
+    """Removes a node that passes its first input on."""
     graph.nodes.remove(node)
     graph.replace(node.output, node.inputs[0])
 
 
-def append(graph: Graph, node: Node, layer: LayerSpec, shape: tuple[int | None, ...]) -> Node:
+def append(
+    graph: LayerGraph, node: LayerNode, layer: LayerSpec, shape: tuple[int | None, ...]
+) -> LayerNode:
     """Puts a layer after a node, whose own output now has the given shape."""
-    made = Node(layer, [keras.KerasTensor(shape)], node.output)
+    made = LayerNode(layer, [keras.KerasTensor(shape)], node.output)
     made.args = (made.inputs[0],)
     node.output = made.inputs[0]
     graph.nodes.insert(graph.nodes.index(node) + 1, made)
     return made
 
 
-def new_layer(graph: Graph, name: str, kind: str, **config: object) -> LayerSpec:
+def new_layer(graph: LayerGraph, name: str, kind: str, **config: object) -> LayerSpec:
     """Makes a layer with a name that is free in the graph."""
     taken = {node.layer.name for node in graph.nodes}
     while name in taken:
@@ -58,8 +60,8 @@ def new_layer(graph: Graph, name: str, kind: str, **config: object) -> LayerSpec
     return LayerSpec(name, kind, config)
 
 
-def alone_between(graph: Graph, maker: Node, node: Node) -> bool:
-    """Whether the maker's linear output is read by this node only, and neither is shared."""
+def alone_between(graph: LayerGraph, maker: LayerNode, node: LayerNode) -> bool:
+    """Returns whether only this node reads its maker's linear output, and none is shared."""
     return (
         graph.calls(maker.layer) == graph.calls(node.layer) == 1
         and len(graph.consumers(maker.output)) == 1
@@ -68,8 +70,8 @@ def alone_between(graph: Graph, maker: Node, node: Node) -> bool:
     )
 
 
-def scalars(node: Node) -> tuple[float, float]:
-    """Scale and offset of a Rescaling that has one of each; 1 and 0 of every other layer."""
+def scalars(node: LayerNode) -> tuple[float, float]:
+    """Returns scale and offset of a Rescaling with one of each; otherwise 1 and 0."""
     config = node.layer.config
     both = config.get("scale", 1.0), config.get("offset", 0.0)
     if node.layer.kind != "Rescaling" or any(np.ndim(one) for one in both):

@@ -1,4 +1,4 @@
-"""Merges of two inputs, each of which may have a range of its own."""
+"""Rewrites merges, so that each has two inputs which may have ranges of their own."""
 
 import keras
 
@@ -8,14 +8,14 @@ from kerasnas.bridge.canonical.graph_edits import (
     integers,
     new_layer,
 )
-from kerasnas.bridge.graph import Graph, LayerSpec, Node
+from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 _MERGES_OF_MANY = ("Add", "Maximum", "Minimum", "Multiply")
 
 
-def average_to_add(graph: Graph) -> None:
-    """Makes a scaled Add of each Average."""
-    # The converter makes two operators of it, and the sum between them has no range.
+def average_to_add(graph: LayerGraph) -> None:
+    """Replaces each Average by a scaled Add."""
+    # The converter would make two operators of it, and the sum between them would have no range.
     scalings: dict[int, LayerSpec] = {}
     for node in list(graph.nodes):
         spec = node.layer
@@ -27,7 +27,7 @@ def average_to_add(graph: Graph) -> None:
             append(graph, node, scalings[id(spec)], node.output.shape)
 
 
-def detach_inputs(graph: Graph) -> None:
+def detach_inputs(graph: LayerGraph) -> None:
     """Gives merges of one scale an input of their own instead of one of the model."""
     # An int8 merge of one scale would clip its other inputs to the range of the model's input.
     makers = {
@@ -47,20 +47,20 @@ def detach_inputs(graph: Graph) -> None:
                 _detach(graph, node, number)
 
 
-def _detach(graph: Graph, node: Node, number: int) -> None:
+def _detach(graph: LayerGraph, node: LayerNode, number: int) -> None:
     """Puts a layer that does nothing before one input of a merge."""
     tensor = node.inputs[number]
     name = f"{node.layer.name}_input_{number}"
     layer = new_layer(graph, name, "Rescaling", scale=1.0, offset=0.0)
     detached = keras.KerasTensor(tensor.shape)
-    graph.nodes.insert(graph.nodes.index(node), Node(layer, [tensor], detached, (tensor,)))
+    graph.nodes.insert(graph.nodes.index(node), LayerNode(layer, [tensor], detached, (tensor,)))
     node.inputs[number] = detached
     node.args = (list(node.inputs),)
 
 
-def split_merges(graph: Graph) -> None:
-    """Makes a chain of merges of two of each merge of many."""
-    # The converter would do it, and leave what is between them without a range, in float.
+def split_merges(graph: LayerGraph) -> None:
+    """Replaces each merge of many inputs by a chain of merges of two."""
+    # The converter would do this too, but leave the tensors between them without a range, in float.
     for node in list(graph.nodes):
         spec = node.layer
         if spec.kind not in _MERGES_OF_MANY or len(node.inputs) <= 2:

@@ -1,12 +1,12 @@
-"""Separable convolutions as the two that they are."""
+"""Splits separable convolutions into the two convolutions that they consist of."""
 
 from kerasnas.bridge.canonical.graph_edits import append, new_layer
-from kerasnas.bridge.graph import Graph, LayerSpec
+from kerasnas.bridge.graph import LayerGraph, LayerSpec
 
 
-def split_separable(graph: Graph) -> None:
-    """Makes the two convolutions of each SeparableConv2D."""
-    # TFMOT would split it too, but gives the halves names that other layers may have.
+def split_separable(graph: LayerGraph) -> None:
+    """Replaces each SeparableConv2D by its two convolutions."""
+    # TFMOT would split it too, but would give the halves names that other layers may have.
     second_halves: dict[int, LayerSpec] = {}
     for node in list(graph.nodes):
         spec = node.layer
@@ -17,8 +17,8 @@ def split_separable(graph: Graph) -> None:
             append(graph, node, second_halves[id(spec)], (*node.output.shape[:-1], channels))
 
 
-def _separate(graph: Graph, spec: LayerSpec) -> LayerSpec:
-    """Leaves the depthwise half in a separable convolution's place and returns the other."""
+def _separate(graph: LayerGraph, spec: LayerSpec) -> LayerSpec:
+    """Leaves the depthwise half in place of a separable convolution. Returns the other half."""
     config, (depthwise, pointwise, *bias) = spec.config, spec.weights
     second = new_layer(graph, f"{spec.name}_pointwise", "Conv2D", kernel_size=1)
     of_second = ("filters", "activation", "use_bias", "trainable", "activity_regularizer")

@@ -1,4 +1,4 @@
-"""What may tell the milliseconds of a network, and what it may say."""
+"""Checks what predicts the latency of networks, and the milliseconds that it returns."""
 
 import math
 import numbers
@@ -6,7 +6,7 @@ from typing import Any
 
 from kerasnas.hardware.latency.model import LatencyModel
 
-# What the costs of a search are of.
+# A search computes the costs of files of this dtype.
 DTYPE = "int8"
 WAYS = (
     "latency=kn.hardware.LatencyModel.fit(timings) predicts it from timings of a device, "
@@ -16,7 +16,7 @@ WAYS = (
 
 
 def check_latency(latency: Any) -> None:
-    """Raise unless it can tell the latency of a proposal.
+    """Raises an error unless `latency` can predict or measure a network.
 
     Args:
         latency: The argument `latency` of a budget or a device.
@@ -45,7 +45,7 @@ def check_latency(latency: Any) -> None:
 
 
 def check_told(ms: Any, latency: Any) -> float:
-    """Give milliseconds that were told as a float.
+    """Returns the milliseconds that were predicted as a float, or raises an error.
 
     Args:
         ms: What was told.
@@ -59,7 +59,7 @@ def check_told(ms: Any, latency: Any) -> float:
         f"Argument `latency` must tell a finite number of milliseconds of at least 0. Received: "
         f"{ms!r} of type {type(ms).__name__}, from a {type(latency).__name__}"
     )
-    if isinstance(ms, bool) or not isinstance(ms, numbers.Real):  # numpy's too
+    if isinstance(ms, bool) or not isinstance(ms, numbers.Real):  # numbers of numpy too
         raise TypeError(said)
     if not (math.isfinite(ms) and float(ms) >= 0):
         raise ValueError(said)
