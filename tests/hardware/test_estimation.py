@@ -3,7 +3,7 @@ import pytest
 from keras import layers
 
 import kerasnas as kn
-from kerasnas.hardware import Graph, cost_rule
+from kerasnas.hardware import Graph, arena, cost_rule
 
 
 def test_a_convolutional_network_by_hand():
@@ -167,3 +167,17 @@ def test_an_unknown_dtype_is_refused():
     model = keras.Sequential([keras.Input((8,)), layers.Dense(1)])
     with pytest.raises(ValueError, match="int3"):
         kn.profile(model, "int3")
+
+
+def test_the_memory_of_a_chain_is_planned_once(monkeypatch):
+    planned = []
+
+    def plan(buffers, plan=arena.plan):
+        planned.append(len(buffers))
+        return plan(buffers)
+
+    monkeypatch.setattr(arena, "plan", plan)
+    chain = [layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2)]
+    found = kn.profile(keras.Sequential([keras.Input((8, 8, 1)), *chain]))
+    assert len(planned) == 1
+    assert found.arena_head == found.arena_head_reordered
