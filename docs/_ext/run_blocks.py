@@ -3,7 +3,8 @@
 A page writes its code in blocks that begin with three backticks and `{run}`. The blocks of one page
 run in order in one fresh process, in an empty folder, and share their variables. Each becomes a
 block of Python with what it printed below it. Drawings that it writes (`.svg`) are copied to
-`_figures/`, from where the page shows them. An error in a block ends the build.
+`_figures/`, from where the page shows them. An error in a block ends the build. While writing,
+`sphinx-build -D run_blocks=0` shows the code without running it.
 """
 
 import json
@@ -21,7 +22,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 BLOCK = re.compile(r"^```\{run\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECONDS = 300  # No page may take longer.
+SECONDS = 600  # No page may take longer.
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ def run_page(app: Sphinx, page: str, source: list[str]) -> None:
     """Replaces each `{run}` block of a page by its code and what that printed."""
     blocks = BLOCK.findall(source[0])
     if not blocks:
+        return
+    if not app.config.run_blocks:
+        source[0] = BLOCK.sub(r"```python\n\1```", source[0])
         return
     start = time.perf_counter()
     printed = iter(run(page, blocks, pathlib.Path(app.srcdir) / "_figures"))
@@ -89,5 +93,6 @@ def run(page: str, blocks: list[str], figures: pathlib.Path) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
+    app.add_config_value("run_blocks", True, "env")
     app.connect("source-read", run_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
