@@ -27,7 +27,7 @@ def look_at(page: str, profile: pathlib.Path, query: str = "") -> tuple[str, lis
             f"--user-data-dir={profile}",
             "--allow-file-access-from-files",
             "--enable-logging=stderr",
-            "--virtual-time-budget=10000",
+            "--virtual-time-budget=30000",
             "--dump-dom",
             f"{(SITE / page).as_uri()}{query}",
         ],
