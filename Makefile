@@ -9,7 +9,7 @@ export KERASNAS_DATA ?= $(DATA)
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-all test-backends lint bench clean
+.PHONY: demo test test-all test-backends lint docs bench clean
 
 demo: .venv/.package
 	$(BIN)/python examples/quickstart.py
@@ -31,6 +31,10 @@ lint: .venv/.lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The tutorials of the site are run anew each time, each page in a process of its own.
+docs: .venv/.docs
+	$(BIN)/sphinx-build -E -W --keep-going -j 2 docs docs/_build/html
+
 bench: .venv/.bench
 	$(BIN)/python benchmarks/cost_model.py
 
@@ -43,10 +47,11 @@ bench: .venv/.bench
 
 .venv/.tests: EXTRA := test
 .venv/.lint: EXTRA := lint
+.venv/.docs: EXTRA := docs
 .venv/.bench: EXTRA := bench
-.venv/.package .venv/.tests .venv/.lint .venv/.bench: .venv/.python setup.cfg constraints.txt
+.venv/.package .venv/.tests .venv/.lint .venv/.docs .venv/.bench: .venv/.python setup.cfg constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.$(if $(EXTRA),[$(EXTRA)])'
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build docs/_build docs/_figures *.egg-info
