@@ -10,6 +10,7 @@ from sphinx.util import logging
 
 # The rooms whose `__all__` is public.
 ROOMS = (
+    "kerasnas.bridge",
     "kerasnas.compression",
     "kerasnas.export",
     "kerasnas.hardware",
