@@ -177,8 +177,8 @@ def _summary(found: dict[str, Curves], trials: int, count: int) -> list[str]:
             continue
         ours, theirs = ([_mean(final[p, name]) for p in parts] for name in ("auto", peer))
         ratio = np.exp(np.mean(np.log(np.divide(ours, theirs))))
-        of = f"{len(parts)} smooth functions" if peer == GP else f"{len(parts)} problems"
-        lines.append(f"auto / {peer} on {of}, geometric mean: {ratio:.2f}")
+        of = "smooth functions" if peer == GP else "problems"
+        lines.append(f"auto / {peer}, geometric mean: {ratio:.2f} ({of}: {len(parts)})")
         if peer == GP:
             lines.append(f"Mean regret on these: {np.mean(ours):.2g} against {np.mean(theirs):.2g}")
     worse = []
