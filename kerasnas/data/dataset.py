@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasnas.data.arrays import by_tensor, in_batches, in_memory, inputs_in_order, is_nested
-from kerasnas.keras_models.shapes import check_shapes
+from kerasnas.keras_models.shapes import check_shapes, fits
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,10 @@ def dataset(argument: str, given: Any, model: keras.Model) -> Dataset:
         alone = len(y) == 1 and np.ndim(y[0]) > 0 and len(y[0]) == len(x[0])
         y = np.asarray(y[0] if alone else y)
     for index, (array, tensor) in enumerate(zip(x, model.inputs, strict=True)):
-        expected = tensor.shape[1:]
-        fits = array.ndim == len(expected) + 1 and all(
-            want is None or want == have
-            for want, have in zip(expected, array.shape[1:], strict=True)
-        )
-        if not fits:
+        if not fits(array, tensor):
+            wanted = ("samples", *tensor.shape[1:])
             raise ValueError(
-                f"`{argument}` must hold x of shape {('samples', *expected)} for input {index}. "
+                f"`{argument}` must hold x of shape {wanted} for input {index}. "
                 f"Received: shape {array.shape}"
             )
     if y is None:

@@ -17,7 +17,7 @@ from kerasnas.export.fidelity import check_file
 from kerasnas.export.limitations import check_bits, check_indices, check_layers
 from kerasnas.export.micro import Target, check_target
 from kerasnas.export.origins import in_float, without_form
-from kerasnas.keras_models.shapes import check_shapes
+from kerasnas.keras_models.shapes import check_shapes, fits
 from kerasnas.runtime.child import Child
 from kerasnas.runtime.silence import silence
 from kerasnas.tflite.converter_fixes import end_names, fix_converted_file
@@ -254,15 +254,9 @@ def representative_samples(model: Any, data: Any) -> list[np.ndarray]:
     checked: list[np.ndarray] = []
     for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
         where = f"`representative_data` for input {index}"
-        expected = tuple(tensor.shape)[1:]
-        fits = array.ndim == len(expected) + 1 and all(
-            want is None or want == have
-            for want, have in zip(expected, array.shape[1:], strict=True)
-        )
-        if not fits:
-            raise ValueError(
-                f"{where} must have shape {('samples', *expected)}. Received: shape {array.shape}"
-            )
+        if not fits(array, tensor):
+            wanted = ("samples", *tuple(tensor.shape)[1:])
+            raise ValueError(f"{where} must have shape {wanted}. Received: shape {array.shape}")
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{where} must hold numbers. Received: dtype {array.dtype}")
         if len(array) == 0:

@@ -2,6 +2,24 @@
 
 from typing import Any
 
+import numpy as np
+
+
+def fits(array: np.ndarray, tensor: Any) -> bool:
+    """Tells whether samples have the shape of an input.
+
+    Args:
+        array: The samples, of shape (samples, ...).
+        tensor: An input of a Keras 3 or tf_keras model.
+
+    Returns:
+        Whether all sizes but the batch are equal; a size that the input leaves open takes any.
+    """
+    wanted = tuple(tensor.shape)[1:]
+    return array.ndim == len(wanted) + 1 and all(
+        want is None or want == have for want, have in zip(wanted, array.shape[1:], strict=True)
+    )
+
 
 def check_shapes(model: Any) -> None:
     """Raises an error if an input has no fixed shape, since no memory can be reserved for it.
