@@ -17,7 +17,7 @@ import race
 from nasbench201 import Cells, read
 
 from kerasnas import oracles
-from kerasnas.oracles import pareto
+from kerasnas.oracles.engine import pareto
 
 CHANCE = 10.0  # Accuracy of a search that found no cell within the limit.
 SHORT, FULL = 12, 200  # Epochs of a short and of a full training.

@@ -3,10 +3,10 @@
 KerasTuner's oracle is kept beside ours and asked for one proposal at a time, with our trials, our
 space and generators seeded from ours. Private parts of it, as read in keras-tuner 1.4.8:
 `_vectorize_trials`, `_make_gpr`, `_random_state`; and, set from outside, its `hyperparameters`,
-`objective`, `trials`, `ongoing_trials`, `seed` and `gpr`.
+`trials`, `ongoing_trials`, `seed` and `gpr`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras_tuner
 import numpy as np
@@ -14,12 +14,22 @@ import sklearn
 import threadpoolctl
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.base import Oracle, check_count
-from kerasnas.oracles.decision import Decision, Value
-from kerasnas.oracles.proposal import Proposal
+from kerasnas.oracles.engine.arguments import check_count
+from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.genome.decision import Decision, Value
 
 
-class BayesianOracle(Oracle):
+class _Scored(NamedTuple):
+    """What KerasTuner's oracle reads of a completed trial."""
+
+    hyperparameters: keras_tuner.HyperParameters
+    status: str
+    score: float
+
+
+class Bayesian(Strategy):
     """KerasTuner's Bayesian optimization: a Gaussian process and its lower confidence bound.
 
     A proposal takes seconds, and longer with every trial: the process is fitted to all of them. It
@@ -27,15 +37,10 @@ class BayesianOracle(Oracle):
     from it follow, one decision at a time. `PredictorOracle` does more in less time.
 
     Args:
-        objective: As in `kerasnas.oracles.Oracle`.
-        max_trials: As there.
         num_initial_points: How many random settings come first. Defaults to three for each
             hyperparameter, as in KerasTuner.
         alpha: Noise that the process assumes in the scores.
         beta: How much it prefers what is uncertain.
-        seed: As in `kerasnas.oracles.Oracle`.
-        hyperparameters: As there.
-        **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
         ValueError: A number out of its range.
@@ -46,69 +51,58 @@ class BayesianOracle(Oracle):
 
     Example:
 
-    ```python
-    oracle = BayesianOracle("val_accuracy", max_trials=50, seed=0)
-    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory="runs")
-    ```
+    >>> import kerasnas as kn
+    >>> oracle = kn.oracles.BayesianOracle("val_accuracy", max_trials=50, seed=0)
     """
 
-    # In the order of `keras_tuner.BayesianOptimization`, for scripts that give them by position.
     def __init__(
         self,
-        objective: Any = None,
-        max_trials: int | None = 10,
         num_initial_points: int | None = None,
         alpha: float = 1e-4,
         beta: float = 2.6,
-        seed: int | None = None,
-        hyperparameters: keras_tuner.HyperParameters | None = None,
-        **kwargs: Any,
     ):
-        super().__init__(objective, max_trials, hyperparameters, seed=seed, **kwargs)
         check_count("num_initial_points", num_initial_points, at_least=1, optional=True)
         if alpha <= 0 or beta < 0:
             raise ValueError(
                 "alpha must be positive, and beta must not be negative. "
                 f"Received: alpha={alpha!r}, beta={beta!r}"
             )
-        self.num_initial_points = num_initial_points
-        self._theirs = keras_tuner.oracles.BayesianOptimizationOracle(
-            objective=self.objective,
-            num_initial_points=1,  # Counted here: theirs would sample outside of our generator.
-            alpha=alpha,
-            beta=beta,
-            seed=1,
-        )
+        self.num_initial_points, self.alpha, self.beta = num_initial_points, alpha, beta
+        self._theirs: Any = None
         # What the process proposed for the trial that is being sought, and how far we are from it.
         self._near: genome.Values | None = None
 
-    def propose(self, rng: np.random.Generator) -> Proposal:
+    def propose(self, history: History, rng: np.random.Generator) -> Proposal:
         """Samples first; then asks the process, or steps away from what it proposed."""
-        space = self.hyperparameters
+        space = history.space
         needed = self.num_initial_points or max(3 * len(space.space), 3)
-        if len(self.completed) < needed:
+        if len(history.completed) < needed:
             return Proposal(genome.sample(space, rng))
-        if self._near is not None:
+        if self._near is not None and history.asked:
             self._near = genome.mutate(space, self._near, rng)
             return Proposal(self._near, operator="near the model's")
-        self._near = self._ask(rng)
+        self._near = self._ask(history, rng)
         return Proposal(self._near, operator="model")
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Finds the values of the next trial, with one ask of the process."""
-        with self._lock:
-            self._near = None
-            return super().populate_space(trial_id)
-
-    def _ask(self, rng: np.random.Generator) -> genome.Values:
+    def _ask(self, history: History, rng: np.random.Generator) -> genome.Values:
+        if self._theirs is None:
+            self._theirs = keras_tuner.oracles.BayesianOptimizationOracle(
+                objective=keras_tuner.Objective("loss", "min"),
+                num_initial_points=1,  # Counted here: theirs would sample outside of our generator.
+                alpha=self.alpha,
+                beta=self.beta,
+                seed=1,
+            )
         theirs = self._theirs
-        theirs.hyperparameters, theirs.objective = self.hyperparameters, self.objective
+        theirs.hyperparameters = history.space
         theirs.seed = int(rng.integers(2**31))
         theirs._random_state = np.random.RandomState(theirs.seed)
         theirs.gpr = theirs._make_gpr()
-        completed = {trial.trial_id: trial for trial in self.completed}
-        # Those that a resumed search will hand out again are running too.
-        running = {name: self.trials[name] for name in self.start_order if name not in self._ended}
+        completed = {
+            trial.trial_id: _Scored(trial.hyperparameters, trial.status, history.loss(trial))
+            for trial in history.completed
+        }
+        running = dict(history.running)
         # One row at a time is predicted: checks and threads cost more than the work.
         with (
             sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
@@ -126,4 +120,4 @@ class BayesianOracle(Oracle):
             # A name under several conditions, or a value that rounding took past the end.
             return value if decision.allows(value) else decision.draw(rng)
 
-        return genome.sample(self.hyperparameters, rng, keep)
+        return genome.sample(history.space, rng, keep)

@@ -8,9 +8,11 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.base import Oracle, check_count, check_share
-from kerasnas.oracles.decision import Decision, Value
-from kerasnas.oracles.proposal import Proposal
+from kerasnas.oracles.engine.arguments import check_count, check_share
+from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.genome.decision import Decision, Value
 
 # Longer ranges are described by a normal distribution over their quantiles.
 _MANY = 24
@@ -22,7 +24,7 @@ _PRIOR = 0.05
 _SAMPLES = 10
 
 
-class CrossEntropyOracle(Oracle):
+class CrossEntropy(Strategy):
     """Samples from a distribution for every decision, which is refitted to the best of each batch.
 
     A decision's distribution is fitted to those of the elite in which the decision matters, so that
@@ -30,13 +32,10 @@ class CrossEntropyOracle(Oracle):
     share `smoothing` of the way, and every value keeps some of its first probability.
 
     Args:
-        objective: As in `kerasnas.oracles.Oracle`.
-        max_trials: As there; the default of the next one follows from it.
         batch_size: How many trials are between two fits. Defaults to a tenth of `max_trials`, at
             least 5 and at most 20.
         elite: Share of the batch that the fit is to, above 0 and up to 1.
         smoothing: Weight of the new fit, above 0 and up to 1.
-        **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
         ValueError: A number out of its range.
@@ -46,42 +45,36 @@ class CrossEntropyOracle(Oracle):
 
     Example:
 
-    ```python
-    oracle = CrossEntropyOracle("val_accuracy", max_trials=100, seed=0)
-    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory="runs")
-    ```
+    >>> import kerasnas as kn
+    >>> oracle = kn.oracles.CrossEntropyOracle("val_accuracy", max_trials=100, seed=0)
     """
 
     def __init__(
         self,
-        objective: Any = None,
-        max_trials: int | None = 10,
         batch_size: int | None = None,
         elite: float = 0.2,
         smoothing: float = 0.7,
-        **kwargs: Any,
     ):
-        super().__init__(objective, max_trials, **kwargs)
         check_count("batch_size", batch_size, at_least=2, optional=True)
         for name, share in (("elite", elite), ("smoothing", smoothing)):
             check_share(name, share, zero=False)
-        self.batch_size = batch_size or self.share_of_trials(10, 5, 20)
+        self.batch_size = batch_size
         self.elite = elite
         self.smoothing = smoothing
         # Both follow from the completed trials: how many are fitted to, and each name's fit.
         self._fitted = 0
         self._fits: dict[str, _Fit] = {}
 
-    def propose(self, rng: np.random.Generator) -> Proposal:
+    def propose(self, history: History, rng: np.random.Generator) -> Proposal:
         """Samples every decision from its distribution."""
-        self._fit_new_batches()
+        self._fit_new_batches(history)
         for _ in range(_SAMPLES):
-            values = genome.sample(self.hyperparameters, rng, self._draw)
-            if not self.ruled_out(values):
+            values = genome.sample(history.space, rng, self._draw)
+            if not history.ruled_out(values):
                 return Proposal(values, operator="sample" if self._fits else "random")
-        return Proposal(genome.mutate(self.hyperparameters, values, rng), operator="sample")
+        return Proposal(genome.mutate(history.space, values, rng), operator="sample")
 
-    def forget(self) -> None:
+    def invalidate_cache(self) -> None:
         """Fits to all batches anew."""
         self._fitted, self._fits = 0, {}
 
@@ -89,14 +82,13 @@ class CrossEntropyOracle(Oracle):
         fit = self._fits.get(decision.hp.name)
         return decision.draw(rng) if fit is None else fit.draw(decision, rng)
 
-    def _fit_new_batches(self) -> None:
-        if self._fitted > len(self.completed):
-            self.forget()
-        while self._fitted + self.batch_size <= len(self.completed):
-            batch = self.completed[self._fitted : self._fitted + self.batch_size]
-            count = max(2, math.ceil(self.elite * self.batch_size))
-            self._fit(sorted(batch, key=self.loss)[:count])
-            self._fitted += self.batch_size
+    def _fit_new_batches(self, history: History) -> None:
+        size = self.batch_size or history.share_of_trials(10, 5, 20)
+        while self._fitted + size <= len(history.completed):
+            batch = history.completed[self._fitted : self._fitted + size]
+            count = max(2, math.ceil(self.elite * size))
+            self._fit(sorted(batch, key=history.loss)[:count])
+            self._fitted += size
 
     def _fit(self, elite: Sequence[Trial]) -> None:
         chosen: dict[str, list[Value]] = {}

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from kerasnas.oracles import genome, growth
-from kerasnas.oracles.base import check_count
-from kerasnas.oracles.descent import Change, Descent, changes_of
-from kerasnas.oracles.proposal import Proposal
+from kerasnas.oracles import genome
+from kerasnas.oracles.engine.arguments import check_count
+from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.genome import growth
+from kerasnas.oracles.hill_climbing import Change, HillClimbing, changes_of
 
 
-class GreedyOracle(Descent):
+class Greedy(HillClimbing):
     """Improves one part of the network at a time, and starts anew when no change helps.
 
     An episode begins with random settings. Then the best of the episode is changed in one decision
@@ -25,14 +27,11 @@ class GreedyOracle(Descent):
     larger are tried instead.
 
     Args:
-        objective: As in `kerasnas.oracles.Oracle`.
-        max_trials: As there.
         initial_samples: How many random settings begin the first episode. Defaults to a tenth of
             `max_trials`, at least 3 and at most 10.
         grow: Whether to start from the smallest network and to enlarge it.
         extensions: How many enlargements are tried in a round of growth. Defaults to a tenth of
             `max_trials`, at least 3 and at most 10.
-        **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
         ValueError: `initial_samples` or `extensions` is not positive.
@@ -44,25 +43,20 @@ class GreedyOracle(Descent):
 
     Example:
 
-    ```python
-    oracle = GreedyOracle("val_accuracy", max_trials=50, seed=0)
-    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory="runs")
-    ```
+    >>> import kerasnas as kn
+    >>> oracle = kn.oracles.GreedyOracle("val_accuracy", max_trials=50, seed=0)
     """
 
     def __init__(
         self,
-        objective: Any = None,
-        max_trials: int | None = 10,
         initial_samples: int | None = None,
         grow: bool = False,
         extensions: int | None = None,
-        **kwargs: Any,
     ):
-        super().__init__(objective, max_trials, initial_samples, **kwargs)
+        super().__init__(initial_samples)
         check_count("extensions", extensions, at_least=1, optional=True)
         self.grow = grow
-        self.extensions = extensions or self.share_of_trials(10, 3, 10)
+        self.extensions = extensions
         # The parts in the order of the walk, and the one that was changed last.
         self._parts: list[str] = []
         self._part: str | None = None
@@ -74,25 +68,25 @@ class GreedyOracle(Descent):
         """Which of the two forms it is."""
         return {"grow": self.grow}
 
-    def propose(self, rng: np.random.Generator) -> Proposal:
+    def propose(self, history: History, rng: np.random.Generator) -> Proposal:
         """Enlarges the network while that helps, then walks its parts."""
         if self._growing:
-            extension = self._extend(rng)
+            extension = self._extend(history, rng)
             if extension is not None:
                 return extension
             self._growing = False
         before = self._first_end
-        proposal = super().propose(rng)
+        proposal = super().propose(history, rng)
         if self._first_end != before:
             self._parts, self._part = [], None
         elif proposal.operator == "step" and self._at is not None:
             name, _ = self._changes[1][self._step - 1]
-            self._part = self._part_of()[name]
+            self._part = _part_of(history)[name]
         return proposal
 
-    def begin_walk(self, rng: np.random.Generator) -> None:
+    def begin_walk(self, history: History, rng: np.random.Generator) -> None:
         """Puts the part that was changed last first."""
-        names = list(dict.fromkeys(self._part_of().values()))
+        names = list(dict.fromkeys(_part_of(history).values()))
         new = [part for part in names if part not in self._parts]
         self._parts = [part for part in self._parts if part in names]
         self._parts += [new[number] for number in rng.permutation(len(new))]
@@ -100,65 +94,70 @@ class GreedyOracle(Descent):
             here = self._parts.index(self._part)
             self._parts = self._parts[here:] + self._parts[:here]
 
-    def order_of_changes(self, place: Trial, rng: np.random.Generator) -> list[Change]:
+    def order_of_changes(
+        self, history: History, place: Trial, rng: np.random.Generator
+    ) -> list[Change]:
         """Part after part, the changes within a part shuffled."""
-        part_of = self._part_of()
+        part_of = _part_of(history)
         rank = {part: number for number, part in enumerate(self._parts)}
-        changes = changes_of(self, place)
+        changes = changes_of(history, place)
         shuffled = [changes[number] for number in rng.permutation(len(changes))]
         return sorted(shuffled, key=lambda change: rank.get(part_of[change[0]], len(rank)))
 
-    def strategy_state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Where the walk stands."""
         return {
-            **super().strategy_state(),
+            **super().state(),
             "parts": list(self._parts),
             "part": self._part,
             "growing": self._growing,
             "grown": list(self._grown),
         }
 
-    def set_strategy_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Takes up the walk."""
-        super().set_strategy_state(state)
+        super().set_state(state)
         self._parts, self._part = list(state["parts"]), state["part"]
         self._growing = state["growing"]
         trial, started, ended = state["grown"]
         self._grown = (trial, started, ended)
 
-    def _part_of(self) -> dict[str, str]:
-        groups = genome.parts(self.hyperparameters)
-        return {name: part for part, names in groups.items() for name in names}
-
-    def _extend(self, rng: np.random.Generator) -> Proposal | None:
+    def _extend(self, history: History, rng: np.random.Generator) -> Proposal | None:
         """One more enlargement of the current network; None once none of a round was better."""
-        smallest = growth.smallest(self.hyperparameters)
-        if not self.trials and not self.ruled_out(smallest):
+        smallest = growth.smallest(history.space)
+        if not history.trials and not history.ruled_out(smallest):
             return Proposal(smallest, operator="smallest")
-        if not self.completed:
-            return self._enlarged(smallest, None, rng)
+        if not history.completed:
+            return _enlarged(history, smallest, None, rng)
+        extensions = self.extensions or history.share_of_trials(10, 3, 10)
         while True:
             name, started, ended = self._grown
-            place = None if name is None else self.trials[name]
-            if place is not None and len(self.trials) - started < self.extensions:
-                extension = self._enlarged(place.hyperparameters.values, name, rng)
+            place = None if name is None else history.trials[name]
+            if place is not None and len(history.trials) - started < extensions:
+                extension = _enlarged(history, place.hyperparameters.values, name, rng)
                 if extension is not None:
                     return extension
-            if self.ongoing_trials:
+            if history.running:
                 # The round is not over: go further from its best until it is.
-                best = min(self.completed, key=self.loss)
-                return self._enlarged(best.hyperparameters.values, best.trial_id, rng)
-            best_new = min(self.completed[ended:], key=self.loss, default=None)
+                best = min(history.completed, key=history.loss)
+                return _enlarged(history, best.hyperparameters.values, best.trial_id, rng)
+            best_new = min(history.completed[ended:], key=history.loss, default=None)
             if best_new is None:
                 return None
-            if place is not None and self.loss(best_new) >= self.loss(place):
+            if place is not None and history.loss(best_new) >= history.loss(place):
                 return None
-            self._grown = (best_new.trial_id, len(self.trials), len(self.completed))
+            self._grown = (best_new.trial_id, len(history.trials), len(history.completed))
 
-    def _enlarged(
-        self, values: genome.Values, root: str | None, rng: np.random.Generator
-    ) -> Proposal | None:
-        for larger in growth.enlargements(self.hyperparameters, values, rng):
-            if not self.ruled_out(larger):
-                return Proposal(larger, () if root is None else (root,), "extension")
-        return None
+
+def _part_of(history: History) -> dict[str, str]:
+    groups = genome.parts(history.space)
+    return {name: part for part, names in groups.items() for name in names}
+
+
+def _enlarged(
+    history: History, values: genome.Values, root: str | None, rng: np.random.Generator
+) -> Proposal | None:
+    for larger in growth.enlargements(history.space, values, rng):
+        if not history.ruled_out(larger):
+            return Proposal(larger, () if root is None else (root,), "extension")
+    return None

@@ -6,19 +6,20 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
-from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.admission import key_of
-from kerasnas.oracles.base import Oracle
-from kerasnas.oracles.decision import Decision, Value, plan_of
-from kerasnas.oracles.proposal import Proposal
+from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine.proposal_filter import key_of
+from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.genome.decision import Decision, Value, plan_of
 
 # A range without a step has so many places on the grid, as in KerasTuner.
 _SAMPLES = 10
 
 
-class GridOracle(Oracle):
+class Grid(Strategy):
     """Tries every setting once, from the defaults on, as KerasTuner's `GridSearch` does.
 
     The first setting has all defaults; then the last hyperparameter runs fastest, through its
@@ -31,46 +32,19 @@ class GridOracle(Oracle):
     trial that has completed without asking for one does not depend on it, as in a plain `if`: its
     values with others of that one would be the same trial again, and are passed over too.
 
-    Args:
-        objective: As in `kerasnas.oracles.Oracle`.
-        max_trials: As there; by default without a limit.
-        seed: As there; nothing is random here.
-        hyperparameters: As there.
-        max_proposals: So many settings in a row that break the budget or repeat an architecture
-            end the search.
-        **kwargs: As there.
-
-    Raises:
-        ValueError: A limit is not positive.
-
     Source:
         `keras_tuner.oracles.GridSearchOracle` of KerasTuner 1.4.8, whose walk this is; that one
         keeps its place only in memory.
 
     Example:
 
-    ```python
-    oracle = GridOracle("val_accuracy")
-    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory="runs")
-    ```
+    >>> import kerasnas as kn
+    >>> oracle = kn.oracles.GridOracle("val_accuracy")
     """
 
     multi_objective = True
 
-    # In the order of `keras_tuner.GridSearch`, for scripts that give them by position.
-    def __init__(
-        self,
-        objective: Any = None,
-        max_trials: int | None = None,
-        seed: int | None = None,
-        hyperparameters: keras_tuner.HyperParameters | None = None,
-        *,
-        max_proposals: int = 50_000,
-        **kwargs: Any,
-    ):
-        super().__init__(
-            objective, max_trials, hyperparameters, seed=seed, max_proposals=max_proposals, **kwargs
-        )
+    def __init__(self) -> None:
         # Values of the completed trials that have not asked for all that is known by now, by the
         # hyperparameters that they have; and how many trials were read for it.
         self._asked: dict[frozenset[str], set[str]] = {}
@@ -79,22 +53,22 @@ class GridOracle(Oracle):
         self._at: genome.Values | None = None
         self._size = 0
 
-    def propose(self, rng: np.random.Generator) -> Proposal | None:
+    def propose(self, history: History, rng: np.random.Generator) -> Proposal | None:
         """Walks on to the next setting that is new and fits; None at the end."""
-        space = self.hyperparameters
+        space = history.space
         if self._size != len(space.space):
             self._at, self._size = None, len(space.space)
             self._asked, self._read = {}, 0
-        for names, key in self._partial(self.completed[self._read :]):
+        for names, key in _partial(history, history.completed[self._read :]):
             self._asked.setdefault(names, set()).add(key)
-        self._read = len(self.completed)
-        running = self._partial(self.ongoing_trials.values())
+        self._read = len(history.completed)
+        running = _partial(history, history.running.values())
         at, waits, refused = self._at, False, 0
-        while refused < self.max_proposals:
+        while refused < history.max_proposals:
             at = successor(space, at)
             if at is None:
-                return None
-            tried = self.ruled_out(at) or any(
+                break
+            tried = history.ruled_out(at) or any(
                 _repeats(at, names, keys) for names, keys in self._asked.items()
             )
             # A running trial may yet turn out to be the same: the walk comes back to this one.
@@ -105,60 +79,49 @@ class GridOracle(Oracle):
             if tried or open_yet:
                 continue
             # Judged here: what is sampled where many do not fit would leave the order.
-            if self._admission.judge(at) == 0:
+            if history.fits(at):
                 return Proposal(at, operator="grid")
             refused += 1
+        self.end_reason = self._end_reason(history)
         return None
 
-    def reload(self) -> None:
-        """Restores the search."""
+    def invalidate_cache(self) -> None:
+        """Reads all trials anew."""
         self._asked, self._read = {}, 0
-        super().reload()
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Walks on, and says at the end how it ended."""
-        with self._lock:
-            before = self.stop_reason
-            response = super().populate_space(trial_id)
-            if (
-                response["status"] == TrialStatus.STOPPED
-                and before is None
-                and self.hyperparameters.space
-            ):
-                self.stop_reason = self._reason()
-            return response
-
-    def strategy_state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Where the walk stands."""
         return {"at": self._at, "size": self._size}
 
-    def set_strategy_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Takes up the walk."""
         self._at, self._size = state["at"], state["size"]
 
-    def _partial(self, trials: Iterable[Trial]) -> list[tuple[frozenset[str], str]]:
-        """Of trials without values of all that is known by now, what they have values of."""
-        found = []
-        for trial in trials:
-            values = trial.hyperparameters.values
-            if not genome.settle(self.hyperparameters, values).keys() <= values.keys():
-                found.append((frozenset(values), key_of(values)))
-        return found
-
-    def _reason(self) -> str:
-        smallest = self._admission.smallest()
-        over = successor(self.hyperparameters, self._at) is None
-        if over and not smallest:
+    def _end_reason(self, history: History) -> str:
+        over = successor(history.space, self._at) is None
+        if over and not history.nearest:
             return "the grid is exhausted: all of its settings were tried"
         if over:
             return (
                 "the grid is exhausted: no setting is left that meets the budget; the smallest "
-                f"found that does not has {smallest}"
+                f"found that does not has {history.nearest}"
             )
         return (
-            f"the next {self.max_proposals} settings of the grid break the budget or were tried "
-            f"in other words{f'; the smallest found has {smallest}' if smallest else ''}"
+            f"the next {history.max_proposals} settings of the grid break the budget or were tried "
+            "in other words"
+            f"{f'; the smallest found has {history.nearest}' if history.nearest else ''}"
         )
+
+
+def _partial(history: History, trials: Iterable[Trial]) -> list[tuple[frozenset[str], str]]:
+    """Returns, of trials without values of all that is known by now, what they have values of."""
+    found = []
+    for trial in trials:
+        values = trial.hyperparameters.values
+        network = {name: value for name, value in values.items() if not name.startswith("tuner/")}
+        if not history.values(trial).keys() <= network.keys():
+            found.append((frozenset(network), key_of(network)))
+    return found
 
 
 def _repeats(values: genome.Values, names: frozenset[str], keys: set[str]) -> bool:

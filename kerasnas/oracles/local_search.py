@@ -3,21 +3,19 @@
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from kerasnas.oracles.descent import Change, Descent, changes_of
+from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.hill_climbing import Change, HillClimbing, changes_of
 
 
-class LocalSearchOracle(Descent):
+class LocalSearch(HillClimbing):
     """Tries all one-decision changes of the best setting in random order; the first better is next.
 
     At a local optimum it starts anew from a random setting. A strong baseline on smooth spaces, and
     one without anything to tune.
 
     Args:
-        objective: As in `kerasnas.oracles.Oracle`.
-        max_trials: As there.
         initial_samples: How many random settings begin the first episode. Defaults to a tenth of
             `max_trials`, at least 3 and at most 10.
-        **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
         ValueError: `initial_samples` is not positive.
@@ -28,13 +26,13 @@ class LocalSearchOracle(Descent):
 
     Example:
 
-    ```python
-    oracle = LocalSearchOracle("val_accuracy", max_trials=50, seed=0)
-    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory="runs")
-    ```
+    >>> import kerasnas as kn
+    >>> oracle = kn.oracles.LocalSearchOracle("val_accuracy", max_trials=50, seed=0)
     """
 
-    def order_of_changes(self, place: Trial, rng: np.random.Generator) -> list[Change]:
-        """All changes, shuffled."""
-        changes = changes_of(self, place)
+    def order_of_changes(
+        self, history: History, place: Trial, rng: np.random.Generator
+    ) -> list[Change]:
+        """Returns all changes, shuffled."""
+        changes = changes_of(history, place)
         return [changes[number] for number in rng.permutation(len(changes))]

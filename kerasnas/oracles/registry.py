@@ -1,96 +1,160 @@
-"""Any strategy by its name, and the one to take when none is named."""
+"""All strategies and fidelities by name: a line each, from which oracles and tuners follow."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import keras_tuner
+from kerasnas.oracles.bayesian import Bayesian
+from kerasnas.oracles.cross_entropy import CrossEntropy
+from kerasnas.oracles.engine.fidelity import Fidelity
+from kerasnas.oracles.engine.objectives import resolve
+from kerasnas.oracles.engine.oracle import Oracle
+from kerasnas.oracles.engine.strategy import Strategy, is_strategy, made
+from kerasnas.oracles.evolution import Evolution
+from kerasnas.oracles.fidelity import ASHA, Hyperband
+from kerasnas.oracles.greedy import Greedy
+from kerasnas.oracles.grid import Grid
+from kerasnas.oracles.local_search import LocalSearch
+from kerasnas.oracles.neat import NEAT
+from kerasnas.oracles.nsga2 import NSGA2
+from kerasnas.oracles.optuna import Optuna
+from kerasnas.oracles.predictor import Predictor
+from kerasnas.oracles.random import Random
+from kerasnas.oracles.simulated_annealing import SimulatedAnnealing
 
-from kerasnas.oracles import genome
-from kerasnas.oracles.asha import ASHAOracle
-from kerasnas.oracles.base import Oracle, check_count
-from kerasnas.oracles.bayesian import BayesianOracle
-from kerasnas.oracles.grid import GridOracle
-from kerasnas.oracles.hyperband import HyperbandOracle
-from kerasnas.oracles.objectives import resolve
-from kerasnas.oracles.optuna import OptunaOracle
-from kerasnas.oracles.proposal import LISTED
-from kerasnas.oracles.searchers import SEARCHERS, named
 
-ORACLES: dict[str, type[Oracle]] = {
-    **SEARCHERS,
-    "asha": ASHAOracle,
-    "bayesian": BayesianOracle,
-    "grid": GridOracle,
-    "hyperband": HyperbandOracle,
-    "optuna": OptunaOracle,
+@dataclass(frozen=True)
+class Entry:
+    """One strategy, or one fidelity that any strategy goes with.
+
+    Args:
+        part: Its class. Of `Evolution` follow `kerasnas.oracles.EvolutionOracle` and the tuner
+            `kerasnas.Evolution`.
+        order: Arguments of the oracle, after the objective, that may be given by position; by
+            default `max_trials` and those of the class.
+        defaults: Defaults of the oracle that differ from those of `kerasnas.oracles.Oracle`.
+    """
+
+    part: type[Strategy] | type[Fidelity]
+    order: tuple[str, ...] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Those with an order have the order of KerasTuner's, so that its scripts run, or that of 0.1.
+_SPACE = ("seed", "hyperparameters")
+ENTRIES = {
+    "asha": Entry(ASHA, ("max_epochs", "factor", "min_epochs", "rungs", "searcher", "max_trials")),
+    "bayesian": Entry(Bayesian, ("max_trials", "num_initial_points", "alpha", "beta", *_SPACE)),
+    "cross_entropy": Entry(CrossEntropy),
+    "evolution": Entry(Evolution),
+    "greedy": Entry(Greedy),
+    "grid": Entry(Grid, ("max_trials", *_SPACE), {"max_trials": None, "max_proposals": 50_000}),
+    "hyperband": Entry(
+        Hyperband,
+        ("max_epochs", "factor", "hyperband_iterations", *_SPACE),
+        {"max_trials": None},
+    ),
+    "local_search": Entry(LocalSearch),
+    "neat": Entry(NEAT),
+    "nsga2": Entry(NSGA2),
+    "optuna": Entry(Optuna),
+    "predictor": Entry(Predictor),
+    "random": Entry(Random, ("max_trials", *_SPACE)),
+    "simulated_annealing": Entry(SimulatedAnnealing),
 }
 
 
-def make(
-    name: str | type[Any] = "auto",
-    *,
-    objective: Any = None,
-    max_trials: int | None = 10,
-    hyperparameters: keras_tuner.HyperParameters | None = None,
-    seed: int | None = None,
-    **settings: Any,
-) -> Oracle:
-    """Makes an oracle by the name of its strategy, or of its class.
+def find(name: str, *others: str) -> str:
+    """Finds a strategy or fidelity by its name, however it is written.
 
     Args:
-        name: `auto`, or a strategy: `evolution`, `local_search` and so on (as the tuner's name,
-            `LocalSearch`, too). `auto` takes `nsga2` for several objectives and `predictor` for
-            one, whose settings follow from the number of trials, and says so in the oracle's
-            `chosen`; it also tells when the space is so small that all of it will be tried.
-            Or the class of an oracle, such as `EvolutionOracle` or one of your own.
-        objective: As in `kerasnas.oracles.Oracle`.
-        max_trials: As there.
-        hyperparameters: As there.
-        seed: As there.
-        **settings: Further arguments of the strategy's oracle.
+        name: `local_search`, or as the classes are named: `LocalSearch`, `LocalSearchOracle`.
+        *others: Further names to list in the error.
 
     Returns:
-        The oracle.
+        Its name in the registry.
 
     Raises:
-        ValueError: There is no strategy of that name, or it cannot serve the objective.
+        ValueError: There is none of that name.
 
     Example:
 
     ```python
-    oracle = kerasnas.oracles.make("auto", objective="val_accuracy", max_trials=50, seed=0)
-    oracle.chosen   # "predictor, because ..."
+    find("LocalSearchOracle")   # "local_search"
     ```
     """
-    chosen = None
-    if name == "auto":
-        check_count("max_trials", max_trials, at_least=1, optional=True)
-        name, chosen = _choose(objective, max_trials, hyperparameters)
-    strategy: type[Any] = name if isinstance(name, type) else named(name, ORACLES, "auto")
-    oracle: Oracle = strategy(
-        objective=objective,
-        max_trials=max_trials,
-        hyperparameters=hyperparameters,
-        seed=seed,
-        **settings,
+    key = str(name).lower().replace("_", "").replace("-", "").removesuffix("oracle")
+    for known in ENTRIES:
+        if known.replace("_", "") == key:
+            return known
+    raise ValueError(
+        f"There is no strategy of that name. Choose one of: {', '.join([*others, *ENTRIES])}. "
+        f"Received: {name!r}"
     )
-    oracle.chosen = chosen
-    return oracle
 
 
-def _choose(
-    objective: Any, max_trials: int | None, space: keras_tuner.HyperParameters | None
-) -> tuple[str, str]:
-    """The strategy for a search, and why.
+def strategy_of(searcher: Any, objective: Any) -> Strategy:
+    """Returns the strategy that proposes networks for a search.
 
-    One strategy serves every number of trials, so that a finished search can be extended.
+    Args:
+        searcher: Name of a strategy, a strategy or its class, or an oracle or its class.
+        objective: Objective of the search.
+
+    Returns:
+        The strategy.
+
+    Raises:
+        TypeError: A class that cannot be made without further arguments.
+        ValueError: There is none of that name, or an oracle that has an objective, settings in its
+            queue or a fidelity of its own.
+
+    Example:
+
+    ```python
+    strategy_of("evolution", "val_accuracy")
+    ```
     """
-    wanted = resolve(objective)
-    if isinstance(wanted, list):
-        return "nsga2", f"nsga2, because {len(wanted)} objectives have no single best"
-    trials = "trials without a limit" if max_trials is None else f"{max_trials} trials"
-    count = None
-    if space is not None and space.space and max_trials is not None:
-        count = genome.size(space, min(max_trials, LISTED))
-    if count is not None:
-        return "predictor", f"predictor; the space has only {count} settings, and all are tried"
-    return "predictor", f"predictor, because it learns most from {trials} of one objective"
+    if isinstance(searcher, str):
+        part = ENTRIES[find(searcher)].part
+        if issubclass(part, Strategy):
+            return part()
+    elif is_strategy(searcher):
+        return made(searcher)
+    oracle = searcher
+    if isinstance(searcher, type) and issubclass(searcher, Oracle):
+        try:
+            # What it draws comes from the other oracle's generator: its own seed is of no account.
+            oracle = searcher(objective=objective, max_trials=100, seed=0)
+        except TypeError as error:
+            raise TypeError(
+                f"searcher={searcher.__name__} cannot be made of objective, max_trials and seed "
+                f"alone: pass {searcher.__name__}(...) with what else it needs. {error}"
+            ) from error
+    if not isinstance(oracle, Oracle) or oracle.max_epochs is not None:
+        names = [name for name, one in ENTRIES.items() if issubclass(one.part, Strategy)]
+        raise ValueError(
+            f"searcher must be one of {', '.join(names)}, or a kerasnas.oracles.Strategy, its "
+            "class, or an oracle that trains each trial in full. "
+            f"Received: searcher={searcher!r}"
+        )
+    _check_has_none(oracle, objective, searcher)
+    return oracle.strategy
+
+
+def _check_has_none(oracle: Oracle, objective: Any, searcher: Any) -> None:
+    """Refuses an oracle whose own objective or queue would have no effect."""
+    here = resolve(objective)
+    wanted = here if isinstance(here, list) else [here] if here is not None else []
+    given = [(one.name, one.direction) for one in oracle.objectives]
+    # KerasTuner's, of an oracle that is given none.
+    none = [("default_objective", "min")]
+    if given not in (none, [(one.name, one.direction) for one in wanted]):
+        raise ValueError(
+            "searcher must have the objective of this oracle, or none. "
+            f"Received: searcher with {oracle.objective}, where this oracle has {here}"
+        )
+    if oracle.enqueued:
+        raise ValueError(
+            "warm_start must be given to this oracle, not to its searcher. "
+            f"Received: searcher={searcher!r}"
+        )

@@ -7,16 +7,17 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.admission import key_of
-from kerasnas.oracles.base import Oracle, check_count
-from kerasnas.oracles.genome import Values
-from kerasnas.oracles.proposal import Proposal
+from kerasnas.oracles.engine.arguments import check_count
+from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine.proposal_filter import key_of
+from kerasnas.oracles.engine.strategy import Strategy
 
 # Moves onto settings whose score is known, before one that must be trained is forced.
 _FREE_MOVES = 50
 
 
-class SimulatedAnnealingOracle(Oracle):
+class SimulatedAnnealing(Strategy):
     """Moves from setting to setting; to a worse one with a chance that falls with the temperature.
 
     A proposal is the current setting with one decision changed. It is accepted when it is better,
@@ -26,12 +27,9 @@ class SimulatedAnnealingOracle(Oracle):
     trained before costs no trial.
 
     Args:
-        objective: As in `kerasnas.oracles.Oracle`.
-        max_trials: As there; the cooling follows from it.
         initial_samples: How many random settings come first; the best is the start. Defaults to a
             tenth of `max_trials`, at least 4 and at most 20.
         temperature: First temperature, as a share of the spread of the first scores.
-        **kwargs: As in `kerasnas.oracles.Oracle`.
 
     Raises:
         ValueError: A number out of its range.
@@ -42,28 +40,22 @@ class SimulatedAnnealingOracle(Oracle):
 
     Example:
 
-    ```python
-    oracle = SimulatedAnnealingOracle("val_accuracy", max_trials=50, seed=0)
-    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory="runs")
-    ```
+    >>> import kerasnas as kn
+    >>> oracle = kn.oracles.SimulatedAnnealingOracle("val_accuracy", max_trials=50, seed=0)
     """
 
     def __init__(
         self,
-        objective: Any = None,
-        max_trials: int | None = 10,
         initial_samples: int | None = None,
         temperature: float = 0.25,
-        **kwargs: Any,
     ):
-        super().__init__(objective, max_trials, **kwargs)
         check_count("initial_samples", initial_samples, at_least=2, optional=True)
         number = isinstance(temperature, (int, float, np.number))
         if not number or not 0 < temperature < math.inf:
             raise ValueError(
                 f"temperature must be a number above 0. Received: temperature={temperature!r}"
             )
-        self.initial_samples = int(initial_samples or self.share_of_trials(10, 4, 20))
+        self.initial_samples = initial_samples
         self.temperature = temperature
         # The current trial, and how many completed ones have been accepted or rejected.
         self._current: str | None = None
@@ -72,56 +64,61 @@ class SimulatedAnnealingOracle(Oracle):
         self._known: dict[str, Trial] = {}
         self._known_of = 0
 
-    def propose(self, rng: np.random.Generator) -> Proposal:
+    def propose(self, history: History, rng: np.random.Generator) -> Proposal:
         """Decides about what has ended since, then changes one decision of the current setting."""
-        if len(self.completed) < self.initial_samples:
-            return Proposal(genome.sample(self.hyperparameters, rng))
-        first = self.completed[: self.initial_samples]
+        samples = self._samples(history)
+        if len(history.completed) < samples:
+            return Proposal(genome.sample(history.space, rng))
+        first = history.completed[:samples]
         if self._current is None:
-            self._current = min(first, key=self.loss).trial_id
-            self._decided = self.initial_samples
-        while self._decided < len(self.completed):
-            self._decide(self.completed[self._decided], rng)
+            self._current = min(first, key=history.loss).trial_id
+            self._decided = samples
+        while self._decided < len(history.completed):
+            self._decide(history, history.completed[self._decided], rng)
             self._decided += 1
-        self._note_known()
+        self._note_known(history)
         for _ in range(_FREE_MOVES):
-            current = self.trials[self._current]
-            values = genome.mutate(self.hyperparameters, current.hyperparameters.values, rng)
+            current = history.trials[self._current]
+            values = genome.mutate(history.space, current.hyperparameters.values, rng)
             known = self._known.get(key_of(values))
-            if known is None and not self.ruled_out(values):
+            if known is None and not history.ruled_out(values):
                 return Proposal(values, (current.trial_id,), "mutation")
             if known is not None:
-                self._decide(known, rng)
-        current = self.trials[self._current]
-        near = genome.mutate(self.hyperparameters, current.hyperparameters.values, rng)
-        far = genome.mutate(self.hyperparameters, near, rng)
+                self._decide(history, known, rng)
+        current = history.trials[self._current]
+        near = genome.mutate(history.space, current.hyperparameters.values, rng)
+        far = genome.mutate(history.space, near, rng)
         return Proposal(far, (current.trial_id,), "jump")
 
-    def strategy_state(self) -> dict[str, Any]:
+    def invalidate_cache(self) -> None:
+        """Looks up all trials anew."""
+        self._known, self._known_of = {}, 0
+
+    def state(self) -> dict[str, Any]:
         """The current setting, and which trials were decided about."""
         return {"current": self._current, "decided": self._decided}
 
-    def set_strategy_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Takes up the current setting."""
         self._current, self._decided = state["current"], state["decided"]
 
-    def _decide(self, trial: Trial, rng: np.random.Generator) -> None:
+    def _samples(self, history: History) -> int:
+        return int(self.initial_samples or history.share_of_trials(10, 4, 20))
+
+    def _decide(self, history: History, trial: Trial, rng: np.random.Generator) -> None:
         assert self._current is not None
-        worse = self.loss(trial) - self.loss(self.trials[self._current])
-        if worse <= 0 or rng.random() < math.exp(-worse / self._temperature_now()):
+        worse = history.loss(trial) - history.loss(history.trials[self._current])
+        if worse <= 0 or rng.random() < math.exp(-worse / self._temperature_now(history)):
             self._current = trial.trial_id
 
-    def _temperature_now(self) -> float:
-        losses = [self.loss(trial) for trial in self.completed[: self.initial_samples]]
+    def _temperature_now(self, history: History) -> float:
+        losses = [history.loss(trial) for trial in history.completed[: self._samples(history)]]
         low, high = np.quantile(losses, [0.25, 0.75])
-        done = min(len(self.trials) / (self.max_trials or 1000), 1.0)
+        done = min(len(history.trials) / (history.max_trials or 100), 1.0)
         # Where all first scores are equal nothing is worse by a known measure.
         return max(self.temperature * float(high - low), 1e-12) * 0.01**done
 
-    def _note_known(self) -> None:
-        if self._known_of > len(self.completed):
-            self._known, self._known_of = {}, 0
-        for trial in self.completed[self._known_of :]:
-            values: Values = genome.settle(self.hyperparameters, trial.hyperparameters.values)
-            self._known[key_of(values)] = trial
-        self._known_of = len(self.completed)
+    def _note_known(self, history: History) -> None:
+        for trial in history.completed[self._known_of :]:
+            self._known[key_of(history.values(trial))] = trial
+        self._known_of = len(history.completed)

@@ -12,7 +12,7 @@ from keras_tuner.src.distribute import utils as distribute
 from kerasnas.hardware.budget import Budget
 from kerasnas.oracles import make
 from kerasnas.oracles.genome import Values
-from kerasnas.oracles.objectives import is_cost, members
+from kerasnas.oracles.engine.objectives import is_cost, members
 from kerasnas.tuners import tflite_objectives
 from kerasnas.tuners.inputs import check_positive
 from kerasnas.tuners.warm_start import WarmStart

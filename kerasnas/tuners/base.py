@@ -20,8 +20,8 @@ from keras_tuner.src.distribute import utils as distribute
 from kerasnas.data.splits import train_and_validation
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
-from kerasnas.oracles.events import check_ids
-from kerasnas.oracles.objectives import is_cost, members
+from kerasnas.oracles.engine.events import check_ids
+from kerasnas.oracles.engine.objectives import is_cost, members
 from kerasnas.runtime import run_folder, sealed
 from kerasnas.runtime.files import CannotWriteError, write_atomic
 from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe

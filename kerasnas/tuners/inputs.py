@@ -11,7 +11,7 @@ import keras_tuner
 
 from kerasnas.data.direction import metric_named, of_metric, stated
 from kerasnas.keras_models.compiled import given_metrics
-from kerasnas.oracles.objectives import float_name
+from kerasnas.oracles.engine.objectives import float_name
 from kerasnas.tuners.reported import has_own_step, metric_names
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -8,7 +8,7 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.compression import Compressed, Quantize, compress
 from kerasnas.compression.recipe import checked_recipe
-from kerasnas.oracles.objectives import float_name
+from kerasnas.oracles.engine.objectives import float_name
 from kerasnas.runtime.errors import describe
 from kerasnas.runtime.session import clear_session, kept_random_state
 from kerasnas.tuners import tflite_objectives

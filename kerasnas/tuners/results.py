@@ -8,7 +8,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import Oracle
-from kerasnas.oracles.pareto import running_hypervolume
+from kerasnas.oracles.engine.pareto import running_hypervolume
 from kerasnas.tuners import inputs, run_identity
 from kerasnas.tuners.progress import reason
 from kerasnas.tuners.rerank import rerank

@@ -18,7 +18,7 @@ from kerasnas.data.scoring import Scorer
 from kerasnas.data.splits import train_and_validation
 from kerasnas.export import Interpreter, measure_latency, micro, to_tflite
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
-from kerasnas.oracles.objectives import FILE_METRIC, float_name, members, of_file
+from kerasnas.oracles.engine.objectives import FILE_METRIC, float_name, members, of_file
 from kerasnas.tuners.inputs import bind_fit
 
 # The converter measures the ranges of activations on at most so many samples.

@@ -24,8 +24,8 @@ from keras_tuner.src.engine import tuner_utils
 from kerasnas.hardware.budget import LIMITS
 from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.keras_models.compiled import compile_anew
-from kerasnas.oracles.admission import describe as describe_violations
-from kerasnas.oracles.objectives import COSTS, is_cost, members
+from kerasnas.oracles.engine.proposal_filter import describe as describe_violations
+from kerasnas.oracles.engine.objectives import COSTS, is_cost, members
 from kerasnas.runtime import sealed
 from kerasnas.runtime.errors import describe
 from kerasnas.runtime.files import CannotWriteError, disk_error, write_atomic

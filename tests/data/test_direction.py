@@ -4,7 +4,7 @@ import pytest
 
 from kerasnas.data.direction import direction, metric_named, of_metric, stated
 from kerasnas.data.scoring import Scorer
-from kerasnas.oracles.objectives import direction as of_objective
+from kerasnas.oracles.engine.objectives import direction as of_objective
 
 LOSSES, METRICS = keras.losses, keras.metrics
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.decision import plan_of
-from kerasnas.oracles.encoding import Encoding
+from kerasnas.oracles.genome.decision import plan_of
+from kerasnas.oracles.genome.encoding import Encoding
 
 LOG = keras_tuner.HyperParameters()
 LOG.Int("units", 1, 10_000, sampling="log")

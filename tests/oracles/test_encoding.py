@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.encoding import Encoding
+from kerasnas.oracles.genome.encoding import Encoding
 from kerasnas.testing import search
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasnas.oracles.gaussian_process import GaussianProcess
+from kerasnas.oracles.predictor.gaussian_process import GaussianProcess
 
 
 def fitted(truth, columns, count=40, noise=0.0):

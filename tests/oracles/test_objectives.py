@@ -2,7 +2,7 @@ import keras_tuner
 import pytest
 
 from kerasnas import oracles
-from kerasnas.oracles.objectives import members, resolve
+from kerasnas.oracles.engine.objectives import members, resolve
 
 
 def test_costs_are_minimised_and_a_list_of_one_is_that_one():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasnas.oracles import pareto
+from kerasnas.oracles.engine import pareto
 
 points = st.integers(1, 3).flatmap(
     lambda width: st.lists(

@@ -10,9 +10,9 @@ import kerasnas as kn
 from kerasnas.hardware.estimation import profile_graph
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.oracles import Proposal, RandomOracle, genome, make
-from kerasnas.oracles.admission import Admission
-from kerasnas.oracles.proposal import STEPS, find
-from kerasnas.oracles.repair import repair
+from kerasnas.oracles.engine.proposal_filter import ProposalFilter
+from kerasnas.oracles.engine.proposal import STEPS, find
+from kerasnas.oracles.engine.repair import repair
 from kerasnas.testing import search
 from kerasnas.testing.search import Violation
 
@@ -37,7 +37,7 @@ class Counted:
 
 
 def admission_of(gate):
-    admission = Admission()
+    admission = ProposalFilter()
     admission.attach(gate, None)
     return admission
 

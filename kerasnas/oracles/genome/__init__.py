@@ -3,7 +3,7 @@
 Pure functions; conditional scopes included.
 """
 
-from kerasnas.oracles.genome.listing import enumerate_settings, size
+from kerasnas.oracles.genome.enumeration import enumerate_settings, size
 from kerasnas.oracles.genome.settings import (
     Values,
     active,

@@ -11,7 +11,7 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
-from kerasnas.oracles.decision import Decision, Value, plan_of
+from kerasnas.oracles.genome.decision import Decision, Value, plan_of
 
 Values = dict[str, Value]
 

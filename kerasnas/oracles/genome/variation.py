@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import keras_tuner
 import numpy as np
 
-from kerasnas.oracles.decision import Decision, Value, parents_of, plan_of
+from kerasnas.oracles.genome.decision import Decision, Value, parents_of, plan_of
 from kerasnas.oracles.genome.settings import Values, decisions_of, fill, set_one
 
 

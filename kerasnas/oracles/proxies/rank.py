@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasnas.hardware.profile import Profile
 from kerasnas.oracles import genome
-from kerasnas.oracles.admission import key_of
+from kerasnas.oracles.engine.proposal_filter import key_of
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.score import COSTS, Proxy, check_data, score
 from kerasnas.runtime.session import clear_session, seeded

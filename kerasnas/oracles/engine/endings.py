@@ -1,0 +1,82 @@
+"""What becomes of a trial that has run, and of a search whose trials fail."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from kerasnas.oracles import genome
+
+
+def take_values(own: Trial, ended: Trial) -> None:
+    """Takes over what a build has registered, and keeps what was proposed as it was.
+
+    Args:
+        own: The oracle's trial.
+        ended: The same trial as its worker hands it back.
+    """
+    proposed = own.hyperparameters.values
+    own.hyperparameters = ended.hyperparameters
+    space = own.hyperparameters
+    # A worker's copy went through 32-bit floats.
+    values = {**space.values, **proposed}
+    known = {hp.name for hp in space.space}
+    extra = {name: value for name, value in values.items() if name not in known}
+    space.values = {**genome.settle(space, values), **extra}
+
+
+def score(trial: Trial, score_trial: Callable[[Trial], None]) -> None:
+    """Scores a trial that has completed; without a finite score it is INVALID.
+
+    Args:
+        trial: The trial.
+        score_trial: Callable that sets its score.
+    """
+    try:
+        score_trial(trial)
+    except Exception as error:
+        trial.score = None
+        trial.message = f"Cannot score the trial: {error}"
+    if trial.score is not None and math.isfinite(trial.score):
+        trial.score = float(trial.score)
+        return
+    trial.message = trial.message or f"The trial's score is {trial.score}."
+    trial.status, trial.score = TrialStatus.INVALID, None
+
+
+def check_consecutive_failures(ended: Sequence[Trial], limit: int | None) -> None:
+    """Ends a search whose last trials have all failed.
+
+    Args:
+        ended: All trials that have ended, in the order of their ends.
+        limit: How many failures in a row are too many; None for any number.
+
+    Raises:
+        RuntimeError: So many have failed.
+    """
+    last = list(ended[-limit:]) if limit else []
+    if limit and [trial.status for trial in last] == [TrialStatus.FAILED] * limit:
+        raise RuntimeError(
+            f"The last {limit} trials have failed "
+            f"(max_consecutive_failed_trials={limit}).\n" + (last[-1].message or "")
+        )
+
+
+def check_any_completed(ended: Sequence[Trial], running: Mapping[str, Trial]) -> None:
+    """Refuses to end a search in silence that has only failed trials.
+
+    Args:
+        ended: All trials that have ended, in the order of their ends.
+        running: Those that have not.
+
+    Raises:
+        RuntimeError: All have failed.
+    """
+    if not ended or running or any(trial.status == TrialStatus.COMPLETED for trial in ended):
+        return
+    first = ended[0].message or "no reason was given"
+    raise RuntimeError(
+        f"No trial was completed: all {len(ended)} failed. Mend the cause and pass "
+        "`overwrite=True` to begin anew; max_consecutive_failed_trials=3 ends a search at its "
+        f"third failure in a row. The first failed with:\n{first}"
+    )

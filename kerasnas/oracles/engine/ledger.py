@@ -1,0 +1,351 @@
+"""The events of a search on disk, and what they add up to.
+
+Every event is one line of `journal.jsonl`, which is the truth; `oracle.json` and each trial's
+`trial.json` are written beside it in KerasTuner's format, each in one step, and can be lost.
+"""
+
+import collections
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from kerasnas.oracles.engine import recovery
+from kerasnas.oracles.engine.journal import Journal
+from kerasnas.oracles.engine.proposal_filter import key_of
+from kerasnas.oracles.engine.trials import Trials
+from kerasnas.oracles.genome import Values
+from kerasnas.runtime import sealed
+from kerasnas.runtime.files import write_atomic, writing
+from kerasnas.runtime.run_folder import JOURNAL, SNAPSHOT, tidy
+
+# A trial whose process ended so often before its first epoch was over has failed.
+_STARTS = 3
+
+
+class Ledger:
+    """The only thing that writes the trials of a search.
+
+    Attributes:
+        folder: The folder of the search, once it is read or begun.
+        trials: The trials that the events add up to.
+        start_order: Ids of all trials in the order of their starts.
+        end_order: Ids of those that have ended, in the order of their ends.
+        lineage: What is known of how each trial came about, by its id.
+        runs: How often each trial was run, by its id.
+        waiting: Ids of trials that are to be run again, or were running when the process ended.
+
+    Example:
+
+    ```python
+    ledger = Ledger()
+    ledger.begin("runs/digits", header)
+    ledger.start(trial, lineage, keys, position)
+    ```
+    """
+
+    def __init__(self) -> None:
+        self.folder = ""
+        self.trials = Trials()
+        self.start_order: list[str] = []
+        self.end_order: list[str] = []
+        self.lineage: dict[str, dict[str, Any]] = {}
+        self.runs: dict[str, int] = collections.defaultdict(int)
+        self.waiting: list[str] = []
+        self._journal: Journal | None = None
+        # Starts that count against each trial, and the trials that this process has started.
+        self._starts: dict[str, int] = {}
+        self._uncleared: set[str] = set()
+        # How often the process ended while a proposal was built to be judged, by its name.
+        self._builds: dict[str, int] = {}
+        # How much of the space and of the queue is in the journal, and of the trials in oracle.json.
+        self._space_saved = 0
+        self._queue_saved = 0
+        self._snapshot_size = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the folder of the search was read or begun."""
+        return self._journal is not None
+
+    # ------------------------------------------------------------------ reading
+
+    def begin(self, folder: str, header: dict[str, Any]) -> None:
+        """Begins the ledger of a new search.
+
+        Args:
+            folder: The folder of the search.
+            header: What identifies the search.
+        """
+        self.folder = folder
+        self._journal = Journal(os.path.join(folder, JOURNAL))
+        self.append("header", header)
+
+    def read(self, folder: str) -> recovery.Recovered:
+        """Reads what is left of a search in its folder, without taking it up.
+
+        Args:
+            folder: The folder of the search.
+
+        Returns:
+            All that can be read.
+        """
+        tidy(folder)
+        found = recovery.recover(folder)
+        self.folder = folder
+        self._journal = Journal(os.path.join(folder, JOURNAL))
+        return found
+
+    def restore(
+        self,
+        found: recovery.Recovered,
+        space_of: Callable[[Values], keras_tuner.HyperParameters],
+    ) -> None:
+        """Takes up what `read` has found.
+
+        Args:
+            found: What was found.
+            space_of: Callable from values to the search space with these values.
+        """
+        trials: dict[str, Trial] = {}
+        for trial_id, record in found.trials.items():
+            trial = Trial(space_of(record["values"]), trial_id, record["status"])
+            trial.score, trial.best_step = record["score"], record["best_step"] or 0
+            trial.message = record["message"]
+            if record["metrics"]:
+                trial.metrics = type(trial.metrics).from_config(record["metrics"])
+            trials[trial_id] = trial
+        ended = set(found.ended)
+        self.trials.restore(trials, found.ended)
+        self.start_order[:], self.end_order[:] = list(trials), found.ended
+        for name in trials.keys() - ended:
+            trials[name].status = TrialStatus.RUNNING
+        self.waiting = [name for name in trials if name not in ended]
+        self.lineage.clear()
+        self.lineage.update({name: one["lineage"] for name, one in found.trials.items()})
+        self.runs.update({name: one["runs"] for name, one in found.trials.items()})
+        self._starts = {name: one["starts"] for name, one in found.trials.items()}
+        self._uncleared = set()
+        self._builds = found.builds
+        _, self._space_saved, self._queue_saved = found.journaled
+
+    def complete(self, found: recovery.Recovered, keys: Mapping[str, list[str]]) -> None:
+        """Writes what the journal and the trials' files lack of what `restore` has taken up.
+
+        Args:
+            found: What was found.
+            keys: Names under which each trial counts as tried, by its id.
+        """
+        for trial_id in found.unjournaled:
+            trial = self.trials.by_id[trial_id]
+            self.append("created", self._created(trial, keys[trial_id]))
+            if trial_id not in self.trials.running:
+                place = self.end_order.index(trial_id)
+                self.append("ended", {**_record(trial), "at": place})
+        for trial_id in found.stale:
+            self.save_trial(self.trials.by_id[trial_id])
+
+    # ------------------------------------------------------------------ one trial's life
+
+    def start(
+        self, trial: Trial, lineage: dict[str, Any], keys: list[str], position: dict[str, Any]
+    ) -> None:
+        """Notes that a trial begins.
+
+        Args:
+            trial: The trial.
+            lineage: How it came about.
+            keys: Names under which it counts as tried.
+            position: All that the next proposal depends on besides the trials.
+        """
+        self.lineage[trial.trial_id] = lineage
+        self.append("created", {**self._created(trial, keys), "state": position})
+        self.trials.begin(trial)
+        self.start_order.append(trial.trial_id)
+
+    def note_lineage(self, trial_id: str, lineage: dict[str, Any]) -> None:
+        """Notes more about a trial than was known when it began."""
+        self.append("reported", {"trial": trial_id, "lineage": lineage})
+        self.lineage[trial_id] = lineage
+
+    def note_start(self, trial_id: str) -> None:
+        """Notes that a tuner begins to run a trial, in case that its process dies of it."""
+        self.append("started", {"trial": trial_id})
+        self._uncleared.add(trial_id)
+
+    def clear_start(self, trial_id: str) -> None:
+        """Notes that the last start of a trial does not count against it; only once a start."""
+        if trial_id in self._uncleared:
+            self.append("cleared", {"trial": trial_id})
+            self._uncleared.discard(trial_id)
+
+    def retry(self, trial: Trial) -> None:
+        """Notes that a trial is to be run again."""
+        self.append("retried", {**_record(trial), "runs": self.runs[trial.trial_id]})
+        self.waiting.append(trial.trial_id)
+
+    def end(self, trial: Trial, keys: list[str]) -> None:
+        """Notes that a trial has ended.
+
+        Args:
+            trial: The trial, COMPLETED or FAILED.
+            keys: Names under which it counts as tried.
+        """
+        ended = {"runs": self.runs[trial.trial_id], "keys": keys, "at": len(self.end_order)}
+        # The one wait for the disk in a trial's life.
+        self.append("ended", {**_record(trial), **ended}, sync=True)
+        self.end_order.append(trial.trial_id)
+        self.trials.end(trial)
+        if trial.trial_id in self.waiting:
+            # A worker has ended what a restarted chief had queued for another run.
+            self.waiting.remove(trial.trial_id)
+
+    def has_ended(self, trial_id: str) -> bool:
+        """Returns whether a trial has ended."""
+        return trial_id not in self.trials.running
+
+    def crashed(self) -> list[Trial]:
+        """Returns the waiting trials that have ended their processes too often to be run again."""
+        return [
+            self.trials.by_id[name] for name in self.waiting if self._starts.get(name, 0) >= _STARTS
+        ]
+
+    def starts(self, trial_id: str) -> int:
+        """Returns how many starts count against a trial."""
+        return self._starts.get(trial_id, 0)
+
+    def requeue_failed(self, crashed: bool) -> int:
+        """Notes that failed trials are to be run again; `read` and `restore` then tell so.
+
+        Args:
+            crashed: Whether those whose process ended three times are among them.
+
+        Returns:
+            How many there are.
+        """
+        failed = [
+            trial.trial_id
+            for trial in self.trials.failed
+            if crashed or self.starts(trial.trial_id) < _STARTS
+        ]
+        for name in failed:
+            self.append("requeued", {"trial": name})
+        return len(failed)
+
+    @contextmanager
+    def building(self, values: Mapping[str, Any]) -> Iterator[bool]:
+        """Notes that a proposal is built to be judged, in case that the process dies of it.
+
+        Args:
+            values: The proposal.
+
+        Yields:
+            Whether it may be built. Where the process ended twice over it, the trial that it
+            becomes has to show whether it ends once more.
+        """
+        key = _proposal_of(values)
+        if self._journal is None or self._builds.get(key, 0) >= _STARTS - 1:
+            yield self._journal is None
+            return
+        self.append("building", {"key": key})
+        try:
+            yield True
+        finally:
+            self.append("built", {"key": key})
+
+    # ------------------------------------------------------------------ files
+
+    def append(self, kind: str, event: Mapping[str, Any], sync: bool = False) -> None:
+        """Adds an event to the journal.
+
+        Args:
+            kind: Kind of the event, as `kerasnas.oracles.engine.events` knows it.
+            event: Its parts.
+            sync: Whether to wait until it is on the disk.
+
+        Raises:
+            RuntimeError: The search has no folder yet.
+            kerasnas.runtime.files.CannotWriteError: There is no room for it, or the disk fails.
+        """
+        if self._journal is None:
+            raise RuntimeError("The oracle has no folder yet: a tuner or `open` must set it.")
+        self._journal.append({"event": kind, **event}, sync)
+
+    def save_space(self, space: Sequence[Any]) -> None:
+        """Notes the hyperparameters that are new.
+
+        Args:
+            space: All hyperparameters of the search space, in order.
+        """
+        if len(space) > self._space_saved:
+            new = keras_tuner.HyperParameters()
+            new.merge(space[self._space_saved :])
+            configs = new.get_config()["space"]
+            self.append("space", {"hyperparameters": configs, "at": self._space_saved})
+            self._space_saved = len(space)
+
+    def save_queue(self, settings: Sequence[Values]) -> None:
+        """Notes the queued settings that are new.
+
+        Args:
+            settings: All settings that were ever queued, in order.
+        """
+        for values in settings[self._queue_saved :]:
+            self.append("enqueued", {"values": values, "at": self._queue_saved})
+            self._queue_saved += 1
+
+    def save_trial(self, trial: Trial) -> None:
+        """Writes the `trial.json` of a trial, in KerasTuner's format."""
+        path = recovery.trial_file(self.folder, trial.trial_id)
+        text = sealed.dumps(trial.get_state())
+        with writing(path, len(text)):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_atomic(path, text)
+
+    def wants_snapshot(self, at_the_end: bool = False) -> bool:
+        """Returns whether enough has happened since the last snapshot for another one.
+
+        Args:
+            at_the_end: Whether anything at all is enough.
+        """
+        least = self._snapshot_size + 1 if at_the_end else max(1, 2 * self._snapshot_size)
+        return len(self.end_order) >= least
+
+    def save_snapshot(self, state: dict[str, Any]) -> None:
+        """Writes `oracle.json` in one step.
+
+        Args:
+            state: The oracle's state, in KerasTuner's format.
+        """
+        write_atomic(os.path.join(self.folder, SNAPSHOT), sealed.dumps(state))
+        self._snapshot_size = len(self.end_order)
+
+    def _created(self, trial: Trial, keys: list[str]) -> dict[str, Any]:
+        values = trial.hyperparameters.values
+        return {
+            "trial": trial.trial_id,
+            "values": values,
+            "lineage": self.lineage.get(trial.trial_id, {}),
+            "keys": keys,
+            "starts": self._builds.get(_proposal_of(values), 0),
+        }
+
+
+def _proposal_of(values: Mapping[str, Any]) -> str:
+    """Returns the name of a proposal, which knows nothing of how long its trial will train."""
+    return key_of({name: value for name, value in values.items() if not name.startswith("tuner/")})
+
+
+def _record(trial: Trial) -> dict[str, Any]:
+    return {
+        "trial": trial.trial_id,
+        "status": trial.status,
+        "values": trial.hyperparameters.values,
+        "score": trial.score,
+        "best_step": trial.best_step,
+        "metrics": trial.metrics.get_config(),
+        "message": trial.message,
+    }

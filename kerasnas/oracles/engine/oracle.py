@@ -1,0 +1,694 @@
+"""The oracle: how a trial is handed out, judged, ended and saved, whatever the strategy.
+
+This is the only file that touches private parts of KerasTuner's `Oracle` and `HyperParameters`, as
+read in keras-tuner 1.4.8 (1.4.7 is the same): `_project_dir`, `_set_project_dir`,
+`_check_objective_found`, `HyperParameters._space` and `HyperParameters._hps`. `create_trial`,
+`update_trial` and `end_trial` are replaced as a whole: KerasTuner's leave their lock held after an
+exception, save the same state several times, and lose a trial that is run again.
+"""
+
+import collections
+import math
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from kerasnas.oracles.engine import endings, run_header, subclass
+from kerasnas.oracles.engine.arguments import check_count
+from kerasnas.oracles.engine.fidelity import Fidelity, made_fidelity
+from kerasnas.oracles.engine.objectives import direction, is_cost, members, of_file, resolve
+from kerasnas.oracles.engine.search import Search
+from kerasnas.oracles.engine.strategy import Strategy, is_strategy, made
+from kerasnas.oracles.engine.subclass import StrategyMethods, SubclassStrategy
+from kerasnas.oracles.genome import Values
+from kerasnas.runtime.run_folder import JOURNAL, check_name
+
+
+class Oracle(StrategyMethods):
+    """Searches with any strategy, in any `keras_tuner.Tuner`.
+
+    It hands out trials, turns away proposals that repeat an architecture or break the budget before
+    they become trials, and saves every event in a journal, so that a search killed at any
+    instruction goes on as an unbroken one would have.
+
+    Args:
+        strategy: What proposes settings: a `kerasnas.oracles.Strategy`, or its class.
+        objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or, for a strategy
+            of several objectives, a list of these. The costs `params`, `macs`, `flash` and `ram`
+            are known by name too, and so is what is measured on a trial's file, such as
+            `val_tflite_accuracy` and `tflite_size`; only `kerasnas.Tuner` reports them.
+        max_trials: How many trials at most, failed ones included; None for no limit. The oracles
+            of kerasnas that say nothing else have 10.
+        hyperparameters: A `keras_tuner.HyperParameters` that declares or fixes part of the space.
+        fidelity: How long trials train: None for as long as the call of `search` says, or
+            `kerasnas.oracles.Hyperband` or `kerasnas.oracles.ASHA`.
+        allow_new_entries: Whether the hypermodel may ask for hyperparameters not declared there.
+        tune_new_entries: Whether those are searched; if not, they keep their defaults.
+        seed: Integer; every proposal follows from it. None draws one, which is saved.
+        max_retries_per_trial: How often a crashed or NaN trial is run again before it has failed.
+        max_consecutive_failed_trials: So many failed trials in a row end the search with an error;
+            None for never, as long as one is completed before the search ends.
+        max_proposals: How many proposals are tried for one trial before the search ends because
+            none meets the budget or is new.
+        warm_start: Settings that are tried before the strategy's own proposals, such as
+            `kerasnas.oracles.proxies.rank` finds: they start its population.
+
+    Attributes:
+        strategy: A copy of the strategy that was given, or the one that was made of its class.
+        fidelity: A copy of the fidelity that was given.
+        history: What the search has come to so far, as strategies see it.
+        ledger: What writes the run.
+
+    Raises:
+        TypeError: A strategy, fidelity or space of another type.
+        ValueError: A limit is not positive, or several objectives for a strategy of one.
+
+    Example:
+
+    >>> import kerasnas as kn
+    >>> class Coin(kn.oracles.Strategy):
+    ...     def propose(self, history, rng):
+    ...         return kn.oracles.Proposal(kn.oracles.genome.sample(history.space, rng))
+    >>> oracle = kn.oracles.Oracle(Coin(), "val_accuracy", max_trials=20, seed=0)
+    """
+
+    def __init__(
+        self,
+        strategy: Any = None,
+        objective: Any = None,
+        max_trials: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        *,
+        fidelity: Fidelity | None = None,
+        allow_new_entries: bool = True,
+        tune_new_entries: bool = True,
+        seed: int | None = None,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int | None = None,
+        max_proposals: int = 1000,
+        warm_start: Iterable[Mapping[str, Any]] = (),
+    ):
+        if self.proposes():
+            warnings.warn(subclass.WARNING.format(name=type(self).__name__), DeprecationWarning, 2)
+            if not (strategy is None or is_strategy(strategy)):
+                # In the order of version 0.1: the objective comes first.
+                if objective is not None:
+                    max_trials, hyperparameters = objective, hyperparameters or max_trials
+                strategy, objective = None, strategy
+            strategy = strategy or Strategy()
+        check_count("max_trials", max_trials, at_least=1, optional=True)
+        check_count("max_retries_per_trial", max_retries_per_trial, at_least=0)
+        check_count(
+            "max_consecutive_failed_trials", max_consecutive_failed_trials, 1, optional=True
+        )
+        check_count("max_proposals", max_proposals, at_least=1)
+        check_count("seed", seed, at_least=0, optional=True)
+        if not isinstance(hyperparameters, keras_tuner.HyperParameters | None):
+            raise TypeError(
+                "hyperparameters must be a keras_tuner.HyperParameters. "
+                f"Received: hyperparameters={hyperparameters!r}"
+            )
+        super().__init__(
+            objective=resolve(objective),
+            max_trials=None if max_trials is None else int(max_trials),  # One of numpy's, too.
+            # A copy: what the search adds to the space must not reach the next search.
+            hyperparameters=None if hyperparameters is None else hyperparameters.copy(),
+            allow_new_entries=allow_new_entries,
+            tune_new_entries=tune_new_entries,
+            # KerasTuner replaces 0 and None by a draw from the global generator.
+            seed=1,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        self.hyperparameters: keras_tuner.HyperParameters
+        self.objectives = members(self.objective)
+        self._inherited = made(strategy)
+        self.strategy = SubclassStrategy(self) if self.proposes() else self._inherited
+        self.fidelity = made_fidelity(fidelity)
+        self.strategy.check_objectives([objective.name for objective in self.objectives])
+        self._search = Search(
+            self.strategy,
+            self.fidelity,
+            self.objectives,
+            lambda: self.hyperparameters,
+            self.max_trials,
+            max_proposals,
+            seed,
+        )
+        self.seed = self._search.facts.seed
+        self._given_seed = seed  # None where none was given, and once a run was read.
+        self.history, self.ledger = self._search.history, self._search.ledger
+        # KerasTuner reads these three under its own names.
+        self.trials = self.ledger.trials.by_id
+        self.start_order, self.end_order = self.ledger.start_order, self.ledger.end_order
+        # Whether whoever runs the trials sees which have failed: KerasTuner's tuners do not.
+        self.failures_are_seen = True
+        # What `make("auto")` chose, and why.
+        self.chosen: str | None = None
+        # Reentrant, so that a subclass may call one public method from another.
+        self._lock = threading.RLock()
+        if isinstance(warm_start, (str, Mapping)):
+            raise ValueError(
+                "warm_start must be a list of settings. A proxy needs the hypermodel: pass its "
+                "name to kerasnas.Tuner, or what kerasnas.oracles.proxies.rank returns here. "
+                f"Received: warm_start={warm_start!r}"
+            )
+        for values in warm_start:
+            self.enqueue(values)
+
+    # ------------------------------------------------------------------ what users and tuners ask
+
+    @property
+    def completed(self) -> Sequence[Trial]:
+        """The completed trials, in the order of their ends."""
+        return self.history.completed
+
+    @property
+    def lineage(self) -> dict[str, dict[str, Any]]:
+        """What is known of how each trial came about, by trial id."""
+        return self.ledger.lineage
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a tuner tells of the hypermodel, to know its runs again."""
+        return self._search.identity
+
+    @identity.setter
+    def identity(self, identity: dict[str, Any]) -> None:
+        self._search.identity = identity
+
+    @property
+    def enqueued(self) -> Sequence[Values]:
+        """All settings that were ever put before the proposals, in order."""
+        return self._search.proposer.queue.settings
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why there will be no further proposal, or None."""
+        return self._search.proposer.stop_reason
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The generator of all that is random in the search."""
+        return self._search.proposer.rng
+
+    @property
+    def turned_away(self) -> int:
+        """How many settings broke the budget and became no trial, each once a trial at most.
+
+        Proposals count, and steps to repair one. What was in the way of one trial counts again
+        where it is in the way of another.
+        """
+        return self._search.filter.turned_away
+
+    @property
+    def repaired(self) -> int:
+        """How many trials are proposals that broke the budget, changed until they met it."""
+        return self._search.filter.repaired
+
+    @property
+    def repeats(self) -> int:
+        """How many proposals were of an architecture already tried."""
+        return self._search.filter.repeats
+
+    @property
+    def limits(self) -> Sequence[tuple[keras_tuner.Objective, float]]:
+        """Metrics and costs with their limits; trials within these rank before all others."""
+        return self._search.ranking.limits
+
+    @property
+    def max_epochs(self) -> int | None:
+        """Epochs of a full training, or None where the call of `search` says that."""
+        return self.fidelity.max_epochs
+
+    @property
+    def reports(self) -> bool:
+        """Whether it judges trainings while they run, so that `report` has to be called."""
+        return self.fidelity.reports
+
+    @property
+    def folder(self) -> str:
+        """The folder of the search."""
+        return self._project_dir
+
+    def runs(self, trial_id: str) -> int:
+        """Returns how often a trial was run to its end."""
+        return self.ledger.runs.get(trial_id, 0)
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """Returns the best trials, of those that completed with a finite score.
+
+        Args:
+            num_trials: How many at most; never filled up with failed ones.
+
+        Returns:
+            Trials, the best first; of equals, the first to end. Of several objectives, front after
+            front; those within the strategy's limits before all others.
+        """
+        with self._lock:
+            return self.history.best(num_trials)
+
+    def get_pareto_trials(self) -> list[Trial]:
+        """Returns the completed trials that no other one dominates; of one objective, the best.
+
+        Returns:
+            Trials within the strategy's limits, those with the best first objective first.
+        """
+        with self._lock:
+            return self.history.front()
+
+    def loss(self, trial: Trial) -> float:
+        """Returns the score of a completed trial, turned so that smaller is better."""
+        return self.history.loss(trial)
+
+    def losses(self, trial: Trial) -> tuple[float, ...]:
+        """Returns all objectives of a completed trial, turned so that smaller is better."""
+        return self.history.losses(trial)
+
+    def attach(
+        self,
+        gate: Callable[[Values], Mapping[str, Any]] | None = None,
+        key: Callable[[Values], str] | None = None,
+    ) -> None:
+        """Lets a tuner judge proposals before they become trials.
+
+        Args:
+            gate: Callable from values to the broken limits: {} when they fit, else a mapping from
+                a limit's name to an object with the numbers `value` and `limit`.
+            key: Callable from values to a string that is the same for the same architecture.
+
+        Example:
+
+        ```python
+        oracle.attach(gate=lambda values: {}, key=lambda values: str(values["units"]))
+        ```
+        """
+        with self._lock:
+            self._search.filter.attach(gate, key)
+            self._search.changed()
+
+    def enqueue(self, values: Mapping[str, Any]) -> None:
+        """Puts a known-good setting before all proposals.
+
+        Args:
+            values: Values by name; missing ones take their defaults.
+
+        Raises:
+            ValueError: An unknown name, a value outside of the space, or a broken budget. Where the
+                space or the budget is not known yet, this is a warning at the first trial.
+
+        Example:
+
+        ```python
+        oracle.enqueue({"units": 64})
+        ```
+        """
+        with self._lock:
+            self._search.proposer.queue.add(values, self.hyperparameters)
+            self._search.proposer.stop_reason = None
+            if self.ledger.is_open:
+                self._search.save_space_and_queue()
+
+    def open(self, directory: str | os.PathLike[str], project_name: str = "search") -> None:
+        """Sets the folder of the search and resumes what is there; a tuner does this by itself.
+
+        Args:
+            directory: The folder that holds projects.
+            project_name: The project's folder in it.
+
+        Example:
+
+        ```python
+        oracle.open("runs", "digits")
+        trial = oracle.create_trial("me")
+        ```
+        """
+        self._set_project_dir(os.fspath(directory), project_name)
+        self.failures_are_seen = True
+        self._ensure_ledger()
+
+    # ------------------------------------------------------------------ one trial's life
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Hands out the next trial, as in KerasTuner.
+
+        Args:
+            tuner_id: Name of the worker, which gets the trial again that it has not ended.
+
+        Returns:
+            The trial; its status is RUNNING, IDLE (ask again later) or STOPPED.
+
+        Raises:
+            RuntimeError: The search of a tuner of KerasTuner's is over, and all trials have failed.
+        """
+        with self._lock:
+            self._ensure_ledger()
+            before = self._search.proposer.position()
+            if tuner_id in self.ongoing_trials:
+                return self.ongoing_trials[tuner_id]
+            self.tuner_ids.add(tuner_id)
+            if self.ledger.waiting:
+                trial = self.trials[self.ledger.waiting.pop(0)]
+                trial.status = TrialStatus.RUNNING
+                # What is left of the last run would otherwise hide the results of this one.
+                trial.metrics = type(trial.metrics)()
+                trial.score, trial.message = None, None
+                self.ongoing_trials[tuner_id] = trial
+                return trial
+            trial_id = self._next_id()
+            try:
+                if self.max_trials and len(self.trials) >= self.max_trials:
+                    response: dict[str, Any] = {"status": TrialStatus.STOPPED}
+                else:
+                    response = self.populate_space(trial_id)
+                if response["status"] == TrialStatus.RUNNING:
+                    return self._start(tuner_id, trial_id, response)
+            except BaseException:
+                # What did not become a trial must leave no trace in what comes next.
+                if trial_id not in self.trials:
+                    self._search.proposer.take_position(before)
+                raise
+            if response["status"] == TrialStatus.STOPPED:
+                self.tuner_ids.discard(tuner_id)
+                if self.ledger.wants_snapshot(at_the_end=True):
+                    self.snapshot()
+                if not self.failures_are_seen:
+                    endings.check_any_completed(self.history.ended, self.history.running)
+            return Trial(self._with_values({}), trial_id, response["status"])
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Finds the values of the next trial: queued ones first, then the strategy's.
+
+        Args:
+            trial_id: The id that the trial will have.
+
+        Returns:
+            A dict with `status` (RUNNING, IDLE or STOPPED) and, when RUNNING, `values` and
+            `lineage`. After STOPPED, `stop_reason` says why.
+        """
+        with self._lock:
+            plan = self._search.proposer.next_trial()
+            if plan is not None:
+                values = {**plan.proposal.values, **plan.schedule}
+                lineage = self._search.proposer.lineage(plan)
+                return {"status": TrialStatus.RUNNING, "values": values, "lineage": lineage}
+            if self.ongoing_trials and self._search.proposer.waits:
+                return {"status": TrialStatus.IDLE}
+            return {"status": TrialStatus.STOPPED}
+
+    def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Trial:
+        """Takes metrics of a running trial, as in KerasTuner; `end_trial` saves them."""
+        with self._lock:
+            trial = self.trials[trial_id]
+            ours = [one.name for one in self.objectives if is_cost(one.name) or of_file(one.name)]
+            if any(name not in metrics for name in ours):
+                raise ValueError(
+                    f"Objectives that only kerasnas.Tuner reports: {', '.join(ours)}. Use it, or "
+                    f"report them too. Received: metrics={sorted(metrics)}"
+                )
+            self._check_objective_found(metrics)
+            directions = {objective.name: objective.direction for objective in self.objectives}
+            for name, value in metrics.items():
+                if not trial.metrics.exists(name):
+                    trial.metrics.register(name, directions.get(name) or direction(name))
+                trial.metrics.update(name, value, step=step)
+            return trial
+
+    def report(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> bool:
+        """Takes what an epoch of a running trial has come to.
+
+        Args:
+            trial_id: The trial.
+            epoch: How many epochs it was trained.
+            metrics: The objective's best value so far, by its name.
+
+        Returns:
+            Whether the training is to stop.
+        """
+        with self._lock:
+            verdict = self.fidelity.report(trial_id, epoch, metrics)
+            if verdict.notes is not None:
+                self._search.note(trial_id, verdict.notes)
+            return verdict.stops
+
+    def end_trial(self, trial: Trial | str, status: str = TrialStatus.COMPLETED) -> None:
+        """Ends a trial: scores it, saves it, or queues it for another run.
+
+        Args:
+            trial: The trial, its status COMPLETED, INVALID (may be run again) or FAILED. Scripts
+                for KerasTuner before 1.2 give its id instead, and the status beside it.
+            status: Status of a trial that is given by its id; "COMPLETE" is COMPLETED.
+
+        Raises:
+            RuntimeError: The last `max_consecutive_failed_trials` trials have failed, the
+                hypermodel asked for hyperparameters while `allow_new_entries` is False, or the
+                fidelity judges trainings while they run and was told of none.
+        """
+        with self._lock:
+            if isinstance(trial, str):
+                # A copy, as from a worker: what it says is taken over below, or nothing of it.
+                own = self.trials[trial]
+                status = TrialStatus.COMPLETED if status == "COMPLETE" else status
+                trial = Trial(own.hyperparameters, own.trial_id, status)
+            own = self.trials[trial.trial_id]
+            if self.ledger.has_ended(own.trial_id):
+                warnings.warn(
+                    f"Trial {own.trial_id} has ended before; its new result is ignored.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return
+            self.update_space(trial.hyperparameters)
+            endings.take_values(own, trial)
+            own.status, own.message = trial.status, trial.message
+            if own.status == TrialStatus.COMPLETED:
+                endings.score(own, self.score_trial)
+            self.ledger.runs[own.trial_id] += 1
+            try:
+                if own.status == TrialStatus.INVALID:
+                    if self.runs(own.trial_id) <= self.max_retries_per_trial:
+                        self._search.retry(own)
+                        self._release(own)
+                        return
+                    own.status = TrialStatus.FAILED
+                self._end(own)
+            except OSError:
+                # With no room for its result it has not been run.
+                self.ledger.runs[own.trial_id] -= not self.ledger.has_ended(own.trial_id)
+                raise
+            endings.check_consecutive_failures(
+                self.history.ended, self.max_consecutive_failed_trials
+            )
+            if own.status == TrialStatus.COMPLETED:
+                self.fidelity.check_reported(own.trial_id)
+
+    def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:
+        """Adds hyperparameters that are new, as in KerasTuner."""
+        with self._lock:
+            known = len(self.hyperparameters.space)
+            super().update_space(hyperparameters)
+            if len(self.hyperparameters.space) > known:
+                self._search.changed(space=True)
+
+    def score_trial(self, trial: Trial) -> None:
+        """Scores a trial, as in KerasTuner; of several objectives the score is the first."""
+        for objective in reversed(self.objectives):
+            trial.score = trial.metrics.get_best_value(objective.name)
+            trial.best_step = trial.metrics.get_best_step(objective.name)
+            if trial.score is None or not math.isfinite(trial.score):
+                trial.message = f"The objective {objective.name} is {trial.score}."
+                return
+
+    # ------------------------------------------------------------------ saving and resuming
+
+    def reload(self) -> None:
+        """Restores the search from whatever files its folder holds.
+
+        A trial that was running is handed out again, first, with the same id and values.
+
+        Raises:
+            ValueError: The folder is of a search with another objective, strategy or hypermodel, or
+                of a later version of kerasnas, or its files say what no search can have been.
+        """
+        with self._lock:
+            folder, header = self.folder, self._search.header(self._kind())
+            found = self.ledger.read(folder)
+            run_header.check(found.header, header, folder)
+            with run_header.blaming_files(folder):
+                here = self.hyperparameters
+                saved = {"space": found.space, "values": {}}
+                self.hyperparameters = keras_tuner.HyperParameters.from_config(saved)
+                super().update_space(here)
+                self.ongoing_trials.clear()
+                self._search.restore(found, self._with_values)
+                if found.header is not None:
+                    self._take_seed(found.header["seed"])
+            self._search.complete(found, self._search.header(self._kind()))
+            if self.completed:
+                self.snapshot()
+
+    def save(self) -> None:
+        """Writes `oracle.json` when enough has happened; the journal has everything already."""
+        with self._lock:
+            if self.completed and self.ledger.wants_snapshot():
+                self.snapshot()
+
+    def snapshot(self) -> None:
+        """Writes `oracle.json`, in KerasTuner's format, in one step."""
+        with self._lock:
+            self.ledger.save_snapshot(self.get_state())
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns the oracle's state in KerasTuner's format, with ours beside it."""
+        ours = {
+            "header": {"event": "header", **self._search.header(self._kind())},
+            "state": self._search.proposer.position(),
+            "lineage": self.lineage,
+            "enqueued": self._search.proposer.queue.settings,
+        }
+        return {**super().get_state(), "kerasnas": ours}
+
+    def note_start(self, trial_id: str) -> None:
+        """Journals that a tuner begins to run a trial, in case that its process dies of it.
+
+        Args:
+            trial_id: A running trial.
+        """
+        with self._lock:
+            self.ledger.note_start(trial_id)
+
+    def clear_start(self, trial_id: str) -> None:
+        """Journals that the last start of a trial does not count against it; only once a start.
+
+        Args:
+            trial_id: A trial of which an epoch is over, or that the search left by itself.
+        """
+        with self._lock:
+            self.ledger.clear_start(trial_id)
+
+    def building(self, values: Mapping[str, Any]) -> AbstractContextManager[bool]:
+        """Journals that a proposal is built to be judged, in case that its process dies of it.
+
+        Args:
+            values: The proposal.
+
+        Returns:
+            A context that yields whether it may be built. Where the process ended twice over it,
+            the trial that it becomes has to show whether it ends once more.
+        """
+        return self.ledger.building(values)
+
+    def fail_crashed(self) -> list[Trial]:
+        """Fails the trials that have ended their processes too often to be tried again.
+
+        Returns:
+            The trials: those whose process has ended three times before their first epoch was over.
+        """
+        with self._lock:
+            crashed = self.ledger.crashed()
+            for trial in crashed:
+                trial.status = TrialStatus.FAILED
+                trial.message = (
+                    f"its process ended {self.ledger.starts(trial.trial_id)} times before its "
+                    "first epoch was over: a crash of the runtime, memory that ran out, or a kill. "
+                    "`retry_failed=True` runs it again"
+                )
+                self.ledger.runs[trial.trial_id] += 1
+                self._end(trial)
+            return crashed
+
+    def retry_failed(self, crashed: bool = True) -> int:
+        """Queues failed trials to be run again, with the same ids and values.
+
+        Args:
+            crashed: Whether those whose process ended three times are among them.
+
+        Returns:
+            How many there are.
+        """
+        with self._lock:
+            count = self.ledger.requeue_failed(crashed)
+            if count:
+                # What strategies have derived from the order of ends is derived anew.
+                self.reload()
+            return count
+
+    # ------------------------------------------------------------------ private
+
+    def _set_project_dir(self, directory: Any, project_name: Any) -> None:
+        # KerasTuner's tuner calls it before it deletes the folder, for `overwrite=True`.
+        check_name(project_name)
+        self.failures_are_seen = False
+        super()._set_project_dir(directory, project_name)
+
+    def _kind(self) -> str:
+        if type(self) is not Oracle:
+            return type(self).__name__
+        full = self.fidelity.max_epochs is None
+        return run_header.name_of(self.strategy if full else self.fidelity)
+
+    def _ensure_ledger(self) -> None:
+        if self.ledger.is_open:
+            return
+        folder = self.folder
+        if os.path.exists(os.path.join(folder, JOURNAL)):
+            # Killed before the tuner had saved anything, which then does not call reload.
+            self.reload()
+            return
+        self.ledger.begin(folder, self._search.header(self._kind()))
+        self._search.save_space_and_queue()
+
+    def _take_seed(self, saved: int) -> None:
+        if self._given_seed not in (None, saved):
+            warnings.warn(
+                f"The run in {self.folder} was begun with seed={saved}, and goes on with it. "
+                "Choose another `project_name` for a search with another seed. "
+                f"Received: seed={self._given_seed}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        self.seed = self._search.facts.seed = saved
+        self._given_seed = None
+
+    def _start(self, tuner_id: str, trial_id: str, response: dict[str, Any]) -> Trial:
+        trial = Trial(self._with_values(response["values"]), trial_id, TrialStatus.RUNNING)
+        self._search.start(trial, response.get("lineage", {"parents": [], "operator": "own"}))
+        self.ongoing_trials[tuner_id] = trial
+        self.ledger.save_trial(trial)
+        return trial
+
+    def _end(self, trial: Trial) -> None:
+        self._search.end(trial)
+        try:
+            self.ledger.save_trial(trial)
+            self.save()
+        finally:
+            # Last, since the chief exits when nothing is ongoing.
+            self._release(trial)
+
+    def _release(self, trial: Trial) -> None:
+        for tuner_id, ongoing in list(self.ongoing_trials.items()):
+            if ongoing.trial_id == trial.trial_id:
+                del self.ongoing_trials[tuner_id]
+
+    def _next_id(self) -> str:
+        numbers = [int(name) for name in self.start_order[-1:] if name.isdigit()]
+        number = max([len(self.trials), *(last + 1 for last in numbers)])
+        return f"{number:0{len(str(self.max_trials))}d}"
+
+    def _with_values(self, values: Values) -> keras_tuner.HyperParameters:
+        """Returns the space with values; it shares the hyperparameters, which nothing changes."""
+        space = keras_tuner.HyperParameters()
+        space._space = list(self.hyperparameters._space)
+        space._hps = collections.defaultdict(
+            list, {name: list(same) for name, same in self.hyperparameters._hps.items()}
+        )
+        space.values = dict(values)
+        return space

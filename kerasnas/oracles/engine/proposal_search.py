@@ -1,0 +1,141 @@
+"""Finds one proposal that may become a trial, in a bounded number of tries."""
+
+import math
+from collections.abc import Callable
+
+import keras_tuner
+import numpy as np
+
+from kerasnas.oracles import genome
+from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine.proposal_filter import ProposalFilter
+from kerasnas.oracles.engine.repair import repair
+from kerasnas.oracles.genome import Values
+
+# Spaces up to this size are listed to the end before the search gives up.
+LISTED = 10_000
+
+# Bound of one repair: another proposal may be nearer.
+STEPS = 100
+
+
+def find(
+    propose: Callable[[], Proposal | None],
+    space: keras_tuner.HyperParameters,
+    rng: np.random.Generator,
+    proposal_filter: ProposalFilter,
+    tries: int,
+    patience: int = 10,
+) -> tuple[Proposal | None, str | None]:
+    """Asks a strategy until a proposal is new and meets the budget.
+
+    Of every `patience` proposals that break the budget, the one nearest to it is repaired. Where
+    the strategy finds none, uniform samples follow in its place, then a longer repair of the
+    nearest of all, then, in a small space, everything that is left.
+
+    Args:
+        propose: The strategy; None from it means that it waits for running trials.
+        space: The search space.
+        rng: Generator of every draw.
+        proposal_filter: Judge of the proposals.
+        tries: Bound of the proposals, of the samples, of the steps of all repairs together, and of
+            those of the last one.
+        patience: How many proposals may break the budget before one is repaired.
+
+    Returns:
+        The proposal, or None and the reason why the search ends, or None twice for waiting.
+
+    Example:
+
+    ```python
+    find(lambda: Proposal(genome.sample(space, rng)), space, rng, ProposalFilter(), tries=100)
+    ```
+    """
+    proposal_filter.begin()
+    repeats = 0
+    steps = min(STEPS, tries)
+    repairs = tries // steps
+    broken: list[tuple[float, Proposal]] = []
+    nearest: tuple[float, Proposal] | None = None
+    for attempt in range(2 * tries):
+        if _nothing_left(space, proposal_filter, tries):
+            break
+        # A strategy that only repeats itself is not asked to the end.
+        if attempt < tries and repeats < tries // 4:
+            proposal = propose()
+            if proposal is None:
+                return None, None
+        else:
+            proposal = Proposal(genome.sample(space, rng))
+        over = proposal_filter.judge(proposal.values)
+        if over == 0:
+            return proposal, None
+        if math.isinf(over):
+            repeats += 1
+            continue
+        repeats = 0
+        broken.append((over, proposal))
+        if len(broken) < patience:
+            continue
+        best = min(broken, key=_excess)
+        nearest = best if nearest is None else min(nearest, best, key=_excess)
+        broken.clear()
+        if repairs:
+            repairs -= 1
+            repaired = _repaired(best[1], space, rng, proposal_filter, steps)
+            if repaired is not None:
+                return repaired, None
+    rest = [*broken, *([] if nearest is None else [nearest])]
+    if rest and not proposal_filter.exhausted(space, LISTED):
+        repaired = _repaired(min(rest, key=_excess)[1], space, rng, proposal_filter, tries)
+        if repaired is not None:
+            return repaired, None
+    count = proposal_filter.size(space, LISTED)
+    if count is not None:
+        for values in genome.enumerate_settings(space):
+            if not proposal_filter.ruled_out(values) and proposal_filter.judge(values) == 0:
+                return Proposal(values, operator="listing"), None
+    return None, _reason(proposal_filter, proposal_filter.asked, count)
+
+
+def _nothing_left(
+    space: keras_tuner.HyperParameters, proposal_filter: ProposalFilter, tries: int
+) -> bool:
+    """Whether a small space is exhausted, looked into once many proposals were known before."""
+    known = proposal_filter.known
+    if not known or known < min(proposal_filter.size(space, LISTED) or tries, tries // 4):
+        return False
+    return proposal_filter.exhausted(space, LISTED)
+
+
+def _excess(broken: tuple[float, Proposal]) -> float:
+    return broken[0]
+
+
+def _repaired(
+    proposal: Proposal,
+    space: keras_tuner.HyperParameters,
+    rng: np.random.Generator,
+    proposal_filter: ProposalFilter,
+    steps: int,
+) -> Proposal | None:
+    """The proposal with what made it, and with values near its own that meet the budget."""
+    values = repair(space, proposal.values, rng, proposal_filter, steps)
+    if values is None:
+        return None
+    proposal_filter.repaired += 1
+    return Proposal(values, proposal.parents, f"{proposal.operator}+repair")
+
+
+def _reason(proposal_filter: ProposalFilter, asked: int, count: int | None) -> str:
+    smallest = proposal_filter.smallest()
+    if count is not None and not smallest:
+        return f"the search space is exhausted: all of its {count} settings were tried"
+    if count is not None:
+        return (
+            f"no setting of the search space is left that meets the budget ({count} in all); "
+            f"the smallest found that does not has {smallest}"
+        )
+    if smallest:
+        return f"no proposal in {asked} tries met the budget; the smallest found has {smallest}"
+    return f"no proposal in {asked} tries was an architecture that was not tried before"

@@ -1,0 +1,153 @@
+"""Finds the next trial: a queued setting, a proposal of the strategy, or one that goes on."""
+
+from typing import Any
+
+import numpy as np
+
+from kerasnas.oracles import genome
+from kerasnas.oracles.engine.fidelity import Fidelity, Plan
+from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine.proposal_filter import ProposalFilter
+from kerasnas.oracles.engine.proposal_search import find
+from kerasnas.oracles.engine.queue import Queue
+from kerasnas.oracles.engine.strategy import Strategy
+
+
+class Proposer:
+    """Asks the strategy under a fidelity, and keeps all that the next answer depends on.
+
+    Args:
+        strategy: What proposes settings.
+        fidelity: What says how long trials train.
+        history: The trials of the search.
+        proposal_filter: What tells which settings were tried, and which break the budget.
+        seed: Seed of all that is random.
+
+    Attributes:
+        rng: The generator of all that is random.
+        queue: The settings that come before all proposals.
+        stop_reason: Why there will be no further proposal, or None.
+
+    Example:
+
+    ```python
+    plan = Proposer(strategy, Fidelity(), history, ProposalFilter(), seed=0).next_trial()
+    ```
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        fidelity: Fidelity,
+        history: History,
+        proposal_filter: ProposalFilter,
+        seed: int,
+    ):
+        self.strategy, self.fidelity, self.history = strategy, fidelity, history
+        self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.queue = Queue(proposal_filter)
+        self.stop_reason: str | None = None
+        self._filter = proposal_filter
+        # The revision of the history that the strategy has seen last.
+        self._revision = 0
+        fidelity.begin(history)
+
+    def restart(self) -> None:
+        """Lets the strategy and the fidelity read all trials anew, as after a resume."""
+        self.fidelity.begin(self.history)
+        self._revision = self.history.revision
+        self.strategy.invalidate_cache()
+
+    def next_trial(self) -> Plan | None:
+        """Returns the trial to begin, or None where there is none now or, with a reason, ever."""
+        declared = bool(self.history.space.space)
+        propose = self._next_network if declared else self._explore_empty_space
+        return self.fidelity.next_trial(propose, lambda: self.stop_reason is not None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a trial that ends may be followed by another one."""
+        return self.stop_reason is None or self.fidelity.goes_on
+
+    def lineage(self, plan: Plan) -> dict[str, Any]:
+        """Returns how a trial comes about, and what its strategy and fidelity note of it."""
+        proposal, space = plan.proposal, self.history.space
+        found: dict[str, Any] = {
+            "parents": list(proposal.parents),
+            "operator": proposal.operator,
+        }
+        if proposal.parents:
+            old = self.history.values(self.history.trials[proposal.parents[0]])
+            new = genome.settle(space, proposal.values)
+            found["changed"] = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        found.update(plan.notes)
+        if space.space and plan.is_new:
+            found.update(self.strategy.note(self._view(), proposal.values, self.rng) or {})
+        return found
+
+    def position(self) -> dict[str, Any]:
+        """Returns all that the next proposal depends on besides the trials, fit for JSON."""
+        state = self.strategy.state()
+        return {
+            "rng": self.rng.bit_generator.state,
+            "strategy": state if self.fidelity.max_epochs is None else {"searcher": state},
+            "turned_away": self._filter.turned_away,
+            "repeats": self._filter.repeats,
+            "repaired": self._filter.repaired,
+            "enqueued": self.queue.done,
+        }
+
+    def take_position(self, position: dict[str, Any]) -> None:
+        """Takes up what `position` has returned."""
+        state = position["strategy"]
+        self.rng.bit_generator.state = position["rng"]
+        self.strategy.set_state(state if self.fidelity.max_epochs is None else state["searcher"])
+        self._filter.turned_away = position["turned_away"]
+        self._filter.repeats = position["repeats"]
+        self._filter.repaired = position["repaired"]
+        self.queue.done = position["enqueued"]
+
+    def _next_network(self) -> Proposal | None:
+        """Returns a setting that was not tried before, or None where there is none now or ever."""
+        self._filter.begin()
+        queued = self.queue.next(self.history.space)
+        if queued is not None or self.stop_reason is not None:
+            return queued
+        before = self.position()
+        view = self._view()
+        proposal, reason = find(
+            lambda: self.strategy.propose(view, self.rng),
+            self.history.space,
+            self.rng,
+            self._filter,
+            self.history.max_proposals,
+            self.strategy.patience,
+        )
+        if proposal is not None:
+            return proposal
+        if reason is None and self.history.running:
+            # As if it had not been asked: how often a worker asks must change nothing.
+            self.take_position(before)
+            return None
+        self.stop_reason = self.strategy.end_reason or reason or _NOTHING
+        return None
+
+    def _view(self) -> History:
+        """Returns what the strategy sees, once it knows which of it is no longer as it was."""
+        view = self.fidelity.view()
+        if view.revision != self._revision:
+            self._revision = view.revision
+            self.strategy.invalidate_cache()
+        return view
+
+    def _explore_empty_space(self) -> Proposal | None:
+        """Lets one trial show which hyperparameters there are, where nobody has declared any."""
+        if not self._filter.ruled_out({}):
+            return Proposal({}, operator="default")
+        if not self.history.running:
+            self.stop_reason = "the search space has no hyperparameters"
+        return None
+
+
+_NOTHING = "the strategy has nothing more to propose"

@@ -1,0 +1,138 @@
+"""Which trials are better: losses, limits and dominance."""
+
+import heapq
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.trial import Trial
+
+from kerasnas.oracles.engine.objectives import COSTS, FILE_COSTS, resolve
+from kerasnas.oracles.engine.pareto import non_dominated
+
+
+class Ranking:
+    """Ranks completed trials by their objectives, those within the limits first.
+
+    Args:
+        objectives: One objective or several.
+        limits: Mapping from a metric or cost to its limit: at least that much of a metric to
+            maximise, at most that much of any other.
+        losses: Callable from a completed trial to its losses, one an objective; by default those
+            that were measured.
+
+    Attributes:
+        objectives: As given.
+        limits: Pairs of an objective and its limit.
+
+    Raises:
+        ValueError: A limit that is no finite number, or of what has no known direction.
+
+    Example:
+
+    ```python
+    Ranking([keras_tuner.Objective("val_accuracy", "max")]).best(trials, 3)
+    ```
+    """
+
+    def __init__(
+        self,
+        objectives: Sequence[keras_tuner.Objective],
+        limits: Mapping[str, float] | None = None,
+        losses: Callable[[Trial], tuple[float, ...]] | None = None,
+    ):
+        self.objectives = list(objectives)
+        self._losses = losses
+        self.limits = [
+            (self._limited(name), _checked(name, limit))
+            for name, limit in dict(limits or {}).items()
+        ]
+
+    def loss(self, trial: Trial) -> float:
+        """Returns the score of a completed trial, turned so that smaller is better."""
+        if self._losses is not None:
+            return self._losses(trial)[0]
+        return -trial.score if self.objectives[0].direction == "max" else trial.score
+
+    def losses(self, trial: Trial) -> tuple[float, ...]:
+        """Returns all objectives of a completed trial, turned so that smaller is better."""
+        if self._losses is not None:
+            return self._losses(trial)
+        values = ((one, trial.metrics.get_best_value(one.name)) for one in self.objectives)
+        return tuple(-value if one.direction == "max" else value for one, value in values)
+
+    def violation(self, trial: Trial) -> float:
+        """Returns by how much of the limits a completed trial is beyond them; 0 within all."""
+        total = 0.0
+        for objective, limit in self.limits:
+            known = trial.metrics.exists(objective.name)
+            value = trial.metrics.get_best_value(objective.name) if known else None
+            if value is None or not math.isfinite(value):
+                return math.inf
+            over = limit - value if objective.direction == "max" else value - limit
+            total += max(over, 0.0) / (abs(limit) or 1.0)
+        return total
+
+    def front(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Returns the trials within the limits that no other one dominates.
+
+        Args:
+            trials: Completed trials.
+
+        Returns:
+            Trials, those with the best first objective first.
+        """
+        return self._front([trial for trial in trials if self.violation(trial) == 0])
+
+    def best(self, trials: Sequence[Trial], count: int) -> list[Trial]:
+        """Returns the best trials, those within the limits first.
+
+        Args:
+            trials: Completed trials.
+            count: How many at most.
+
+        Returns:
+            Trials; of one objective by their loss, of several front after front.
+        """
+        if len(self.objectives) == 1 and not self.limits:
+            return heapq.nsmallest(count, trials, key=self.loss)
+        beyond = [self.violation(trial) for trial in trials]
+        within = [trial for trial, over in zip(trials, beyond, strict=True) if over == 0]
+        best: list[Trial] = []
+        while within and len(best) < count:
+            front = self._front(within)
+            taken = {trial.trial_id for trial in front}
+            within = [trial for trial in within if trial.trial_id not in taken]
+            best += front
+        rest = [(over, trial) for trial, over in zip(trials, beyond, strict=True) if over > 0]
+        best += [trial for _, trial in sorted(rest, key=lambda one: (one[0], self.loss(one[1])))]
+        return best[:count]
+
+    def _front(self, trials: Sequence[Trial]) -> list[Trial]:
+        if not trials:
+            return []
+        marked = non_dominated(np.array([self.losses(trial) for trial in trials]))
+        front = [trial for trial, first in zip(trials, marked, strict=True) if first]
+        return sorted(front, key=self.loss)
+
+    def _limited(self, name: str) -> keras_tuner.Objective:
+        known = [objective for objective in self.objectives if objective.name == name]
+        try:
+            return known[0] if known else resolve(name)
+        except ValueError:
+            raise ValueError(
+                f"limits: whether '{name}' is to be large or small is not known. Name a Keras "
+                f"metric, a cost ({', '.join((*COSTS, *FILE_COSTS))}) or one of the objectives."
+            ) from None
+
+
+def _checked(name: str, limit: Any) -> float:
+    number = isinstance(limit, (int, float, np.number)) and not isinstance(limit, bool)
+    if not number or not math.isfinite(limit):
+        raise ValueError(
+            "limits must map names to finite numbers, bytes for flash and ram. "
+            f"Received: {name!r}: {limit!r}"
+        )
+    return float(limit)

@@ -1,0 +1,74 @@
+"""What identifies a search in its folder, and whether a folder holds the one at hand."""
+
+import json
+import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kerasnas.oracles.engine.fidelity import Fidelity
+from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine.subclass import SubclassStrategy
+
+
+def name_of(part: Strategy | Fidelity) -> str:
+    """Returns the name of the oracle that is made of a strategy, or of a fidelity."""
+    if isinstance(part, SubclassStrategy):
+        return type(part.oracle).__name__
+    return f"{type(part).__name__}Oracle"
+
+
+def settings_of(strategy: Strategy, fidelity: Fidelity) -> dict[str, Any]:
+    """Returns the arguments that a resumed search must share with the first run."""
+    if fidelity.max_epochs is None:
+        return strategy.settings()
+    return {**fidelity.settings(), "searcher": [name_of(strategy), strategy.settings()]}
+
+
+def check(saved: dict[str, Any] | None, here: dict[str, Any], folder: str) -> None:
+    """Refuses to go on with another search.
+
+    Args:
+        saved: The header in the folder, or None where it cannot be read.
+        here: The header of the search at hand.
+        folder: The folder, for the message.
+
+    Raises:
+        ValueError: They are of different searches.
+    """
+    if saved is None:
+        return
+    now = json.loads(json.dumps(here))
+    for part in ("oracle", "objective", "settings", "identity"):
+        # A plain tuner knows no identity; that is no contradiction.
+        if part == "identity" and not (saved[part] and now[part]):
+            continue
+        if saved[part] != now[part]:
+            before, received = _apart(saved[part], now[part])
+            raise ValueError(
+                f"The folder {folder} holds another search: its {part} is "
+                f"{reprlib.repr(before)}. Pass overwrite=True to replace it, or another "
+                f"project_name. Received: {reprlib.repr(received)}"
+            )
+
+
+@contextmanager
+def blaming_files(folder: str) -> Iterator[None]:
+    """Says of which folder it is that its files make no sense."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise ValueError(
+            f"The run in {folder} cannot be read: its files are damaged, or no search has "
+            f"written them ({type(error).__name__}: {error}). Choose another `project_name`, "
+            "or pass `overwrite=True` to delete it"
+        ) from error
+
+
+def _apart(before: Any, here: Any) -> tuple[Any, Any]:
+    """Returns two things that differ; of dictionaries only the entries that do, to be short."""
+    if not (isinstance(before, dict) and isinstance(here, dict)):
+        return before, here
+    names = [key for key in {**before, **here} if before.get(key) != here.get(key)]
+    first, second = ({key: one[key] for key in names if key in one} for one in (before, here))
+    return first, second
