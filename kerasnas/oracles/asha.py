@@ -50,6 +50,8 @@ class ASHAOracle(MultiFidelityOracle):
     ```
     """
 
+    reports = True
+
     def __init__(
         self,
         objective: Any = None,

@@ -11,7 +11,7 @@ import collections
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -55,6 +55,11 @@ class Oracle(RankedOracle):
 
     Attributes:
         multi_objective: Whether the strategy takes a list of objectives.
+        max_epochs: Epochs of a full training, where the oracle says how long a trial trains; None
+            where `search` says it.
+        limits: What a trial must keep within, known only after training: pairs of an objective and
+            its limit.
+        reports: Whether the oracle judges trainings while they run, by `report`.
         patience: How many proposals for one trial may break the budget before the nearest of them
             is repaired: changed step by step until it fits.
 
@@ -73,6 +78,9 @@ class Oracle(RankedOracle):
     """
 
     multi_objective = False
+    max_epochs: int | None = None
+    limits: Sequence[tuple[keras_tuner.Objective, float]] = ()
+    reports = False
     # With fewer, repairs lead further away; with more, more are redrawn in vain
     # (`benchmarks/repair.py --patience`).
     patience = 10
@@ -193,6 +201,19 @@ class Oracle(RankedOracle):
         Only a strategy that keeps such between proposals, and proposes for another oracle, has to.
         """
 
+    def report(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> bool:
+        """Takes what an epoch of a running trial has come to, where `reports` is True.
+
+        Args:
+            trial_id: The trial.
+            epoch: How many epochs it was trained.
+            metrics: The objective's best value so far, by its name.
+
+        Returns:
+            Whether the training is to stop.
+        """
+        return False
+
     def settings(self) -> dict[str, Any]:
         """Arguments that a resumed search must share with the first run, fit for JSON."""
         return {}
@@ -269,6 +290,10 @@ class Oracle(RankedOracle):
             self.stop_reason = None
             if self._journal is not None:
                 self._save_space_and_queue()
+
+    def runs(self, trial_id: str) -> int:
+        """Returns how often a trial was run to its end, failed runs included."""
+        return self._runs.get(trial_id, 0)
 
     def ruled_out(self, values: Values) -> bool:
         """Whether a setting was tried, or turned away since the last trial; for strategies."""

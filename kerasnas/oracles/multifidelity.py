@@ -43,6 +43,8 @@ class MultiFidelityOracle(Oracle):
         ValueError: A number out of its range, or a searcher that cannot propose for another oracle.
     """
 
+    max_epochs: int
+
     def __init__(
         self,
         objective: Any = None,
