@@ -10,10 +10,11 @@ import keras_tuner
 from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.hardware.budget import Budget
-from kerasnas.oracles import make
-from kerasnas.oracles.genome import Values
+from kerasnas.oracles import Oracle, make
 from kerasnas.oracles.engine.objectives import is_cost, members
+from kerasnas.oracles.genome import Values
 from kerasnas.tuners import tflite_objectives
+from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.inputs import check_positive
 from kerasnas.tuners.warm_start import WarmStart
 
@@ -116,7 +117,9 @@ def choose_oracle(
     return oracle
 
 
-def check_oracle(oracle: keras_tuner.Oracle, executions_per_trial: Any, hypermodel: Any) -> None:
+def check_oracle(
+    oracle: Oracle | ForeignOracle, executions_per_trial: Any, hypermodel: Any
+) -> None:
     """Raise if a trial cannot be run as this oracle needs it."""
     tflite_objectives.check(oracle, hypermodel)
     objectives = members(oracle.objective)
@@ -126,30 +129,30 @@ def check_oracle(oracle: keras_tuner.Oracle, executions_per_trial: Any, hypermod
             "Add a metric, or put the cost into a budget. "
             f"Received: objective={[objective.name for objective in objectives]}"
         )
-    if hasattr(oracle, "report") and executions_per_trial != 1:
+    if oracle.reports and executions_per_trial != 1:
         raise ValueError(
             "Argument `executions_per_trial` must be 1 for an oracle that judges a trial while it "
             f"trains. Received: executions_per_trial={executions_per_trial!r}"
         )
 
 
-def check_retry_failed(retry_failed: Any, oracle: keras_tuner.Oracle) -> None:
+def check_retry_failed(retry_failed: Any, oracle: Oracle | ForeignOracle) -> None:
     """Raise if failed trials are to be run again by an oracle that cannot."""
-    if retry_failed and not hasattr(oracle, "retry_failed"):
+    if retry_failed and isinstance(oracle, ForeignOracle):
         raise ValueError(
             "Argument `retry_failed` needs an oracle of kerasnas.oracles. "
-            f"Received: retry_failed={retry_failed!r}, oracle of type {type(oracle).__name__}"
+            f"Received: retry_failed={retry_failed!r}, oracle of type {oracle.kind}"
         )
 
 
-def check_warm_start(warm_start: Any, oracle: keras_tuner.Oracle) -> WarmStart | list[Values]:
+def check_warm_start(warm_start: Any, oracle: Oracle | ForeignOracle) -> WarmStart | list[Values]:
     """Read what is trained first: settings, or how to find them."""
     if warm_start is None:
         return []
-    if not hasattr(oracle, "enqueue"):
+    if isinstance(oracle, ForeignOracle):
         raise ValueError(
             "Argument `warm_start` needs an oracle of kerasnas.oracles. "
-            f"Received: oracle of type {type(oracle).__name__}"
+            f"Received: oracle of type {oracle.kind}"
         )
     if isinstance(warm_start, (list, tuple)):
         if not all(isinstance(values, Mapping) for values in warm_start):
@@ -161,10 +164,10 @@ def check_warm_start(warm_start: Any, oracle: keras_tuner.Oracle) -> WarmStart |
     return WarmStart.of(warm_start)
 
 
-def check_budget(budget: Any, oracle: keras_tuner.Oracle) -> None:
+def check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
     """Raise unless the budget is one, this oracle can keep it, and it tells all costs."""
     named = [one.name for one in members(oracle.objective)]
-    named += [one.name for one, _ in getattr(oracle, "limits", ())]
+    named += [one.name for one, _ in oracle.limits]
     if "latency_ms" in named and getattr(budget, "latency", None) is None:
         raise ValueError(
             "The cost 'latency_ms' needs a budget that tells it: "
@@ -180,10 +183,10 @@ def check_budget(budget: Any, oracle: keras_tuner.Oracle) -> None:
             'Argument `budget` must be a kerasnas.Budget, such as Budget(flash="64KB"). '
             f"Received: budget={budget!r} of type {type(budget).__name__}"
         )
-    if not hasattr(oracle, "attach"):
+    if isinstance(oracle, ForeignOracle):
         raise ValueError(
             "Argument `budget` needs an oracle of kerasnas.oracles, which turns proposals away "
-            f"before they become trials. Received: oracle of type {type(oracle).__name__}"
+            f"before they become trials. Received: oracle of type {oracle.kind}"
         )
     if distribute.has_chief_oracle() and not distribute.is_chief_oracle():
         raise ValueError(

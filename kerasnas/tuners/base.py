@@ -20,7 +20,6 @@ from keras_tuner.src.distribute import utils as distribute
 from kerasnas.data.splits import train_and_validation
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
-from kerasnas.oracles.engine.events import check_ids
 from kerasnas.oracles.engine.objectives import is_cost, members
 from kerasnas.runtime import run_folder, sealed
 from kerasnas.runtime.files import CannotWriteError, write_atomic
@@ -29,6 +28,7 @@ from kerasnas.runtime.session import kept_random_state, seeded
 from kerasnas.tuners import arguments, inputs, run_identity, tflite_objectives
 from kerasnas.tuners.callbacks import check_monitors, check_types, list_of_callbacks
 from kerasnas.tuners.data_identity import data_identity
+from kerasnas.tuners.foreign_oracle import ForeignOracle, answering
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.progress import Progress, format_seconds, quiet_tracing, reason
 from kerasnas.tuners.results import Results
@@ -145,14 +145,17 @@ class Tuner(Results):
         if loss is not None and isinstance(hypermodel, HyperModel):
             hypermodel.check_loss(loss)
         made = arguments.choose_oracle(oracle, hypermodel, objective, max_trials, seed)
-        arguments.check_oracle(made, executions_per_trial, hypermodel)
-        arguments.check_budget(budget, made)
+        folder = os.path.join(directory or ".", project_name or "untitled_project")
+        # What is asked of an oracle, which may be KerasTuner's; `oracle` is the oracle itself.
+        self._asked = answering(made, folder)
+        arguments.check_oracle(self._asked, executions_per_trial, hypermodel)
+        arguments.check_budget(budget, self._asked)
         inputs.check_positive("executions_per_trial", executions_per_trial)
         tflite_objectives.check_target(target)
-        arguments.check_retry_failed(retry_failed, made)
+        arguments.check_retry_failed(retry_failed, self._asked)
         self.max_time = inputs.parse_duration(max_time)
         self.budget = budget
-        self._warm_start = arguments.check_warm_start(warm_start, made)
+        self._warm_start = arguments.check_warm_start(warm_start, self._asked)
         self._name = arguments.name_of(hypermodel if hypermodel is not None else type(self))
         # KerasTuner's workers share the folder: only the chief may delete it.
         self._overwrite = overwrite and not self._is_worker()
@@ -190,6 +193,8 @@ class Tuner(Results):
             executions_per_trial=executions_per_trial,
         )
         del self._get_tuner_fname
+        # In a worker KerasTuner has put a client of the chief's oracle in its place.
+        self._asked = answering(self.oracle, folder)
         # An oracle that was named has this seed; one that was passed has its own.
         self._seed = made.seed
         if seed is not None and made is oracle:
@@ -209,9 +214,8 @@ class Tuner(Results):
         with kept_random_state():  # Building a model draws from it.
             space, network = self._find_space()
             self._identity = {"hypermodel": self._name, "space": space, "network": network}
-            if hasattr(self.oracle, "identity"):
-                self.oracle.identity = self._identity
-                self.oracle.failures_are_seen = True
+            self._asked.identity = self._identity
+            self._asked.failures_are_seen = True
             self._identity = {**self._identity, "objective": str(self.oracle.objective)}
             folder = os.path.join(self.directory, self.project_name)
             if not self._overwrite and run_folder.has_run(folder):
@@ -221,8 +225,8 @@ class Tuner(Results):
         """Give what tells the space from another: its hyperparameters, and the default network."""
         if self.hypermodel is None:
             return [], ""
-        journals = hasattr(self.oracle, "building") and not self._is_worker()
-        watch = {"building": self.oracle.building} if journals else {}
+        # The journal is the chief's.
+        watch = {} if self._is_worker() else {"building": self._asked.building}
         self._gate = Gate(
             self.hypermodel,
             space=self.oracle.get_space,
@@ -231,10 +235,9 @@ class Tuner(Results):
             wants_latency="latency_ms" in self._cost_names(),
             **watch,
         )
-        if hasattr(self.oracle, "attach"):
-            self.oracle.attach(
-                gate=self._gate.violations if self._gate.limits else None, key=self._gate.key
-            )
+        self._asked.attach(
+            gate=self._gate.violations if self._gate.limits else None, key=self._gate.key
+        )
         hp = self.oracle.get_space()
         try:
             self._gate.space(hp)
@@ -257,9 +260,6 @@ class Tuner(Results):
             ValueError: It belongs to another hypermodel or objective, or its oracle's file cannot
                 be read.
         """
-        ours = hasattr(self.oracle, "snapshot")
-        if not ours:
-            run_folder.tidy(self.project_dir)
         state = run_identity.read(TrialRunner._get_tuner_fname(self))
         self._data, self._run_seed = state.pop("data", {}), state.pop("seed", None)
         identity = state.pop("identity", self._identity)
@@ -269,40 +269,15 @@ class Tuner(Results):
                 f"The run in {self.project_dir} is another search: {difference}. "
                 "Choose another `project_name`, or pass `overwrite=True` to delete it"
             )
-        if ours:
-            self.oracle.reload()
-        else:
-            self._reload_theirs()
+        self._asked.reload()
         if state:
             self.set_state(state)
-
-    def _reload_theirs(self) -> None:
-        """Let an oracle of KerasTuner's read its files, and check the names that it has found."""
-        try:
-            self.oracle.reload()
-            check_ids(trial.trial_id for trial in self._trials())
-            check_ids(
-                trial.hyperparameters.values.get("tuner/trial_id", "0") for trial in self._trials()
-            )
-        except (LookupError, TypeError, AttributeError, ValueError, OSError, RuntimeError) as error:
-            raise ValueError(
-                f"The oracle's files in {self.project_dir} cannot be read: {error}. Choose another "
-                "`project_name`, pass `overwrite=True`, or use an oracle of kerasnas.oracles, "
-                "which reads what is left"
-            ) from error
 
     def save(self) -> None:
         """Write the oracle's files and the tuner's own."""
         self._clear_folder()
-        self._save_oracle()
+        self._asked.snapshot()
         self._save_tuner_file()
-
-    def _save_oracle(self) -> None:
-        # Ours are saved with every trial; this writes all that they know into one file.
-        if hasattr(self.oracle, "snapshot"):
-            self.oracle.snapshot()
-        elif not self._is_worker():
-            self.oracle.save()
 
     def _save_tuner_file(self) -> None:
         ours = {"identity": self._identity, "data": self._data, "seed": self._seed}
@@ -326,14 +301,9 @@ class Tuner(Results):
             ValueError: An unknown name, a value outside the space, or settings above the budget.
             TypeError: The oracle takes no settings.
         """
-        if not hasattr(self.oracle, "enqueue"):
-            raise TypeError(
-                "`enqueue` needs an oracle of kerasnas.oracles. "
-                f"Received: oracle of type {type(self.oracle).__name__}"
-            )
         self._clear_folder()
         with kept_random_state():  # Judging the settings can mean building a model.
-            self.oracle.enqueue(values)
+            self._asked.enqueue(values)
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Run trials until the oracle stops or `max_time` is over.
@@ -355,14 +325,14 @@ class Tuner(Results):
         retry_failed = fit_kwargs.pop("retry_failed", self._retry_failed)
         # The chief has the trials.
         retry_failed = retry_failed and not self._is_worker()
-        arguments.check_retry_failed(retry_failed, self.oracle)
+        arguments.check_retry_failed(retry_failed, self._asked)
         self._check_search(fit_args, fit_kwargs)
         self._clear_folder()
-        crashed = self.oracle.fail_crashed() if hasattr(self.oracle, "fail_crashed") else []
+        crashed = self._asked.fail_crashed()
         nothing_learned = self._ended() and not self._is_worker() and not self._completed()
-        if retry_failed or (nothing_learned and hasattr(self.oracle, "retry_failed")):
+        if retry_failed or nothing_learned:
             # What has ended its process would end it again: only who asks for that gets it.
-            self.oracle.retry_failed(crashed=retry_failed)
+            self._asked.retry_failed(crashed=retry_failed)
         self._retry_failed = False
         self._note_data(fit_args, fit_kwargs)
         if distribute.is_chief_oracle():
@@ -374,15 +344,14 @@ class Tuner(Results):
         trials, done = self._trials(), self._ended()
         total = self.oracle.max_trials
         self._progress = progress = Progress(verbose, total, len(done), deadline)
-        chosen = getattr(self.oracle, "chosen", None)
-        if chosen:
-            progress.say(f"Strategy: {chosen}")
+        if self._asked.chosen:
+            progress.say(f"Strategy: {self._asked.chosen}")
         for trial in crashed:
             progress.say(f"trial {trial.trial_id} has failed: {trial.message}")
         if done:
             failed = sum(trial.status == "FAILED" for trial in done)
             progress.say(f"Resuming {self.project_dir}: {len(done)} trials are done")
-            if failed and hasattr(self.oracle, "retry_failed"):
+            if failed and not isinstance(self._asked, ForeignOracle):
                 progress.say(
                     f"{failed} of them failed in an earlier search and are not run again: "
                     "search(..., retry_failed=True) does"
@@ -404,14 +373,14 @@ class Tuner(Results):
                 )
             # The journal has everything, and the error at hand says more than one of saving.
             with contextlib.suppress(OSError):
-                self._save_oracle()
+                self._asked.snapshot()
             raise
         else:
-            self._save_oracle()
+            self._asked.snapshot()
         finally:
             progress.close()
         self.on_search_end()
-        stop_reason = getattr(self.oracle, "stop_reason", None)
+        stop_reason = self._asked.stop_reason
         if not completed and failures:
             raise RuntimeError(
                 f"No trial was completed: all {len(failures)} failed, the first with: {failures[0]}"
@@ -442,7 +411,7 @@ class Tuner(Results):
                 self.max_time,
             )
         for values in settings:
-            self.oracle.enqueue(values)
+            self._asked.enqueue(values)
 
     def _ended(self) -> list[Trial]:
         return [one for one in self._trials() if one.status in ("COMPLETED", "FAILED")]
@@ -526,23 +495,20 @@ class Tuner(Results):
                 ended.trial_id,
                 outcome,
                 self._best_so_far(),
-                getattr(self.oracle, "turned_away", 0),
-                getattr(self.oracle, "repaired", 0),
+                self._asked.turned_away,
+                self._asked.repaired,
             )
         return failures, bool(self.get_best_trials(1))
 
     @contextlib.contextmanager
     def _noted_start(self, trial: Trial) -> Iterator[None]:
         """Journal that a trial starts; an error that leaves it has not ended the process."""
-        if not hasattr(self.oracle, "note_start"):
-            yield
-            return
-        self.oracle.note_start(trial.trial_id)
+        self._asked.note_start(trial.trial_id)
         try:
             yield
         except BaseException:
             with contextlib.suppress(OSError):
-                self.oracle.clear_start(trial.trial_id)
+                self._asked.clear_start(trial.trial_id)
             raise
 
     def _reached(self, trial: Trial) -> dict[str, float]:
@@ -554,7 +520,7 @@ class Tuner(Results):
     def _best_so_far(self) -> str:
         """The best trial and its score; of several objectives, how many no other is better than."""
         if len(self._objectives()) > 1:
-            front = len(self.oracle.get_pareto_trials())
+            front = len(self._asked.get_pareto_trials())
             return f"front {front}" if front else ""
         best = next(iter(self.get_best_trials(1)), None)
         return "" if best is None else f"best {best.score:.4f} (trial {best.trial_id})"
@@ -575,7 +541,7 @@ class Tuner(Results):
             self._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
         if self._trains_itself():
             return
-        if hasattr(self.oracle, "max_epochs") and len(args) > _BEFORE_EPOCHS:
+        if self._asked.max_epochs is not None and len(args) > _BEFORE_EPOCHS:
             raise ValueError(
                 "The oracle says how many epochs a trial trains: pass them to it as `max_epochs`, "
                 f"and none to `search`. Received: epochs={args[_BEFORE_EPOCHS]!r}"
@@ -584,11 +550,11 @@ class Tuner(Results):
         fit = inputs.bind_fit(args, {"callbacks": None, **kwargs})
         inputs.check_data(fit)
         inputs.check_generators(fit, self.oracle.max_trials, self.executions_per_trial)
-        files = tflite_objectives.wanted(self.oracle)
+        files = tflite_objectives.wanted(self._asked)
         if files:
             train_and_validation(fit, enough=1)
             tflite_objectives.recipe_of(self.hypermodel, self.oracle.get_space())
-        epochs = getattr(self.oracle, "max_epochs", None)
+        epochs = self._asked.max_epochs
         if epochs is not None and fit.get("epochs", epochs) != epochs:
             # Scripts written for KerasTuner's Hyperband pass it; it has no effect there either.
             warnings.warn(
@@ -604,7 +570,7 @@ class Tuner(Results):
             for objective in members(self.oracle.objective):
                 if not is_cost(objective.name):
                     inputs.check_objective(objective, model, fit)
-            for objective, _ in getattr(self.oracle, "limits", ()):
+            for objective, _ in self._asked.limits:
                 inputs.check_direction(objective, model)
             if files:
                 tflite_objectives.check_model(model)
@@ -616,7 +582,7 @@ class Tuner(Results):
             inputs.check_takes(self.run_trial, "run_trial", (None, *args), kwargs)
         elif type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
             given = {"callbacks": [], **kwargs}
-            if hasattr(self.oracle, "max_epochs"):
+            if self._asked.max_epochs is not None:
                 given |= {"epochs": 1, "initial_epoch": 0}
             inputs.check_takes(self.hypermodel.fit, "fit", (None, None, *args), given)
 

@@ -19,8 +19,7 @@ class Results(TrialRunner):
     """The part of `Tuner` that reads what the trials have left behind."""
 
     def _trials(self) -> list[Trial]:
-        # An oracle behind gRPC does not show its trials.
-        return list(getattr(self.oracle, "trials", {}).values())
+        return list(self._asked.trials.values())
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
         """Returns the best completed trials, the best first; fewer if there are fewer."""
@@ -37,12 +36,7 @@ class Results(TrialRunner):
         Raises:
             TypeError: The oracle is not one of kerasnas.oracles.
         """
-        if not hasattr(self.oracle, "get_pareto_trials"):
-            raise TypeError(
-                "`get_pareto_trials` needs an oracle of kerasnas.oracles. "
-                f"Received: oracle of type {type(self.oracle).__name__}"
-            )
-        return self.oracle.get_pareto_trials()
+        return self._asked.get_pareto_trials()
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
         """Returns the hyperparameters of the best completed trials, the best first."""
@@ -70,13 +64,13 @@ class Results(TrialRunner):
             and hypervolume (what the trials up to this one dominate, as a share of the box between
             the best and the worst of each objective). What is not known is None.
         """
-        lineage = getattr(self.oracle, "lineage", {})
+        lineage = self._asked.lineage
         found = [
             result_of(trial, lineage.get(trial.trial_id), self._record_fname(trial.trial_id))
             for trial in sorted(self._trials(), key=lambda trial: int(trial.trial_id))
         ]
-        if len(self._objectives()) > 1:
-            add_trade_off(found, self.oracle)
+        if isinstance(self._asked, Oracle) and len(self._objectives()) > 1:
+            add_trade_off(found, self._asked)
         return found
 
     def rerank(

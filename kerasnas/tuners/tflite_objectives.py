@@ -18,7 +18,9 @@ from kerasnas.data.scoring import Scorer
 from kerasnas.data.splits import train_and_validation
 from kerasnas.export import Interpreter, measure_latency, micro, to_tflite
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
+from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.objectives import FILE_METRIC, float_name, members, of_file
+from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.inputs import bind_fit
 
 # The converter measures the ranges of activations on at most so many samples.
@@ -26,10 +28,10 @@ _CALIBRATION = 512
 _SHOWN = 400  # How many characters of an error of the converter are shown.
 
 
-def wanted(oracle: keras_tuner.Oracle) -> list[str]:
+def wanted(oracle: Oracle | ForeignOracle) -> list[str]:
     """Returns the objectives and limits of an oracle that are measured on a trial's file."""
     known = [one.name for one in members(oracle.objective)]
-    known += [objective.name for objective, _ in getattr(oracle, "limits", ())]
+    known += [objective.name for objective, _ in oracle.limits]
     return sorted({name for name in known if of_file(name)})
 
 
@@ -40,7 +42,7 @@ def float_objective(objective: keras_tuner.Objective) -> keras_tuner.Objective:
     return keras_tuner.Objective(float_name(objective.name), objective.direction)
 
 
-def check(oracle: keras_tuner.Oracle, hypermodel: Any) -> None:
+def check(oracle: Oracle | ForeignOracle, hypermodel: Any) -> None:
     """Raises an error unless this oracle can use the score of a file, and a recipe has a use."""
     names = wanted(oracle)
     if not names and has_recipe(hypermodel):
@@ -50,16 +52,16 @@ def check(oracle: keras_tuner.Oracle, hypermodel: Any) -> None:
             "afterwards with `tuner.rerank(k, ..., recipe=[...])`. "
             f"Received: objective={[one.name for one in members(oracle.objective)]}"
         )
-    if names and hasattr(oracle, "report"):
+    if names and oracle.reports:
         raise ValueError(
             f"{type(oracle).__name__} judges a training while it runs, and a file is scored when "
             'it has ended: use kerasnas.Hyperband, or objective="val_accuracy" and then '
             f"`tuner.rerank(k, ...)`. Received: {', '.join(names)}"
         )
-    if names and len(members(oracle.objective)) > len(getattr(oracle, "objectives", [None])):
+    if names and isinstance(oracle, ForeignOracle) and len(members(oracle.objective)) > 1:
         raise ValueError(
             f"Several objectives of which one is measured on a file ({', '.join(names)}) need an "
-            f"oracle of kerasnas.oracles. Received: oracle of type {type(oracle).__name__}"
+            f"oracle of kerasnas.oracles. Received: oracle of type {oracle.kind}"
         )
 
 

@@ -24,8 +24,9 @@ from keras_tuner.src.engine import tuner_utils
 from kerasnas.hardware.budget import LIMITS
 from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.keras_models.compiled import compile_anew
-from kerasnas.oracles.engine.proposal_filter import describe as describe_violations
+from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.objectives import COSTS, is_cost, members
+from kerasnas.oracles.engine.proposal_filter import describe as describe_violations
 from kerasnas.runtime import sealed
 from kerasnas.runtime.errors import describe
 from kerasnas.runtime.files import CannotWriteError, disk_error, write_atomic
@@ -33,6 +34,7 @@ from kerasnas.runtime.session import clear_session, kept_random_state, seeded
 from kerasnas.tuners import run_identity, tflite_objectives
 from kerasnas.tuners.callbacks import list_of_callbacks
 from kerasnas.tuners.checkpoint import BestEpoch, build_optimizer, load_weights
+from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.inputs import check_unread
@@ -45,6 +47,7 @@ _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
 class TrialRunner(keras_tuner.Tuner):
     """The half of `Tuner` that runs trials; `Tuner` adds the search around it."""
 
+    _asked: Oracle | ForeignOracle
     _gate: Gate | None
     _seed: int
     _trained: keras.Model | None = None
@@ -86,7 +89,9 @@ class TrialRunner(keras_tuner.Tuner):
             for execution in range(self.executions_per_trial):
                 clear_session()
                 gc.collect()
-                with seeded(self._seed, trial.trial_id, self._attempt(trial), execution):
+                # A retry with the seed of the first run would go the same way.
+                attempt = self._asked.runs(trial.trial_id)
+                with seeded(self._seed, trial.trial_id, attempt, execution):
                     copies = self._trial_callbacks(callbacks, trial, execution)
                     # After the best epoch is kept, and before another callback ends the training.
                     watchers = [best, *self._reporters(trial)]
@@ -119,7 +124,7 @@ class TrialRunner(keras_tuner.Tuner):
         self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Callable[[keras.Model], dict[str, float]] | None:
         """What scores a trained model as a file; None where the search does not ask for it."""
-        names = tflite_objectives.wanted(self.oracle)
+        names = tflite_objectives.wanted(self._asked)
         if not names:
             return None
         # Before the training: a recipe that cannot be made must not cost one.
@@ -145,22 +150,18 @@ class TrialRunner(keras_tuner.Tuner):
 
     def _objectives(self) -> list[keras_tuner.Objective]:
         """What the oracle tells apart; KerasTuner's own makes one sum of several."""
-        return getattr(self.oracle, "objectives", [self.oracle.objective])
+        return self._asked.objectives
 
     def _reporters(self, trial: Trial) -> list[keras.callbacks.Callback]:
         reporters: list[keras.callbacks.Callback] = []
-        report = getattr(self.oracle, "report", None)
-        if report is not None:
-            partial = functools.partial(report, trial.trial_id)
-            reporters.append(Reporter(partial, self._trained_objective()))
-        clear = getattr(self.oracle, "clear_start", None)
-        if clear is not None:
-            # Last: an epoch is over when all other callbacks have survived its end.
-            over = keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs=None: clear(trial.trial_id)
-            )
-            reporters.append(over)
-        return reporters
+        if self._asked.reports:
+            report = functools.partial(self._asked.report, trial.trial_id)
+            reporters.append(Reporter(report, self._trained_objective()))
+        # Last: an epoch is over when all other callbacks have survived its end.
+        over = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs=None: self._asked.clear_start(trial.trial_id)
+        )
+        return [*reporters, over]
 
     def _costs(self, trial: Trial) -> dict[str, float]:
         network = network_values(trial.hyperparameters.values)
@@ -169,12 +170,6 @@ class TrialRunner(keras_tuner.Tuner):
         if profile is None and self._gate is not None:
             found["params"] = self._gate.params(network)
         return {name: value for name, value in found.items() if value is not None}
-
-    def _attempt(self, trial: Trial) -> int:
-        # A retry with the seed of the first run would go the same way. The count is `_runs` in our
-        # oracles and `_run_times` in KerasTuner's; one behind gRPC does not tell it.
-        counts = getattr(self.oracle, "_runs", None) or getattr(self.oracle, "_run_times", {})
-        return counts.get(trial.trial_id, 0)
 
     def _trial_callbacks(self, callbacks: Any, trial: Trial, execution: int) -> list[Any]:
         copies = self._deepcopy_callbacks(list_of_callbacks(callbacks))
@@ -295,7 +290,7 @@ class TrialRunner(keras_tuner.Tuner):
     def _cost_names(self) -> list[str]:
         wanted = members(self.oracle.objective)
         # What an oracle limits it must be told, too.
-        wanted += [objective for objective, _ in getattr(self.oracle, "limits", ())]
+        wanted += [objective for objective, _ in self._asked.limits]
         return sorted({one.name for one in wanted if one.name in COSTS})
 
     def _cost_objectives(self, trial: Trial, model: keras.Model | None) -> dict[str, float]:

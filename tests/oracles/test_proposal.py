@@ -10,8 +10,8 @@ import kerasnas as kn
 from kerasnas.hardware.estimation import profile_graph
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.oracles import Proposal, RandomOracle, genome, make
-from kerasnas.oracles.engine.proposal_filter import ProposalFilter
 from kerasnas.oracles.engine.proposal import STEPS, find
+from kerasnas.oracles.engine.proposal_filter import ProposalFilter
 from kerasnas.oracles.engine.repair import repair
 from kerasnas.testing import search
 from kerasnas.testing.search import Violation
