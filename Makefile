@@ -9,7 +9,7 @@ export KERASNAS_DATA ?= $(DATA)
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-all test-backends lint docs bench clean
+.PHONY: demo test test-all test-backends lint stubs docs bench clean
 
 demo: .venv/.package
 	$(BIN)/python examples/quickstart.py
@@ -30,6 +30,10 @@ lint: .venv/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What type checkers and editors see of the oracles and tuners that the registry makes.
+stubs: .venv/.tests
+	$(BIN)/python tests/test_stubs.py
 
 # The tutorials of the site are run anew each time, each page in a process of its own.
 docs: .venv/.docs

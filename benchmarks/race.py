@@ -23,10 +23,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import keras_tuner  # noqa: E402
 import numpy as np  # noqa: E402
+from kerasnas.oracles.searchers import named  # noqa: E402
 
 from kerasnas import oracles  # noqa: E402
 from kerasnas.oracles.registry import ORACLES  # noqa: E402
-from kerasnas.oracles.searchers import named  # noqa: E402
 
 Values = Mapping[str, Any]
 # The flush of every trial is not what is raced.

@@ -32,27 +32,10 @@ from kerasnas.hypermodels import (
     HyperModel,
     LayerwiseHyperModel,
 )
-from kerasnas.tuners import (
-    ASHA,
-    NEAT,
-    NSGA2,
-    Bayesian,
-    BayesianOptimization,
-    CrossEntropy,
-    Evolution,
-    Greedy,
-    Grid,
-    GridSearch,
-    Hyperband,
-    LocalSearch,
-    Optuna,
-    Predictor,
-    Random,
-    RandomSearch,
-    SimulatedAnnealing,
-    Tuner,
-    WarmStart,
-)
+from kerasnas.tuners import Tuner, WarmStart
+
+# A tuner for each strategy and fidelity of the registry.
+from kerasnas.tuners.named import *  # noqa: F403
 
 # These names of version 0.1.0; see kerasnas/hardware/__init__.py.
 hardware.HostLatency = export.HostLatency
@@ -60,37 +43,20 @@ hardware.LatencyMeasurement = export.LatencyMeasurement
 hardware.measure_latency = export.measure_latency
 
 __all__ = [
-    "ASHA",
-    "NEAT",
-    "NSGA2",
-    "Bayesian",
-    "BayesianOptimization",
     "Budget",
     "CellHyperModel",
     "Cluster",
-    "CrossEntropy",
     "Distill",
-    "Evolution",
     "GraphHyperModel",
-    "Greedy",
-    "Grid",
-    "GridSearch",
     "HyperModel",
     "HyperParameter",
     "HyperParameters",
-    "Hyperband",
     "LayerwiseHyperModel",
-    "LocalSearch",
     "Objective",
-    "Optuna",
     "Oracle",
-    "Predictor",
     "Prune",
     "PruneStructured",
     "Quantize",
-    "Random",
-    "RandomSearch",
-    "SimulatedAnnealing",
     "SklearnTuner",
     "Tuner",
     "WarmStart",
@@ -110,3 +76,4 @@ __all__ = [
     "synchronized",
     "tuners",
 ]
+__all__ += tuners.named.__all__

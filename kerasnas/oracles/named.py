@@ -144,4 +144,4 @@ _ALIASES: dict[str, type] = {
 _NAMED: dict[str, type] = {one.part.__name__: one.part for one in ENTRIES.values()}
 _NAMED |= {oracle.__name__: oracle for oracle in ORACLES.values()} | _ALIASES
 globals().update(_NAMED)
-__all__ = list(_NAMED)  # noqa: PLE0605
+__all__ = list(_NAMED)

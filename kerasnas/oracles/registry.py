@@ -64,12 +64,13 @@ ENTRIES = {
 }
 
 
-def find(name: str, *others: str) -> str:
+def find(name: str, *others: str, kind: type = object) -> str:
     """Finds a strategy or fidelity by its name, however it is written.
 
     Args:
         name: `local_search`, or as the classes are named: `LocalSearch`, `LocalSearchOracle`.
         *others: Further names to list in the error.
+        kind: Class that it must be derived from: `Strategy` leaves fidelities out.
 
     Returns:
         Its name in the registry.
@@ -84,11 +85,12 @@ def find(name: str, *others: str) -> str:
     ```
     """
     key = str(name).lower().replace("_", "").replace("-", "").removesuffix("oracle")
-    for known in ENTRIES:
+    names = [known for known, entry in ENTRIES.items() if issubclass(entry.part, kind)]
+    for known in names:
         if known.replace("_", "") == key:
             return known
     raise ValueError(
-        f"There is no strategy of that name. Choose one of: {', '.join([*others, *ENTRIES])}. "
+        f"There is no strategy of that name. Choose one of: {', '.join([*others, *names])}. "
         f"Received: {name!r}"
     )
 
@@ -115,10 +117,8 @@ def strategy_of(searcher: Any, objective: Any) -> Strategy:
     ```
     """
     if isinstance(searcher, str):
-        part = ENTRIES[find(searcher)].part
-        if issubclass(part, Strategy):
-            return part()
-    elif is_strategy(searcher):
+        return made(ENTRIES[find(searcher, kind=Strategy)].part)
+    if is_strategy(searcher):
         return made(searcher)
     oracle = searcher
     if isinstance(searcher, type) and issubclass(searcher, Oracle):

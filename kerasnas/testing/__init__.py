@@ -1,5 +1,5 @@
 """Tests that any strategy must pass, ours and anybody's."""
 
-from kerasnas.testing.oracle_conformance import OracleConformance
+from kerasnas.testing.conformance import OracleConformance
 
 __all__ = ["OracleConformance"]

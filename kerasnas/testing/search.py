@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras_tuner
 
 from kerasnas.hypermodels import GraphHyperModel
+from kerasnas.oracles import Oracle
 
 OBJECTIVE = ("score", "max")
 
@@ -192,7 +193,7 @@ def finish(
 
 def report(oracle: keras_tuner.Oracle, trial: Any, result: float | None) -> None:
     """Tells an oracle that judges a trial while it trains about its epochs, until it stops it."""
-    if result is None or not hasattr(oracle, "report"):
+    if result is None or not (isinstance(oracle, Oracle) and oracle.reports):
         return
     for epoch in range(1, trial.hyperparameters.values["tuner/epochs"] + 1):
         if oracle.report(trial.trial_id, epoch, {oracle.objective.name: result}):

@@ -2,49 +2,12 @@
 
 from keras_tuner import SklearnTuner
 
+from kerasnas.tuners import named
 from kerasnas.tuners.base import Tuner
-from kerasnas.tuners.strategies import (
-    ASHA,
-    NEAT,
-    NSGA2,
-    Bayesian,
-    CrossEntropy,
-    Evolution,
-    Greedy,
-    Grid,
-    Hyperband,
-    LocalSearch,
-    Optuna,
-    Predictor,
-    Random,
-    SimulatedAnnealing,
-)
+
+# A tuner for each strategy and fidelity of the registry.
+from kerasnas.tuners.named import *  # noqa: F403
 from kerasnas.tuners.warm_start import WarmStart
 
-# KerasTuner's names, so that its scripts run.
-BayesianOptimization = Bayesian
-GridSearch = Grid
-RandomSearch = Random
-
-__all__ = [
-    "ASHA",
-    "NEAT",
-    "NSGA2",
-    "Bayesian",
-    "BayesianOptimization",
-    "CrossEntropy",
-    "Evolution",
-    "Greedy",
-    "Grid",
-    "GridSearch",
-    "Hyperband",
-    "LocalSearch",
-    "Optuna",
-    "Predictor",
-    "Random",
-    "RandomSearch",
-    "SimulatedAnnealing",
-    "SklearnTuner",
-    "Tuner",
-    "WarmStart",
-]
+__all__ = ["SklearnTuner", "Tuner", "WarmStart"]
+__all__ += named.__all__

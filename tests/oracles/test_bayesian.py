@@ -3,7 +3,7 @@
 import keras_tuner
 import pytest
 
-from kerasnas.oracles.bayesian import BayesianOracle
+from kerasnas.oracles import BayesianOracle
 from kerasnas.testing import OracleConformance, search
 
 SCORE = keras_tuner.Objective(*search.OBJECTIVE)

@@ -5,43 +5,34 @@ from kerasnas.testing import OracleConformance
 
 
 class TestRandom(OracleConformance):
+    strategy = oracles.Random
     searches = False
     has_parents = False
 
-    def make_oracle(self, **kwargs):
-        return oracles.RandomOracle(**kwargs)
-
 
 class TestEvolution(OracleConformance):
-    def make_oracle(self, **kwargs):
-        return oracles.EvolutionOracle(**kwargs)
+    strategy = oracles.Evolution
 
 
 class TestGreedy(OracleConformance):
-    def make_oracle(self, **kwargs):
-        return oracles.GreedyOracle(**kwargs)
+    strategy = oracles.Greedy
 
 
 class TestGrowingGreedy(OracleConformance):
-    def make_oracle(self, **kwargs):
-        return oracles.GreedyOracle(grow=True, **kwargs)
+    strategy = oracles.Greedy(grow=True)
 
 
 class TestLocalSearch(OracleConformance):
-    def make_oracle(self, **kwargs):
-        return oracles.LocalSearchOracle(**kwargs)
+    strategy = oracles.LocalSearch
 
 
 class TestSimulatedAnnealing(OracleConformance):
-    def make_oracle(self, **kwargs):
-        return oracles.SimulatedAnnealingOracle(**kwargs)
+    strategy = oracles.SimulatedAnnealing
 
 
 class TestCrossEntropy(OracleConformance):
+    strategy = oracles.CrossEntropy
     has_parents = False
-
-    def make_oracle(self, **kwargs):
-        return oracles.CrossEntropyOracle(**kwargs)
 
 
 class TestNSGA2(OracleConformance):
@@ -62,8 +53,8 @@ class TestGuidedHyperband(OracleConformance):
     searches = False
 
     def make_oracle(self, **kwargs):
-        rounds = {"max_epochs": 8, "factor": 2, "min_epochs": 1, "hyperband_iterations": None}
-        return oracles.HyperbandOracle(**rounds, searcher="evolution", **kwargs)
+        rounds = oracles.Hyperband(8, factor=2, min_epochs=1, hyperband_iterations=None)
+        return oracles.Oracle(oracles.Evolution(), fidelity=rounds, **kwargs)
 
 
 class TestASHA(OracleConformance):
@@ -74,5 +65,4 @@ class TestASHA(OracleConformance):
 
 
 class TestPredictor(OracleConformance):
-    def make_oracle(self, **kwargs):
-        return oracles.PredictorOracle(**kwargs)
+    strategy = oracles.Predictor

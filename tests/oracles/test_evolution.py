@@ -22,7 +22,7 @@ def make(folder, **kwargs):
 )
 def test_defaults_follow_the_budget(trials, population, sample):
     oracle = EvolutionOracle("val_loss", max_trials=trials)
-    assert (oracle.population_size, oracle.sample_size) == (population, sample)
+    assert oracle.strategy.sizes(oracle.history) == (population, sample)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import itertools
 import keras_tuner
 import pytest
 
-from kerasnas.oracles import genome
-from kerasnas.oracles.grid import GridOracle, successor
+from kerasnas.oracles import GridOracle, genome
+from kerasnas.oracles.grid import successor
 from kerasnas.testing import OracleConformance, search
 
 SCORE = keras_tuner.Objective(*search.OBJECTIVE)

@@ -6,7 +6,7 @@ from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 
 from kerasnas import oracles
-from kerasnas.oracles.registry import ORACLES
+from kerasnas.oracles.named import ORACLES
 
 NEED_EPOCHS = {"asha", "hyperband"}
 

@@ -2,7 +2,8 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kerasnas.oracles import NSGA2Oracle, pareto
+from kerasnas.oracles import NSGA2Oracle
+from kerasnas.oracles.engine import pareto
 from kerasnas.testing import search
 
 
@@ -44,7 +45,8 @@ def run(oracle, trials=None):
     ("trials", "population"), [(12, 4), (30, 10), (100, 20), (1000, 50), (None, 20)]
 )
 def test_defaults_follow_the_budget(trials, population):
-    assert NSGA2Oracle("val_loss", max_trials=trials).population_size == population
+    oracle = NSGA2Oracle("val_loss", max_trials=trials)
+    assert oracle.strategy.size(oracle.history) == population
 
 
 @pytest.mark.parametrize("argument", [{"population_size": 3}, {"crossover": -0.1}])
@@ -116,10 +118,10 @@ def test_limits_come_before_dominance(tmp_path):
         values = measured(trial.hyperparameters.values)
         assert values["cost"] <= 20
         assert values["gain"] >= 2
-    late = [oracle.violation(trial) for trial in oracle.completed[-20:]]
-    early = [oracle.violation(trial) for trial in oracle.completed[:20]]
+    late = [oracle.history.violation(trial) for trial in oracle.completed[-20:]]
+    early = [oracle.history.violation(trial) for trial in oracle.completed[:20]]
     assert np.mean(late) < np.mean(early) / 2
-    order = [oracle.violation(trial) for trial in oracle.get_best_trials(80)]
+    order = [oracle.history.violation(trial) for trial in oracle.get_best_trials(80)]
     assert order == sorted(order)
 
 

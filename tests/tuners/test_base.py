@@ -11,7 +11,7 @@ import pytest
 
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels import LayerwiseHyperModel
-from kerasnas.oracles.evolution import EvolutionOracle
+from kerasnas.oracles import EvolutionOracle
 from kerasnas.tuners import Evolution, Tuner
 
 

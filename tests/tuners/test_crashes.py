@@ -12,7 +12,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kerasnas.oracles import journal
+from kerasnas.oracles.engine import journal
 from kerasnas.tuners import Evolution, Hyperband, Tuner
 
 SCRIPT = pathlib.Path(__file__).with_name("crashing_search.py")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kerasnas.tuners as kt  # The only line that differs from a KerasTuner script.
-from kerasnas.oracles.fidelity.hyperband import HyperbandOracle
+from kerasnas.oracles import HyperbandOracle
 
 
 def test_a_keras_tuner_script_runs_unchanged(tmp_path):

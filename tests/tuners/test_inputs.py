@@ -10,8 +10,8 @@ import pytest
 from kerasnas import oracles
 from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels import HyperModel
+from kerasnas.oracles import EvolutionOracle
 from kerasnas.oracles.engine.objectives import resolve
-from kerasnas.oracles.evolution import EvolutionOracle
 from kerasnas.tuners import Evolution, Tuner
 from kerasnas.tuners.inputs import check_data, check_objective, parse_duration
 

@@ -9,7 +9,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kerasnas.oracles.evolution import EvolutionOracle
+from kerasnas.oracles import EvolutionOracle
 from kerasnas.tuners import Tuner
 from kerasnas.tuners.trial import check_model
 

@@ -1,1 +1,1 @@
-"""What carries any strategy: the oracle, the history it shows, its ledger, and what it lets pass."""
+"""What carries any strategy: the oracle, the history, the ledger, the filter of proposals."""

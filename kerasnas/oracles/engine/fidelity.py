@@ -1,11 +1,12 @@
 """How long a trial trains, whether it goes on, and what a short training is worth."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.objectives import check_one
 from kerasnas.oracles.engine.proposal import Proposal
 
 
@@ -64,6 +65,18 @@ class Fidelity:
     reports = False
     goes_on = False
     run_notes: tuple[str, ...] = ()
+
+    def check_objectives(self, names: Sequence[str]) -> None:
+        """Refuses objectives by which trials of different lengths cannot be compared.
+
+        Args:
+            names: Names of the objectives.
+
+        Raises:
+            ValueError: They are several, and it compares by one.
+        """
+        if self.max_epochs is not None:
+            check_one(self, names)
 
     def begin(self, history: History) -> None:
         """Takes up a search, new or resumed.

@@ -61,7 +61,7 @@ class Ledger:
         self._uncleared: set[str] = set()
         # How often the process ended while a proposal was built to be judged, by its name.
         self._builds: dict[str, int] = {}
-        # How much of the space and of the queue is in the journal, and of the trials in oracle.json.
+        # How much of the space and of the queue the journal has, and of the trials oracle.json.
         self._space_saved = 0
         self._queue_saved = 0
         self._snapshot_size = 0

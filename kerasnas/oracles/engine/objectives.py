@@ -1,5 +1,6 @@
 """What a search optimises: metrics of the training, costs of the network, and its file's."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras_tuner
@@ -93,6 +94,24 @@ def direction(name: str) -> str | None:
 def float_name(name: str) -> str:
     """The metric of the training that stands for one of the file: "val_accuracy"."""
     return f"val_{name.removeprefix(FILE_METRIC)}" if name.startswith(FILE_METRIC) else name
+
+
+def check_one(owner: object, names: Sequence[str]) -> None:
+    """Refuses several objectives, on behalf of what takes one.
+
+    Args:
+        owner: The strategy or fidelity that takes one.
+        names: Names of the objectives.
+
+    Raises:
+        ValueError: They are several.
+    """
+    if len(names) > 1:
+        raise ValueError(
+            f"{type(owner).__name__} searches for one objective. Use NSGA2Oracle for several, or "
+            "pass one of them and keep the costs within a budget. "
+            f"Received: objective={list(names)}"
+        )
 
 
 def members(objective: keras_tuner.Objective) -> list[keras_tuner.Objective]:

@@ -132,7 +132,9 @@ class Oracle(StrategyMethods):
         self._inherited = made(strategy)
         self.strategy = SubclassStrategy(self) if self.proposes() else self._inherited
         self.fidelity = made_fidelity(fidelity)
-        self.strategy.check_objectives([objective.name for objective in self.objectives])
+        names = [objective.name for objective in self.objectives]
+        self.strategy.check_objectives(names)
+        self.fidelity.check_objectives(names)
         self._search = Search(
             self.strategy,
             self.fidelity,

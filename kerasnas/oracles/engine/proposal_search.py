@@ -10,7 +10,6 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.proposal_filter import ProposalFilter
 from kerasnas.oracles.engine.repair import repair
-from kerasnas.oracles.genome import Values
 
 # Spaces up to this size are listed to the end before the search gives up.
 LISTED = 10_000

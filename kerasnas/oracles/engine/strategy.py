@@ -7,6 +7,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.objectives import check_one
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.genome import Values
 
@@ -72,12 +73,8 @@ class Strategy:
         Raises:
             ValueError: They are several, and it takes one.
         """
-        if len(names) > 1 and not self.multi_objective:
-            raise ValueError(
-                f"{type(self).__name__} searches for one objective. Use NSGA2 for several, or pass "
-                "one of them and keep the costs within a budget. "
-                f"Received: objective={list(names)}"
-            )
+        if not self.multi_objective:
+            check_one(self, names)
 
     def state(self) -> dict[str, Any]:
         """Returns what the strategy keeps between proposals, small and fit for JSON."""
@@ -133,7 +130,7 @@ def made(strategy: Any) -> Strategy:
     """
     if isinstance(strategy, Strategy):
         return copy.deepcopy(strategy)
-    if not is_strategy(strategy):
+    if not (isinstance(strategy, type) and issubclass(strategy, Strategy)):
         raise TypeError(
             "strategy must be a kerasnas.oracles.Strategy, such as kerasnas.oracles.Evolution(), "
             "or its class; kerasnas.oracles.make takes names too. "

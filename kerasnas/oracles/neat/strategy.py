@@ -130,8 +130,12 @@ class NEAT(Strategy):
         oracle.strategy.species(oracle.history)   # {0: ["00", "01", "03"], 1: ["02", "04"]}
         ```
         """
-        population, _ = self._read_trials(history)
-        return {number: list(trials) for number, trials in population.history.items()}
+        known = self.population(history).history
+        return {number: list(trials) for number, trials in known.items()}
+
+    def population(self, history: History) -> Population:
+        """Returns the trials that are alive, in their species."""
+        return self._read_trials(history)[0]
 
     def sizes(self, history: History) -> tuple[int, int]:
         """Returns how many trials are alive, and in how many species, in a search."""

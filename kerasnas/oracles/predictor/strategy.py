@@ -71,8 +71,7 @@ class Predictor(Strategy):
         trials, left = self._ranked
         if trials == len(history.trials) and left:
             return left.pop()
-        samples = self.initial_samples or history.share_of_trials(5, 3, 10)
-        if len(history.ended) < samples or rng.random() < self.exploration:
+        if len(history.ended) < self.samples(history) or rng.random() < self.exploration:
             return Proposal(genome.sample(history.space, rng))
         # Threads cost more than they save on matrices of this size, and round differently.
         import threadpoolctl
@@ -83,6 +82,10 @@ class Predictor(Strategy):
             left = left or anywhere(history, learned, rng)
         self._ranked = len(history.trials), left
         return left.pop() if left else Proposal(genome.sample(history.space, rng))
+
+    def samples(self, history: History) -> int:
+        """Returns how many random settings come first, for the trials of a search."""
+        return self.initial_samples or history.share_of_trials(5, 3, 10)
 
     def state(self) -> dict[str, Any]:
         """Returns the parameters of the models."""

@@ -13,7 +13,7 @@ import keras_tuner
 import pytest
 
 from kerasnas.oracles import EvolutionOracle, GreedyOracle, HyperbandOracle, RandomOracle, make
-from kerasnas.oracles.registry import ORACLES
+from kerasnas.oracles.named import ORACLES
 from kerasnas.runtime import sealed
 from kerasnas.testing import search
 
@@ -213,7 +213,7 @@ def test_a_settings_queue_survives_a_lost_line(tmp_path):
     for _ in range(2):
         with pytest.warns(RuntimeWarning, match=r"journal\.jsonl"):
             again = evolution(tmp_path)
-        assert again._enqueued == queued
+        assert again.enqueued == queued
     assert queued[2].items() <= again.create_trial("me").hyperparameters.values.items()
 
 

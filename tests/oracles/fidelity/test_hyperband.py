@@ -5,7 +5,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kerasnas.oracles import ASHAOracle, EvolutionOracle, GridOracle, HyperbandOracle, Oracle
+from kerasnas.oracles import ASHAOracle, EvolutionOracle, HyperbandOracle, Oracle
 from kerasnas.testing import search
 
 
@@ -200,7 +200,10 @@ def test_any_strategy_proposes_the_first_rounds(tmp_path, searcher):
 
 
 class Mine(EvolutionOracle):
-    """A strategy that has no name."""
+    """A strategy that has no name, as version 0.1 had them."""
+
+    def propose(self, rng):
+        return super().propose(rng)
 
 
 class Needy(EvolutionOracle):
@@ -233,11 +236,10 @@ def test_a_searcher_by_its_class_is_one_by_its_name(tmp_path, oracle):
 @pytest.mark.parametrize(
     ("searcher", "error", "said"),
     [
-        (int, ValueError, r"searcher must be.*subclass of kerasnas\.oracles\.Oracle.*'int'"),
-        (Oracle, ValueError, "defines `propose`"),
-        (Oracle("val_loss"), ValueError, "defines `propose`"),
-        (GridOracle, ValueError, r"only proposes.*GridOracle"),
-        (HyperbandOracle, ValueError, r"only proposes.*HyperbandOracle"),
+        (int, ValueError, r"searcher must be.*a kerasnas\.oracles\.Strategy.*'int'"),
+        (Oracle, TypeError, "strategy must be"),
+        (HyperbandOracle, ValueError, r"trains each trial in full.*HyperbandOracle"),
+        (ASHAOracle("val_loss"), ValueError, r"trains each trial in full.*ASHAOracle"),
         (keras_tuner.oracles.RandomSearchOracle, ValueError, r"kerasnas.*RandomSearchOracle"),
         (Needy, TypeError, r"pass Needy\(\.\.\.\).*taste"),
     ],
@@ -252,8 +254,8 @@ def test_the_searcher_compares_lengths_by_what_longer_training_brings(tmp_path):
     """All gain two points with training; the searcher must not take the promoted for better."""
     oracle = make(tmp_path, searcher="evolution")
     search.run(oracle, lambda v: search.score(v) + v["tuner/epochs"] / 13.5)
-    oracle.propose(np.random.default_rng(0))
-    seen = {trial.trial_id: oracle.searcher.loss(trial) for trial in oracle.searcher.completed}
+    view = oracle.fidelity.view()
+    seen = {trial.trial_id: view.loss(trial) for trial in view.completed}
     worth = {name: search.score(oracle.trials[name].hyperparameters.values) for name in seen}
     for name, loss in seen.items():
         assert loss == pytest.approx(-worth[name] - 2.0, abs=1e-6)
@@ -266,7 +268,6 @@ def test_the_searcher_compares_lengths_by_what_longer_training_brings(tmp_path):
         ({"searcher": "nothing"}, "no strategy of that name"),
         ({"searcher": 3}, "searcher must be"),
         ({"searcher": EvolutionOracle("accuracy")}, "searcher must have the objective"),
-        ({"searcher": GridOracle("val_loss")}, "searcher must be"),
         ({"searcher": EvolutionOracle(warm_start=[{"a": 1}])}, "warm_start must be given"),
         ({"min_epochs": 30}, "min_epochs must be at most"),
         ({"factor": 1}, "factor must be"),
@@ -322,3 +323,43 @@ def test_numbers_of_numpy_can_be_saved(tmp_path):
     oracle.open(tmp_path)
     assert oracle.create_trial("me").hyperparameters.values["tuner/epochs"] == 1
     assert (tmp_path / "search" / "journal.jsonl").exists()
+
+
+@pytest.mark.parametrize("searcher", ["grid", "optuna", "bayesian", "nsga2"])
+@pytest.mark.parametrize("oracle", [HyperbandOracle, ASHAOracle])
+def test_any_strategy_goes_with_any_fidelity(tmp_path, oracle, searcher):
+    """Before, only strategies that did nothing but propose could."""
+
+    def run(folder, trials=None):
+        made = oracle(
+            keras_tuner.Objective(*search.OBJECTIVE),
+            max_epochs=9,
+            max_trials=24,
+            hyperparameters=search.conditional_space(),
+            seed=0,
+            searcher=searcher,
+        )
+        made.open(tmp_path / folder)
+        return search.run(made, trials=trials)
+
+    whole = run("whole")
+    assert len(whole) >= 23
+    for trials in (9, 4):
+        run("resumed", trials)
+    assert run("resumed") == whole
+
+
+def test_a_bracket_that_waits_for_networks_opens_no_further_ones(tmp_path):
+    """The grid waits at its end for what is running; brackets without end then never returned."""
+    oracle = HyperbandOracle(
+        keras_tuner.Objective(*search.OBJECTIVE),
+        max_epochs=3,
+        hyperband_iterations=None,
+        hyperparameters=search.small_space(),
+        searcher="grid",
+        seed=0,
+    )
+    oracle.open(tmp_path / "small")
+    running = [oracle.create_trial(str(worker)) for worker in range(11)]
+    assert [trial.status for trial in running].count("RUNNING") == 10
+    assert running[-1].status == "IDLE"

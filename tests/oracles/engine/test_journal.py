@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from kerasnas.oracles import journal
+from kerasnas.oracles.engine import journal
 
 
 def test_events_come_back_in_order(tmp_path):
@@ -46,7 +46,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path):
     # A limit on the size of files makes the write fail in its middle.
     script = """
 import resource, signal, sys
-from kerasnas.oracles import journal
+from kerasnas.oracles.engine import journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 book = journal.Journal(sys.argv[1])
 book.append({"n": 0})

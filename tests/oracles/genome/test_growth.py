@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasnas.oracles import GreedyOracle, genome, growth
+from kerasnas.oracles import GreedyOracle, genome
+from kerasnas.oracles.genome import growth
 from kerasnas.testing import search
 
 

@@ -93,7 +93,11 @@ def test_the_arguments_reach_the_oracle(build, tmp_path):
         directory=tmp_path,
     )
     oracle = tuner.oracle
-    assert (oracle.max_trials, oracle.population_size, oracle.sample_size) == (7, 4, 2)
+    assert (oracle.max_trials, oracle.strategy.population_size, oracle.strategy.sample_size) == (
+        7,
+        4,
+        2,
+    )
     assert (oracle.crossover, oracle.seed) == (0.5, 11)
     assert (oracle.max_retries_per_trial, oracle.max_consecutive_failed_trials) == (1, 5)
     assert [p.name for p in oracle.get_space().space] == ["units", "act", "rate"]

@@ -2,7 +2,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kerasnas.oracles import Oracle, Proposal, RandomOracle, genome
+from kerasnas.oracles import Oracle, Proposal, Random, RandomOracle, Strategy, genome
 from kerasnas.oracles import make as make_oracle
 from kerasnas.testing import search
 from kerasnas.testing.search import Violation
@@ -55,7 +55,7 @@ def test_a_space_of_another_type_is_named():
 
 
 def test_without_a_limit_by_default_as_in_keras_tuner():
-    assert keras_tuner.Oracle().max_trials is Oracle().max_trials is None
+    assert keras_tuner.Oracle().max_trials is Oracle(Random).max_trials is None
     assert RandomOracle().max_trials == keras_tuner.oracles.RandomSearchOracle().max_trials == 10
 
 
@@ -119,10 +119,13 @@ def test_seed_zero_is_a_seed_and_none_draws_one():
 
 
 def test_a_strategy_must_propose(tmp_path):
-    oracle = Oracle(hyperparameters=search.small_space())
+    oracle = Oracle(Strategy, hyperparameters=search.small_space())
     oracle.open(tmp_path)
-    with pytest.raises(NotImplementedError, match="Oracle must define propose"):
+    with pytest.raises(NotImplementedError, match=r"Strategy must define propose\(self, history"):
         oracle.create_trial("a")
+    for none in (None, "evolution", keras_tuner.Oracle, 3):
+        with pytest.raises(TypeError, match=r"strategy must be a kerasnas\.oracles\.Strategy"):
+            Oracle(none, "val_loss")
 
 
 def test_asking_without_a_folder_is_not_silent():

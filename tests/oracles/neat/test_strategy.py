@@ -8,8 +8,10 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.hypermodels.graph import GraphHyperModel, GraphNames
-from kerasnas.oracles import genome, species
-from kerasnas.oracles.neat import Member, Moves, NEATOracle, Population, cross, genes_of
+from kerasnas.oracles import NEATOracle, genome
+from kerasnas.oracles.neat import species
+from kerasnas.oracles.neat.moves import Moves, cross
+from kerasnas.oracles.neat.species import Member, Population, genes_of
 from kerasnas.testing import OracleConformance, search
 
 NAMES = GraphNames("graph", 8)
@@ -58,7 +60,7 @@ def nodes(values):
 )
 def test_defaults_follow_the_budget(trials, population, species):
     oracle = NEATOracle("val_loss", max_trials=trials)
-    assert (oracle.population_size, oracle.num_species) == (population, species)
+    assert oracle.strategy.sizes(oracle.history) == (population, species)
 
 
 @pytest.mark.parametrize(
@@ -271,11 +273,11 @@ def test_a_species_that_stands_still_has_fewer_children(space, rng):
 def test_every_completed_trial_has_one_species_and_there_are_a_few(tmp_path, space):
     oracle = make(tmp_path, space, max_trials=120, population_size=16)
     search.run(oracle, lambda values: None if search.score(values) % 1 < 0.1 else len(live(values)))
-    species = oracle.species()
+    species = oracle.strategy.species(oracle.history)
     members = sorted(name for trials in species.values() for name in trials)
     assert members == sorted(trial.trial_id for trial in oracle.completed)
     assert len(species) > 3
-    living = oracle._population.species
+    living = oracle.strategy.population(oracle.history).species
     assert 2 <= len(living) <= 8
     assert sum(len(one.members) for one in living) == 16
 
@@ -292,7 +294,11 @@ def test_a_larger_network_that_is_the_worst_has_children_all_the_same(tmp_path, 
             oracle.enqueue(large)
             rows = search.run(oracle, lambda values: -nodes(values), trials=6)
             assert min(row.score for row in rows[:15]) == rows[14].score == -5
-            (own,) = [ids for ids in oracle.species().values() if rows[14].trial_id in ids]
+            (own,) = [
+                ids
+                for ids in oracle.strategy.species(oracle.history).values()
+                if rows[14].trial_id in ids
+            ]
             parents = [oracle.lineage[row.trial_id]["parents"] for row in rows[15:]]
             children[share] += sum(bool({*ids} & {*own}) for ids in parents)
     assert children[0.5] > 3 * children[0.0]

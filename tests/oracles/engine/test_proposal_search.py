@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import kerasnas as kn
 from kerasnas.hardware.estimation import profile_graph
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
-from kerasnas.oracles import Proposal, RandomOracle, genome, make
-from kerasnas.oracles.engine.proposal import STEPS, find
+from kerasnas.oracles import Proposal, Random, RandomOracle, genome, make
 from kerasnas.oracles.engine.proposal_filter import ProposalFilter
+from kerasnas.oracles.engine.proposal_search import STEPS, find
 from kerasnas.oracles.engine.repair import repair
 from kerasnas.testing import search
 from kerasnas.testing.search import Violation
@@ -36,10 +36,10 @@ class Counted:
         return search.score(values) <= self.limit
 
 
-def admission_of(gate):
-    admission = ProposalFilter()
-    admission.attach(gate, None)
-    return admission
+def filter_of(gate):
+    proposal_filter = ProposalFilter()
+    proposal_filter.attach(gate, None)
+    return proposal_filter
 
 
 def broken(space, gate, rng):
@@ -65,10 +65,10 @@ def test_what_is_repaired_fits_and_is_new_after_a_bounded_number_of_questions(
 
     def once():
         gate.asked = 0
-        admission = admission_of(gate)
+        proposal_filter = filter_of(gate)
         for values in tried:
-            admission.tried.update(admission.keys(values))
-        found = repair(space, start, np.random.default_rng(seed), admission, steps)
+            proposal_filter.tried.update(proposal_filter.keys(values))
+        found = repair(space, start, np.random.default_rng(seed), proposal_filter, steps)
         assert gate.asked <= steps + 1  # One more for the start, which is usually known.
         return found
 
@@ -90,7 +90,7 @@ def test_repairs_stay_nearer_than_chance():
     near, far = [], []
     for _ in range(50):
         start = broken(space, gate, rng)
-        found = repair(space, start, rng, admission_of(gate), 100)
+        found = repair(space, start, rng, filter_of(gate), 100)
         near.append(genome.distance(space, start, found))
         far.append(genome.distance(space, start, genome.sample(space, rng)))
     assert np.mean(near) < 0.7 * np.mean(far)
@@ -101,11 +101,11 @@ def test_two_limits_that_only_two_changes_together_lower():
     hp = keras_tuner.HyperParameters()
     for layer in ("first", "second"):
         hp.Choice(layer, [1, 2, 3, 4])
-    admission = admission_of(
+    proposal_filter = filter_of(
         lambda v: {} if max(v.values()) < 3 else {"ram": Violation(max(v.values()), 2)}
     )
     rng = np.random.default_rng(0)
-    found = repair(hp, {"first": 4, "second": 4}, rng, admission, 100)
+    found = repair(hp, {"first": 4, "second": 4}, rng, proposal_filter, 100)
     assert max(found.values()) < 3
 
 
@@ -116,14 +116,14 @@ def test_the_nearest_of_those_that_break_the_budget_is_repaired():
     rng = np.random.default_rng(1)
     proposals = [Proposal(broken(space, gate, rng), (str(n),), "mutation") for n in range(4)]
     coming = iter(proposals)
-    admission = admission_of(gate)
-    found, reason = find(lambda: next(coming), space, rng, admission, tries=1000, patience=4)
+    proposal_filter = filter_of(gate)
+    found, reason = find(lambda: next(coming), space, rng, proposal_filter, tries=1000, patience=4)
     assert reason is None
     nearest = min(proposals, key=lambda one: search.score(one.values))
     assert (found.parents, found.operator) == (nearest.parents, "mutation+repair")
     assert gate.fits(found.values)
-    assert admission.repaired == 1
-    assert admission.turned_away == admission.asked - 1
+    assert proposal_filter.repaired == 1
+    assert proposal_filter.turned_away == proposal_filter.asked - 1
     assert list(coming) == []
 
 
@@ -131,13 +131,18 @@ def test_what_fits_before_patience_ends_is_not_repaired():
     space = search.separable_space()
     gate = Counted(space, 0.5)
     rng = np.random.default_rng(0)
-    admission = admission_of(gate)
+    proposal_filter = filter_of(gate)
     for _ in range(30):
         found, _ = find(
-            lambda: Proposal(genome.sample(space, rng)), space, rng, admission, 1000, patience=20
+            lambda: Proposal(genome.sample(space, rng)),
+            space,
+            rng,
+            proposal_filter,
+            1000,
+            patience=20,
         )
         assert found.operator == "random"
-    assert admission.repaired == 0
+    assert proposal_filter.repaired == 0
 
 
 @pytest.mark.parametrize("tries", [1, 20, 250])
@@ -146,14 +151,14 @@ def test_a_budget_that_nothing_meets_is_found_out_in_a_bounded_number_of_tries(t
     gate = Counted(space, 0.5)
     gate.limit = -1.0
     rng = np.random.default_rng(0)
-    admission = admission_of(gate)
+    proposal_filter = filter_of(gate)
     found, reason = find(
-        lambda: Proposal(genome.sample(space, rng)), space, rng, admission, tries, patience=3
+        lambda: Proposal(genome.sample(space, rng)), space, rng, proposal_filter, tries, patience=3
     )
     assert found is None
-    assert f"no proposal in {admission.asked} tries met the budget" in reason
-    assert admission.asked <= 4 * tries
-    assert admission.repaired == 0
+    assert f"no proposal in {proposal_filter.asked} tries met the budget" in reason
+    assert proposal_filter.asked <= 4 * tries
+    assert proposal_filter.repaired == 0
 
 
 def choice(count):
@@ -163,14 +168,14 @@ def choice(count):
 
 
 def test_a_setting_that_is_turned_away_counts_once_a_trial():
-    admission = admission_of(lambda values: {"ram": Violation(2, 1)})
+    proposal_filter = filter_of(lambda values: {"ram": Violation(2, 1)})
     for trial in (1, 2):
-        admission.begin()
+        proposal_filter.begin()
         for _ in range(5):
-            admission.judge({"units": 1})
-            admission.judge({"units": 2})
-        assert admission.turned_away == 2 * trial
-        assert (admission.asked, admission.known) == (10, 8)
+            proposal_filter.judge({"units": 1})
+            proposal_filter.judge({"units": 2})
+        assert proposal_filter.turned_away == 2 * trial
+        assert (proposal_filter.asked, proposal_filter.known) == (10, 8)
 
 
 @pytest.mark.parametrize(("count", "most"), [(4, 60), (40, 700)])
@@ -184,39 +189,41 @@ def test_an_exhausted_space_ends_the_search_soon(count, most, fitting):
         asked.append(values["units"])
         return {} if values["units"] <= fitting else {"ram": Violation(2, 1)}
 
-    admission = admission_of(gate)
+    proposal_filter = filter_of(gate)
     propose = lambda: Proposal(genome.sample(space, rng))  # noqa: E731
     for _ in range(fitting):
-        found, _ = find(propose, space, rng, admission, 1000)
+        found, _ = find(propose, space, rng, proposal_filter, 1000)
         assert found.values["units"] <= fitting
-        admission.tried.update(admission.keys(found.values))
-    found, reason = find(propose, space, rng, admission, 1000)
+        proposal_filter.tried.update(proposal_filter.keys(found.values))
+    found, reason = find(propose, space, rng, proposal_filter, 1000)
     assert found is None
     assert f"({count} in all)" in reason
     assert sorted(asked) == list(range(1, count + 1))
-    assert admission.asked < most
-    assert admission.turned_away <= (count - fitting) * (fitting + 1)
+    assert proposal_filter.asked < most
+    assert proposal_filter.turned_away <= (count - fitting) * (fitting + 1)
 
 
 @given(tried=st.integers(0, 20), refused=st.integers(0, 20), seed=st.integers(0, 2**32))
 def test_a_space_is_exhausted_when_all_of_it_is_ruled_out(tried, refused, seed):
     space, rng = choice(5), np.random.default_rng(seed)
-    admission = admission_of(lambda values: {"ram": Violation(2, 1)})
+    proposal_filter = filter_of(lambda values: {"ram": Violation(2, 1)})
     for _ in range(tried):
-        admission.tried.update(["an architecture", *admission.keys(genome.sample(space, rng))])
+        proposal_filter.tried.update(
+            ["an architecture", *proposal_filter.keys(genome.sample(space, rng))]
+        )
     for _ in range(refused):
-        admission.judge(genome.sample(space, rng))
-        left = [v for v in genome.enumerate_settings(space) if not admission.ruled_out(v)]
-        assert admission.exhausted(space, 10) == (not left)
-    admission.begin()
-    left = [v for v in genome.enumerate_settings(space) if not admission.ruled_out(v)]
-    assert admission.exhausted(space, 10) == (not left)
+        proposal_filter.judge(genome.sample(space, rng))
+        left = [v for v in genome.enumerate_settings(space) if not proposal_filter.ruled_out(v)]
+        assert proposal_filter.exhausted(space, 10) == (not left)
+    proposal_filter.begin()
+    left = [v for v in genome.enumerate_settings(space) if not proposal_filter.ruled_out(v)]
+    assert proposal_filter.exhausted(space, 10) == (not left)
 
 
 def test_a_large_space_is_not_listed():
-    admission = admission_of(None)
-    admission.tried.update(str(number) for number in range(100))
-    assert not admission.exhausted(choice(5), 4)
+    proposal_filter = filter_of(None)
+    proposal_filter.tried.update(str(number) for number in range(100))
+    assert not proposal_filter.exhausted(choice(5), 4)
 
 
 def costs_of(hypermodel, values):
@@ -240,11 +247,13 @@ def test_a_tight_limit_on_networks_takes_a_fraction_of_the_questions():
         return {} if flash <= limit else {"flash": Violation(flash, limit)}
 
     trials = 8
-    admission = admission_of(gate)
+    proposal_filter = filter_of(gate)
     for _ in range(trials):
-        found, _ = find(lambda: Proposal(genome.sample(space, rng)), space, rng, admission, 1000)
+        found, _ = find(
+            lambda: Proposal(genome.sample(space, rng)), space, rng, proposal_filter, 1000
+        )
         assert costs_of(hypermodel, found.values)[0] <= limit
-    assert admission.repaired >= trials - 2
+    assert proposal_filter.repaired >= trials - 2
     assert len(asked) / trials < STEPS
 
 
@@ -307,8 +316,8 @@ def test_random_search_stays_uniform_over_what_fits(tmp_path):
 
 @pytest.mark.parametrize("name", ["hyperband", "asha"])
 def test_the_searcher_says_how_long_it_redraws(name):
-    assert make(name, objective="val_loss", searcher="random").patience == RandomOracle.patience
-    assert make(name, objective="val_loss", searcher="evolution").patience < RandomOracle.patience
+    assert make(name, objective="val_loss", searcher="random").strategy.patience == Random.patience
+    assert make(name, objective="val_loss", searcher="evolution").strategy.patience == 10
 
 
 def test_the_grid_keeps_its_order(tmp_path):

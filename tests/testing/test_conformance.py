@@ -6,51 +6,60 @@ import random
 
 import pytest
 
-from kerasnas.oracles import EvolutionOracle, Proposal, RandomOracle, genome
+from kerasnas.oracles import Evolution, Proposal, Random, RandomOracle, genome
 from kerasnas.testing import OracleConformance
 
 
-class Unseeded(RandomOracle):
-    def propose(self, rng):
-        return Proposal({**genome.sample(self.hyperparameters, rng), "bias": random.random() < 0.5})
+class Unseeded(Random):
+    def propose(self, history, rng):
+        return Proposal({**genome.sample(history.space, rng), "bias": random.random() < 0.5})
 
 
-class Hashing(RandomOracle):
-    def propose(self, rng):
-        values = genome.sample(self.hyperparameters, rng)
+class Hashing(Random):
+    def propose(self, history, rng):
+        values = genome.sample(history.space, rng)
         return Proposal({**values, "bias": hash(str(sorted(values))) % 2 == 0})
 
 
-class Forgetful(RandomOracle):
+class Forgetful(Random):
     """Keeps state between proposals that it does not save."""
 
     asked = 0
 
-    def propose(self, rng):
+    def propose(self, history, rng):
         self.asked += 1
-        return Proposal({**genome.sample(self.hyperparameters, rng), "bias": self.asked % 2 == 0})
+        return Proposal({**genome.sample(history.space, rng), "bias": self.asked % 2 == 0})
 
 
-class Repeating(RandomOracle):
-    def create_trial(self, tuner_id):
-        self._admission.tried.clear()
-        return super().create_trial(tuner_id)
-
-
-class Incomplete(RandomOracle):
-    def propose(self, rng):
-        values = genome.sample(self.hyperparameters, rng)
+class Incomplete(Random):
+    def propose(self, history, rng):
+        values = genome.sample(history.space, rng)
         values.pop("bias", None)
         return Proposal(values)
 
 
-class Mislabelled(EvolutionOracle):
-    def propose(self, rng):
-        proposal = super().propose(rng)
+class Mislabelled(Evolution):
+    def propose(self, history, rng):
+        proposal = super().propose(history, rng)
         if not proposal.parents:
             return proposal
-        twice = genome.mutate(self.hyperparameters, proposal.values, rng)
+        twice = genome.mutate(history.space, proposal.values, rng)
         return Proposal(twice, proposal.parents, "mutation")
+
+
+class Lucky(Random):
+    """Only chance finds anything here."""
+
+
+class Repeating(RandomOracle):
+    """Begins anew at its end."""
+
+    def populate_space(self, trial_id):
+        response = super().populate_space(trial_id)
+        if response["status"] == "STOPPED" and len(self.trials) < 15:
+            first = next(iter(self.trials.values()))
+            return {"status": "RUNNING", "values": dict(first.hyperparameters.values)}
+        return response
 
 
 class Spendthrift(RandomOracle):
@@ -58,10 +67,6 @@ class Spendthrift(RandomOracle):
 
     def attach(self, gate=None, key=None):
         super().attach(key=key)
-
-
-class Lucky(RandomOracle):
-    """Only chance finds anything here."""
 
 
 class Padded(RandomOracle):
@@ -89,10 +94,14 @@ def test_a_broken_promise_is_found(tmp_path, capsys, oracle, test):
     # In a file of its own, as a third party's would be.
     source = inspect.getsource(inspect.getmodule(oracle)).partition("@pytest.mark")[0]
     path = tmp_path / f"{oracle.__name__}_{test}.py"
+    is_strategy = issubclass(oracle, Random | Evolution)
+    made = f"Oracle({oracle.__name__}, **kwargs)" if is_strategy else f"{oracle.__name__}(**kwargs)"
     path.write_text(f"""{source}
+from kerasnas.oracles import Oracle
+
 class TestBroken(OracleConformance):
     def make_oracle(self, **kwargs):
-        return {oracle.__name__}(**kwargs)
+        return {made}
 """)
     arguments = ["-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
     code = pytest.main([*arguments, f"{path}::TestBroken::{test}"])
@@ -101,5 +110,5 @@ class TestBroken(OracleConformance):
 
 
 def test_an_oracle_must_be_made():
-    with pytest.raises(NotImplementedError, match="must define make_oracle"):
+    with pytest.raises(NotImplementedError, match="must define `strategy`, or make_oracle"):
         OracleConformance().make_oracle()

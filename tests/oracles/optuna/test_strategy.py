@@ -10,8 +10,7 @@ import keras_tuner
 import optuna
 import pytest
 
-from kerasnas.oracles import genome
-from kerasnas.oracles.optuna import OptunaOracle
+from kerasnas.oracles import OptunaOracle, genome
 from kerasnas.testing import OracleConformance, search
 
 SCORE = keras_tuner.Objective(*search.OBJECTIVE)

@@ -2,7 +2,7 @@ import keras_tuner
 import pytest
 
 from kerasnas import oracles
-from kerasnas.oracles.registry import ORACLES
+from kerasnas.oracles.named import ORACLES
 from kerasnas.testing import search
 
 
@@ -17,7 +17,7 @@ def test_every_strategy_by_its_name(name):
 
 def test_settings_reach_the_strategy():
     oracle = oracles.make("Evolution", objective="val_loss", max_trials=None, population_size=9)
-    assert (oracle.population_size, oracle.max_trials) == (9, None)
+    assert (oracle.strategy.population_size, oracle.max_trials) == (9, None)
     with pytest.raises(TypeError, match="population"):
         oracles.make("random", objective="val_loss", population=9)
 

@@ -7,7 +7,8 @@ import pickle
 import keras_tuner
 import pytest
 
-from kerasnas.oracles import OptunaOracle, journal
+from kerasnas.oracles import OptunaOracle
+from kerasnas.oracles.engine import journal
 from kerasnas.testing import search
 
 SCORE = keras_tuner.Objective(*search.OBJECTIVE)

@@ -32,7 +32,7 @@ def make(folder, **kwargs):
     ],
 )
 def test_rungs(arguments, rungs):
-    assert ASHAOracle("val_loss", **arguments).rungs == rungs
+    assert ASHAOracle("val_loss", **arguments).fidelity.rungs == rungs
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import zlib
 import keras_tuner
 import pytest
 
-from kerasnas.oracles import EvolutionOracle, HyperbandOracle, journal
+from kerasnas.oracles import EvolutionOracle, HyperbandOracle
+from kerasnas.oracles.engine import journal
 from kerasnas.testing import search
 
 SCORE = keras_tuner.Objective(*search.OBJECTIVE)
