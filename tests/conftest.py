@@ -15,8 +15,6 @@ from kerasnas.tflite.isolated_runner import run_file
 
 L = keras.layers
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 
 @pytest.fixture
 def rng() -> np.random.Generator:
