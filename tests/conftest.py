@@ -4,6 +4,10 @@ import importlib.util
 import os
 import pathlib
 
+# Before Keras, so that the processes that run the tests are quiet.
+import kerasnas  # noqa: F401
+
+# isort: split
 import keras
 import keras_tuner
 import numpy as np

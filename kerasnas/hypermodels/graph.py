@@ -229,8 +229,9 @@ class GraphNames:
 
     >>> from kerasnas.hypermodels.graph import GraphNames
     >>> names = GraphNames("graph", 4)
-    >>> names.split({}, 0, 4)
-    ('graph/node_2', {'graph/edge_0_4': False, 'graph/edge_0_2': True, 'graph/edge_2_4': True})
+    >>> node, connections = names.split({}, 0, 4)
+    >>> node, sorted(name for name, there in connections.items() if there)
+    ('graph/node_2', ['graph/edge_0_2', 'graph/edge_2_4'])
     """
 
     graph: str

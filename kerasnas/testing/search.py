@@ -36,7 +36,8 @@ def conditional_space() -> keras_tuner.HyperParameters:
     Example:
 
     ```python
-    oracle = RandomOracle(OBJECTIVE, hyperparameters=conditional_space())
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=conditional_space())
     ```
     """
     hp = keras_tuner.HyperParameters()
@@ -62,7 +63,8 @@ def small_space() -> keras_tuner.HyperParameters:
     Example:
 
     ```python
-    oracle = RandomOracle(OBJECTIVE, hyperparameters=small_space(), max_trials=None)
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=small_space())
     ```
     """
     hp = keras_tuner.HyperParameters()
@@ -82,7 +84,8 @@ def separable_space() -> keras_tuner.HyperParameters:
     Example:
 
     ```python
-    oracle = RandomOracle(OBJECTIVE, hyperparameters=separable_space())
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=separable_space())
     ```
     """
     hp = keras_tuner.HyperParameters()
@@ -100,7 +103,8 @@ def graph_space() -> keras_tuner.HyperParameters:
     Example:
 
     ```python
-    oracle = RandomOracle(OBJECTIVE, hyperparameters=graph_space())
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=graph_space())
     ```
     """
     hp = keras_tuner.HyperParameters()
@@ -152,6 +156,8 @@ def run(
     Example:
 
     ```python
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=conditional_space())
     oracle.open("runs")
     rows = run(oracle, trials=20)
     ```

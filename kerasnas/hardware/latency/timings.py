@@ -125,7 +125,8 @@ def read_timings(path: str | os.PathLike[str]) -> list[Timing]:
     # board.csv: model,ms
     #            small.tflite,12.5
     #            large.tflite,80.1
-    model = kn.hardware.LatencyModel.fit(kn.hardware.read_timings("board.csv"))
+    timings = kn.hardware.read_timings("board.csv")
+    model = kn.hardware.LatencyModel.fit(timings, like=kn.hardware.MICROCONTROLLER)
     ```
     """
     path = pathlib.Path(path)
