@@ -7,7 +7,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])
 
@@ -70,14 +70,14 @@ def deprecated(since: str, removed_in: str, use: str) -> Callable[[Marked], Mark
 
 def _marks(note: str, category: type[Warning]) -> Callable[[Marked], Marked]:
     def mark(marked: Marked) -> Marked:
-        if not inspect.isclass(marked):
-            result: Any = _warning(marked, marked.__qualname__, note, category)
-        else:
-            result = marked
+        result: Any = marked
+        if inspect.isclass(marked):
             result.__init__ = _warning(result.__init__, marked.__qualname__, note, category)
+        else:
+            result = _warning(marked, marked.__qualname__, note, category)
         summary, *rest = inspect.cleandoc(marked.__doc__ or "").split("\n\n", 1)
         result.__doc__ = "\n\n".join([summary, note, *rest])
-        return result
+        return cast(Marked, result)
 
     return mark
 
