@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasnas.export.conversion import to_tflite
-from kerasnas.runtime.arguments import check_integer
+from kerasnas.runtime.arguments import check_choice, check_integer
 from kerasnas.runtime.silence import silence
 from kerasnas.tflite.reader import TFLiteFile, opened
 
@@ -122,11 +122,7 @@ class HostLatency:
     runs: int = 50
 
     def __post_init__(self) -> None:
-        if self.dtype not in get_args(Quantization):
-            raise ValueError(
-                f"Argument `dtype` must be one of {get_args(Quantization)}. "
-                f"Received: dtype={self.dtype!r}"
-            )
+        check_choice("dtype", self.dtype, get_args(Quantization))
         for name, least in (("threads", 1), ("warmup", 0), ("runs", 1)):
             check_integer(name, getattr(self, name), least=least)
 

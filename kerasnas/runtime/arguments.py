@@ -94,13 +94,17 @@ def check_number(
     _check_range(value, least, most, above, said)
 
 
-def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+def check_choice(
+    name: str, value: Any, choices: Sequence[Any], *, optional: bool = False, hint: str = ""
+) -> None:
     """Refuses what is not among some values.
 
     Args:
         name: Name of the argument, as the caller knows it.
         value: What was given.
         choices: The values allowed.
+        optional: Whether None is allowed, too.
+        hint: Ends the sentence that says what is allowed.
 
     Raises:
         ValueError: It is another.
@@ -112,10 +116,11 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     Traceback (most recent call last):
     ValueError: Argument `target` must be 'litert' or 'micro'. Received: target='phone'
     """
-    if value not in choices:
-        *first, last = map(repr, choices)
+    allowed = (*choices, None) if optional else choices
+    if value not in allowed:
+        *first, last = map(repr, allowed)
         named = f"{', '.join(first)} or {last}" if first else last
-        raise ValueError(f"Argument `{name}` must be {named}. Received: {name}={value!r}")
+        raise ValueError(f"Argument `{name}` must be {named}{hint}. Received: {name}={value!r}")
 
 
 def _check_range(

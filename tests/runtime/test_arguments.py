@@ -66,3 +66,9 @@ def test_a_value_must_be_among_the_choices():
     check_choice("target", "micro", ("litert", "micro"))
     with pytest.raises(ValueError, match="must be 'litert' or 'micro'"):
         check_choice("target", 3, ("litert", "micro"))
+
+
+def test_a_choice_may_be_none_and_have_a_reason():
+    check_choice("inputs", None, ("int8",), optional=True)
+    with pytest.raises(ValueError, match="`inputs` must be 'int8' or None, for int8 files"):
+        check_choice("inputs", "int4", ("int8",), optional=True, hint=", for int8 files")
