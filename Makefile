@@ -7,7 +7,6 @@ DATA := $(abspath ../shared/data)
 ifneq ($(wildcard $(DATA)/README.md),)
 export KERASNAS_DATA ?= $(DATA)
 endif
-export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test test-all test-backends lint stubs docs bench clean
 

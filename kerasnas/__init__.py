@@ -1,5 +1,9 @@
 """Neural architecture search for Keras models that must fit a device."""
 
+# Before all others: they load Keras, and that TensorFlow.
+from kerasnas.runtime import quiet_start  # noqa: F401
+
+# isort: split
 from keras_tuner import HyperParameters, Objective, Oracle, SklearnTuner, synchronized
 from keras_tuner.engine.hyperparameters import HyperParameter
 

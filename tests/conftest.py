@@ -4,6 +4,10 @@ import importlib.util
 import os
 import pathlib
 
+# Before Keras, so that the processes that run the tests are quiet.
+import kerasnas  # noqa: F401
+
+# isort: split
 import keras
 import keras_tuner
 import numpy as np
@@ -14,8 +18,6 @@ from kerasnas.tflite.inspection import output_steps
 from kerasnas.tflite.isolated_runner import run_file
 
 L = keras.layers
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from kerasnas.export.mixed import quantization_errors, to_mixed_tflite
 from kerasnas.export.tables import compress_tables
 from kerasnas.export.verification import Verification, verify
 from kerasnas.tflite.interpreter import Interpreter
-from kerasnas.tflite.metadata import Metadata, TensorInfo, add_metadata, read_metadata
+from kerasnas.tflite.metadata import add_metadata, read_metadata
+from kerasnas.tflite.metadata_schema import Metadata, TensorInfo
 
 __all__ = [
     "HostLatency",

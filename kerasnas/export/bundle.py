@@ -18,7 +18,8 @@ from kerasnas.data.dataset import output_names
 from kerasnas.export.c_array import c_array
 from kerasnas.export.folder import MANIFEST, write_folder
 from kerasnas.export.verification import verify
-from kerasnas.tflite.metadata import Metadata, TensorInfo, add_metadata
+from kerasnas.tflite.metadata import add_metadata
+from kerasnas.tflite.metadata_schema import Metadata, TensorInfo
 
 _PACKAGES = (
     "tensorflow",

@@ -18,6 +18,7 @@ from kerasnas.export.limitations import check_bits, check_indices, check_layers
 from kerasnas.export.micro import Target, check_target
 from kerasnas.export.origins import in_float, without_form
 from kerasnas.keras_models.shapes import check_shapes, fits
+from kerasnas.runtime.arguments import check_choice
 from kerasnas.runtime.child import Child
 from kerasnas.runtime.silence import silence
 from kerasnas.tflite.converter_fixes import end_names, fix_converted_file
@@ -121,16 +122,10 @@ def convert(
     Raises:
         ValueError: As `to_tflite`, and so are all other errors.
     """
-    if quantization not in get_args(Quantization):
-        raise ValueError(
-            f"`quantization` must be one of {get_args(Quantization)}. Received: {quantization!r}"
-        )
+    check_choice("quantization", quantization, get_args(Quantization))
     integer = _CALIBRATED.get(quantization, ("float32",))
-    if inputs is not None and inputs not in integer:
-        raise ValueError(
-            f"`inputs` must be one of {integer}, or None, for quantization={quantization!r}. "
-            f"Received: inputs={inputs!r}"
-        )
+    hint = f", for quantization={quantization!r}"
+    check_choice("inputs", inputs, integer, optional=True, hint=hint)
     check_bits(quantization)
     check_target(target)
     if not (hasattr(model, "inputs") and hasattr(model, "outputs")):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasnas.export.conversion import to_tflite
+from kerasnas.runtime.arguments import check_choice, check_integer
 from kerasnas.runtime.silence import silence
 from kerasnas.tflite.reader import TFLiteFile, opened
 
@@ -74,7 +75,7 @@ def measure_latency(
     ```
     """
     for name, value, least in (("threads", threads, 1), ("warmup", warmup, 0), ("runs", runs, 1)):
-        _check_count(name, value, least)
+        check_integer(name, value, least=least)
     litert = _open(data, threads)
     rng = np.random.default_rng(0)
     for tensor in litert.get_input_details():
@@ -121,13 +122,9 @@ class HostLatency:
     runs: int = 50
 
     def __post_init__(self) -> None:
-        if self.dtype not in get_args(Quantization):
-            raise ValueError(
-                f"Argument `dtype` must be one of {get_args(Quantization)}. "
-                f"Received: dtype={self.dtype!r}"
-            )
+        check_choice("dtype", self.dtype, get_args(Quantization))
         for name, least in (("threads", 1), ("warmup", 0), ("runs", 1)):
-            _check_count(name, getattr(self, name), least)
+            check_integer(name, getattr(self, name), least=least)
 
     def measure(self, model: keras.Model) -> LatencyMeasurement:
         """Converts a Keras model and times it.
@@ -191,12 +188,3 @@ def _random(rng: np.random.Generator, tensor: dict[str, Any]) -> np.ndarray:
         return rng.random(shape).astype(dtype)
     # Zeros are valid indices of any embedding.
     return np.zeros(shape, dtype)
-
-
-def _check_count(name: str, value: Any, least: int) -> None:
-    whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(
-            f"Argument `{name}` must be a whole number of at least {least}. "
-            f"Received: {name}={value!r}"
-        )

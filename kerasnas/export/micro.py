@@ -9,6 +9,7 @@ import numpy as np
 from kerasnas.export.micro_operators import resolver_method
 from kerasnas.export.origins import refused_by, sources
 from kerasnas.hardware import measure_arena
+from kerasnas.runtime.arguments import check_choice
 from kerasnas.runtime.child import Child
 from kerasnas.tflite.isolated_runner import run_file
 from kerasnas.tflite.reader import TFLiteFile, opened
@@ -26,8 +27,7 @@ def check_target(target: Any) -> None:
         ValueError: If it is another.
         ImportError: If it is TensorFlow Lite Micro, which is not installed.
     """
-    if target not in get_args(Target):
-        raise ValueError(f"`target` must be 'litert' or 'micro'. Received: {target!r}")
+    check_choice("target", target, get_args(Target))
     if target == "micro" and not has_micro():
         raise ImportError(
             "target='micro' runs files on TensorFlow Lite Micro: pip install 'kerasnas[micro]', or "

@@ -16,6 +16,7 @@ from kerasnas.export.fidelity import check_file
 from kerasnas.export.limitations import check_indices
 from kerasnas.export.micro import Target, check_target
 from kerasnas.keras_models.shapes import check_shapes
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.tflite.reader import TFLiteFile
 
 
@@ -106,11 +107,8 @@ def convert_mixed(
     Raises:
         ValueError: As `to_mixed_tflite`, and so are all other errors.
     """
-    if isinstance(float_layers, bool) or (isinstance(float_layers, int) and float_layers < 0):
-        raise ValueError(
-            "`float_layers` must be a number of layers or a list of names. "
-            f"Received: {float_layers!r}"
-        )
+    if isinstance(float_layers, int):
+        check_integer("float_layers", float_layers, least=0, hint=", or a list of names")
     check_target(target)
     wanted = float_layers if isinstance(float_layers, int) else list(float_layers)
     samples = representative_samples(model, representative_data)

@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 
 from kerasnas.hardware import measure_arena
+from kerasnas.runtime.stability import experimental
 from kerasnas.tflite.inspection import ends
 from kerasnas.tflite.isolated_runner import run_file
 from kerasnas.tflite.reader import TFLiteFile, opened
@@ -16,6 +17,7 @@ _OVERHEAD = 400
 _SAMPLES = 8
 
 
+@experimental(since="0.2.0")
 def compress_tables(data: bytes, timeout: float = 60) -> bytes:
     """Stores kernels of few distinct values as indices into look-up tables.
 

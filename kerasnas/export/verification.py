@@ -1,8 +1,6 @@
 """`verify`: reloads a `.tflite` file in a fresh process, scores it, compares it with its model."""
 
 import functools
-import math
-import numbers
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +14,7 @@ from kerasnas.data.scoring import Scorer, distinct
 from kerasnas.export.agreement import Ran, apart, compare_on_micro, run_if_taken
 from kerasnas.export.micro import Target, check_target, run_on_micro
 from kerasnas.keras_models.keras_2 import in_keras_3
+from kerasnas.runtime.arguments import check_number
 from kerasnas.tflite.inspection import check_scales, choices, ends
 from kerasnas.tflite.interpreter import checked_inputs
 from kerasnas.tflite.isolated_runner import run_file
@@ -102,15 +101,8 @@ def verify(
     ```
     """
     check_target(target)
-    if tolerance is not None and (
-        isinstance(tolerance, bool)
-        or not isinstance(tolerance, numbers.Real)
-        or not 0 <= float(tolerance) < math.inf
-    ):
-        raise ValueError(
-            "`tolerance` must be a number of quantization steps, 0 or more, or None. "
-            f"Received: {tolerance!r}"
-        )
+    steps = "a number of quantization steps"
+    check_number("tolerance", tolerance, what=steps, least=0, optional=True)
     model = in_keras_3(model)
     parsed = opened(file)
     check_scales(parsed)

@@ -14,8 +14,8 @@ from kerasnas.hardware import units
 from kerasnas.hardware.latency import LatencyModel
 from kerasnas.hardware.latency.boards import BOARDS
 from kerasnas.hardware.latency.clocks import scaled_latency
-from kerasnas.hardware.latency.model import check_clock
 from kerasnas.hardware.latency.validation import check_latency
+from kerasnas.runtime.arguments import check_number
 
 _KB, _MB, _GB = 1024, 1024**2, 1024**3
 
@@ -84,7 +84,8 @@ class Device:
             if not isinstance(value, str):
                 raise TypeError(f"Argument `{field}` must be a string. Received: {field}={value!r}")
         if self.clock_mhz is not None:
-            check_clock("clock_mhz", self.clock_mhz)
+            clock = "a clock in MHz"
+            check_number("clock_mhz", self.clock_mhz, what=clock, above=0, hint=", such as 64")
         for field in ("flash", "ram", "flash_reserve", "ram_reserve", "bank"):
             value, reserve = getattr(self, field), field.endswith("reserve")
             if value is None and reserve:

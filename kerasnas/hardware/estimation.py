@@ -13,6 +13,7 @@ from kerasnas.hardware.lowering import KERNEL_OPERATORS, Operator, Program, lowe
 from kerasnas.hardware.profile import LayerProfile, Profile, Work
 from kerasnas.hardware.reorder import reordered_head
 from kerasnas.keras_models.keras_2 import in_keras_3
+from kerasnas.runtime.arguments import check_choice
 
 # The one operator of a layer that multiplies and accumulates; what stands around it does not.
 _MULTIPLYING = {
@@ -81,10 +82,7 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
     >>> profile_graph(x.graph, by_layer=False).macs
     1296
     """
-    if not isinstance(dtype, str) or dtype not in OVERHEADS:
-        raise ValueError(
-            f"Argument `dtype` must be one of {tuple(OVERHEADS)}. Received: dtype={dtype!r}"
-        )
+    check_choice("dtype", dtype, tuple(OVERHEADS))
     program = lower(graph, dtype)
     plan = memory_plan(program)
     head, tail = plan.head, tail_bytes(program)

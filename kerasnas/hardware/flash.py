@@ -87,7 +87,7 @@ class Contents:
 
     def bytes(self, cost: Overhead) -> float:
         """What they take in the file."""
-        return self.counted + sum(getattr(self, n) * getattr(cost, n) for n in _OVERHEADS)
+        return float(self.counted + sum(getattr(self, n) * getattr(cost, n) for n in _OVERHEADS))
 
 
 _OVERHEADS = tuple(field.name for field in dataclasses.fields(Overhead))

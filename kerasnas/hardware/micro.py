@@ -1,8 +1,6 @@
 """The real TensorFlow Lite Micro, run on this host to measure its arena."""
 
 import importlib.util
-import math
-import numbers
 import os
 import re
 import signal
@@ -12,6 +10,7 @@ import sys
 import time
 from typing import NamedTuple
 
+from kerasnas.runtime.arguments import check_number
 from kerasnas.tflite.reader import OperatorRecord, TFLiteFile, opened
 
 # A child process, because a file that the interpreter does not like can end its process, and what
@@ -75,11 +74,7 @@ def measure_arena(
     assert arena.head == kn.hardware.profile_tflite(data).arena_head
     ```
     """
-    if not isinstance(timeout, numbers.Real) or not 0 < timeout < math.inf:
-        raise ValueError(
-            "Argument `timeout` must be a positive number of seconds, such as 60. "
-            f"Received: timeout={timeout!r}"
-        )
+    check_number("timeout", timeout, what="a number of seconds", above=0, hint=", such as 60")
     file = opened(data)
     operators = file.graphs[0].operators
     if importlib.util.find_spec("tflite_micro") is None:

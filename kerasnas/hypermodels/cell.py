@@ -8,6 +8,7 @@ from kerasnas.hypermodels.hypermodel import HyperModel
 from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, nested_scopes
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import parse
+from kerasnas.runtime.arguments import check_integer
 
 NAS_BENCH_201 = ("zero", "identity", "conv1x1", "conv3x3", "avgpool3x3")
 
@@ -68,13 +69,9 @@ class CellHyperModel(HyperModel):
                 "Argument `input_shape` must be (height, width, channels) or (length, channels). "
                 f"Received: input_shape={input_shape!r}"
             )
-        if not 2 <= nodes <= 5:
-            raise ValueError(
-                "Argument `nodes` must be 2 to 5: the conditions of a larger cell double with each "
-                f"node. Received: nodes={nodes!r}"
-            )
-        if stages < 1:
-            raise ValueError(f"Argument `stages` must be at least 1. Received: stages={stages!r}")
+        reason = ": the conditions of a larger cell double with each node"
+        check_integer("nodes", nodes, least=2, most=5, hint=reason)
+        check_integer("stages", stages, least=1)
         self.kept = tuple(code for code in operations if parse(code)[0].name != "zero")
         if not self.kept or len(set(operations)) != len(operations):
             raise ValueError(

@@ -12,6 +12,7 @@ from kerasnas.hypermodels.hypermodel import HyperModel
 from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, nested_scopes
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import parse
+from kerasnas.runtime.arguments import check_integer
 
 # What the hyperparameter of a node says when there is no such node.
 ABSENT = "zero"
@@ -88,13 +89,9 @@ class GraphHyperModel(HyperModel):
                 "Argument `input_shape` must be (height, width, channels) or (features,). "
                 f"Received: input_shape={input_shape!r}"
             )
-        if not _whole(depth) or not 1 <= depth <= 4:
-            raise ValueError(
-                "Argument `depth` must be 1 to 4: the connections quadruple with each step. "
-                f"Received: depth={depth!r}"
-            )
-        if not _whole(stages) or stages < 1:
-            raise ValueError(f"Argument `stages` must be at least 1. Received: stages={stages!r}")
+        reason = ": the connections quadruple with each step"
+        check_integer("depth", depth, least=1, most=4, hint=reason)
+        check_integer("stages", stages, least=1)
         self._images = len(self.input_shape) == 3
         if operations is None:
             operations = (
@@ -114,11 +111,8 @@ class GraphHyperModel(HyperModel):
         self.last, self.stages, self.shared = 2**depth, stages, shared
         self.operations = tuple(operations)
         self.filters = tuple(filters) if isinstance(filters, (list, tuple)) else (filters,)
-        if not self.filters or not all(_whole(width) and width > 0 for width in self.filters):
-            raise ValueError(
-                "Argument `filters` must be a positive width, or a list of widths to search. "
-                f"Received: filters={filters!r}"
-            )
+        for width in self.filters or (None,):
+            check_integer("filters", width, least=1, hint=", or a list of them to search")
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
         """A 3×3 convolution (a dense layer on vectors) to the width of the first stage."""
@@ -229,8 +223,9 @@ class GraphNames:
 
     >>> from kerasnas.hypermodels.graph import GraphNames
     >>> names = GraphNames("graph", 4)
-    >>> names.split({}, 0, 4)
-    ('graph/node_2', {'graph/edge_0_4': False, 'graph/edge_0_2': True, 'graph/edge_2_4': True})
+    >>> node, connections = names.split({}, 0, 4)
+    >>> node, sorted(name for name, there in connections.items() if there)
+    ('graph/node_2', ['graph/edge_0_2', 'graph/edge_2_4'])
     """
 
     graph: str
@@ -329,7 +324,3 @@ def find_graphs(names: Iterable[str]) -> list[GraphNames]:
         if nodes[graph] == set(range(1, last)) and edges.get(graph) == every and last > 1:
             found.append(GraphNames(graph, last))
     return found
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

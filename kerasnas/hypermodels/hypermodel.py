@@ -23,6 +23,7 @@ from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.losses import check_loss, check_names, default_loss
 from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.recipe import read_recipe
+from kerasnas.runtime.arguments import check_integer
 
 
 class NotSymbolicError(Exception):
@@ -112,10 +113,7 @@ class HyperModel(keras_tuner.HyperModel):
                 "Argument `input_shape` must be the positive sizes of one sample, without the "
                 f"batch. Received: input_shape={input_shape!r}"
             )
-        if num_classes < 1:
-            raise ValueError(
-                f"Argument `num_classes` must be at least 1. Received: num_classes={num_classes!r}"
-            )
+        check_integer("num_classes", num_classes, least=1)
         self.input_shape = shape
         self.num_classes = num_classes
         self.loss = default_loss(num_classes) if loss is None else loss

@@ -113,6 +113,6 @@ class LayerwiseHyperModel(HyperModel):
             return 0
         places, name = ["first", "last"], f"{stage}/downsample"
         if least > 1:
-            return (depth - 1) * (decide(hp, name, places) == "last")
+            return depth - 1 if decide(hp, name, places) == "last" else 0
         with scope(hp, f"{stage}/depth", range(2, largest + 1)):
-            return (depth - 1) * (decide(hp, name, places) == "last")
+            return depth - 1 if decide(hp, name, places) == "last" else 0

@@ -66,9 +66,10 @@ def check_loss(loss: Any, num_classes: int) -> None:
 
     Example:
 
-    ```python
-    check_loss("mse", 3)  # ValueError: Argument `loss` does not fit the head ...
-    ```
+    >>> from kerasnas.hypermodels.losses import check_loss
+    >>> check_loss("mse", 3)
+    Traceback (most recent call last):
+    ValueError: Argument `loss` does not fit the head that HyperModel builds for num_classes=3, ...
     """
     one = num_classes == 1
     head = "a sigmoid, one probability" if one else "a softmax, probabilities that sum to 1"

@@ -150,7 +150,7 @@ def compute(
     Example:
 
     ```python
-    compute(model, unsettled(model, steps=35), training_pass(model), [x[:64], x[64:128]])
+    compute(model, unsettled(model, steps=35), training_pass(model), [x[:32], x[32:64]])
     ```
     """
     # Some layers change their kernels in a training pass, too.

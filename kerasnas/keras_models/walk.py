@@ -53,10 +53,11 @@ def walk(model: keras.Model, inline: bool = True) -> list[Call]:
 
     Example:
 
-    ```python
-    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
-    [call.operation.name for call in walk(model)]
-    ```
+    >>> import keras
+    >>> from kerasnas.keras_models.walk import walk
+    >>> model = keras.Sequential([keras.Input((8, 8, 3), name="image"), keras.layers.Flatten()])
+    >>> [type(call.operation).__name__ for call in walk(model)]
+    ['InputLayer', 'Flatten']
     """
     if not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras 3 model. Received: {type(model)}")

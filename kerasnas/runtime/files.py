@@ -77,9 +77,10 @@ def replacing(path: str | os.PathLike[str], size: int, ending: str = "") -> Iter
             os.replace(temporary, path)
     except BaseException:
         # A library that could not close it would keep its space until the process ends.
-        for drop in (lambda: os.truncate(temporary, 0), lambda: os.unlink(temporary)):
-            with contextlib.suppress(OSError):
-                drop()
+        with contextlib.suppress(OSError):
+            os.truncate(temporary, 0)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise
 
 

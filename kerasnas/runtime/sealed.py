@@ -34,9 +34,9 @@ def dumps(record: dict[str, Any]) -> str:
 
     Example:
 
-    ```python
-    dumps({"n": 1})   # '{"format":2,"n":1,"checksum":"d1ca1bcc"}'
-    ```
+    >>> from kerasnas.runtime.sealed import dumps
+    >>> dumps({"n": 1})
+    '{"format":2,"n":1,"checksum":"e8b03308"}'
     """
     if not record.keys().isdisjoint(_OWN):
         raise ValueError(
@@ -62,9 +62,9 @@ def loads(text: bytes) -> dict[str, Any]:
 
     Example:
 
-    ```python
-    loads(b'{"n": 1}')   # {"n": 1}
-    ```
+    >>> from kerasnas.runtime.sealed import loads
+    >>> loads(b'{"n": 1}')
+    {'n': 1}
     """
     tail = _TAIL.search(text)
     sealed = tail is not None or _HEAD.match(text) is not None

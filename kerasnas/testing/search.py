@@ -37,7 +37,8 @@ def conditional_space() -> keras_tuner.HyperParameters:
     Example:
 
     ```python
-    oracle = RandomOracle(OBJECTIVE, hyperparameters=conditional_space())
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=conditional_space())
     ```
     """
     hp = keras_tuner.HyperParameters()
@@ -63,7 +64,8 @@ def small_space() -> keras_tuner.HyperParameters:
     Example:
 
     ```python
-    oracle = RandomOracle(OBJECTIVE, hyperparameters=small_space(), max_trials=None)
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=small_space())
     ```
     """
     hp = keras_tuner.HyperParameters()
@@ -83,7 +85,8 @@ def separable_space() -> keras_tuner.HyperParameters:
     Example:
 
     ```python
-    oracle = RandomOracle(OBJECTIVE, hyperparameters=separable_space())
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=separable_space())
     ```
     """
     hp = keras_tuner.HyperParameters()
@@ -101,7 +104,8 @@ def graph_space() -> keras_tuner.HyperParameters:
     Example:
 
     ```python
-    oracle = RandomOracle(OBJECTIVE, hyperparameters=graph_space())
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=graph_space())
     ```
     """
     hp = keras_tuner.HyperParameters()
@@ -153,6 +157,8 @@ def run(
     Example:
 
     ```python
+    objective = keras_tuner.Objective(*OBJECTIVE)
+    oracle = kerasnas.oracles.RandomOracle(objective, hyperparameters=conditional_space())
     oracle.open("runs")
     rows = run(oracle, trials=20)
     ```

@@ -173,7 +173,7 @@ class _Dead:
         quantization = self._graph.Tensors(index).Quantization()
         if quantization is None or not quantization.ScaleLength():
             return np.empty(0, "float32")
-        return quantization.ScaleAsNumpy()
+        return np.asarray(quantization.ScaleAsNumpy())
 
     def _name(self, index: int) -> str:
-        return self._graph.Tensors(index).Name().decode()
+        return str(self._graph.Tensors(index).Name().decode())

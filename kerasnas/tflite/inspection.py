@@ -229,7 +229,8 @@ def _only_zeros(tensor: TensorRecord, axis: int, scales: int) -> np.ndarray:
     values = tensor.data.view(tensor.dtype).reshape(tensor.shape)
     if scales == 1:
         return np.array([not values.any()])
-    return ~np.moveaxis(values, axis, 0).reshape(scales, -1).any(axis=1)
+    zeros = ~np.moveaxis(values, axis, 0).reshape(scales, -1).any(axis=1)
+    return np.asarray(zeros)
 
 
 def keeps_state(data: bytes | TFLiteFile) -> bool:

@@ -30,7 +30,7 @@ def close_islands(changed: bytearray) -> None:
         return [int(index) for index in (*reads[place], *writes[place])]
 
     def eight_bits(index: int) -> bool:
-        return graph.Tensors(index).Type() == schema.TensorType.INT8
+        return bool(graph.Tensors(index).Type() == schema.TensorType.INT8)
 
     dropped: set[int] = set()
     for place, kind in enumerate(kinds):

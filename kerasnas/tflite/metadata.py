@@ -106,7 +106,9 @@ def read_metadata(data: bytes) -> Metadata | None:
     Example:
 
     ```python
-    kn.export.read_metadata(data).outputs[0].labels
+    classes = kn.export.TensorInfo("probability", labels=("cat", "dog"))
+    data = kn.export.add_metadata(data, kn.export.Metadata(outputs=(classes,)))
+    kn.export.read_metadata(data).outputs[0].labels   # ("cat", "dog")
     ```
     """
     file = opened(data)
@@ -198,7 +200,7 @@ def _entry(data: bytes) -> bytes | None:
         for position in range(min(model.MetadataLength(), 64)):
             entry = model.Metadata(position)
             if entry.Name() == _ENTRY.encode():
-                return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
+                return bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
     except Exception as error:  # the generated reader raises whatever the bytes lead it to
         raise ValueError(f"`data` is a damaged .tflite file: {error}") from error
     return None
@@ -237,7 +239,7 @@ def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo
         builder.StartVector(4, len(offsets), 4)
         for offset in reversed(offsets):
             builder.PrependUOffsetTRelative(offset)
-        return builder.EndVector()
+        return int(builder.EndVector())
 
     builder.StartVector(1, len(described), 16)
     builder.head -= len(described)
@@ -265,7 +267,7 @@ def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo
 
 def _vector(model: Any, slot: int, size: int) -> int:
     """Returns where a vector of the old root begins, counted from the end."""
-    return size - (model._tab.Vector(model._tab.Offset(slot)) - 4)
+    return size - (int(model._tab.Vector(model._tab.Offset(slot))) - 4)
 
 
 def _signature(
@@ -291,4 +293,4 @@ def _signature(
     schema.SignatureDefAddOutputs(builder, maps["output"])
     schema.SignatureDefAddSignatureKey(builder, key)
     schema.SignatureDefAddSubgraphIndex(builder, 0)
-    return schema.SignatureDefEnd(builder)
+    return int(schema.SignatureDefEnd(builder))

@@ -172,25 +172,25 @@ def _table(
         builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
     for slot, number in (numbers or {}).items():
         builder.PrependInt8Slot(slot, number, 0)
-    return builder.EndObject()
+    return int(builder.EndObject())
 
 
 def _vector(builder: Any, offsets: list[int]) -> int:
     builder.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)
-    return builder.EndVector()
+    return int(builder.EndVector())
 
 
 def _floats(builder: Any, values: tuple[float, ...]) -> int:
     builder.StartVector(4, len(values), 4)
     for value in reversed(values):
         builder.PrependFloat32(value)
-    return builder.EndVector()
+    return int(builder.EndVector())
 
 
 def _place(table: Any, slot: int) -> int:
-    return table.Offset(4 + 2 * slot)
+    return int(table.Offset(4 + 2 * slot))
 
 
 def _text(table: Any, slot: int) -> str:
@@ -201,7 +201,7 @@ def _text(table: Any, slot: int) -> str:
 def _byte(table: Any, slot: int) -> int:
     from flatbuffers.number_types import Int8Flags
 
-    return table.GetSlot(4 + 2 * slot, 0, Int8Flags)
+    return int(table.GetSlot(4 + 2 * slot, 0, Int8Flags))
 
 
 def _child(table: Any, slot: int) -> Any:

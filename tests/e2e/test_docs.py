@@ -67,11 +67,16 @@ def test_pictures_are_there():
 @pytest.mark.parametrize(
     ("sought", "page"),
     [
-        ("BOARDS", "how_to/boards"),
-        ("conformance", "how_to/conformance"),
+        ("hardware.BOARDS", "how_to/boards"),
+        ("report.memory", "how_to/memory_report"),
+        ("Oracle.completed", "how_to/conformance"),
+        ("conformance suite", "how_to/conformance"),
         ("cross-validation", "how_to/cross_validation"),
-        ("memory", "how_to/memory_report"),
         ("regression", "how_to/regression"),
+        ("add proxy", "how_to/extend_a_benchmark"),
+        ("add strategy", "how_to/extend_a_benchmark"),
+        ("AutoKeras", "comparison"),
+        ("deprecated", "stability"),
     ],
 )
 def test_the_search_finds_what_newcomers_look_for(sought, page, tmp_path):

@@ -165,7 +165,7 @@ def _solve(matrix: np.ndarray, rows: Sequence[Timing]) -> np.ndarray:
     size = np.abs(matrix).max(axis=0)
     size[size == 0] = 1
     found, _ = nnls(matrix / size * weight[:, None], ms * weight, maxiter=100 * len(size))
-    return found / size
+    return np.asarray(found / size)
 
 
 def _totals(rows: Sequence[Timing]) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import math
-import numbers
 import os
 import pathlib
 import textwrap
@@ -14,6 +12,7 @@ from kerasnas.hardware.latency.fitting import OTHER, HeldOut, fit_costs, fit_sca
 from kerasnas.hardware.latency.grouping import merge_repeats
 from kerasnas.hardware.latency.timings import Timing, read_timings
 from kerasnas.hardware.profile import Profile, Work
+from kerasnas.runtime.arguments import check_number
 from kerasnas.runtime.files import write_atomic
 
 _MILLION = 1e6
@@ -75,10 +74,12 @@ class LatencyModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "costs", _read_costs(self.costs))
-        _check_milliseconds("constant", self.constant)
+        check_number("constant", self.constant, what="a number of milliseconds", least=0)
         for kind, cost in self.costs.items():
             for name, ms in cost._asdict().items():
-                _check_milliseconds(f"costs[{kind!r}].{name}", ms)
+                check_number(
+                    f"costs[{kind!r}].{name}", ms, what="a number of milliseconds", least=0
+                )
         for name, kinds in (("source", str), ("dtype", str), ("error", HeldOut | None)):
             value = getattr(self, name)
             if not isinstance(value, kinds):
@@ -230,7 +231,9 @@ class LatencyModel:
         >>> board.at_clock(60, timed_at=120).constant
         12.0
         """
-        factor = check_clock("timed_at", timed_at) / check_clock("mhz", mhz)
+        for name, clock in (("timed_at", timed_at), ("mhz", mhz)):
+            check_number(name, clock, what="a clock in MHz", above=0, hint=", such as 64")
+        factor = float(timed_at) / float(mhz)
         source = f"timings scaled by clock from {timed_at:g} to {mhz:g} MHz: {self.source}"
         return LatencyModel(
             factor * self.constant, scale_costs(self.costs, factor), source, None, self.dtype
@@ -311,16 +314,6 @@ def scale_costs(costs: Mapping[str, Cost], factor: float) -> dict[str, Cost]:
     return {kind: Cost(*(factor * ms for ms in cost)) for kind, cost in costs.items()}
 
 
-def check_clock(name: str, mhz: Any) -> float:
-    """Give a clock in MHz; raises TypeError or ValueError that names the argument."""
-    must = f"Argument `{name}` must be a clock in MHz, above 0, such as 64. Received: {mhz!r}"
-    if isinstance(mhz, bool) or not isinstance(mhz, numbers.Real):  # numpy's too
-        raise TypeError(must)
-    if not (math.isfinite(mhz) and float(mhz) > 0):
-        raise ValueError(must)
-    return float(mhz)
-
-
 def _timing(row: "Timing | tuple[Profile | bytes, float]", number: int) -> Timing:
     name = f"timing {number}"
     if isinstance(row, Timing):
@@ -383,11 +376,3 @@ def _read_costs(costs: Any) -> dict[str, Cost]:
                 f"Argument `costs[{kind!r}]` must be a kerasnas.hardware.Cost. Received: {cost!r}"
             )
     return {kind: Cost(*cost) for kind, cost in costs.items()}
-
-
-def _check_milliseconds(name: str, ms: Any) -> None:
-    must = f"Argument `{name}` must be a number of milliseconds of at least 0. Received: {ms!r}"
-    if isinstance(ms, bool) or not isinstance(ms, numbers.Real):  # numpy's too
-        raise TypeError(must)
-    if not (math.isfinite(ms) and float(ms) >= 0):
-        raise ValueError(must)

@@ -4,13 +4,12 @@ import csv
 import dataclasses
 import hashlib
 import math
-import numbers
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from kerasnas.hardware.profile import Profile, Work
+from kerasnas.runtime.arguments import check_number
 
 _PREPARATION = ("ModifyGraphWithDelegate", "AllocateTensors")
 
@@ -44,7 +43,6 @@ class Timing:
     dtype: str = "int8"
 
     def __post_init__(self) -> None:
-        _check_milliseconds(self.ms)
         for name in ("model", "dtype"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(
@@ -61,10 +59,8 @@ class Timing:
                     f"Argument `work[{kind!r}]` must be a kerasnas.hardware.Work, by TFLite's name "
                     f"of the operator. Received: {done!r}"
                 )
-        if not (math.isfinite(self.ms) and (self.ms > 0 or (self.ms == 0 and not self.whole))):
-            raise ValueError(
-                f"A timing must be a finite number of milliseconds above 0. Received: {self.ms!r}"
-            )
+        above, least = (0, None) if self.whole else (None, 0)
+        check_number("ms", self.ms, what="a number of milliseconds", above=above, least=least)
         if not self.work:
             raise ValueError(f"A timing needs the work that was timed. Received: {self.work!r}")
 
@@ -92,7 +88,7 @@ class Timing:
         >>> kn.hardware.Timing.of(kn.profile(model), ms=0.2, model="small").work
         {'FULLY_CONNECTED': Work(operators=1, macs=32, values=4)}
         """
-        _check_milliseconds(ms)
+        check_number("ms", ms, what="a number of milliseconds", above=0)
         if isinstance(subject, bytes | bytearray | memoryview):
             subject = _profile_tflite(bytes(subject))
         if not isinstance(subject, Profile):
@@ -125,7 +121,8 @@ def read_timings(path: str | os.PathLike[str]) -> list[Timing]:
     # board.csv: model,ms
     #            small.tflite,12.5
     #            large.tflite,80.1
-    model = kn.hardware.LatencyModel.fit(kn.hardware.read_timings("board.csv"))
+    timings = kn.hardware.read_timings("board.csv")
+    model = kn.hardware.LatencyModel.fit(timings, like=kn.hardware.MICROCONTROLLER)
     ```
     """
     path = pathlib.Path(path)
@@ -298,14 +295,6 @@ def _number(
             f"Received: {text!r}"
         )
     return number
-
-
-def _check_milliseconds(ms: Any) -> None:
-    if isinstance(ms, bool) or not isinstance(ms, numbers.Real):  # numpy's too
-        raise TypeError(
-            f"A timing must be a number of milliseconds. Received: {ms!r} of type "
-            f"{type(ms).__name__}"
-        )
 
 
 def _profile_tflite(data: bytes) -> Profile:
