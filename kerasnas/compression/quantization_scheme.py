@@ -28,6 +28,7 @@ from kerasnas.bridge.activations import given
 from kerasnas.bridge.canonical import RANGE_PASSING
 from kerasnas.bridge.canonical.graph_edits import integers
 from kerasnas.bridge.graph import LayerGraph, LayerSpec
+from kerasnas.keras_models.activations import ACTIVATIONS
 
 _MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
@@ -36,9 +37,6 @@ _TRANSFORMED = ("BatchNormalization", "InputLayer")
 _RANGE_DECAY = 0.99
 # What is always 0 has a range, too.
 _NARROWEST = 1e-3
-_ACTIVATIONS = (
-    *("gelu", "hard_silu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh"),
-)
 
 
 def untrained(graph: LayerGraph) -> dict[str, str]:
@@ -78,7 +76,7 @@ def _reason(spec: LayerSpec) -> str | None:
         return "it has no tf_keras counterpart, and is called as it is"
     if kind in _TRANSFORMED:
         return None
-    if kind == "Activation" and config["activation"] not in _ACTIVATIONS:
+    if kind == "Activation" and not ACTIVATIONS[config["activation"]].eight_bits:
         return f"activation {config['activation']!r} has no 8-bit form"
     if kind == "ReLU" and (
         config.get("max_value") not in (None, 6.0)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerasnas.compression.structured.channels import Channels, Labels
+from kerasnas.keras_models.activations import ACTIVATIONS, by_operation
 from kerasnas.keras_models.walk import Call
 
 
@@ -46,8 +47,10 @@ class Passage:
 Rule = Callable[[Call, list[Labels], Channels], Passage | None]
 RULES: dict[str, Rule] = {}
 
-# Activations that compute a channel from others.
-_MIXING = ("glu", "log_softmax", "softmax", "sparsemax")
+# Operations of `keras.ops` that are an activation of each value by itself.
+_POINTWISE = tuple(
+    operation for operation, _, row in by_operation(ACTIVATIONS) if not row.mixes_channels
+)
 
 
 def passage(call: Call, inputs: list[Labels], channels: Channels) -> Passage | None:
@@ -95,7 +98,7 @@ def _present(layer: Any, weights: dict[str, Axes]) -> dict[str, Axes]:
 def _pointwise(activation: Any) -> bool:
     name = getattr(activation, "__name__", None)
     own = str(getattr(activation, "__module__", "")).startswith("keras.")
-    return own and name is not None and name not in _MIXING
+    return own and name in ACTIVATIONS and not ACTIVATIONS[name].mixes_channels
 
 
 def _activated(layer: Any, output: Labels, channels: Channels) -> Labels:
@@ -200,9 +203,9 @@ def _rescaling(call: Call, inputs: list[Labels], channels: Channels) -> Passage 
 
 
 @_rule(
-    *("ActivityRegularization", "Dropout", "ELU", "Elu", "GaussianDropout", "GaussianNoise"),
-    *("Identity", "LeakyReLU", "ReLU", "Relu", "Relu6", "Sigmoid", "Silu", "Softplus"),
-    *("Softsign", "SpatialDropout1D", "SpatialDropout2D", "Tanh"),
+    *_POINTWISE,
+    *("ActivityRegularization", "Dropout", "ELU", "GaussianDropout", "GaussianNoise"),
+    *("Identity", "LeakyReLU", "ReLU", "SpatialDropout1D", "SpatialDropout2D"),
     *("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"),
     *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
     *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "RepeatVector"),

@@ -143,25 +143,16 @@ def _activation(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> in
     return graph.add("Activation", layer.name, inputs, shape, config=config)
 
 
-def _activations(functions: dict[str, str], settings: str = "") -> None:
-    """Layers and operations that are an activation, by class name, and the setting they have."""
-
-    for kind, function in functions.items():
-
-        def rule(
-            graph: Graph, call: Call, inputs: list[int], shape: Shape, function: str = function
-        ) -> int:
-            config = [function]
-            config += [repr(getattr(call.operation, settings))] if settings else []
-            return graph.add("Activation", call.operation.name, inputs, shape, config=config)
-
-        cost_rule(kind)(rule)
+@cost_rule("ELU", "Elu")
+def _elu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    config = ("elu", repr(call.operation.alpha))
+    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
 
 
-_activations({"ELU": "elu", "Elu": "elu"}, "alpha")
-_activations({"LeakyReLU": "leaky_relu"}, "negative_slope")
-_activations({"Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu"})
-_activations({"Softplus": "softplus", "Softsign": "softsign", "Tanh": "tanh"})
+@cost_rule("LeakyReLU", "LeakyRelu")
+def _leaky_relu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    config = ("leaky_relu", float(call.operation.negative_slope))
+    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
 
 
 @cost_rule("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D")

@@ -6,51 +6,29 @@ import numpy as np
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import cost_rule
 from kerasnas.hardware.keras_rules.reading import arguments, refused
+from kerasnas.keras_models.activations import ACTIVATIONS, FUNCTIONS, by_operation
 from kerasnas.keras_models.walk import Call
 
 # --- one value at a time --------------------------------------------------------------------------
 
 
-# The operations that are an activation, and the setting that they have.
+# The operations that are a function of the tables, unless they have a rule of their own.
+_WITH_A_RULE = ("Elu", "LeakyRelu", "Softmax")
 _FUNCTIONS = {
-    **{"Absolute": "abs", "Abs": "abs", "Ceil": "ceil", "Cos": "cos", "Exp": "exponential"},
-    **{"Expm1": "expm1", "Floor": "floor", "Log": "log", "Log1p": "log1p", "Negative": "negative"},
-    **{"Reciprocal": "reciprocal", "Round": "round", "Rsqrt": "rsqrt", "Sign": "sign"},
-    **{"Sin": "sin", "Sqrt": "sqrt", "Square": "times_itself", "Gelu": "gelu", "LogicalNot": "not"},
-    **{"HardSigmoid": "hard_sigmoid", "HardSilu": "hard_silu", "LogSigmoid": "log_sigmoid"},
-    **{"Selu": "selu", "SparsePlus": "sparse_plus", "SparseSigmoid": "sparse_sigmoid"},
-    **{"HardTanh": "hard_tanh", "TanhShrink": "tanh_shrink"},
-}
-# Activations that hold for one value of the setting only.
-_SET = {
-    "Celu": ("celu", "alpha", 1.0),
-    "Glu": ("glu", "axis", -1),
-    "HardShrink": ("hard_shrink", "threshold", 0.5),
-    "LogSoftmax": ("log_softmax", "axis", -1),
-    "SoftShrink": ("soft_shrink", "threshold", 0.5),
-    "Squareplus": ("squareplus", "b", 4),
+    operation: (name, function)
+    for operation, name, function in by_operation(ACTIVATIONS | FUNCTIONS)
+    if function.operators is not None and operation not in _WITH_A_RULE
 }
 
 
 @cost_rule(*_FUNCTIONS)
 def _function(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    config = (_FUNCTIONS[type(call.operation).__name__],)
-    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
-
-
-@cost_rule(*_SET)
-def _set_function(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    function, setting, value = _SET[type(call.operation).__name__]
-    if getattr(call.operation, setting) != value:
+    name, function = _FUNCTIONS[type(call.operation).__name__]
+    for setting, value in function.only.items():
         found = getattr(call.operation, setting)
-        raise refused(call, f"{setting}={found}", f"use {setting}={value}")
-    return graph.add("Activation", call.operation.name, inputs, shape, config=(function,))
-
-
-@cost_rule("LeakyRelu")
-def _leaky(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    config = ("leaky_relu", float(call.operation.negative_slope))
-    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
+        if found != value:
+            raise refused(call, f"{setting}={found}", f"use {setting}={value}")
+    return graph.add("Activation", call.operation.name, inputs, shape, config=(name,))
 
 
 @cost_rule("Clip")
