@@ -22,7 +22,7 @@ from kerasnas.bridge.masks import Masks
 from kerasnas.bridge.operations import as_layer
 from kerasnas.bridge.passthrough import Fill, template
 from kerasnas.bridge.precision import in_float32
-from kerasnas.keras_models.training_only import is_augmentation
+from kerasnas.keras_models.traits import is_augmentation
 from kerasnas.keras_models.walk import Call, walk
 from kerasnas.runtime.silence import silence
 

@@ -10,16 +10,10 @@ from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.step import ZEROS, BridgedStep, check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
+from kerasnas.keras_models.traits import LAYERS
 
-# Position of the weight that TFMOT prunes. Depthwise kernels it leaves alone.
-KERNELS = {
-    "Conv1D": 0,
-    "Conv2D": 0,
-    "Conv2DTranspose": 0,
-    "Dense": 0,
-    "SeparableConv1D": 1,
-    "SeparableConv2D": 1,
-}
+# Position of the weight that TFMOT prunes, by the class of the layer.
+KERNELS = {name: row.prunes for name, row in LAYERS.items() if row.prunes is not None}
 # The rest of the training lets the remaining weights recover.
 _RAMP = 0.6
 _UPDATES = 20

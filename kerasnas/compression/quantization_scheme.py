@@ -25,12 +25,11 @@ from typing import Any
 import numpy as np
 
 from kerasnas.bridge.activations import given
-from kerasnas.bridge.canonical import RANGE_PASSING
 from kerasnas.bridge.canonical.graph_edits import integers
 from kerasnas.bridge.graph import LayerGraph, LayerSpec
 from kerasnas.keras_models.activations import ACTIVATIONS
+from kerasnas.keras_models.traits import names, of_kind
 
-_MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
 _TRANSFORMED = ("BatchNormalization", "InputLayer")
 # How much of a range of activations stays at each step.
@@ -94,7 +93,7 @@ def _source(tensor: Any) -> str:
     """The name of the layer that gives a tensor its range."""
     layer = tensor.node.layer
     linear = type(layer).__name__ == "Activation" and layer.activation.__name__ == "linear"
-    if type(layer).__name__ in RANGE_PASSING or linear:
+    if of_kind(type(layer).__name__).same_range or linear:
         return _source(layer.input)
     return layer.name
 
@@ -138,7 +137,7 @@ def _classes() -> dict[str, Any]:
         def __init__(self, kept: Collection[str] = ()) -> None:
             super().__init__()
             self.kept = kept
-            for kind in _MERGES:
+            for kind in names(lambda traits: traits.output_trained):
                 layer_class = getattr(tf_keras.layers, kind)
                 self._layer_quantize_map[layer_class] = configs.Default8BitOutputQuantizeConfig()
 
@@ -297,7 +296,7 @@ def _classes() -> dict[str, Any]:
         """Gives an output a range that grows, and all that goes into a merge of one scale one."""
         groups = {_source(tensor): SharedRange() for tensor in model.outputs}
         for layer in model.layers:
-            if not isinstance(layer, (layers.Concatenate, layers.Maximum, layers.Minimum)):
+            if not of_kind(type(layer).__name__).one_scale:
                 continue
             group = SharedRange()
             for name in (layer.name, *(_source(tensor) for tensor in tf.nest.flatten(layer.input))):

@@ -7,9 +7,9 @@ import numpy as np
 from kerasnas.hardware import measure_arena
 from kerasnas.tflite.inspection import ends
 from kerasnas.tflite.isolated_runner import run_file
+from kerasnas.tflite.kernels import KERNELS
 from kerasnas.tflite.reader import TFLiteFile, opened
 
-_KERNEL_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _MOST_BITS = 7
 # Bytes that an unpacking operator and its tensors add to the graph: what was seen in files.
 _OVERHEAD = 400
@@ -101,7 +101,7 @@ def _kernels(file: TFLiteFile) -> dict[int, tuple[int, int | None]]:
     graph, records = file.graphs[0], file.root.Subgraphs(0)
     found: dict[int, tuple[int, int | None]] = {}
     for operator in graph.operators:
-        if operator.kind not in _KERNEL_OPERATORS:
+        if operator.kind not in KERNELS:
             continue
         position = operator.inputs[1]
         kernel = graph.tensors[position]

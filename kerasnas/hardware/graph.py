@@ -5,11 +5,10 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 
+from kerasnas.keras_models.traits import of_kind
+
 Shape = tuple[int, ...]
 
-# Layers whose weights multiply every output position; the first weight is the kernel.
-_KERNELS = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"}
-_TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"}
 _RECURRENT = {"GRU", "LSTM", "SimpleRNN"}
 # The operation in a layer's scope that reads its first variable, where it has a scope of its own.
 _READING = {
@@ -19,7 +18,6 @@ _READING = {
     "Dense": "_matmul",
     "DepthwiseConv2D": "_depthwise",
 }
-_COMMUTATIVE = {"Add", "Multiply", "Average", "Maximum", "Minimum"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,12 +119,10 @@ class Graph:
         Returns:
             How often a kernel's values are multiplied; 0 for a layer without a kernel.
         """
-        if node.kind in _KERNELS:
-            return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
-        if node.kind in _TRANSPOSED:
-            return math.prod(self.input_shapes(node)[0][:-1]) * math.prod(node.weights[0])
-        if node.kind == "Dense":
-            return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
+        multiplies = of_kind(node.kind).multiplies
+        if multiplies is not None:
+            places = node.shape if multiplies == "outputs" else self.input_shapes(node)[0]
+            return math.prod(places[:-1]) * math.prod(node.weights[0])
         if node.kind in ("AttentionScores", "Matmul"):
             transposed = node.config[:1] == (True,) and node.kind == "Matmul"
             return math.prod(node.shape) * self.input_shapes(node)[0][-2 if transposed else -1]
@@ -210,7 +206,7 @@ class Graph:
         for index in self.live():
             node = self.nodes[index]
             reads = [digests[i] for i in node.inputs]
-            if node.kind in _COMMUTATIVE:
+            if of_kind(node.kind).commutes:
                 reads.sort()
             text = repr((node.kind, reads, node.shape, node.weights, node.config, node.layer))
             digests[index] = hashlib.sha256(text.encode()).hexdigest()

@@ -4,7 +4,10 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
+import keras
+
 from kerasnas.hardware.graph import Graph, Shape
+from kerasnas.hardware.keras_graph import add_layer
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +82,29 @@ class Sketch:
         """
         inputs = (self.index, *(x.index for x in others))
         return Sketch(self.graph, self.graph.add(kind, name, inputs, shape, weights, config))
+
+    def apply(self, layer: keras.layers.Layer) -> "Sketch":
+        """Any Keras layer of one input, as the cost model knows it.
+
+        It takes longer than the methods below, since Keras builds the layer.
+
+        Args:
+            layer: A Keras layer, or one of your own that `register_layer` or `cost_rule` knows.
+
+        Returns:
+            The sketch of its output.
+
+        Raises:
+            ValueError: If nothing is known of its cost.
+
+        Example:
+
+        >>> import keras
+        >>> x = Sketch.input((8, 8, 4))
+        >>> x.apply(keras.layers.UpSampling2D(2, name="wider")).shape
+        (16, 16, 4)
+        """
+        return Sketch(self.graph, add_layer(self.graph, layer, self.index))
 
     def _spread(self, value: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
         if len(self.shape) != rank + 1:

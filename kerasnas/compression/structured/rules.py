@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasnas.compression.structured.channels import Channels, Labels
 from kerasnas.keras_models.activations import ACTIVATIONS, by_operation
+from kerasnas.keras_models.traits import names, traits_of
 from kerasnas.keras_models.walk import Call
 
 
@@ -65,9 +66,11 @@ def passage(call: Call, inputs: list[Labels], channels: Channels) -> Passage | N
         `Passage`, or None where all channels that go in and come out must stay.
     """
     operation: Any = call.operation
-    rule = RULES.get(type(operation).__name__)
     own = type(operation).__module__.startswith("keras.")
-    if rule is None or not own or getattr(operation, "data_format", "") == "channels_first":
+    rule = RULES.get(type(operation).__name__) if own else None
+    if rule is None and traits_of(operation).channels_alone:
+        rule = _each_channel_alone
+    if rule is None or getattr(operation, "data_format", "") == "channels_first":
         return None
     given = keras.tree.flatten((call.args, call.kwargs))
     constants = [x for x in given if not isinstance(x, keras.KerasTensor)]
@@ -202,23 +205,12 @@ def _rescaling(call: Call, inputs: list[Labels], channels: Channels) -> Passage 
     return None if any(np.ndim(number) for number in numbers) else Passage(inputs[0])
 
 
-@_rule(
-    *_POINTWISE,
-    *("ActivityRegularization", "Dropout", "ELU", "GaussianDropout", "GaussianNoise"),
-    *("Identity", "LeakyReLU", "ReLU", "SpatialDropout1D", "SpatialDropout2D"),
-    *("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"),
-    *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
-    *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "RepeatVector"),
-    *("Cropping1D", "Cropping2D", "UpSampling1D", "UpSampling2D"),
-    *("ZeroPadding1D", "ZeroPadding2D"),
-)
+@_rule(*_POINTWISE)
 def _each_channel_alone(call: Call, inputs: list[Labels], channels: Channels) -> Passage:
     return Passage(inputs[0])
 
 
-@_rule(
-    *("Add", "Average", "Divide", "Maximum", "Minimum", "Multiply", "Subtract", "TrueDivide"),
-)
+@_rule(*names(lambda traits: traits.merges))
 def _merge(call: Call, inputs: list[Labels], channels: Channels) -> Passage | None:
     ranks = {len(tensor.shape) for tensor in call.inputs}
     # Layers align tensors of different rank at the batch, operations at the channels.

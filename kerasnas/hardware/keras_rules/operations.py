@@ -7,6 +7,7 @@ from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import cost_rule
 from kerasnas.hardware.keras_rules.reading import arguments, refused
 from kerasnas.keras_models.activations import ACTIVATIONS, FUNCTIONS, by_operation
+from kerasnas.keras_models.traits import names
 from kerasnas.keras_models.walk import Call
 
 # --- one value at a time --------------------------------------------------------------------------
@@ -59,12 +60,9 @@ def _cast(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 
 # --- two tensors, or a tensor and a number --------------------------------------------------------
 
-_MERGES = ("Add", "Divide", "Maximum", "Minimum", "Multiply", "Subtract", "TrueDivide")
-_COMPARISONS = ("Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "NotEqual")
-
 
 # Layers, and the operations of `keras.ops` that do the same.
-@cost_rule(*_MERGES, *_COMPARISONS, "LogicalAnd", "LogicalOr", "SquaredDifference")
+@cost_rule(*names(lambda traits: traits.compares or (traits.merges and traits.settings is None)))
 def _merge(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     kind, name = type(call.operation).__name__, call.operation.name
     kind = "Divide" if kind == "TrueDivide" else kind

@@ -11,6 +11,8 @@ from kerasnas.hardware.lowering.lending import lend, lend_matrix
 from kerasnas.hardware.lowering.merging import fuse_hard_silu, split_merges, twins
 from kerasnas.hardware.lowering.program import Program
 from kerasnas.hardware.lowering.tape import Tape
+from kerasnas.hardware.lowering.written import append_written
+from kerasnas.keras_models.traits import of_kind
 
 # Bytes of a value that is no float.
 _WIDTHS = {"bool": 1, "int16": 2, "int32": 4, "int64": 8, "int8": 1, "uint16": 2, "uint32": 4}
@@ -64,12 +66,16 @@ def lower(graph: Graph, dtype: str = "int8") -> Program:
             inputs.append(value[index])
         else:
             reads = [value[same[i]] for i in node.inputs]
-            if node.kind not in RULES:
+            written = of_kind(node.kind).elementwise
+            if node.kind in RULES:
+                value[index] = RULES[node.kind](to, node, reads)
+            elif written is not None:
+                value[index] = append_written(to, reads[0], written)
+            else:
                 raise ValueError(
                     f"Node {node.name!r} is of kind {node.kind!r}, of which no operators are "
                     f"known. A cost rule can add nodes of {', '.join(sorted(RULES))}"
                 )
-            value[index] = RULES[node.kind](to, node, reads)
         # What hands its input on as it is has that input's other readers, too.
         through = value[index] in [value[same[i]] for i in node.inputs]
         others = to.readers[value[index]] - 1 if through else 0

@@ -5,9 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from kerasnas.hardware.graph import Graph, Node
-from kerasnas.keras_models.training_only import DROPPED
-
-_SPLIT = {"Add", "Average", "Maximum", "Minimum", "Multiply"}
+from kerasnas.keras_models.traits import of_kind
 
 
 def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
@@ -16,7 +14,7 @@ def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
     Returns:
         The graph, and for each of its nodes the position of the one that it stems from.
     """
-    if not any(node.kind in _SPLIT and len(node.inputs) > 2 for node in graph.nodes):
+    if not any(of_kind(node.kind).commutes and len(node.inputs) > 2 for node in graph.nodes):
         return graph, list(range(len(graph.nodes)))
     split, origin = Graph(graph.name), []
     place: dict[int, int] = {}
@@ -28,7 +26,7 @@ def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
 
     for position, node in enumerate(graph.nodes):
         inputs = [place[i] for i in node.inputs]
-        if node.kind in _SPLIT and len(inputs) > 2:
+        if of_kind(node.kind).commutes and len(inputs) > 2:
             pair = "Add" if node.kind == "Average" else node.kind
             first = inputs[0]
             for other in inputs[1:]:
@@ -102,7 +100,7 @@ def twins(graph: Graph, schedule: list[int]) -> dict[int, int]:
     first: dict[tuple[object, ...], int] = {}
     for index in schedule:
         node = graph.nodes[index]
-        if node.kind in DROPPED:
+        if of_kind(node.kind).inference != "computed":
             same[index] = same[node.inputs[0]]
             continue
         key = (node.kind, tuple(same[i] for i in node.inputs), node.config, node.shape, node.layer)

@@ -4,18 +4,9 @@ import dataclasses
 import math
 
 from kerasnas.hardware.graph import Shape
+from kerasnas.tflite.kernels import KERNELS
 
-# The operator that each kind of layer with a kernel becomes, and all of these operators.
-KERNELS = {
-    "Conv1D": "CONV_2D",
-    "Conv1DTranspose": "TRANSPOSE_CONV",
-    "Conv2D": "CONV_2D",
-    "Conv2DTranspose": "TRANSPOSE_CONV",
-    "Dense": "FULLY_CONNECTED",
-    "DepthwiseConv1D": "DEPTHWISE_CONV_2D",
-    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
-}
-KERNEL_OPERATORS = frozenset(KERNELS.values())
+KERNEL_OPERATORS = frozenset(KERNELS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from kerasnas.hardware.lowering.lending import is_matrix, read_by_dense, with_ax
 from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.operations import constants_of, padding
 from kerasnas.hardware.lowering.program import (
-    KERNELS,
     Constant,
     along,
     integers,
@@ -25,15 +24,8 @@ from kerasnas.hardware.lowering.program import (
 )
 from kerasnas.hardware.lowering.tape import Tape
 from kerasnas.hardware.lowering.unrolled import unrolled
+from kerasnas.keras_models.traits import names, of_kind
 
-_MERGES = {
-    "Add": "ADD",
-    "Concatenate": "CONCATENATION",
-    "Maximum": "MAXIMUM",
-    "Minimum": "MINIMUM",
-    "Multiply": "MUL",
-    "Subtract": "SUB",
-}
 # Two reshapes that end in one of these become one after it.
 _ELEMENTWISE = {"ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"}
 _POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
@@ -95,7 +87,8 @@ def _kernel_1d(to: Tape, node: Node, reads: list[int]) -> int:
 
 
 def _convolve(to: Tape, node: Node, x: int, shape: Shape) -> int:
-    kind, channels = KERNELS[node.kind], shape[-1]
+    kind, channels = of_kind(node.kind).operator, shape[-1]
+    assert kind is not None
     constants = [Constant(node.weights[0], "weight", channels)]
     if kind == "TRANSPOSE_CONV":
         constants.insert(0, operand(4))
@@ -171,9 +164,10 @@ def _prelu(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("PRELU", reads, node.shape, [Constant(node.weights[0], "weight")])
 
 
-@lowers(*_MERGES, "Average")
+@lowers("Concatenate", *names(lambda traits: traits.merges and traits.operator))
 def _merge(to: Tape, node: Node, reads: list[int]) -> int:
-    kind = _MERGES.get(node.kind, "ADD")
+    kind = of_kind(node.kind).operator
+    assert kind is not None
     constants = [Constant(w, "weight") for w in node.weights] if len(reads) == 1 else []
     constants += constants_of(node)
     sources = before_reshapes(to, reads) if kind in _ELEMENTWISE else reads
