@@ -1,13 +1,15 @@
+"""How channels pass through each kind of layer."""
+
 import keras
 import numpy as np
 import pytest
 
-import kerasnas as kn
 from kerasnas.compression.structured.rebuild import rebuild
 from kerasnas.compression.structured.trace import trace
-from kerasnas.hypermodels import operations
 
 L = keras.layers
+
+
 ops = keras.ops
 
 
@@ -214,40 +216,3 @@ def test_line(rng):
     y = L.AveragePooling1D(2)(L.SeparableConv1D(8, 3)(y))
     model = keras.Model(x, L.Dense(2)(L.GlobalAveragePooling1D()(y)))
     without_dead_channels(model, [rng.normal(size=(2, 16, 3)).astype("float32")])
-
-
-def several_ends():
-    a, b = keras.Input((8, 8, 3), name="a"), keras.Input((8, 8, 2), name="b")
-    y = L.Concatenate()([conv_bn(a, 6), conv_bn(b, 6), a])
-    outputs = {"first": head(y, "first"), "second": L.Conv2D(2, 3, name="second")(y)}
-    return keras.Model({"a": a, "b": b}, outputs)
-
-
-def test_several_inputs_and_outputs(rng):
-    shapes = [(2, 8, 8, 3), (2, 8, 8, 2)]
-    inputs = [rng.normal(size=shape).astype("float32") for shape in shapes]
-    pruned = without_dead_channels(several_ends(), inputs)
-    assert pruned.output_names == ["first", "second"]
-    assert set(pruned.input) == {"a", "b"}
-
-
-def drawn(random_values, space, number):
-    for seed, hp in enumerate(random_values(space, number, np.random.default_rng(number))):
-        model = space.build(hp)
-        # Probabilities hide differences: most are 0 or 1 with random weights.
-        model.layers[-1].activation = keras.activations.linear
-        inputs = [np.random.default_rng(seed).normal(size=(2, 16, 16, 3)).astype("float32")]
-        yield seed, model, inputs
-
-
-def test_networks_of_the_layerwise_space(random_values):
-    images = [n for n in operations.names() if n not in ("zero", "flatten", "dense")]
-    space = kn.LayerwiseHyperModel((16, 16, 3), 10, stages=[(4, 8), (6, 12)], operations=images)
-    for seed, model, inputs in drawn(random_values, space, 6):
-        without_dead_channels(model, inputs, seed)
-
-
-def test_cell_networks(random_values):
-    space = kn.CellHyperModel((16, 16, 3), 10, filters=4)
-    for seed, model, inputs in drawn(random_values, space, 3):
-        without_dead_channels(model, inputs, seed)
