@@ -161,7 +161,7 @@ class RecipeSearch:
                 yield Prune(layers=layers, **training)
 
     def _good_enough(self, steps: Sequence[Step]) -> bool | None:
-        """Whether a recipe is within the tolerance; None if a step refuses the network."""
+        """Returns whether a recipe is within the tolerance; None if a step refuses the network."""
         recipe = list(map(step_text, steps))
         try:
             result = self._attempt(steps)
@@ -190,7 +190,7 @@ class RecipeSearch:
         return lost <= self._tolerance
 
     def _was_good(self, *steps: Step) -> bool:
-        """Whether these steps, and quantization after them, were within the tolerance."""
+        """Returns whether these steps, with quantization after them, were within the tolerance."""
         begin = list(map(step_text, steps))
         return any(
             record["recipe"][:-1] == begin and record["lost"] <= self._tolerance

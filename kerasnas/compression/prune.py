@@ -156,7 +156,7 @@ class Prune(BridgedStep):
         return tfmot.sparsity.keras.strip_pruning(pruning)
 
     def _sparsities(self, graph: LayerGraph) -> dict[str, float]:
-        """The layers to prune, and how far."""
+        """Returns the sparsity of each layer that is pruned."""
         between, ruled = prunable(graph), self._ruled(graph)
         zeros = self.sparsity if self.pattern is None else self.pattern[0] / self.pattern[1]
         found = {}
@@ -168,7 +168,7 @@ class Prune(BridgedStep):
         return found
 
     def _ruled(self, graph: LayerGraph) -> dict[str, float]:
-        """What `layers` says of each layer that it names."""
+        """Returns the sparsity that `layers` gives each layer that it names."""
         return {
             node.layer.name: sparsity
             for node in graph.nodes
@@ -198,7 +198,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def prunable(graph: LayerGraph) -> set[str]:
-    """Names of the layers with a kernel that steps touch unless they are told others.
+    """Returns the names of the layers with a kernel that steps touch unless they are told others.
 
     Args:
         graph: The network.
@@ -214,7 +214,7 @@ def _frozen(graph: LayerGraph) -> set[str]:
 
 
 def inner(graph: LayerGraph) -> set[str]:
-    """Names of the layers with a kernel that are not at the ends.
+    """Returns the names of the layers with a kernel that are not at the ends.
 
     Args:
         graph: The network.
@@ -253,7 +253,7 @@ def _not_last(graph: LayerGraph) -> set[str]:
 
 
 def model_sparsity(model: Any, names: set[str]) -> float:
-    """The share of zeros in the kernels of some layers.
+    """Returns the share of zeros in the kernels of some layers.
 
     Args:
         model: tf_keras model, without wrappers.

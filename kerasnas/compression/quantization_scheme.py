@@ -32,14 +32,14 @@ from kerasnas.keras_models.traits import names, of_kind
 
 # Layers that the transforms of TFMOT turn into supported ones.
 _TRANSFORMED = ("BatchNormalization", "InputLayer")
-# How much of a range of activations stays at each step.
+# The share of the old range of activations that remains after each training step.
 _RANGE_DECAY = 0.99
-# What is always 0 has a range, too.
+# The narrowest range, for tensors that are always 0.
 _NARROWEST = 1e-3
 
 
 def untrained(graph: LayerGraph) -> dict[str, str]:
-    """The layers of a network whose ranges quantization-aware training cannot learn.
+    """Returns the layers of a network whose ranges quantization-aware training cannot learn.
 
     Args:
         graph: The network, in canonical form.
@@ -67,7 +67,7 @@ def untrained(graph: LayerGraph) -> dict[str, str]:
 
 
 def _reason(spec: LayerSpec) -> str | None:
-    """Why quantization-aware training cannot take a layer, or None if it can."""
+    """Returns why quantization-aware training cannot take a layer, or None if it can."""
     import tf_keras
 
     kind, config = spec.kind, spec.config
@@ -90,7 +90,7 @@ def _reason(spec: LayerSpec) -> str | None:
 
 
 def _source(tensor: Any) -> str:
-    """The name of the layer that gives a tensor its range."""
+    """Returns the name of the layer that gives a tensor its range."""
     layer = tensor.node.layer
     linear = type(layer).__name__ == "Activation" and layer.activation.__name__ == "linear"
     if of_kind(type(layer).__name__).same_range or linear:
@@ -99,7 +99,7 @@ def _source(tensor: Any) -> str:
 
 
 def scheme(clustered: Collection[str], kept: Collection[str] = ()) -> Any:
-    """The scheme, for `tfmot.quantization.keras.quantize_apply`.
+    """Returns the scheme, for `tfmot.quantization.keras.quantize_apply`.
 
     Args:
         clustered: Names of the layers whose weights share values.
@@ -110,7 +110,7 @@ def scheme(clustered: Collection[str], kept: Collection[str] = ()) -> Any:
 
 @cache
 def _classes() -> dict[str, Any]:
-    """The classes, which derive from TFMOT's: importing it takes TensorFlow and seconds."""
+    """Returns the classes that derive from TFMOT's, which takes seconds to import."""
     from kerasnas.compression.tfmot import import_tfmot
 
     tfmot = import_tfmot()
@@ -142,7 +142,8 @@ def _classes() -> dict[str, Any]:
                 self._layer_quantize_map[layer_class] = configs.Default8BitOutputQuantizeConfig()
 
         def supports(self, layer: Any) -> bool:
-            # TFMOT asks this of what an annotated layer reads, to round that too.
+            # TFMOT also asks this about the layers that an annotated layer reads, to
+            # quantize those.
             return layer.name not in self.kept and super().supports(layer)
 
         def get_quantize_config(self, layer: Any) -> Any:
@@ -166,7 +167,7 @@ def _classes() -> dict[str, Any]:
             low, high, seen = weights["min_var"], weights["max_var"], weights["seen"]
             if training:
                 least, most = tf.reduce_min(inputs), tf.reduce_max(inputs)
-                # Zeros alone say nothing; a range without width would be no scale at all.
+                # A batch of zeros tells nothing, and a range of no width gives no scale.
                 says = tf.logical_or(least < 0, most > 0)
                 step = tf.where(seen < 0.5, 1.0, 1 - _RANGE_DECAY) * tf.cast(says, tf.float32)
                 low.assign_add(step * (tf.minimum(least, 0.0) - low))

@@ -48,7 +48,7 @@ class Origin:
 
 
 def data_hash(x: Any, y: Any = None, sample_weight: Any = None) -> str:
-    """A fingerprint of samples.
+    """Returns a fingerprint of samples.
 
     Args:
         x: Array of inputs, or a list or dict of them.
@@ -153,7 +153,7 @@ def write(
 
 
 def _in_order(metadata: Metadata, model: keras.Model) -> Metadata:
-    """Metadata in the order of a model's inputs and outputs, where it has their names."""
+    """Returns metadata in the order of a model's inputs and outputs, where it has their names."""
 
     def sorted_by(names: list[str], infos: tuple[TensorInfo, ...]) -> tuple[TensorInfo, ...]:
         entries = {info.name: info for info in infos}

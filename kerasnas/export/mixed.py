@@ -133,7 +133,7 @@ def convert_mixed(
 def _mixed(
     model: Any, samples: list[np.ndarray], float_layers: Any, timeout: float
 ) -> tuple[TFLiteFile, list[dict[str, Any]], Any]:
-    """The file, the errors of its layers, and the tf_keras model that was converted."""
+    """Returns the file, the errors of its layers, and the tf_keras model that was converted."""
     check_shapes(model)
     if isinstance(model, keras.Model):
         model = rebuild(model, measurable)

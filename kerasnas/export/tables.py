@@ -92,7 +92,7 @@ def compress_tables(data: bytes, timeout: float = 60) -> bytes:
 
 
 def _kernels(file: TFLiteFile) -> dict[int, tuple[int, int | None]]:
-    """The kernels whose indices and tables take less than their bytes.
+    """Returns the kernels whose indices and tables take less than their bytes.
 
     Returns:
         Dict from tensor to the bits of an index, and the axis of the channels, each of which has a

@@ -338,7 +338,7 @@ kn.Budget.for_device("esp32").ram        # the same
 
 
 def find_device(name: str) -> Device:
-    """A device by its name or that of its chip, in any case.
+    """Returns a device by its name or that of its chip, in any case.
 
     Args:
         name: A name of `DEVICES`, or of the chip of one; spaces and underscores stand for hyphens.
@@ -370,7 +370,7 @@ def find_device(name: str) -> Device:
 
 
 def timed_devices() -> str:
-    """Names of the devices that have a latency model, and of those with one that is scaled."""
+    """Returns the names of the devices that have a latency model, timed or scaled."""
     timed = [name for name, device in DEVICES.items() if device.latency is not None]
     told = [name for name, device in DEVICES.items() if device.latency_model is not None]
     scaled = [name for name in told if name not in timed]

@@ -107,11 +107,18 @@ class Graph:
         return len(self.nodes) - 1
 
     def input_shapes(self, node: Node) -> list[Shape]:
-        """Shapes of what a node of this graph reads, without the batch."""
+        """Returns the shapes of what a node reads.
+
+        Args:
+            node: A node of this graph.
+
+        Returns:
+            List of shapes without the batch, one for each input.
+        """
         return [self.nodes[i].shape for i in node.inputs]
 
     def macs(self, node: Node) -> int:
-        """Multiply-accumulates of a node for one sample.
+        """Returns the multiply-accumulates of a node for one sample.
 
         Args:
             node: A node of this graph.
@@ -132,7 +139,7 @@ class Graph:
         return 0
 
     def live(self) -> list[int]:
-        """Positions of the nodes that an output depends on, in order."""
+        """Returns the positions of the nodes that an output depends on, in order."""
         wanted = set(self.outputs)
         for index in range(len(self.nodes) - 1, -1, -1):
             if index in wanted:
@@ -140,7 +147,7 @@ class Graph:
         return sorted(wanted)
 
     def schedule(self) -> list[int]:
-        """Positions of the live nodes in the order in which the converted file runs them.
+        """Returns the positions of the live nodes in the order in which the file runs them.
 
         TensorFlow's importer runs what has become ready last first, and of several the first by
         name (`TopologicalOrdering` in tensorflow 2.21, compiler/mlir/tensorflow/translate). What it
@@ -148,7 +155,7 @@ class Graph:
         """
         live = self.live()
         readers: dict[int, list[int]] = {}
-        # Those of what several outputs are read of follow it at once.
+        # The outputs of a node of several outputs come right after it.
         parts: dict[int, list[int]] = {}
         missing: dict[int, int] = {}
         begin: list[tuple[str, int]] = []
@@ -186,18 +193,18 @@ class Graph:
         return order
 
     def _whole(self, index: int) -> int:
-        """The node that runs, of one that is one of its outputs."""
+        """Returns the node that runs: of one of several outputs, the node that makes them all."""
         node = self.nodes[index]
         return node.inputs[0] if node.kind == "Part" else index
 
     def _variable(self, node: Node) -> str:
-        """What TensorFlow calls the first variable of a layer."""
+        """Returns the name that TensorFlow gives the first variable of a layer."""
         operation = _READING.get(node.kind, "")
         layer = node.name.replace("/", "_")
         return f"{self.name}_{layer}{operation}_readvariableop_resource".lower()
 
     def fingerprint(self) -> str:
-        """Names the network, whatever its layers are called.
+        """Returns a name of the network that does not depend on the names of its layers.
 
         Returns:
             A digest that two graphs share when they are the same network under other layer names.

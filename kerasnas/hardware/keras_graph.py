@@ -17,12 +17,12 @@ from kerasnas.keras_models.walk import Call, reads_mask, walk
 Rule = Callable[[Graph, Call, list[int], Shape], int | list[int]]
 
 RULES: dict[str, Rule] = {}
-# Those of them that hold for Keras's own classes only.
+# The rules that came with kerasnas, which hold for Keras's own classes only.
 BUILT_IN: dict[str, Rule] = {}
 
 
 def cost_rule(*kinds: str) -> Callable[[Rule], Rule]:
-    """Register how layers of the given class names enter the graph.
+    """Registers how layers of the given class names enter the graph.
 
     Args:
         *kinds: Class names of Keras layers or operations.
@@ -50,7 +50,7 @@ def cost_rule(*kinds: str) -> Callable[[Rule], Rule]:
 
 
 def one_node(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    """The rule of a layer whose class, shapes and settings in the table of traits say it all."""
+    """Adds a layer that costs what its class, shapes and `LayerTraits.settings` tell."""
     layer: Any = call.operation
     config = [_setting(getattr(layer, name)) for name in traits_of(layer).settings or ()]
     weights = [tuple(weight.shape) for weight in layer.weights]
@@ -70,7 +70,7 @@ def find_rule(operation: keras.Operation) -> Rule | None:
 
 
 def keras_graph(model: keras.Model) -> Graph:
-    """Read a built Keras model.
+    """Reads a built Keras model.
 
     Args:
         model: A built Sequential or Functional Keras 3 model.
@@ -149,7 +149,7 @@ def add_layer(graph: Graph, layer: keras.layers.Layer, index: int) -> int:
 
 
 def _rule_of(call: Call) -> Rule:
-    """The rule for a call whose cost can be told."""
+    """Returns the rule for a call, or raises an error that says why its cost cannot be told."""
     operation = call.operation
     kind = type(operation).__name__
     rule, reason = find_rule(operation), REASONS.get(kind)

@@ -77,7 +77,8 @@ def fix_converted_file(data: bytes) -> bytes:
             scale[:] = np.maximum(scale, _SMALLEST_CELL_SCALE)
             read = _only_reversed(schema, model, operator.Outputs(0))
             written = graph.Tensors(read).Quantization()
-            # TensorFlow Lite Micro computes the output by the state, LiteRT by what is hidden.
+            # TensorFlow Lite Micro computes with the scale of the state, LiteRT with
+            # that of the hidden tensor.
             state, hidden = operator.Inputs(_OUTPUT_STATE), operator.Intermediates(_HIDDEN)
             for index in (operator.Outputs(0), state, hidden):
                 record = graph.Tensors(index).Quantization()

@@ -28,7 +28,7 @@ from kerasnas.bridge.graph import LayerGraph
 
 __all__ = ["canonical", "measurable", "without_penalties"]
 
-# Do nothing outside training, and quantization-aware training cannot wrap them.
+# These layers do nothing outside training, and quantization-aware training cannot wrap them.
 _DROPPED = ("GaussianDropout", "Identity")
 
 

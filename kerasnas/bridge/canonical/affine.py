@@ -139,7 +139,7 @@ def affine_to_depthwise(graph: LayerGraph, kinds: Collection[str] = AFFINE) -> N
     """Makes a 1x1 DepthwiseConv2D of each affine layer of some kinds that nothing else folds."""
     makers = {id(node.output): node for node in graph.nodes}
     whole = integers(graph)
-    # A convolution takes no integers, nor does the layer in its other places.
+    # A convolution takes no integers. A shared layer that reads integers anywhere stays as it is.
     kept = {id(node.layer) for node in graph.nodes if any(id(x) in whole for x in node.inputs)}
     rewritten: dict[int, LayerSpec] = {}
     for node in list(graph.nodes):

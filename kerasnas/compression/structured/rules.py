@@ -55,7 +55,7 @@ _POINTWISE = tuple(
 
 
 def passage(call: Call, inputs: list[Labels], channels: Channels) -> Passage | None:
-    """How a call treats channels.
+    """Returns how a call treats channels.
 
     Args:
         call: A call of a layer or `keras.ops` operation.
@@ -79,7 +79,7 @@ def passage(call: Call, inputs: list[Labels], channels: Channels) -> Passage | N
     found = rule(call, inputs, channels)
     if found is None or call.outputs[0].shape[-1:] != (len(found.output),):
         return None
-    # Such as a Dense layer to which low-rank weights were added.
+    # A layer with further weights, such as low-rank ones added to a Dense, keeps its channels.
     declared = {id(getattr(operation, name)) for name in found.weights}
     if declared != {id(weight) for weight in getattr(operation, "weights", ())}:
         return None
@@ -116,7 +116,7 @@ def _vector(labels: Labels) -> Axes:
 
 
 def _size(shape: tuple[int | None, ...]) -> int:
-    """Product of all but batch and channels; 0 where that is unknown."""
+    """Returns the product of all sizes but batch and channels; 0 where one is unknown."""
     return math.prod(size or 0 for size in shape[1:-1])
 
 
@@ -213,7 +213,7 @@ def _each_channel_alone(call: Call, inputs: list[Labels], channels: Channels) ->
 @_rule(*names(lambda traits: traits.merges))
 def _merge(call: Call, inputs: list[Labels], channels: Channels) -> Passage | None:
     ranks = {len(tensor.shape) for tensor in call.inputs}
-    # Layers align tensors of different rank at the batch, operations at the channels.
+    # For tensors of different rank, layers align the first axes, and operations the last ones.
     if len(ranks) > 1 and hasattr(call.operation, "weights"):
         return None
     width = max(len(labels) for labels in inputs)
@@ -262,6 +262,6 @@ def _reshape(call: Call, inputs: list[Labels], channels: Channels) -> Passage | 
     *others, last = getattr(operation, setting, (-1,))
     if last == -1:  # the number of channels follows from the rest
         return Passage(output)
-    # Where a shared layer is called again, as many channels must be left.
+    # All calls of a shared layer must keep the same number of channels.
     channels.join([channels.made_by(operation, last), output])
     return Passage(output, resized=lambda n: {setting: (*others, n)})

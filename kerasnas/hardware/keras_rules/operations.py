@@ -83,7 +83,7 @@ def _merge(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 def _affine(
     kind: str, value: np.ndarray, tensor_first: bool, shape: Shape
 ) -> tuple[object, object] | None:
-    """The factor and the offset of an operation on a tensor and a constant, if it is that."""
+    """Returns factor and offset of an operation on a tensor and a constant, or None."""
     each = value.ndim and value.size == shape[-1] == value.shape[-1]
     if value.ndim and not each:
         return None

@@ -29,7 +29,7 @@ def _time_distributed(graph: Graph, call: Call, inputs: list[int], shape: Shape)
 
 
 def _batched(graph: Graph, wrapper: Any, call: Call, inputs: list[int], shape: Shape) -> int:
-    """The steps as a batch, for a layer of images or a model of such layers."""
+    """Adds a layer of images, or a model of such layers, that reads the time steps as a batch."""
     inner, steps = wrapper.layer, shape[0]
     calls = walk(inner) if isinstance(inner, keras.Model) else []
     if not calls:
@@ -60,7 +60,7 @@ def _batched(graph: Graph, wrapper: Any, call: Call, inputs: list[int], shape: S
             many = (steps, *node.shape)
             graph.nodes[i] = dataclasses.replace(node, shape=many, config=config)
         place[id(one.outputs[0])] = index
-    # Where they are made vectors, a reshape makes them a sequence as well.
+    # A Flatten inside already becomes a reshape, which makes a sequence of the batch as well.
     if any(type(one.operation).__name__ == "Flatten" for one in calls):
         return index
     return graph.add("Steps", wrapper.name, [index], shape, config=("together",))

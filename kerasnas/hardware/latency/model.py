@@ -145,7 +145,7 @@ class LatencyModel:
         like: "LatencyModel | None" = None,
         source: str | None = None,
     ) -> "LatencyModel":
-        """Fit a model to timings, by non-negative least squares of the relative errors.
+        """Fits a model to timings, by non-negative least squares of the relative errors.
 
         With timings of n distinct models, at most n / 3 coefficients are fitted:
         multiply-accumulates by kind of operator and a constant; then also all operators and the
@@ -206,7 +206,7 @@ class LatencyModel:
         return cls(constant, scale_costs(like.costs, scale), source, error, dtype)
 
     def at_clock(self, mhz: float, timed_at: float) -> "LatencyModel":
-        """The same cycles at another clock: for another board with the same core.
+        """Returns a model of the same cycles at another clock: of another board with the same core.
 
         How long memory makes the core wait is not in it. Flash that needs more wait states, other
         caches, or weights in another memory make a board slower or faster than its clock says.
@@ -237,7 +237,7 @@ class LatencyModel:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a JSON file.
+        """Writes the model to a JSON file.
 
         Args:
             path: The file; one that is there is overwritten.
@@ -260,7 +260,7 @@ class LatencyModel:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LatencyModel":
-        """Read a model that `save` has written.
+        """Reads a model that `save` has written.
 
         Args:
             path: The file.
@@ -281,7 +281,7 @@ class LatencyModel:
             raise ValueError(f"{path} holds no latency model: {reason}") from reason
 
     def __repr__(self) -> str:
-        """Files, error and the beginning of the source: `print` it to see all."""
+        """Returns the files, the error and the beginning of the source; `print` shows all."""
         error = "not measured" if self.error is None else f"{self.error.median:.1%} in the median"
         source = textwrap.shorten(self.source, 90, placeholder=" ...")
         return f"LatencyModel({self.dtype} files, error {error}, of {source})"
@@ -307,12 +307,12 @@ class LatencyModel:
 
 
 def scale_costs(costs: Mapping[str, Cost], factor: float) -> dict[str, Cost]:
-    """Costs of a board that takes `factor` times as long for everything."""
+    """Returns the costs of a board that takes `factor` times as long for everything."""
     return {kind: Cost(*(factor * ms for ms in cost)) for kind, cost in costs.items()}
 
 
 def check_clock(name: str, mhz: Any) -> float:
-    """Give a clock in MHz; raises TypeError or ValueError that names the argument."""
+    """Returns a clock in MHz, or raises a TypeError or ValueError that names the argument."""
     must = f"Argument `{name}` must be a clock in MHz, above 0, such as 64. Received: {mhz!r}"
     if isinstance(mhz, bool) or not isinstance(mhz, numbers.Real):  # numpy's too
         raise TypeError(must)
@@ -324,7 +324,7 @@ def check_clock(name: str, mhz: Any) -> float:
 def _timing(row: "Timing | tuple[Profile | bytes, float]", number: int) -> Timing:
     name = f"timing {number}"
     if isinstance(row, Timing):
-        # Whole models without a name are not the same one.
+        # Timings of whole models without a name are taken for different models.
         return dataclasses.replace(row, model=name) if row.whole and not row.model else row
     if not isinstance(row, tuple | list) or len(row) != 2:
         raise TypeError(
@@ -339,7 +339,7 @@ def _timing(row: "Timing | tuple[Profile | bytes, float]", number: int) -> Timin
 
 
 def _dtype_of(rows: Sequence[Timing], like: LatencyModel | None) -> str:
-    """The one dtype of all timings; raises where they, or `like`, cannot be fitted to."""
+    """Returns the dtype of all timings; raises an error if they, or `like`, have several."""
     if like is not None and not isinstance(like, LatencyModel):
         raise TypeError(
             "Argument `like` must be a LatencyModel, such as kn.hardware.MICROCONTROLLER. "

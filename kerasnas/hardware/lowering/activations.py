@@ -28,7 +28,7 @@ def _activation(to: Tape, node: Node, reads: list[int]) -> int:
 
 
 def _softmax(to: Tape, node: Node, x: int) -> int:
-    """Along the last axis; along another one after a transposition, and back."""
+    """Appends a softmax: along another axis than the last one, between two transpositions."""
     shape, axis = node.shape, cast("int", node.config[1])
     moved = (*shape[:axis], shape[-1], *shape[axis + 1 : -1], shape[axis])
 

@@ -43,7 +43,7 @@ def _comparison(to: Tape, node: Node, reads: list[int]) -> int:
 
 
 def constants_of(node: Node) -> list[Constant]:
-    """The constant that an operation of two reads in the place of a tensor, if any."""
+    """Returns the constant that an operation of two operands reads, if any."""
     if node.config[:1] != ("constant",):
         return []
     _, shape, value = node.config
@@ -89,7 +89,7 @@ def _get_item(to: Tape, node: Node, reads: list[int]) -> int:
 
 
 def padding(sides: Sequence[Shape]) -> Constant:
-    """The operand of a pad: how much before and after each axis, the batch's left alone."""
+    """Returns the operand of a pad: how much it adds before and after each axis but the batch's."""
     return integers(0, 0, *(int(size) for pair in sides for size in pair))
 
 
