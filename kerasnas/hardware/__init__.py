@@ -4,7 +4,8 @@ from typing import Any
 
 from kerasnas.hardware import keras_rules  # noqa: F401  It registers the rules.
 from kerasnas.hardware.budget import Budget, Violation
-from kerasnas.hardware.devices import DEVICES, Device
+from kerasnas.hardware.device import Device
+from kerasnas.hardware.devices import DEVICES
 from kerasnas.hardware.estimation import profile, profile_graph
 from kerasnas.hardware.graph import Graph, Node
 from kerasnas.hardware.keras_graph import cost_rule, keras_graph

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasnas.hardware import units
-from kerasnas.hardware.devices import Device, find_device, timed_devices
+from kerasnas.hardware.device import Device
+from kerasnas.hardware.devices import find_device, timed_devices
 from kerasnas.hardware.latency.clocks import why_not_scaled
 from kerasnas.hardware.latency.validation import WAYS, check_latency, check_told
 from kerasnas.hardware.profile import Profile
