@@ -12,31 +12,10 @@ L = keras.layers
 ops = keras.ops
 
 
-def randomise(model, seed=0):
-    """Every weight random, BatchNormalization's statistics too: fresh ones hide differences."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        values = rng.normal(0, 0.5, weight.shape)
-        if "variance" in weight.path or "var" in weight.name:
-            values = rng.uniform(0.5, 2.0, weight.shape)
-        weight.assign(values.astype("float32") if "float" in str(weight.dtype) else values)
-    return model
-
-
-def assert_same(model, rebuilt, inputs):
-    want = [ops.convert_to_numpy(y) for y in keras.tree.flatten(model(inputs, training=False))]
-    got = rebuilt(keras.tree.flatten(inputs) if isinstance(inputs, list | dict) else inputs)
-    got = got if isinstance(got, list | tuple) else [got]
-    assert len(want) == len(got)
-    for w, g in zip(want, got, strict=True):
-        assert w.std() > 0, "a constant output compares nothing"
-        assert np.abs(w - np.asarray(g)).max() <= 1e-5 * np.abs(w).max()
-
-
 IMAGE, LINE, ROW = (8, 8, 4), (9, 4), (6,)
 
 
-def test_shared_layer_stays_shared():
+def test_shared_layer_stays_shared(randomise, assert_same):
     x, y = keras.Input(ROW), keras.Input(ROW)
     dense = L.Dense(4, name="shared")
     model = randomise(keras.Model([x, y], L.Subtract()([dense(x), dense(y)])))
@@ -46,7 +25,7 @@ def test_shared_layer_stays_shared():
     assert_same(model, rebuilt, batch)
 
 
-def test_nested_models_are_inlined_and_names_stay_unique():
+def test_nested_models_are_inlined_and_names_stay_unique(randomise, assert_same):
     def inner():
         model = keras.Sequential([keras.Input(IMAGE), L.Conv2D(4, 3, padding="same", name="conv")])
         model.add(L.BatchNormalization(name="norm"))
@@ -61,7 +40,7 @@ def test_nested_models_are_inlined_and_names_stay_unique():
     assert_same(model, rebuilt, np.random.default_rng(0).normal(size=(2, *IMAGE)).astype("f4"))
 
 
-def test_several_inputs_and_outputs_keep_their_order():
+def test_several_inputs_and_outputs_keep_their_order(randomise):
     a, b = keras.Input((3,), name="z"), keras.Input((5,), name="a")
     x, y = L.Dense(2, name="big")(a), L.Dense(7, name="small")(b)
     model = randomise(keras.Model([a, b], [y, x]))
@@ -70,7 +49,7 @@ def test_several_inputs_and_outputs_keep_their_order():
     assert [tuple(t.shape) for t in rebuilt.outputs] == [(None, 7), (None, 2)]
 
 
-def test_inputs_and_outputs_by_name():
+def test_inputs_and_outputs_by_name(randomise, assert_same):
     a, b = keras.Input((3,), name="z"), keras.Input((3,), name="a")
     model = randomise(keras.Model({"z": a, "a": b}, {"out": L.Subtract()([a, b])}))
     batch = {"a": np.ones((2, 3), "f4"), "z": np.arange(6, dtype="f4").reshape(2, 3)}

@@ -14,27 +14,6 @@ L = keras.layers
 ops = keras.ops
 
 
-def randomise(model, seed=0):
-    """Every weight random, BatchNormalization's statistics too: fresh ones hide differences."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        values = rng.normal(0, 0.5, weight.shape)
-        if "variance" in weight.path or "var" in weight.name:
-            values = rng.uniform(0.5, 2.0, weight.shape)
-        weight.assign(values.astype("float32") if "float" in str(weight.dtype) else values)
-    return model
-
-
-def assert_same(model, rebuilt, inputs):
-    want = [ops.convert_to_numpy(y) for y in keras.tree.flatten(model(inputs, training=False))]
-    got = rebuilt(keras.tree.flatten(inputs) if isinstance(inputs, list | dict) else inputs)
-    got = got if isinstance(got, list | tuple) else [got]
-    assert len(want) == len(got)
-    for w, g in zip(want, got, strict=True):
-        assert w.std() > 0, "a constant output compares nothing"
-        assert np.abs(w - np.asarray(g)).max() <= 1e-5 * np.abs(w).max()
-
-
 IMAGE, LINE, ROW, WORDS = (8, 8, 4), (9, 4), (6,), (7,)
 
 
@@ -200,7 +179,7 @@ def small_images():
 
 
 @pytest.mark.parametrize("case", ONE_INPUT)
-def test_layer_of_one_input(case):
+def test_layer_of_one_input(case, randomise, assert_same):
     shape, make = ONE_INPUT[case]
     integers = case in CATEGORIES or case == "op cast"
     inputs = keras.Input(shape, dtype="int32" if integers else "float32")
@@ -249,7 +228,7 @@ MERGES = [L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum, L.Conc
 
 
 @pytest.mark.parametrize("merge", MERGES, ids=lambda m: m.__name__)
-def test_merge_of_two_inputs_in_order(merge):
+def test_merge_of_two_inputs_in_order(merge, assert_same):
     x, y = keras.Input(IMAGE), keras.Input(IMAGE)
     model = keras.Model([x, y], merge()([y, x]))
     rng = np.random.default_rng(0)

@@ -9,16 +9,6 @@ from kerasnas.compression import to_tf_keras
 ops = keras.ops
 
 
-def assert_same(model, rebuilt, inputs):
-    want = [ops.convert_to_numpy(y) for y in keras.tree.flatten(model(inputs, training=False))]
-    got = rebuilt(keras.tree.flatten(inputs) if isinstance(inputs, list | dict) else inputs)
-    got = got if isinstance(got, list | tuple) else [got]
-    assert len(want) == len(got)
-    for w, g in zip(want, got, strict=True):
-        assert w.std() > 0, "a constant output compares nothing"
-        assert np.abs(w - np.asarray(g)).max() <= 1e-5 * np.abs(w).max()
-
-
 IMAGE = (8, 8, 4)
 
 
@@ -26,7 +16,7 @@ MERGE_OPS = [ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum]
 
 
 @pytest.mark.parametrize("merge", MERGE_OPS, ids=lambda m: m.__name__)
-def test_merge_operation_broadcasts(merge):
+def test_merge_operation_broadcasts(merge, assert_same):
     x, y = keras.Input(IMAGE), keras.Input((1, 1, 4))
     model = keras.Model([x, y], merge(y, x))
     rng = np.random.default_rng(0)
@@ -34,7 +24,7 @@ def test_merge_operation_broadcasts(merge):
     assert_same(model, to_tf_keras(model), batch)
 
 
-def test_concatenate_operation():
+def test_concatenate_operation(assert_same):
     x, y = keras.Input(IMAGE), keras.Input(IMAGE)
     model = keras.Model([x, y], ops.concatenate([y, x], axis=2))
     rng = np.random.default_rng(0)

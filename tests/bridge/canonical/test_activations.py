@@ -1,33 +1,12 @@
 """Activations become layers of their own, in forms that have 8 bits."""
 
 import keras
-import numpy as np
 import pytest
-
-from kerasnas.bridge import build, canonical, expected, read, verify
 
 L = keras.layers
 
 
 IMAGE = (8, 8, 4)
-
-
-def randomise(model):
-    rng = np.random.default_rng(0)
-    for weight in model.weights:
-        positive = "variance" in weight.path
-        weight.assign(
-            rng.uniform(0.5, 2, weight.shape) if positive else rng.normal(0, 0.5, weight.shape)
-        )
-    return model
-
-
-def rewritten(model):
-    """The canonical tf_keras model, after comparing its outputs with the source's."""
-    graph = canonical(read(randomise(model)))
-    legacy = build(graph)
-    verify(model, expected(model, graph), legacy)
-    return legacy
 
 
 def kinds(model):
@@ -43,12 +22,12 @@ def one(layer, shape=IMAGE):
     ("activation", "split"),
     [("silu", "Activation"), ("relu6", "ReLU"), ("relu", None), ("linear", None)],
 )
-def test_activation_inside_a_layer(activation, split):
+def test_activation_inside_a_layer(activation, split, rewritten):
     found = kinds(rewritten(one(L.DepthwiseConv2D(3, activation=activation))))
     assert found == ["DepthwiseConv2D", *([split] if split else [])]
 
 
-def test_activation_of_a_shared_layer():
+def test_activation_of_a_shared_layer(rewritten):
     x = keras.Input(IMAGE)
     conv = L.Conv2D(4, 3, padding="same", activation="relu6")
     legacy = rewritten(keras.Model(x, conv(conv(x))))
@@ -57,7 +36,7 @@ def test_activation_of_a_shared_layer():
 
 
 @pytest.mark.parametrize("maker", [L.Conv2D, L.Conv2DTranspose])
-def test_hard_sigmoid_is_a_relu6_before_an_affine_layer(maker):
+def test_hard_sigmoid_is_a_relu6_before_an_affine_layer(maker, rewritten):
     found = kinds(rewritten(one(maker(6, 3, activation="hard_sigmoid"))))
     assert found == [maker.__name__, "ReLU", "DepthwiseConv2D"]
     x = keras.Input(IMAGE)
@@ -78,7 +57,7 @@ def test_hard_sigmoid_is_a_relu6_before_an_affine_layer(maker):
         lambda x: keras.ops.hard_silu(x),
     ],
 )
-def test_hard_silu_is_one_layer_in_all_of_its_forms(form):
+def test_hard_silu_is_one_layer_in_all_of_its_forms(form, rewritten):
     x = keras.Input(IMAGE)
     found = kinds(rewritten(keras.Model(x, form(L.Conv2D(6, 3)(x)))))
     assert found == ["Conv2D", "Activation"]
@@ -95,14 +74,14 @@ def test_hard_silu_is_one_layer_in_all_of_its_forms(form):
         lambda x, y: x * keras.ops.sigmoid(x),
     ],
 )
-def test_what_is_only_like_hard_silu_is_kept(form):
+def test_what_is_only_like_hard_silu_is_kept(form, rewritten):
     x = keras.Input(IMAGE)
     y, z = (L.Conv2D(6, 3)(x) for _ in range(2))
     found = kinds(rewritten(keras.Model(x, [form(y, z), z])))
     assert "Multiply" in found
 
 
-def test_parts_of_hard_silu_that_others_read_are_kept():
+def test_parts_of_hard_silu_that_others_read_are_kept(rewritten):
     x = keras.Input(IMAGE)
     y = L.Conv2D(6, 3)(x)
     gate = keras.ops.hard_sigmoid(y)

@@ -1,33 +1,12 @@
 """Affine layers are folded into their neighbours, or become depthwise convolutions."""
 
 import keras
-import numpy as np
 import pytest
-
-from kerasnas.bridge import build, canonical, expected, read, verify
 
 L = keras.layers
 
 
 IMAGE = (8, 8, 4)
-
-
-def randomise(model):
-    rng = np.random.default_rng(0)
-    for weight in model.weights:
-        positive = "variance" in weight.path
-        weight.assign(
-            rng.uniform(0.5, 2, weight.shape) if positive else rng.normal(0, 0.5, weight.shape)
-        )
-    return model
-
-
-def rewritten(model):
-    """The canonical tf_keras model, after comparing its outputs with the source's."""
-    graph = canonical(read(randomise(model)))
-    legacy = build(graph)
-    verify(model, expected(model, graph), legacy)
-    return legacy
 
 
 def kinds(model):
@@ -42,20 +21,20 @@ def one(layer, shape=IMAGE):
 @pytest.mark.parametrize(
     ("layer", "shape"), [(L.Dense(5), (6,)), (L.Conv2DTranspose(5, 3, use_bias=False), IMAGE)]
 )
-def test_batch_normalization_is_folded(layer, shape):
+def test_batch_normalization_is_folded(layer, shape, rewritten):
     x = keras.Input(shape)
     found = kinds(rewritten(keras.Model(x, L.BatchNormalization()(layer(x)))))
     assert found == [type(layer).__name__]
 
 
-def test_batch_normalization_after_a_layer_that_is_read_twice_is_not_folded():
+def test_batch_normalization_after_a_layer_that_is_read_twice_is_not_folded(rewritten):
     x = keras.Input((6,))
     y = L.Dense(5)(x)
     found = kinds(rewritten(keras.Model(x, L.Add()([y, L.BatchNormalization()(y)]))))
     assert found == ["Dense", "Reshape", "DepthwiseConv2D", "Reshape", "Add"]
 
 
-def test_batch_normalization_after_an_output_is_not_folded():
+def test_batch_normalization_after_an_output_is_not_folded(rewritten):
     x = keras.Input((6,))
     y = L.Dense(5)(x)
     legacy = rewritten(keras.Model(x, [y, L.BatchNormalization()(y)]))
@@ -76,20 +55,20 @@ def test_batch_normalization_after_an_output_is_not_folded():
         (lambda: L.Normalization(mean=[1, 2, 3, 4], variance=[1, 2, 3, 4], invert=True), IMAGE),
     ],
 )
-def test_affine_layer_becomes_a_depthwise_convolution(layer, shape):
+def test_affine_layer_becomes_a_depthwise_convolution(layer, shape, rewritten):
     found = kinds(rewritten(one(layer(), shape)))
     around = [] if len(shape) == 3 else ["Reshape"]
     assert found == [*around, "DepthwiseConv2D", *around]
 
 
-def test_shared_batch_normalization():
+def test_shared_batch_normalization(rewritten):
     x = keras.Input(IMAGE)
     norm = L.BatchNormalization()
     legacy = rewritten(keras.Model(x, norm(L.ReLU()(norm(x)))))
     assert kinds(legacy) == ["DepthwiseConv2D", "ReLU"]
 
 
-def test_cell_of_nas_bench_201():
+def test_cell_of_nas_bench_201(rewritten):
     x = keras.Input(IMAGE)
 
     def edge(y, kernel):
@@ -106,13 +85,13 @@ def test_cell_of_nas_bench_201():
     assert found[-2:] == ["DepthwiseConv2D", "ReLU"]
 
 
-def test_normalization_of_another_axis_stays():
+def test_normalization_of_another_axis_stays(rewritten):
     assert kinds(rewritten(one(L.BatchNormalization(axis=1)))) == ["BatchNormalization"]
 
 
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("scale", [True, False])
-def test_what_is_added_after_a_normalization_is_in_it(center, scale):
+def test_what_is_added_after_a_normalization_is_in_it(center, scale, rewritten):
     x = keras.Input(IMAGE)
     y = L.BatchNormalization(center=center, scale=scale)(L.Conv2D(6, 3)(x))
     found = kinds(rewritten(keras.Model(x, keras.ops.relu6(y + 3.0))))
@@ -120,7 +99,7 @@ def test_what_is_added_after_a_normalization_is_in_it(center, scale):
     assert found == ["Conv2D", "BatchNormalization", *between, "ReLU"]
 
 
-def test_what_is_added_to_a_shared_layer_stays():
+def test_what_is_added_to_a_shared_layer_stays(rewritten):
     x = keras.Input(IMAGE)
     conv = L.Conv2D(4, 3, padding="same", name="shared")
     found = kinds(rewritten(keras.Model(x, L.Add()([conv(x) + 3.0, conv(conv(x))]))))
@@ -141,7 +120,7 @@ def relu6_gate(x):
 
 @pytest.mark.parametrize("gate", [relu6_gate, keras.ops.hard_sigmoid])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_gate_of_squeeze_and_excitation_is_two_operators(gate, bias):
+def test_a_gate_of_squeeze_and_excitation_is_two_operators(gate, bias, rewritten):
     found = kinds(rewritten(keras.Model(*excited(gate, bias=bias))))
     assert found[-5:] == ["Conv2D", "ReLU", "Multiply", "Conv2D", "BatchNormalization"]
     assert "DepthwiseConv2D" not in found
@@ -156,7 +135,7 @@ def test_a_gate_of_squeeze_and_excitation_is_two_operators(gate, bias):
         [L.AveragePooling2D(2), L.LeakyReLU(), L.ZeroPadding2D(1), L.UpSampling2D(2)],
     ],
 )
-def test_the_scale_of_an_average_is_in_a_normalization(between):
+def test_the_scale_of_an_average_is_in_a_normalization(between, rewritten):
     x = keras.Input(IMAGE)
     y = L.Average()([L.Conv2D(4, 1)(x) for _ in range(3)])
     for layer in between:
@@ -170,14 +149,14 @@ def test_the_scale_of_an_average_is_in_a_normalization(between):
 @pytest.mark.parametrize(
     "between", [L.ReLU(6.0), L.ReLU(threshold=0.5), L.Activation("tanh"), L.BatchNormalization()]
 )
-def test_a_scale_stays_before_what_changes_it(between):
+def test_a_scale_stays_before_what_changes_it(between, rewritten):
     x = keras.Input(IMAGE)
     y = between(L.Average()([L.Conv2D(4, 1)(x), x]))
     y = L.BatchNormalization()(L.Conv2D(4, 3)(y))
     assert kinds(rewritten(keras.Model(x, y))).count("DepthwiseConv2D") == 1
 
 
-def test_the_scale_of_a_gate_stays_where_nothing_takes_it():
+def test_the_scale_of_a_gate_stays_where_nothing_takes_it(rewritten):
     found = kinds(rewritten(keras.Model(*excited(relu6_gate, project=False))))
     assert found[-3:] == ["ReLU", "DepthwiseConv2D", "Multiply"]
     x, y = excited(relu6_gate)

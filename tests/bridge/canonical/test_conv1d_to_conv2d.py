@@ -1,33 +1,12 @@
 """Layers of lines become layers of images."""
 
 import keras
-import numpy as np
 import pytest
-
-from kerasnas.bridge import build, canonical, expected, read, verify
 
 L = keras.layers
 
 
 IMAGE = (8, 8, 4)
-
-
-def randomise(model):
-    rng = np.random.default_rng(0)
-    for weight in model.weights:
-        positive = "variance" in weight.path
-        weight.assign(
-            rng.uniform(0.5, 2, weight.shape) if positive else rng.normal(0, 0.5, weight.shape)
-        )
-    return model
-
-
-def rewritten(model):
-    """The canonical tf_keras model, after comparing its outputs with the source's."""
-    graph = canonical(read(randomise(model)))
-    legacy = build(graph)
-    verify(model, expected(model, graph), legacy)
-    return legacy
 
 
 def kinds(model):
@@ -57,12 +36,12 @@ LINE = (9, 4)
         (lambda: L.SpatialDropout1D(0.1), "SpatialDropout2D"),
     ],
 )
-def test_layer_of_lines_is_one_of_images(layer, kind):
+def test_layer_of_lines_is_one_of_images(layer, kind, rewritten):
     assert kinds(rewritten(one(layer(), LINE))) == ["Reshape", kind, "Reshape"]
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_global_pooling_of_lines(kept):
+def test_global_pooling_of_lines(kept, rewritten):
     for layer in (L.GlobalAveragePooling1D(keepdims=kept), L.GlobalMaxPooling1D(keepdims=kept)):
         assert kinds(rewritten(one(layer, LINE))) == [
             "Reshape",
@@ -71,7 +50,7 @@ def test_global_pooling_of_lines(kept):
         ]
 
 
-def test_network_of_lines_has_no_reshape_inside():
+def test_network_of_lines_has_no_reshape_inside(rewritten):
     x = keras.Input(LINE)
     y = L.ReLU()(L.BatchNormalization()(L.Conv1D(6, 3, padding="causal", dilation_rate=2)(x)))
     z = L.Activation("hard_silu")(L.BatchNormalization(axis=2)(L.Conv1D(6, 1)(y)))
@@ -83,13 +62,13 @@ def test_network_of_lines_has_no_reshape_inside():
     assert found[1:5] == ["ZeroPadding2D", "Conv2D", "BatchNormalization", "ReLU"]
 
 
-def test_lines_of_any_length():
+def test_lines_of_any_length(rewritten):
     x = keras.Input((None, 4))
     y = L.Conv1D(5, 3, padding="same")(x)
     rewritten(keras.Model(x, [L.MaxPooling1D(2)(y), y]))
 
 
-def test_shared_convolution_of_lines():
+def test_shared_convolution_of_lines(rewritten):
     x = keras.Input(LINE)
     conv = L.Conv1D(4, 3, padding="causal")
     legacy = rewritten(keras.Model(x, conv(conv(x))))

@@ -1,33 +1,12 @@
 """A separable convolution becomes its two convolutions."""
 
 import keras
-import numpy as np
 import pytest
-
-from kerasnas.bridge import build, canonical, expected, read, verify
 
 L = keras.layers
 
 
 IMAGE = (8, 8, 4)
-
-
-def randomise(model):
-    rng = np.random.default_rng(0)
-    for weight in model.weights:
-        positive = "variance" in weight.path
-        weight.assign(
-            rng.uniform(0.5, 2, weight.shape) if positive else rng.normal(0, 0.5, weight.shape)
-        )
-    return model
-
-
-def rewritten(model):
-    """The canonical tf_keras model, after comparing its outputs with the source's."""
-    graph = canonical(read(randomise(model)))
-    legacy = build(graph)
-    verify(model, expected(model, graph), legacy)
-    return legacy
 
 
 def kinds(model):
@@ -40,7 +19,7 @@ def one(layer, shape=IMAGE):
 
 
 @pytest.mark.parametrize("multiplier", [1, 2])
-def test_separable_convolution_is_two(multiplier):
+def test_separable_convolution_is_two(multiplier, rewritten):
     layer = L.SeparableConv2D(
         6, 3, strides=2, depth_multiplier=multiplier, activation="relu6", name="sep"
     )
@@ -53,7 +32,7 @@ def test_separable_convolution_is_two(multiplier):
     ]
 
 
-def test_shared_separable_convolution():
+def test_shared_separable_convolution(rewritten):
     x = keras.Input(IMAGE)
     conv = L.SeparableConv2D(4, 3, padding="same", use_bias=False)
     legacy = rewritten(keras.Model(x, conv(conv(x))))

@@ -1,66 +1,12 @@
 """How channels pass through each kind of layer."""
 
 import keras
-import numpy as np
 import pytest
-
-from kerasnas.compression.structured.rebuild import rebuild
-from kerasnas.compression.structured.trace import trace
 
 L = keras.layers
 
 
 ops = keras.ops
-
-
-def randomise(model, seed=0):
-    """Every weight random, BatchNormalization's statistics too: fresh ones hide differences."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        values = rng.normal(0, 0.3, weight.shape)
-        if "variance" in weight.path:
-            values = rng.uniform(0.5, 2, weight.shape)
-        weight.assign(values)
-    return model
-
-
-def predict(model, inputs):
-    one = isinstance(model, keras.Sequential)
-    given = inputs[0] if one else keras.tree.pack_sequence_as(model.input, inputs)
-    outputs = keras.tree.flatten(model(given, training=False))
-    return [ops.convert_to_numpy(y) for y in outputs]
-
-
-def assert_same(model, pruned, inputs):
-    for want, got in zip(predict(model, inputs), predict(pruned, inputs), strict=True):
-        assert want.std() > 0, "a constant output compares nothing"
-        assert np.abs(want - got).max() <= 1e-5 * np.abs(want).max()
-
-
-def without_dead_channels(model, inputs, seed=0, share=0.5):
-    """Zeroes every weight of some sets of channels, removes these sets, and compares outputs.
-
-    A weight that the sets assign to the wrong channel would be zeroed at a place that still counts.
-    """
-    randomise(model, seed)
-    traced = trace(model)
-    rng = np.random.default_rng(seed)
-    gone = np.zeros(traced.labels, bool)
-    gone[rng.choice(traced.removable, max(1, int(share * len(traced.removable))), False)] = True
-    for weight in traced.weights.values():
-        labels = weight.filter_labels
-        # Nothing would be left of a layer whose channels are all among the dead.
-        gone[labels[:1]] = False
-    for weight in traced.weights.values():
-        values = weight.values.copy()
-        for axis, labels in enumerate(weight.axes.labels):
-            if labels is not None:
-                np.moveaxis(values, axis, 0)[gone[labels]] = 0
-        getattr(weight.layer, weight.attribute).assign(values)
-    pruned = rebuild(traced, gone)
-    assert pruned.count_params() < model.count_params()
-    assert_same(model, pruned, inputs)
-    return pruned
 
 
 def conv_bn(x, filters, kernel=3, strides=1, activation="relu"):
@@ -192,14 +138,14 @@ TOPOLOGIES = {
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_dead_channels_go_without_a_trace(topology, rng):
+def test_dead_channels_go_without_a_trace(topology, rng, without_dead_channels):
     x = keras.Input((8, 8, 3))
     model = keras.Model(x, TOPOLOGIES[topology](x))
     inputs = [rng.normal(size=(2, 8, 8, 3)).astype("float32")]
     without_dead_channels(model, inputs)
 
 
-def test_sequence_with_mask(rng):
+def test_sequence_with_mask(rng, without_dead_channels):
     x = keras.Input((7,), dtype="int32")
     y = L.Embedding(11, 6, mask_zero=True)(x)
     y = L.GRU(4)(L.Dense(5)(L.Dense(6, "tanh")(y)))
@@ -209,7 +155,7 @@ def test_sequence_with_mask(rng):
     assert pruned.layers[1].output.shape[-1] < 6
 
 
-def test_line(rng):
+def test_line(rng, without_dead_channels):
     x = keras.Input((16, 3))
     y = L.ReLU()(L.BatchNormalization()(L.Conv1D(6, 3, padding="causal")(x)))
     y = L.Add()([y, L.DepthwiseConv1D(3, padding="same")(y)])

@@ -23,15 +23,6 @@ def random_work(rng):
     return work
 
 
-def timings(model, rng, count, noise=0.0):
-    found = []
-    for _ in range(count):
-        work = random_work(rng)
-        ms = model.predict(profile(work)) * (1 + noise * rng.standard_normal())
-        found.append(Timing(work, ms))
-    return found
-
-
 def profile(work, dtype="int8"):
     totals = {"params": 0, "macs": 0, "flash_bytes": 0, "ram_bytes": 0}
     return kn.hardware.Profile(
@@ -49,7 +40,7 @@ ms = st.floats(0, 50)
     costs=st.lists(st.tuples(st.floats(0.01, 50), st.floats(0, 500)), min_size=3, max_size=3),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_a_fit_predicts_as_what_made_its_timings(constant, each, costs, seed):
+def test_a_fit_predicts_as_what_made_its_timings(constant, each, costs, seed, timings):
     (conv, conv_values), (depthwise, depthwise_values), (_, add_values) = costs
     truth = LatencyModel(
         constant,
@@ -72,14 +63,14 @@ def test_a_fit_predicts_as_what_made_its_timings(constant, each, costs, seed):
 TRUTH = LatencyModel(2.0, {CONV: Cost(0, 10, 0), DEPTHWISE: Cost(0, 60, 0), ADD: Cost()}, "made up")
 
 
-def test_noise_is_in_the_error_of_what_was_held_out(rng):
+def test_noise_is_in_the_error_of_what_was_held_out(rng, timings):
     fitted = LatencyModel.fit(timings(TRUTH, rng, 60, noise=0.1))
     assert 0.03 < fitted.error.median < 0.2
     assert fitted.error.fits == 10
     assert fitted.costs[DEPTHWISE].macs / fitted.costs[CONV].macs == pytest.approx(6, rel=0.3)
 
 
-def test_few_timings_get_few_coefficients(rng):
+def test_few_timings_get_few_coefficients(rng, timings):
     fitted = LatencyModel.fit(timings(TRUTH, rng, 9))
     assert set(fitted.costs) == {CONV, DEPTHWISE}
     assert fitted.constant == pytest.approx(2)
@@ -87,7 +78,7 @@ def test_few_timings_get_few_coefficients(rng):
         LatencyModel.fit(timings(TRUTH, rng, 8))
 
 
-def test_ratios_are_kept_where_there_are_few_timings(rng):
+def test_ratios_are_kept_where_there_are_few_timings(rng, timings):
     twice = LatencyModel(7.0, {k: Cost(*(2 * p for p in c)) for k, c in TRUTH.costs.items()}, "it")
     fitted = LatencyModel.fit(timings(twice, rng, 4), like=TRUTH, source="a board")
     assert fitted.costs[DEPTHWISE].macs == pytest.approx(120)
@@ -123,14 +114,14 @@ def test_operators_that_were_timed_one_by_one(rng):
     assert (alone.error.timings, alone.error.fits) == (1, 6)
 
 
-def test_no_model_is_held_out_of_a_fit_that_saw_it(rng):
+def test_no_model_is_held_out_of_a_fit_that_saw_it(rng, timings):
     """Noise that no network shares cannot be predicted: a leak would hide it."""
     alone = timings(TRUTH, rng, 12, noise=0.3)
     twins = [dataclasses.replace(row, model=f"{i}") for i, row in enumerate(alone * 2)]
     assert LatencyModel.fit(twins).error == pytest.approx(LatencyModel.fit(alone).error)
 
 
-def test_a_kind_without_macs_that_was_never_timed_costs_as_the_slowest(rng):
+def test_a_kind_without_macs_that_was_never_timed_costs_as_the_slowest(rng, timings):
     truth = LatencyModel(
         1.0, {CONV: Cost(macs=1), DEPTHWISE: Cost(macs=2), ADD: Cost(0, 0, 500)}, ""
     )

@@ -21,15 +21,6 @@ def random_work(rng):
     return work
 
 
-def timings(model, rng, count, noise=0.0):
-    found = []
-    for _ in range(count):
-        work = random_work(rng)
-        ms = model.predict(profile(work)) * (1 + noise * rng.standard_normal())
-        found.append(Timing(work, ms))
-    return found
-
-
 def profile(work, dtype="int8"):
     totals = {"params": 0, "macs": 0, "flash_bytes": 0, "ram_bytes": 0}
     return kn.hardware.Profile(
@@ -43,7 +34,7 @@ ms = st.floats(0, 50)
 TRUTH = LatencyModel(2.0, {CONV: Cost(0, 10, 0), DEPTHWISE: Cost(0, 60, 0), ADD: Cost()}, "made up")
 
 
-def test_a_model_that_was_timed_again_is_one_timing(rng):
+def test_a_model_that_was_timed_again_is_one_timing(rng, timings):
     nine = timings(TRUTH, rng, 9)
     slower = [dataclasses.replace(row, ms=2 * row.ms) for row in nine]
     faster = [

@@ -24,15 +24,6 @@ def random_work(rng):
     return work
 
 
-def timings(model, rng, count, noise=0.0):
-    found = []
-    for _ in range(count):
-        work = random_work(rng)
-        ms = model.predict(profile(work)) * (1 + noise * rng.standard_normal())
-        found.append(Timing(work, ms))
-    return found
-
-
 def profile(work, dtype="int8"):
     totals = {"params": 0, "macs": 0, "flash_bytes": 0, "ram_bytes": 0}
     return kn.hardware.Profile(
@@ -46,7 +37,7 @@ ms = st.floats(0, 50)
 TRUTH = LatencyModel(2.0, {CONV: Cost(0, 10, 0), DEPTHWISE: Cost(0, 60, 0), ADD: Cost()}, "made up")
 
 
-def test_a_model_is_of_one_dtype(rng, tmp_path):
+def test_a_model_is_of_one_dtype(rng, tmp_path, timings):
     rows = timings(TRUTH, rng, 9)
     floats = [dataclasses.replace(row, dtype="float32") for row in rows]
     with pytest.raises(ValueError, match="timing 0 is of int8 and timing 2 of float32"):
@@ -66,7 +57,7 @@ def test_a_model_is_of_one_dtype(rng, tmp_path):
     assert LatencyModel.fit(floats[:3], like=same).dtype == "float32"
 
 
-def test_a_kind_that_was_never_timed(rng):
+def test_a_kind_that_was_never_timed(rng, timings):
     fitted = LatencyModel.fit(timings(TRUTH, rng, 30))
     work = {CONV: Work(1, 10**6, 10)}
     fitted.predict(profile({**work, "TANH": Work(1, 0, 100)}))
@@ -111,7 +102,7 @@ def test_a_bad_row_is_named(rows, said):
         LatencyModel.fit(rows)
 
 
-def test_bad_arguments_of_a_fit_are_named(rng):
+def test_bad_arguments_of_a_fit_are_named(rng, timings):
     rows = timings(TRUTH, rng, 9)
     with pytest.raises(TypeError, match=r"`like` must be.*MICROCONTROLLER.*like='x'"):
         LatencyModel.fit(rows, like="x")
