@@ -66,10 +66,9 @@ def lower(graph: Graph, dtype: str = "int8") -> Program:
             inputs.append(value[index])
         else:
             reads = [value[same[i]] for i in node.inputs]
-            written = of_kind(node.kind).elementwise
             if node.kind in RULES:
                 value[index] = RULES[node.kind](to, node, reads)
-            elif written is not None:
+            elif (written := of_kind(node.kind).elementwise) is not None:
                 value[index] = append_written(to, reads[0], written)
             else:
                 raise ValueError(

@@ -14,7 +14,7 @@ def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
     Returns:
         The graph, and for each of its nodes the position of the one that it stems from.
     """
-    if not any(of_kind(node.kind).commutes and len(node.inputs) > 2 for node in graph.nodes):
+    if not any(len(node.inputs) > 2 and of_kind(node.kind).commutes for node in graph.nodes):
         return graph, list(range(len(graph.nodes)))
     split, origin = Graph(graph.name), []
     place: dict[int, int] = {}
@@ -26,7 +26,7 @@ def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
 
     for position, node in enumerate(graph.nodes):
         inputs = [place[i] for i in node.inputs]
-        if of_kind(node.kind).commutes and len(inputs) > 2:
+        if len(inputs) > 2 and of_kind(node.kind).commutes:
             pair = "Add" if node.kind == "Average" else node.kind
             first = inputs[0]
             for other in inputs[1:]:

@@ -2,6 +2,8 @@
 
 import collections
 import fractions
+import functools
+from collections.abc import Mapping
 
 from kerasnas.hardware.lowering.folding import activation, affine
 from kerasnas.hardware.lowering.program import Constant, integers, number
@@ -26,8 +28,7 @@ def append_written(to: Tape, x: int, operators: str) -> int:
         The tensor that the last of them writes; `x` where there are none.
     """
     made: list[int] = []
-    written = [step.split() for step in operators.split(";") if step]
-    uses = collections.Counter(operand for _, *operands in written for operand in operands)
+    written, uses = _parsed(operators)
     known = {"x": x}
     if any(half in uses for half in _HALVES):
         half = (*to.shape(x)[:-1], to.shape(x)[-1] // 2)
@@ -44,6 +45,13 @@ def append_written(to: Tape, x: int, operators: str) -> int:
         else:
             made.append(to.operator(kind, reads, to.shape(reads[0]), constants))
     return made[-1] if made else x
+
+
+@functools.cache
+def _parsed(operators: str) -> tuple[list[list[str]], Mapping[str, int]]:
+    """Returns the operators with their operands, and how often each operand is read."""
+    written = [step.split() for step in operators.split(";") if step]
+    return written, collections.Counter(x for _, *operands in written for x in operands)
 
 
 def _is_constant(operand: str) -> bool:
