@@ -25,7 +25,7 @@ _SMALLEST_LOSS = 1e-3
 
 @dataclass(frozen=True)
 class Auto:
-    """A recipe that is searched for: the smallest file whose metric is within the tolerance.
+    """Searches for the recipe of the smallest file whose metric is within the tolerance.
 
     It begins with quantization alone and goes on along ladders of ever stronger steps: channels
     removed and, where files count as compressed, zeros (as many in each layer as it bears) and
@@ -33,8 +33,8 @@ class Auto:
     at its first file that is too bad. Each file is made from the trained model anew.
 
     Args:
-        size: What is small: `"bytes"` of the file, as in flash, or `"compressed_bytes"`, as in a
-            download.
+        size: What is to be small: `"bytes"` of the file, as in flash, or `"compressed_bytes"`, as
+            in a download.
         epochs: Passes over the training data of each step that trains.
         batch_size: Samples in a training step.
 

@@ -36,7 +36,7 @@ class Cluster(BridgedStep):
         batch_size: Samples in a training step.
         initialization: Where the values begin: `"kmeans++"`, `"density"` (evenly over the weights)
             or `"linear"` (evenly over their range).
-        learning_rate: Of Adam. Rates above about 1e-3 move the shared values too far.
+        learning_rate: Learning rate of Adam. Rates above about 1e-3 move the shared values too far.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -38,7 +38,7 @@ class Prune(BridgedStep):
         batch_size: Samples in a training step.
         schedule: `"polynomial"` raises the sparsity over the first 60 % of the steps;
             `"constant"` prunes from the first step on.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
 
     Raises:
         ValueError: If an argument is out of range.

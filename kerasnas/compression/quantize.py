@@ -41,7 +41,7 @@ class Quantize(BridgedStep):
             that compute in floats.
         epochs: Passes over the training data of "qat".
         batch_size: Samples in a training step of "qat".
-        learning_rate: Of Adam. Quantization-aware training diverges above about 1e-4.
+        learning_rate: Learning rate of Adam. Quantization-aware training diverges above about 1e-4.
 
     Raises:
         ValueError: If an argument is out of range, or "qat" is asked for without int8.

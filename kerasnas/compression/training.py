@@ -72,7 +72,7 @@ class Training:
             model: tf_keras model; it is compiled here.
             epochs: Passes over the training data.
             batch_size: Samples in a step.
-            learning_rate: Of Adam.
+            learning_rate: Learning rate of Adam.
             callbacks: tf_keras callbacks.
         """
         import tf_keras

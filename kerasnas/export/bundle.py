@@ -37,7 +37,7 @@ class Origin:
     Args:
         model: The Keras 3 model.
         recipe: The steps, as text that makes them again.
-        seed: Of all training.
+        seed: Seed of all training.
         data: Dict from the name of a set of samples to its `data_hash`.
     """
 

@@ -69,8 +69,8 @@ def to_tflite(
             `"float32"`, for which the file rounds and unrounds them itself. None is the integer
             one where there is one.
         target: The runtime that the file is for, as in `verify`: `"litert"` (phones), or `"micro"`,
-            which has TensorFlow Lite Micro run it, too, as `verify` does, and what cannot run there
-            named (needs `pip install 'kerasnas[micro]'`).
+            for which TensorFlow Lite Micro runs the file, too, as in `verify`, and operators that
+            cannot run there are named (needs `pip install 'kerasnas[micro]'`).
 
     Returns:
         Bytes of the `.tflite` file. Inputs and outputs are in the order of `model.inputs` and
@@ -83,8 +83,8 @@ def to_tflite(
         ImportError: If `"int4"` is asked for and ai-edge-quantizer is not installed, or the target
             `"micro"` and tflite-micro is not.
         RuntimeError: If the converter crashes or fails.
-        WrongFileError: If the file does not run, on LiteRT or on its target, or computes next to
-            another function.
+        WrongFileError: If the file does not run, on LiteRT or on its target, or hardly computes
+            what its model computes.
         TimeoutError: If it takes longer than `timeout`.
 
     Example:

@@ -26,12 +26,13 @@ class Device:
     Args:
         name: Its name.
         flash: Bytes of flash, or a string such as "1MB"; None where programs lie on a disk.
-        ram: Bytes of RAM, likewise.
-        flash_reserve: What of the flash the runtime and the application need; 0 for nothing.
-        ram_reserve: What of the RAM they need beside the tensor arena, and in it the scratch
-            buffers of the device's own kernels, which the reference kernels do not ask for.
-        bank: The largest part of the RAM with consecutive addresses, in which the tensor arena
-            must lie; None for all of it.
+        ram: Bytes of RAM, or a string; None for no limit.
+        flash_reserve: Bytes of flash that the runtime and the application need, or a string; 0 for
+            nothing.
+        ram_reserve: Bytes of RAM, or a string, that they need beside the tensor arena, and that the
+            device's own kernels need for scratch buffers which the reference kernels do without.
+        bank: Bytes, or a string, of the largest part of the RAM with consecutive addresses, in
+            which the tensor arena must lie; None for all of it.
         latency: Tells the milliseconds of a network on it: a `LatencyModel` of int8 files that was
             fitted to its timings; None where it has none, see `latency_model`.
         source: Where the figures are from.

@@ -38,9 +38,9 @@ class Arena(NamedTuple):
     """Bytes of a tensor arena.
 
     Args:
-        head: Activations and the kernels' scratch buffers.
-        tail: What the interpreter keeps for operators and tensors.
-        total: Both.
+        head: Bytes of activations and of the kernels' scratch buffers.
+        tail: Bytes that the interpreter keeps for operators and tensors.
+        total: Bytes of both.
     """
 
     head: int

@@ -25,8 +25,8 @@ class HeldOut(NamedTuple):
     Args:
         median: Median of the relative errors: 0.05 for 5 %.
         worst: The largest of them.
-        timings: Number of timings that were held out, each once; of operators, the sum over a
-            model counts as one, and so do all timings of one model.
+        timings: Number of timings that were held out, each once. The operators of a model, and
+            repeated timings of it, count as one.
         fits: Number of fits that this took.
     """
 

@@ -23,9 +23,9 @@ class Cost(NamedTuple):
     """What operators of one kind take, in milliseconds.
 
     Args:
-        operator: Each operator.
-        macs: A million multiply-accumulates.
-        values: A million values written.
+        operator: Milliseconds of each operator.
+        macs: Milliseconds of a million multiply-accumulates.
+        values: Milliseconds of a million values written.
     """
 
     operator: float = 0.0
@@ -37,9 +37,10 @@ class Cost(NamedTuple):
 class LatencyModel:
     """Predicts the milliseconds of one inference from a profile; it measures nothing.
 
-    The sum, over the kinds of operators, of what their number, their multiply-accumulates and
-    the values that they write take, and a constant. A multiply-accumulate of a depthwise
-    convolution takes several times one of a convolution, which total MACs do not show.
+    An inference takes a constant, and for each kind of operator a time for every operator, for
+    its multiply-accumulates and for the values that it writes. A multiply-accumulate of a
+    depthwise convolution takes several times as long as one of a convolution, which total MACs
+    do not show.
 
     Args:
         constant: Milliseconds of every inference.
