@@ -63,9 +63,12 @@ def _setting(value: Any) -> object:
 
 def find_rule(operation: keras.Operation) -> Rule | None:
     """Returns the rule of a layer or an operation, or None if it has none."""
-    rule = RULES.get(type(operation).__name__)
-    if rule is None and traits_of(operation).settings is not None:
+    rule, traits = RULES.get(type(operation).__name__), traits_of(operation)
+    if rule is None and traits.settings is not None:
         return one_node
+    # A layer of the user's own, or one derived from augmentation of Keras.
+    if rule is None and (traits.inference == "nothing" or is_augmentation(operation)):
+        return RULES["GaussianNoise"]
     return rule
 
 
@@ -154,8 +157,6 @@ def _rule_of(call: Call) -> Rule:
     kind = type(operation).__name__
     rule, reason = find_rule(operation), REASONS.get(kind)
     own = type(operation).__module__.startswith("keras.")
-    if rule is None and is_augmentation(operation):  # derived from a layer of Keras
-        return RULES["GaussianNoise"]
     # A class of the user's own that has the name of one of Keras's may do anything.
     if rule is None or (rule is BUILT_IN.get(kind) and not own):
         raise ValueError(

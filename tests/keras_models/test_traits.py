@@ -30,6 +30,13 @@ class Blurred(layers.Layer):
         return x
 
 
+class Noisy(layers.Layer):
+    """A user's own regularization."""
+
+    def call(self, x, training=False):
+        return x
+
+
 register_layer(
     Sigmoids,
     LayerTraits(
@@ -37,6 +44,7 @@ register_layer(
     ),
 )
 register_layer(Blurred, LayerTraits(inference="left_out"))
+register_layer(Noisy, LayerTraits(inference="nothing", channels_alone=True))
 
 
 def network(*middle) -> keras.Model:
@@ -102,6 +110,12 @@ def test_own_augmentation_costs_nothing_and_does_not_cross_the_bridge():
     assert kn.profile(network(Blurred())).ram_bytes == kn.profile(network()).ram_bytes
     kinds = [type(layer).__name__ for layer in kn.bridge.to_tf_keras(network(Blurred())).layers]
     assert kinds == ["InputLayer", "Conv2D", "Conv2D", "GlobalAveragePooling2D", "Dense"]
+
+
+def test_own_regularization_costs_nothing_and_is_there_for_fine_tuning():
+    noisy = network(Noisy())
+    assert kn.profile(noisy).ram_bytes == kn.profile(network()).ram_bytes
+    assert any("Keras" in type(layer).__name__ for layer in kn.bridge.to_tf_keras(noisy).layers)
 
 
 @pytest.mark.parametrize(
