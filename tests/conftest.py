@@ -14,10 +14,30 @@ import numpy as np
 import pytest
 
 from kerasnas.export import Interpreter, to_tflite
+from kerasnas.hypermodels.operations import names, parse
 from kerasnas.tflite.inspection import output_steps
 from kerasnas.tflite.isolated_runner import run_file
 
 L = keras.layers
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs tests of a `code` for the module's CODES, and for every operation not among them."""
+    chosen = getattr(metafunc.module, "CODES", None)
+    if chosen is not None and "code" in metafunc.fixturenames:
+        covered = {"zero", *(parse(code)[0].name for code in chosen)}
+        codes = [*chosen, *(example(name) for name in names() if name not in covered)]
+        metafunc.parametrize("code", codes)
+
+
+def example(name: str) -> str:
+    """The code of an operation with the first value of each of its parameters."""
+    values = {key: values[0] for key, values in parse(name)[0].parameters.items()}
+    kernel = values.pop("kernel", None)
+    return "_".join(
+        [f"{name}{kernel}x{kernel}" if kernel else name]
+        + [f"{key[0]}{value}" for key, value in values.items()]
+    )
 
 
 @pytest.fixture

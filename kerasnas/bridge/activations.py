@@ -1,20 +1,13 @@
-"""Lists the activation functions that Keras 2 has in the same form, and those that it is given."""
+"""Gives Keras 2 the activation functions that it lacks, or has in another form."""
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-# These give equal values in Keras 3 and Keras 2 on [-8, 8].
-EQUAL = (
-    *("elu", "exponential", "gelu", "leaky_relu", "linear", "log_softmax", "mish", "relu"),
-    *("relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "tanh"),
-)
-# Keras 2 lacks these, or has another function of the name: its `hard_sigmoid` has another slope.
-GIVEN = (
-    *("celu", "gelu_tanh", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh"),
-    *("log_sigmoid", "soft_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus"),
-    "tanh_shrink",
-)
+from kerasnas.keras_models.activations import ACTIVATIONS
+
+EQUAL = tuple(name for name, row in ACTIVATIONS.items() if row.in_keras_2 == "equal")
+GIVEN = tuple(name for name, row in ACTIVATIONS.items() if row.in_keras_2 == "given")
 
 
 def for_tf_keras(name: Any) -> Any:

@@ -269,7 +269,7 @@ def _random_input(
         values = rng.standard_normal(shape)
     else:
         values = rng.integers(0, {"bool": 2, "int8": 128}.get(tensor.dtype, 256), shape)
-    # Some values must be such that a mask hides them.
+    # The last sample ends in values that a mask hides, so that masks are compared, too.
     for spec in readers:
         if spec.kind == "Masking":
             values[-1, shape[1] // 2 :] = spec.config["mask_value"]

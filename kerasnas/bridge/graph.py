@@ -22,7 +22,7 @@ from kerasnas.bridge.masks import Masks
 from kerasnas.bridge.operations import as_layer
 from kerasnas.bridge.passthrough import Fill, template
 from kerasnas.bridge.precision import in_float32
-from kerasnas.keras_models.training_only import is_augmentation
+from kerasnas.keras_models.traits import is_augmentation
 from kerasnas.keras_models.walk import Call, walk
 from kerasnas.runtime.silence import silence
 
@@ -81,15 +81,28 @@ class LayerGraph:
         return {node.layer.name for node in self.nodes if node.layer.passed_through}
 
     def consumers(self, tensor: keras.KerasTensor) -> list[LayerNode]:
-        """Returns the nodes that read a tensor."""
+        """Returns the nodes that read a tensor.
+
+        Args:
+            tensor: KerasTensor of this graph.
+        """
         return [node for node in self.nodes if any(x is tensor for x in node.inputs)]
 
     def calls(self, layer: LayerSpec) -> int:
-        """Returns how many times a layer is called: more than once when it is shared."""
+        """Returns how many times a layer is called: more than once when it is shared.
+
+        Args:
+            layer: Spec of a layer of this graph.
+        """
         return sum(node.layer is layer for node in self.nodes)
 
     def replace(self, old: keras.KerasTensor, new: keras.KerasTensor) -> None:
-        """Makes every reader of `old` read `new`."""
+        """Makes every reader of a tensor, and every output that is this tensor, take another one.
+
+        Args:
+            old: KerasTensor of this graph.
+            new: KerasTensor of the same shape, which another node makes.
+        """
 
         def swapped(x: object) -> object:
             return new if x is old else x
@@ -102,7 +115,11 @@ class LayerGraph:
         self.outputs = [new if x is old else x for x in self.outputs]
 
     def remove_idle(self, is_removed: Callable[[LayerNode], bool]) -> None:
-        """Takes out nodes that hand their first input on, except a path from input to output."""
+        """Takes out nodes that pass their first input on, except a path from input to output.
+
+        Args:
+            is_removed: Function of a node; tells whether it goes.
+        """
         for node in list(self.nodes):
             if not is_removed(node):
                 continue
@@ -264,7 +281,7 @@ def _native_spec(layer: keras.layers.Layer, name: str) -> LayerSpec:
 
 
 def _inner(layer: keras.layers.Layer) -> "LayerSpec | LayerGraph":
-    """A layer inside a layer, which gets its weights from the outer one, or a model there."""
+    """Returns the spec of a layer inside a layer, or the graph of a model inside it."""
     if isinstance(layer, keras.Model):
         return read(layer)
     spec = _native_spec(layer, layer.name)

@@ -25,6 +25,7 @@ import keras
 import numpy as np
 
 from kerasnas.bridge.activations import EQUAL, GIVEN
+from kerasnas.keras_models.traits import names
 
 _ANY = object()
 # Keys that Keras 2 does not know, and the only value with which leaving them out changes nothing.
@@ -94,39 +95,8 @@ def _without_weights(layer: keras.layers.Layer) -> list[Any]:
     return []
 
 
-_SAME = (
-    # convolution
-    *("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
-    *("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
-    # dense, recurrent, attention
-    *("Dense", "EinsumDense", "Embedding", "GRU", "GRUCell", "LSTM", "LSTMCell"),
-    *("SimpleRNN", "SimpleRNNCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
-    *("AdditiveAttention", "Attention", "MultiHeadAttention"),
-    # normalization
-    *("BatchNormalization", "GroupNormalization", "LayerNormalization", "Rescaling"),
-    "UnitNormalization",
-    # activation
-    *("Activation", "ELU", "PReLU", "ReLU", "Softmax"),
-    # merging
-    *("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"),
-    # pooling
-    *("AveragePooling1D", "AveragePooling2D", "AveragePooling3D"),
-    *("MaxPooling1D", "MaxPooling2D", "MaxPooling3D"),
-    *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D"),
-    *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"),
-    # shape
-    *("Cropping1D", "Cropping2D", "Cropping3D", "Flatten", "Identity", "Masking", "Permute"),
-    *("RepeatVector", "Reshape", "UpSampling1D", "UpSampling2D", "UpSampling3D"),
-    *("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"),
-    # images and categories
-    *("CategoryEncoding", "CenterCrop", "Resizing"),
-    # training only
-    *("ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout"),
-    *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-)
-
 LAYERS: dict[str, Row] = {
-    **dict.fromkeys(_SAME, Row()),
+    **dict.fromkeys(names(lambda traits: traits.in_tf_keras), Row()),
     "Bidirectional": Row(
         holds={"layer": "forward_layer", "backward_layer": "backward_layer"},
     ),

@@ -24,7 +24,7 @@ class Masks:
     def __init__(self, calls: Sequence[Call], all_native: bool) -> None:
         self._automatic = _automatic_masks(calls)
         self._left_out = ("mask", *_OF_ATTENTION) if all_native else _OF_ATTENTION
-        # Tensors that are read only as arguments which are left out.
+        # Tensors that are read by nothing but arguments that are left out.
         self.implicit = set(self._automatic)
         for call in reversed(calls):
             if any(id(tensor) in self.implicit for tensor in call.outputs):
@@ -36,7 +36,7 @@ class Masks:
                 self.implicit.discard(id(tensor))
 
     def explicit(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The keyword arguments of a layer without the masks that tf_keras hands it anyway."""
+        """Returns a layer's keyword arguments without the masks that tf_keras passes on itself."""
 
         def is_left_out(key: str, value: Any) -> bool:
             masks = [id(x) for x in keras.tree.flatten(value) if x is not None]

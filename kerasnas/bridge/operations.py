@@ -5,13 +5,14 @@ The others are called as they are by a tf_keras layer (`passthrough.py`).
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasnas.bridge.layers import NoCounterpart
+from kerasnas.keras_models.activations import ACTIVATIONS, by_operation
 from kerasnas.keras_models.walk import Call, carries_mask
 
 # Layers that compute with a mask, while the operations do not see it.
@@ -55,7 +56,9 @@ def _divide(given: dict[str, Any], call: Call) -> AsLayer | None:
     return _scalar_affine("Divide", given) if len(call.inputs) == 1 else None
 
 
-def _activation(name: str, **options: float) -> Callable[[dict[str, Any], Call], AsLayer | None]:
+def _activation(
+    name: str, options: Mapping[str, Any]
+) -> Callable[[dict[str, Any], Call], AsLayer | None]:
     """Makes a rule for an operation that is an activation if it has these options."""
 
     def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
@@ -167,6 +170,10 @@ def _global_pooling(kind: str) -> Callable[[dict[str, Any], Call], AsLayer | Non
 
 
 OPERATIONS: dict[str, Callable[[dict[str, Any], Call], AsLayer | None]] = {
+    **{
+        operation: _activation(name, function.only)
+        for operation, name, function in by_operation(ACTIVATIONS)
+    },
     "Add": _merge("Add"),
     "Subtract": _merge("Subtract"),
     "Multiply": _merge("Multiply"),
@@ -175,29 +182,7 @@ OPERATIONS: dict[str, Callable[[dict[str, Any], Call], AsLayer | None]] = {
     "Divide": _divide,
     "TrueDivide": _divide,
     "Elu": _elu,
-    "Celu": _activation("celu", alpha=1.0),
-    "Exp": _activation("exponential"),
     "Gelu": _gelu,
-    "Glu": _activation("glu", axis=-1),
-    "HardShrink": _activation("hard_shrink", threshold=0.5),
-    "HardSigmoid": _activation("hard_sigmoid"),
-    "HardSilu": _activation("hard_silu"),
-    "HardTanh": _activation("hard_tanh"),
-    "LogSigmoid": _activation("log_sigmoid"),
-    "LogSoftmax": _activation("log_softmax", axis=-1),
-    "Relu": _activation("relu"),
-    "Selu": _activation("selu"),
-    "Sigmoid": _activation("sigmoid"),
-    "Silu": _activation("silu"),
-    "SoftShrink": _activation("soft_shrink", threshold=0.5),
-    "Softplus": _activation("softplus"),
-    "Softsign": _activation("softsign"),
-    "SparsePlus": _activation("sparse_plus"),
-    "SparseSigmoid": _activation("sparse_sigmoid"),
-    "Sparsemax": _activation("sparsemax", axis=-1),
-    "Squareplus": _activation("squareplus", b=4),
-    "Tanh": _activation("tanh"),
-    "TanhShrink": _activation("tanh_shrink"),
     "Clip": _clip,
     "LeakyRelu": _leaky_relu,
     "Cast": _cast,

@@ -81,7 +81,7 @@ def _with_sizes(
 def _ranked(
     model: keras.Model, calls: Sequence[Call], candidates: Iterable[list[Shape]]
 ) -> Iterator[list[Shape]]:
-    """Those with which every map holds its window, and then, the largest first, those that run."""
+    """Yields sizes at which every map holds its window, then others that run, largest first."""
     others = []
     for shapes in candidates:
         found = _tensors(model, calls, shapes)

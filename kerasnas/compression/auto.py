@@ -25,7 +25,7 @@ _SMALLEST_LOSS = 1e-3
 
 @dataclass(frozen=True)
 class Auto:
-    """A recipe that is searched for: the smallest file whose metric is within the tolerance.
+    """Searches for the recipe of the smallest file whose metric is within the tolerance.
 
     It begins with quantization alone and goes on along ladders of ever stronger steps: channels
     removed and, where files count as compressed, zeros (as many in each layer as it bears) and
@@ -33,8 +33,8 @@ class Auto:
     at its first file that is too bad. Each file is made from the trained model anew.
 
     Args:
-        size: What is small: `"bytes"` of the file, as in flash, or `"compressed_bytes"`, as in a
-            download.
+        size: What is to be small: `"bytes"` of the file, as in flash, or `"compressed_bytes"`, as
+            in a download.
         epochs: Passes over the training data of each step that trains.
         batch_size: Samples in a training step.
 
@@ -161,7 +161,7 @@ class RecipeSearch:
                 yield Prune(layers=layers, **training)
 
     def _good_enough(self, steps: Sequence[Step]) -> bool | None:
-        """Whether a recipe is within the tolerance; None if a step refuses the network."""
+        """Returns whether a recipe is within the tolerance; None if a step refuses the network."""
         recipe = list(map(step_text, steps))
         try:
             result = self._attempt(steps)
@@ -190,7 +190,7 @@ class RecipeSearch:
         return lost <= self._tolerance
 
     def _was_good(self, *steps: Step) -> bool:
-        """Whether these steps, and quantization after them, were within the tolerance."""
+        """Returns whether these steps, with quantization after them, were within the tolerance."""
         begin = list(map(step_text, steps))
         return any(
             record["recipe"][:-1] == begin and record["lost"] <= self._tolerance

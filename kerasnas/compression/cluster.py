@@ -36,7 +36,7 @@ class Cluster(BridgedStep):
         batch_size: Samples in a training step.
         initialization: Where the values begin: `"kmeans++"`, `"density"` (evenly over the weights)
             or `"linear"` (evenly over their range).
-        learning_rate: Of Adam. Rates above about 1e-3 move the shared values too far.
+        learning_rate: Learning rate of Adam. Rates above about 1e-3 move the shared values too far.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -119,12 +119,13 @@ class Cluster(BridgedStep):
                 layer,
                 number_of_clusters=self.clusters,
                 cluster_centroids_init=start,
-                # Without a zero among the weights, it would lose a value for nothing.
+                # One of the shared values is reserved for zero, which is a waste
+                # if no weight is zero.
                 preserve_sparsity=model_sparsity(model, {layer.name}) > 0,
             )
 
         sharing = tf_keras.models.clone_model(model, clone_function=wrapped)
-        # What is not wrapped would lose its zeros, or the few values that it has.
+        # A layer that is not wrapped must not be trained: it would lose its zeros or shared values.
         held = [
             layer
             for layer in sharing.layers
@@ -139,12 +140,12 @@ class Cluster(BridgedStep):
         return clustering.strip_clustering(sharing)
 
     def _shares(self, layer: Any) -> bool:
-        """Whether a layer has so few values already, such as few weights that are not zero."""
+        """Returns whether a layer has so few values already, such as few that are not zero."""
         kernel = layer.get_weights()[KERNELS[type(layer).__name__]]
         return len(np.unique(kernel)) <= self.clusters
 
     def _layers(self, graph: LayerGraph) -> set[str]:
-        """Names of the layers with more weights than clusters."""
+        """Returns the names of the layers with more weights than clusters."""
         large = {
             node.layer.name
             for node in graph.nodes

@@ -58,7 +58,7 @@ class Compressed:
     tried: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def __repr__(self) -> str:
-        """Size, steps and score, on one line: the file itself is thousands of characters."""
+        """Returns size, steps and score on one line, without the thousands of bytes of the file."""
         last = self.report[-1] if self.report else {}
         steps = [row["step"] for row in self.report[1:]]
         return (
@@ -137,7 +137,7 @@ class Compressed:
         return self.scorer.score(predicted, in_order("y", y, model), weighted)
 
     def summary(self) -> str:
-        """The report as a table of text."""
+        """Returns the report as a table of text."""
         rows = [_COLUMNS, *(report_row(record) for record in self.report)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
         return "\n".join(
@@ -147,7 +147,7 @@ class Compressed:
 
 
 def report_row(record: dict[str, Any]) -> tuple[str, ...]:
-    """One record of a report as the cells of a table."""
+    """Returns one record of a report as the cells of a table."""
     value = f"{record['metric']} {record['value']:.4f} ({record['data']})"
     if record["test_value"] is not None and record["data"] != "test":
         value += f", {record['test_value']:.4f} (test)"
@@ -165,7 +165,7 @@ def report_row(record: dict[str, Any]) -> tuple[str, ...]:
 
 
 def lost_metric(report: list[dict[str, Any]]) -> float:
-    """How much worse the first metric has become from the float model to the file.
+    """Returns how much worse the first metric has become from the float model to the file.
 
     Args:
         report: As in `Compressed`.

@@ -26,14 +26,14 @@ class Distill(BridgedStep):
     other loss it is that loss towards the teacher's outputs.
 
     Args:
-        teacher: Keras 3 model, or one of tf_keras, with the inputs and outputs of the one to
-            compress, probabilities where that gives probabilities; that one itself, before
-            compression, unless given.
+        teacher: Keras 3 or tf_keras model with the inputs and outputs of the model to compress;
+            where that gives probabilities, the teacher must give them, too. None for the model
+            itself, as it was before compression.
         temperature: Above 0; the higher, the softer the teacher's distribution over classes.
         mix: Weight of the teacher, between 0 and 1.
         epochs: Passes over the training data before the next step; 0 only guides what follows.
         batch_size: Samples in a training step.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
 
     Raises:
         ValueError: If an argument is out of range.

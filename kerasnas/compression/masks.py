@@ -1,7 +1,7 @@
-"""Masks in quantization-aware training, whose wrappers of TFMOT hand none on.
+"""Masks in quantization-aware training, whose wrappers from TFMOT do not pass masks on.
 
-They take a mask that Keras hands to every layer, and hand it to a layer that does not know it. So
-the network is wrapped without masks, which are switched on again in the wrapped one.
+A wrapper takes the mask that Keras gives every layer, and gives it to layers that do not know
+masks. So the network is wrapped with its masks switched off, and they are switched on afterwards.
 
 How a layer of tf_keras is given its mask is private; read in tf_keras 2.21.0
 (`src/engine/base_layer.py`, `src/utils/layer_utils.py`).
@@ -15,12 +15,12 @@ from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.keras_models.walk import carries_mask
 
-# Layers that make numbers of a mask, or compare to make one.
+# Layers that compute with the mask of what they read.
 _READERS = ("AdditiveAttention", "Attention", "GlobalAveragePooling1D", "MultiHeadAttention")
 
 
 def float_masks(graph: LayerGraph) -> dict[str, str]:
-    """The layers whose masks have no 8-bit form.
+    """Returns the layers whose masks have no 8-bit form.
 
     Args:
         graph: The network, in canonical form.

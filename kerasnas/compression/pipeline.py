@@ -104,7 +104,7 @@ def transform(
     if seen is not None:
         passed = ", ".join(sorted(network.graph.passed_through))
         how = f"trained; called as they are: {passed}" if passed else "trained"
-        # Of the model itself: what `network` holds is already rewritten as the steps need it.
+        # The model itself is converted, since `network` is already rewritten for the steps.
         file = convert(model, representative_data=training.x)
         seen(Stage("float", how, 0, file, network, False, False))
     for index, step in enumerate(steps):
@@ -217,7 +217,7 @@ class _Work:
             print("  ".join(report_row(self.report[-1])), flush=True)
 
     def _scores(self, stage: Stage) -> dict[str, dict[str, float]]:
-        """By label of the data: the model's as it came, the file's at the end."""
+        """Returns the scores by the name of the data: the model's first, the file's at the end."""
         if stage.last:
             interpreter = Interpreter(stage.file)
             predicted = {label: interpreter.predict(data.fed) for label, data in self.sets.items()}
@@ -228,7 +228,8 @@ class _Work:
                 for label, data in self.sets.items()
             }
         else:
-            # Test data is for the first and the last model only, unless there is nothing else.
+            # Between the first and the last model only the first data set is scored,
+            # not the test data.
             label, data = next(iter(self.sets.items()))
             predicted = {label: stage.network.legacy.predict(data.fed, verbose=0)}
         return {

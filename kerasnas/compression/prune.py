@@ -10,16 +10,10 @@ from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.step import ZEROS, BridgedStep, check_number, unbox
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
+from kerasnas.keras_models.traits import LAYERS
 
-# Position of the weight that TFMOT prunes. Depthwise kernels it leaves alone.
-KERNELS = {
-    "Conv1D": 0,
-    "Conv2D": 0,
-    "Conv2DTranspose": 0,
-    "Dense": 0,
-    "SeparableConv1D": 1,
-    "SeparableConv2D": 1,
-}
+# Position of the weight that TFMOT prunes, by the class of the layer.
+KERNELS = {name: row.prunes for name, row in LAYERS.items() if row.prunes is not None}
 # The rest of the training lets the remaining weights recover.
 _RAMP = 0.6
 _UPDATES = 20
@@ -44,7 +38,7 @@ class Prune(BridgedStep):
         batch_size: Samples in a training step.
         schedule: `"polynomial"` raises the sparsity over the first 60 % of the steps;
             `"constant"` prunes from the first step on.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -162,7 +156,7 @@ class Prune(BridgedStep):
         return tfmot.sparsity.keras.strip_pruning(pruning)
 
     def _sparsities(self, graph: LayerGraph) -> dict[str, float]:
-        """The layers to prune, and how far."""
+        """Returns the sparsity of each layer that is pruned."""
         between, ruled = prunable(graph), self._ruled(graph)
         zeros = self.sparsity if self.pattern is None else self.pattern[0] / self.pattern[1]
         found = {}
@@ -174,7 +168,7 @@ class Prune(BridgedStep):
         return found
 
     def _ruled(self, graph: LayerGraph) -> dict[str, float]:
-        """What `layers` says of each layer that it names."""
+        """Returns the sparsity that `layers` gives each layer that it names."""
         return {
             node.layer.name: sparsity
             for node in graph.nodes
@@ -204,7 +198,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def prunable(graph: LayerGraph) -> set[str]:
-    """Names of the layers with a kernel that steps touch unless they are told others.
+    """Returns the names of the layers with a kernel that steps touch unless they are told others.
 
     Args:
         graph: The network.
@@ -220,7 +214,7 @@ def _frozen(graph: LayerGraph) -> set[str]:
 
 
 def inner(graph: LayerGraph) -> set[str]:
-    """Names of the layers with a kernel that are not at the ends.
+    """Returns the names of the layers with a kernel that are not at the ends.
 
     Args:
         graph: The network.
@@ -259,7 +253,7 @@ def _not_last(graph: LayerGraph) -> set[str]:
 
 
 def model_sparsity(model: Any, names: set[str]) -> float:
-    """The share of zeros in the kernels of some layers.
+    """Returns the share of zeros in the kernels of some layers.
 
     Args:
         model: tf_keras model, without wrappers.

@@ -25,24 +25,21 @@ from typing import Any
 import numpy as np
 
 from kerasnas.bridge.activations import given
-from kerasnas.bridge.canonical import RANGE_PASSING
 from kerasnas.bridge.canonical.graph_edits import integers
 from kerasnas.bridge.graph import LayerGraph, LayerSpec
+from kerasnas.keras_models.activations import ACTIVATIONS
+from kerasnas.keras_models.traits import names, of_kind
 
-_MERGES = ("Average", "Maximum", "Minimum", "Multiply", "Subtract")
 # Layers that the transforms of TFMOT turn into supported ones.
 _TRANSFORMED = ("BatchNormalization", "InputLayer")
-# How much of a range of activations stays at each step.
+# The share of the old range of activations that remains after each training step.
 _RANGE_DECAY = 0.99
-# What is always 0 has a range, too.
+# The narrowest range, for tensors that are always 0.
 _NARROWEST = 1e-3
-_ACTIVATIONS = (
-    *("gelu", "hard_silu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax", "tanh"),
-)
 
 
 def untrained(graph: LayerGraph) -> dict[str, str]:
-    """The layers of a network whose ranges quantization-aware training cannot learn.
+    """Returns the layers of a network whose ranges quantization-aware training cannot learn.
 
     Args:
         graph: The network, in canonical form.
@@ -70,7 +67,7 @@ def untrained(graph: LayerGraph) -> dict[str, str]:
 
 
 def _reason(spec: LayerSpec) -> str | None:
-    """Why quantization-aware training cannot take a layer, or None if it can."""
+    """Returns why quantization-aware training cannot take a layer, or None if it can."""
     import tf_keras
 
     kind, config = spec.kind, spec.config
@@ -78,7 +75,7 @@ def _reason(spec: LayerSpec) -> str | None:
         return "it has no tf_keras counterpart, and is called as it is"
     if kind in _TRANSFORMED:
         return None
-    if kind == "Activation" and config["activation"] not in _ACTIVATIONS:
+    if kind == "Activation" and not ACTIVATIONS[config["activation"]].eight_bits:
         return f"activation {config['activation']!r} has no 8-bit form"
     if kind == "ReLU" and (
         config.get("max_value") not in (None, 6.0)
@@ -93,16 +90,16 @@ def _reason(spec: LayerSpec) -> str | None:
 
 
 def _source(tensor: Any) -> str:
-    """The name of the layer that gives a tensor its range."""
+    """Returns the name of the layer that gives a tensor its range."""
     layer = tensor.node.layer
     linear = type(layer).__name__ == "Activation" and layer.activation.__name__ == "linear"
-    if type(layer).__name__ in RANGE_PASSING or linear:
+    if of_kind(type(layer).__name__).same_range or linear:
         return _source(layer.input)
     return layer.name
 
 
 def scheme(clustered: Collection[str], kept: Collection[str] = ()) -> Any:
-    """The scheme, for `tfmot.quantization.keras.quantize_apply`.
+    """Returns the scheme, for `tfmot.quantization.keras.quantize_apply`.
 
     Args:
         clustered: Names of the layers whose weights share values.
@@ -113,7 +110,7 @@ def scheme(clustered: Collection[str], kept: Collection[str] = ()) -> Any:
 
 @cache
 def _classes() -> dict[str, Any]:
-    """The classes, which derive from TFMOT's: importing it takes TensorFlow and seconds."""
+    """Returns the classes that derive from TFMOT's, which takes seconds to import."""
     from kerasnas.compression.tfmot import import_tfmot
 
     tfmot = import_tfmot()
@@ -140,12 +137,13 @@ def _classes() -> dict[str, Any]:
         def __init__(self, kept: Collection[str] = ()) -> None:
             super().__init__()
             self.kept = kept
-            for kind in _MERGES:
+            for kind in names(lambda traits: traits.output_trained):
                 layer_class = getattr(tf_keras.layers, kind)
                 self._layer_quantize_map[layer_class] = configs.Default8BitOutputQuantizeConfig()
 
         def supports(self, layer: Any) -> bool:
-            # TFMOT asks this of what an annotated layer reads, to round that too.
+            # TFMOT also asks this about the layers that an annotated layer reads, to
+            # quantize those.
             return layer.name not in self.kept and super().supports(layer)
 
         def get_quantize_config(self, layer: Any) -> Any:
@@ -169,7 +167,7 @@ def _classes() -> dict[str, Any]:
             low, high, seen = weights["min_var"], weights["max_var"], weights["seen"]
             if training:
                 least, most = tf.reduce_min(inputs), tf.reduce_max(inputs)
-                # Zeros alone say nothing; a range without width would be no scale at all.
+                # A batch of zeros tells nothing, and a range of no width gives no scale.
                 says = tf.logical_or(least < 0, most > 0)
                 step = tf.where(seen < 0.5, 1.0, 1 - _RANGE_DECAY) * tf.cast(says, tf.float32)
                 low.assign_add(step * (tf.minimum(least, 0.0) - low))
@@ -299,7 +297,7 @@ def _classes() -> dict[str, Any]:
         """Gives an output a range that grows, and all that goes into a merge of one scale one."""
         groups = {_source(tensor): SharedRange() for tensor in model.outputs}
         for layer in model.layers:
-            if not isinstance(layer, (layers.Concatenate, layers.Maximum, layers.Minimum)):
+            if not of_kind(type(layer).__name__).one_scale:
                 continue
             group = SharedRange()
             for name in (layer.name, *(_source(tensor) for tensor in tf.nest.flatten(layer.input))):

@@ -41,7 +41,7 @@ class Quantize(BridgedStep):
             that compute in floats.
         epochs: Passes over the training data of "qat".
         batch_size: Samples in a training step of "qat".
-        learning_rate: Of Adam. Quantization-aware training diverges above about 1e-4.
+        learning_rate: Learning rate of Adam. Quantization-aware training diverges above about 1e-4.
 
     Raises:
         ValueError: If an argument is out of range, or "qat" is asked for without int8.
@@ -164,7 +164,8 @@ class Quantize(BridgedStep):
         def annotated(layer: Any) -> Any:
             return layer if layer.name in kept else keras_api.quantize_annotate_layer(layer)
 
-        # Layers that TFMOT adds are numbered, and their names are in the file: count from zero.
+        # TFMOT numbers the layers that it adds, and their names end up in the file: count
+        # from zero.
         tf_keras.backend.reset_uids()
         with keras_api.quantize_scope(passthrough_layers()), no_masks(model) as masking:
             marked = tf_keras.models.clone_model(model, clone_function=annotated)

@@ -53,7 +53,7 @@ def compress(
         tolerance: Largest drop allowed of the first metric, absolute, from the float model to the
             file; for "auto" 0.01 unless given.
         budget: Limits that the file must keep.
-        seed: Of all training. The same seed gives the same file on the same machine.
+        seed: Seed of all training. The same seed gives the same file on the same machine.
         verbose: 1 prints a line when a step is done; 0 prints nothing.
         target: The runtime that the file is for, as in `kerasnas.export.to_tflite`: `"litert"`, or
             `"micro"` to have the file run on TensorFlow Lite Micro before it is returned.

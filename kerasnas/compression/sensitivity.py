@@ -59,7 +59,7 @@ def sensitivity(
 
 
 def bearable(measured: dict[str, dict[float, float]], loss: float) -> dict[str, float]:
-    """The largest share of zeros of each layer that costs no more than a loss.
+    """Returns the largest share of zeros in each layer that costs no more than a given loss.
 
     Args:
         measured: As `sensitivity` gives it.

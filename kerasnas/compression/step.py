@@ -228,7 +228,7 @@ def check_number(
 
 
 def step_text(step: Any) -> str:
-    """A step as text that makes it again, without what is as by default.
+    """Returns a step as text that makes it again, without arguments that have their default.
 
     Args:
         step: A dataclass.

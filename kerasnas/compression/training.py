@@ -72,7 +72,7 @@ class Training:
             model: tf_keras model; it is compiled here.
             epochs: Passes over the training data.
             batch_size: Samples in a step.
-            learning_rate: Of Adam.
+            learning_rate: Learning rate of Adam.
             callbacks: tf_keras callbacks.
         """
         import tf_keras
@@ -101,7 +101,7 @@ class Training:
 
 
 def legacy_loss(model: keras.Model) -> Any:
-    """The loss of a compiled Keras 3 model, for tf_keras.
+    """Returns the loss of a compiled Keras 3 model, for tf_keras.
 
     Args:
         model: Compiled Keras 3 model.
@@ -119,7 +119,7 @@ def legacy_loss(model: keras.Model) -> Any:
 
 
 def ordered_loss(model: keras.Model) -> Any:
-    """The loss of a compiled Keras 3 model: one, or a list in the order of outputs."""
+    """Returns the loss of a compiled Keras 3 model: one, or a list in the order of outputs."""
     loss = model.loss
     if isinstance(loss, dict | list) and is_nested(getattr(model, "output", None)):
         return keras.tree.flatten(loss)  # Keras asks for the structure of the outputs.
@@ -129,7 +129,7 @@ def ordered_loss(model: keras.Model) -> Any:
 
 
 def legacy_loss_weights(model: keras.Model) -> Any:
-    """The loss weights of a compiled Keras 3 model: None, or a list in the order of outputs."""
+    """Returns the loss weights of a compiled Keras 3 model: None, or one for each output."""
     weights = model.get_compile_config().get("loss_weights")
     if isinstance(weights, dict):
         return [weights.get(name, 1.0) for name in output_names(model)]
@@ -169,7 +169,7 @@ def _legacy_loss(loss: Any) -> Any:
 
 
 def _called(loss: keras.losses.Loss) -> Any:
-    """A Keras 3 loss as one of tf_keras, whose function would lose the weights of samples."""
+    """Returns a Keras 3 loss as a tf_keras object; a bare function would lose sample weights."""
     import tf_keras
 
     class Called(tf_keras.losses.Loss):

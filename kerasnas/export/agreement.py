@@ -12,16 +12,16 @@ from kerasnas.tflite.inspection import Choice, choices, output_steps, with_outpu
 from kerasnas.tflite.isolated_runner import run_file
 from kerasnas.tflite.reader import TFLiteFile, opened
 
-# Between two correct sets of kernels: of float outputs, relative to the largest of them, and of
-# quantized ones, relative to their range. Most int8 files give the same to a step.
+# The largest difference between two correct sets of kernels: for float outputs as a share of the
+# largest output, for quantized ones as a share of their range. Most int8 files agree to one step.
 _SAME_FLOAT, _SAME_QUANTIZED = 1e-4, 0.05
-# Roundings add up from layer to layer, but they take two correct sets of kernels equally far from
-# the float model; a wrong kernel goes at least this many times as far.
+# Rounding adds up from layer to layer, but two correct sets of kernels end up equally far from the
+# float model. A wrong kernel is at least this many times as far.
 _FARTHER = 2.0
-# Steps in the range of an int8 output, with which float outputs are measured too.
+# The number of steps in the range of an int8 output. Float outputs are measured in the same steps.
 _STEPS = 255
-# Where LiteRT does not run a file: what 8 bits explain of a difference from the model, as a share
-# of the largest value, and how far from it a file may be, as a share of its spread over samples.
+# For files that LiteRT does not run: the difference from the model that 8 bits explain, as a share
+# of the largest value, and the largest allowed one, as a share of the spread over samples.
 _EXPLAINED, _RELATED = 0.016, 0.7
 
 
@@ -113,7 +113,7 @@ def compare_on_micro(
 
 
 def _doubtful(file: TFLiteFile, ran: Ran) -> dict[int, Choice]:
-    """The outputs that are indices, and of which runtimes or the model choose different ones."""
+    """Returns the outputs of indices of which runtimes or the model choose different ones."""
     found = {}
     for place, choice in enumerate(choices(file)):
         told = [outputs[place] for outputs in ran if outputs is not None]
@@ -123,7 +123,7 @@ def _doubtful(file: TFLiteFile, ran: Ran) -> dict[int, Choice]:
 
 
 def _pointed_to(indices: np.ndarray, scores: np.ndarray, axis: int) -> np.ndarray:
-    """The scores at indices along an axis; NaN for an index beyond it."""
+    """Returns the scores at indices along an axis; NaN for an index beyond it."""
     axis %= scores.ndim
     shape = (*scores.shape[:axis], 1, *scores.shape[axis + 1 :])
     places = indices.reshape(shape).astype("int64")
@@ -164,7 +164,7 @@ def run_if_taken(
     kernels: str,
     timeout: float,
 ) -> list[np.ndarray] | None:
-    """What LiteRT makes of a file; None where it lacks an operator of TensorFlow Lite Micro's."""
+    """Runs a file on LiteRT; returns None if it lacks an operator of TensorFlow Lite Micro's."""
     try:
         return run_file(file, arrays, kernels, timeout)
     except (ValueError, RuntimeError):
@@ -172,7 +172,7 @@ def run_if_taken(
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The absolute differences of two arrays, 0 where both are NaN or the same infinity."""
+    """Returns the absolute differences of two arrays, 0 where both are NaN or the same infinity."""
     with np.errstate(invalid="ignore"):
         differences = np.abs(one.astype("float64") - other.astype("float64"))
     same = (one == other) | ((one != one) & (other != other))
@@ -215,7 +215,7 @@ def runtime_differences(
         witnesses = [output.litert] if output.keras is None else [output.litert, output.keras]
         if any(_agree(output.micro, witness, allowed) for witness in witnesses):
             continue
-        # What somebody asks for is to be had of what it is documented to be compared with.
+        # A tolerance that the user gives is held against LiteRT and Keras alone, as documented.
         third = reference() if tolerance is None else None
         if (
             third is not None
@@ -246,7 +246,7 @@ def _agree(one: np.ndarray, other: np.ndarray, most: float) -> bool:
 
 
 def _as_close(output: Output, wanted: np.ndarray, allowed: float) -> bool:
-    """Whether TensorFlow Lite Micro is about as close to the Keras model as LiteRT is."""
+    """Returns whether TensorFlow Lite Micro is about as close to the Keras model as LiteRT is."""
     micro, litert = (
         float(np.sqrt(np.square(apart(array, wanted)).mean()))
         for array in (output.micro, output.litert)

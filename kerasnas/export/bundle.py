@@ -38,7 +38,7 @@ class Origin:
     Args:
         model: The Keras 3 model.
         recipe: The steps, as text that makes them again.
-        seed: Of all training.
+        seed: Seed of all training.
         data: Dict from the name of a set of samples to its `data_hash`.
     """
 
@@ -49,7 +49,7 @@ class Origin:
 
 
 def data_hash(x: Any, y: Any = None, sample_weight: Any = None) -> str:
-    """A fingerprint of samples.
+    """Returns a fingerprint of samples.
 
     Args:
         x: Array of inputs, or a list or dict of them.
@@ -154,7 +154,7 @@ def write(
 
 
 def _in_order(metadata: Metadata, model: keras.Model) -> Metadata:
-    """Metadata in the order of a model's inputs and outputs, where it has their names."""
+    """Returns metadata in the order of a model's inputs and outputs, where it has their names."""
 
     def sorted_by(names: list[str], infos: tuple[TensorInfo, ...]) -> tuple[TensorInfo, ...]:
         entries = {info.name: info for info in infos}

@@ -119,7 +119,7 @@ def c_array(data: str | os.PathLike[str] | bytes, name: str = "model") -> dict[s
 
 
 def _typical(file: TFLiteFile) -> list[np.ndarray]:
-    """Random inputs; of indices 0, which is in every table."""
+    """Returns random inputs; for indices zeros, which are in every table."""
     rng = np.random.default_rng(0)
     return [
         rng.standard_normal(tensor.shape)

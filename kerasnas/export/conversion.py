@@ -27,12 +27,13 @@ from kerasnas.tflite.reversals import rescale_reversed
 from kerasnas.tflite.tensor_names import name_after_layers
 
 Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8", "int4"]
-# Those that measure the ranges of activations, and what their inputs and outputs may be.
+# The quantizations that measure ranges of activations, with the allowed types of inputs and
+# outputs.
 _CALIBRATED = {"int8": ("int8", "float32"), "int16x8": ("int16", "float32")}
 _CHILD = Path(__file__).with_name("conversion_child.py")
 # Calibration runs the model on each sample; the ranges of activations settle long before this.
 _MOST_SAMPLES = 512
-_LONGEST_LINE = 200  # A graph of the converter's is one line a node.
+_LONGEST_LINE = 200  # The converter's log holds whole graphs, one node a line.
 _UNSUPPORTED = re.compile(r"not yet supported for op: '(\w+)'")
 
 
@@ -69,8 +70,8 @@ def to_tflite(
             `"float32"`, for which the file rounds and unrounds them itself. None is the integer
             one where there is one.
         target: The runtime that the file is for, as in `verify`: `"litert"` (phones), or `"micro"`,
-            which has TensorFlow Lite Micro run it, too, as `verify` does, and what cannot run there
-            named (needs `pip install 'kerasnas[micro]'`).
+            for which TensorFlow Lite Micro runs the file, too, as in `verify`, and operators that
+            cannot run there are named (needs `pip install 'kerasnas[micro]'`).
 
     Returns:
         Bytes of the `.tflite` file. Inputs and outputs are in the order of `model.inputs` and
@@ -83,8 +84,8 @@ def to_tflite(
         ImportError: If `"int4"` is asked for and ai-edge-quantizer is not installed, or the target
             `"micro"` and tflite-micro is not.
         RuntimeError: If the converter crashes or fails.
-        WrongFileError: If the file does not run, on LiteRT or on its target, or computes next to
-            another function.
+        WrongFileError: If the file does not run, on LiteRT or on its target, or hardly computes
+            what its model computes.
         TimeoutError: If it takes longer than `timeout`.
 
     Example:
@@ -203,7 +204,7 @@ def convert_in_child(
 def _as_read(array: np.ndarray, tensor: Any) -> np.ndarray:
     """Samples of an input in the dtype that the tf_keras model reads."""
     if array.dtype == np.uint8 and tensor.dtype.is_floating:
-        # The whole range, so that a step is one and nothing is rounded.
+        # The samples get 0 and 255 among them, so that the step is 1 and no pixel is rounded.
         array = array.copy()
         array.flat[0], array.flat[-1] = 0, 255
     return array.astype(tensor.dtype.as_numpy_dtype)
@@ -218,12 +219,12 @@ def _wrapped(layer: Any) -> bool:
 
 
 def _layer_names(model: Any) -> dict[str, str]:
-    """Names of the layers, without what quantization-aware training puts before them."""
+    """Returns the names of the layers without the prefix of quantization-aware training."""
     return {layer.name: (layer.layer if _wrapped(layer) else layer).name for layer in model.layers}
 
 
 def _ranged(model: Any) -> bool:
-    """Whether training has measured the ranges of all layers."""
+    """Returns whether training has measured the ranges of all layers."""
     own = ("InputLayer", "QuantizeLayer")
     return _trained_quantized(model) and all(
         _wrapped(layer) or type(layer).__name__ in own for layer in model.layers

@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-# Errors of layers settle with few samples, and each is run with float kernels beside.
+# The errors of layers are measured on so many samples: few are enough, and each runs twice.
 _DEBUGGED = 64
 
 
@@ -127,21 +127,21 @@ def _mixed(converter: Any, job: dict[str, Any]) -> tuple[bytes, list[dict[str, A
     chosen = job["float_layers"]
     chosen = found[:chosen] if isinstance(chosen, int) else chosen
     kept = [error["tensor"] for error in errors if error["layer"] in chosen]
-    # The debugger's table cuts the number off the name of an output.
+    # The debugger's table lists outputs without the number in their names, so they are added here.
     kept += [names[tensor] for tensor, layer in leaving.items() if layer in chosen]
     if set(found) <= set(chosen):
-        kept = []  # It fails where nothing is left to quantize; that is refused by who asked.
+        kept = []  # The debugger fails if nothing is left to quantize; the caller refuses that.
     debugger.options = options(fully_quantize=True, denylisted_nodes=kept)
     return debugger.get_nondebug_quantized_model(), errors
 
 
 def _signature(interpreter: Any) -> dict[str, dict[str, int]]:
-    """The tensors of inputs and outputs by their names."""
+    """Returns the tensors of inputs and outputs by their names."""
     return interpreter._get_full_signature_list()["serving_default"]
 
 
 def layer_of(name: str, layers: Collection[str]) -> str:
-    """The layer in the name of a tensor or of an operator.
+    """Returns the layer in the name of a tensor or of an operator.
 
     Args:
         name: Such as "model/dense/MatMul;model/dense/BiasAdd".
@@ -150,7 +150,7 @@ def layer_of(name: str, layers: Collection[str]) -> str:
     Returns:
         Name of the layer, or the whole name if it holds none.
     """
-    # Of an operator that others are fused into, the last name is its own.
+    # If other operators are fused into one, the last name is that of the operator itself.
     for part in reversed(name.split(";")):
         known = [scope for scope in part.split("/") if scope in layers]
         if known and "ReadVariableOp" not in part:

@@ -2,19 +2,19 @@
 
 import numpy as np
 
-# Rounding in every layer moves an output by some steps, whatever its spread.
+# Rounding in the layers moves an output by up to so many steps, whatever its spread.
 _STEPS = 4.0
-# From this share of its spread on a value is lost; what varies by less of itself is a constant.
+# A value is lost if its error is this share of its spread; and an output that varies by less than
+# this share of its size counts as a constant.
 _LOST, _CONSTANT = 0.6, 1e-4
-# Of outputs that have the same scale whatever their values: tanh, sigmoid and softmax.
+# The step of outputs whose scale is fixed: tanh, sigmoid and softmax.
 _FIXED_STEP = 2.0**-7
-# An output that hardly varies over the samples, or not at all, tells less: so many times of what is
-# explained are.
+# If an output hardly varies over the samples, so many times the explained error is accepted.
 _HARDLY = 6.0
 
 
 def difference(want: np.ndarray, have: np.ndarray, step: float, explained: float) -> float:
-    """How far an output of a file is from the model's, as a share of its spread over samples.
+    """Returns how far an output of a file is from the model's, as a share of its spread.
 
     Args:
         want: The model's output, of shape (samples, ...).
@@ -51,7 +51,7 @@ def difference(want: np.ndarray, have: np.ndarray, step: float, explained: float
 
 
 def lost_values(want: np.ndarray, have: np.ndarray, step: float) -> list[int]:
-    """The places on the last axis of an output at which a file gives hardly more than a constant.
+    """Returns the places on the last axis at which a file gives hardly more than a constant.
 
     Args:
         want: The model's output, of shape (samples, ...).

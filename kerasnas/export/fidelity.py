@@ -19,7 +19,7 @@ from kerasnas.tflite.inspection import output_steps
 from kerasnas.tflite.isolated_runner import RUNNER, run_file
 from kerasnas.tflite.reader import TFLiteFile
 
-# Enough to tell a wrong file from a rounded one; each costs one inference.
+# How many samples are compared: enough to tell a wrong file from a rounded one.
 _COMPARED = 32
 _RUNNER = Child(RUNNER)
 # How far an output may be from the model's, as a share of its spread over the samples: beyond the
@@ -33,8 +33,8 @@ _LIMITS = {
     "int8": (0.3, 0.7, 0.016),
     "int4": (0.5, 0.9, 0.1),
 }
-# Below it nothing is said of branches that share a scale. Where some are lost, a file must be worse
-# than a constant to be an error.
+# Below the first share, branches that share a scale are not mentioned. If a branch is lost, only a
+# difference beyond the second share, which is worse than a constant, is an error.
 _NOTICED, _UNRELATED = 0.1, 1.2
 
 
@@ -259,7 +259,7 @@ _WAYS_OUT = {
 
 
 def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:
-    """What a Keras 3 or tf_keras model makes of samples, one array for each output."""
+    """Returns what a Keras 3 or tf_keras model makes of samples, one array for each output."""
     is_keras_3 = isinstance(model, keras.Model)
     if is_keras_3:
         model = in_float32(model)
@@ -280,7 +280,7 @@ def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _random(model: Any) -> list[np.ndarray]:
-    """Random inputs of a tf_keras model, indices within the tables that read them."""
+    """Returns random inputs of a tf_keras model, with indices within the tables that read them."""
     rng = np.random.default_rng(0)
     arrays = []
     for tensor in model.inputs:

@@ -102,8 +102,9 @@ class HostLatency:
 
     Args:
         threads: Threads of the interpreter.
-        dtype: What the model is converted to and measured as: "int8", as all other limits of a
-            budget hold for, or "float32", "float16" or "dynamic", whatever is to run here.
+        dtype: What the model is converted to before it is measured: "int8", for which all other
+            limits of a budget hold, or "float32", "float16" or "dynamic", if such a file is to run
+            on this machine.
         warmup: Runs before the timed ones.
         runs: Runs that are timed.
 

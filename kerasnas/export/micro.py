@@ -36,12 +36,12 @@ def check_target(target: Any) -> None:
 
 
 def has_micro() -> bool:
-    """Whether TensorFlow Lite Micro is installed."""
+    """Returns whether TensorFlow Lite Micro is installed."""
     return importlib.util.find_spec("tflite_micro") is not None
 
 
 def without_kernel(data: bytes | TFLiteFile, model: Any = None) -> list[str]:
-    """The operators of a file that TensorFlow Lite Micro has no kernel of.
+    """Returns the operators of a file that TensorFlow Lite Micro has no kernel of.
 
     Args:
         data: Bytes of the file, or the file parsed.

@@ -19,7 +19,7 @@ _METHOD_OF["tflmdecode"] = "AddDecode"
 
 
 def resolver_method(kind: str) -> str | None:
-    """The method that registers an operator.
+    """Returns the method that registers an operator.
 
     Args:
         kind: TFLite's name of it, such as "CONV_2D".

@@ -78,8 +78,8 @@ def to_mixed_tflite(
     Raises:
         ValueError: If an argument is not as described, or a layer has no int8 form.
         ImportError: If the target is `"micro"` and tflite-micro is not installed.
-        WrongFileError: If the file does not run, on LiteRT or on its target, or computes next to
-            another function.
+        WrongFileError: If the file does not run, on LiteRT or on its target, or hardly computes
+            what its model computes.
     """
     file, names = convert_mixed(model, representative_data, float_layers, timeout, target)
     return file.data, names
@@ -131,7 +131,7 @@ def convert_mixed(
 def _mixed(
     model: Any, samples: list[np.ndarray], float_layers: Any, timeout: float
 ) -> tuple[TFLiteFile, list[dict[str, Any]], Any]:
-    """The file, the errors of its layers, and the tf_keras model that was converted."""
+    """Returns the file, the errors of its layers, and the tf_keras model that was converted."""
     check_shapes(model)
     if isinstance(model, keras.Model):
         model = rebuild(model, measurable)

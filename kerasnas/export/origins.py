@@ -9,16 +9,17 @@ from kerasnas.tflite.reader import OperatorRecord, Subgraph, TFLiteFile, opened
 
 _UNKNOWN = re.compile(r'"([^"@]+)@[^"]*"[^\n]*\'tf\.(\w+)\' op is neither')
 _REFUSED = re.compile(r"Node number (\d+) \((\w+)\) failed")
-# TensorFlow Lite Micro counts in hexadecimal digits, and `measure_arena` from 1.
+# TensorFlow Lite Micro writes these numbers in hexadecimal digits; `measure_arena` counts from 1.
 _REFUSED_BY_MICRO = re.compile(r"Node (\w+) \(number ([0-9a-f]+)\) failed")
 _ENDED = re.compile(r"ends at operator (\w+) \(number (\d+) of")
-_UNNAMED = re.compile("StatefulPartitionedCall")  # An output, whose layer its name does not tell.
+# The name of an output of the model, which does not tell the layer.
+_UNNAMED = re.compile("StatefulPartitionedCall")
 _NUMBER = re.compile(r"/\d+$")  # Of a tensor, behind the name of its layer.
 _CONVERSIONS = ("CAST", "DEQUANTIZE", "QUANTIZE")
 
 
 def without_form(log: str, layers: Collection[str]) -> list[str]:
-    """What the converter has no operator for.
+    """Returns the layers that the converter has no operator for.
 
     Args:
         log: All that it said.
@@ -32,7 +33,7 @@ def without_form(log: str, layers: Collection[str]) -> list[str]:
 
 
 def in_float(data: bytes | TFLiteFile, model: Any) -> list[str]:
-    """What a quantized file computes in floating point, without what only converts.
+    """Returns the layers that a quantized file computes in floating point, without conversions.
 
     Args:
         data: Bytes of the file, or the file parsed.
@@ -52,7 +53,7 @@ def in_float(data: bytes | TFLiteFile, model: Any) -> list[str]:
 
 
 def sources(data: bytes | TFLiteFile, kinds: Collection[str], model: Any = None) -> list[str]:
-    """Where the operators of some kinds stem from.
+    """Returns the layers that the operators of some kinds stem from.
 
     Args:
         data: Bytes of a file, or the file parsed.
@@ -72,7 +73,7 @@ def sources(data: bytes | TFLiteFile, kinds: Collection[str], model: Any = None)
 
 
 def refused_by(message: str, data: bytes | TFLiteFile, model: Any = None) -> str:
-    """The layer whose operator an interpreter does not prepare or run; "" where it does not say.
+    """Returns the layer whose operator an interpreter refuses; "" where it does not say.
 
     Args:
         message: What it said.
@@ -94,7 +95,7 @@ def refused_by(message: str, data: bytes | TFLiteFile, model: Any = None) -> str
 
 
 def _writer(graph: Subgraph, op: OperatorRecord, model: Any) -> str:
-    """The layer of an operator; of one that writes an output, the layer of that output."""
+    """Returns the layer of an operator; of one that writes an output, the layer of that output."""
     last = {op.outputs[0]}
     last |= {o.outputs[0] for o in graph.operators if o.kind == "QUANTIZE" and o.inputs[0] in last}
     for place, tensor in enumerate(graph.outputs):

@@ -1,17 +1,18 @@
-"""Which layers have ranges that 8 bits do not suit, measured where a file turned out to be bad."""
+"""Finds the layers whose ranges do not suit 8 bits, once a file has turned out to be bad."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-# Values that are so many times larger than what a layer reads leave nothing of it in 8 bits.
+# If a layer writes values so many times larger than those it reads, 8 bits hold nothing of the
+# rest.
 _BLOWN_UP = 1e4
 _PROBED = 4
 
 
 def crushed(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
-    """The branches of a concatenation that vary by less than the step that all of them share.
+    """Returns the branches of a concatenation that vary by less than the step that they share.
 
     Args:
         model: tf_keras model.
@@ -36,7 +37,7 @@ def crushed(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
 
 
 def blown_up(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
-    """The layers that write values far beyond those that they read.
+    """Returns the layers that write values far beyond those that they read.
 
     Args:
         model: tf_keras model.
@@ -59,18 +60,18 @@ def blown_up(model: Any, samples: Sequence[np.ndarray]) -> list[str]:
 
 
 def nodes(model: Any) -> list[Any]:
-    """The calls of the layers of a tf_keras model."""
+    """Returns the calls of the layers of a tf_keras model."""
     # Private, as of tf_keras 2.21: a layer may have been called in other models, too.
     return [node for nodes in model._nodes_by_depth.values() for node in nodes]
 
 
 def kind(layer: Any) -> str:
-    """The class of a layer; of a wrapper, of what it wraps."""
+    """Returns the class name of a layer; of a wrapper, that of the layer inside."""
     return type(getattr(layer, "layer", layer)).__name__
 
 
 def _values(model: Any, nodes: list[Any], samples: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
-    """What each node reads, and then what it writes."""
+    """Returns what each node reads, followed by what it writes."""
     import tensorflow as tf
     import tf_keras
 

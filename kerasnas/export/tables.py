@@ -8,9 +8,9 @@ from kerasnas.hardware import measure_arena
 from kerasnas.runtime.stability import experimental
 from kerasnas.tflite.inspection import ends
 from kerasnas.tflite.isolated_runner import run_file
+from kerasnas.tflite.kernels import KERNELS
 from kerasnas.tflite.reader import TFLiteFile, opened
 
-_KERNEL_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _MOST_BITS = 7
 # Bytes that an unpacking operator and its tensors add to the graph: what was seen in files.
 _OVERHEAD = 400
@@ -94,7 +94,7 @@ def compress_tables(data: bytes, timeout: float = 60) -> bytes:
 
 
 def _kernels(file: TFLiteFile) -> dict[int, tuple[int, int | None]]:
-    """The kernels whose indices and tables take less than their bytes.
+    """Returns the kernels whose indices and tables take less than their bytes.
 
     Returns:
         Dict from tensor to the bits of an index, and the axis of the channels, each of which has a
@@ -103,7 +103,7 @@ def _kernels(file: TFLiteFile) -> dict[int, tuple[int, int | None]]:
     graph, records = file.graphs[0], file.root.Subgraphs(0)
     found: dict[int, tuple[int, int | None]] = {}
     for operator in graph.operators:
-        if operator.kind not in _KERNEL_OPERATORS:
+        if operator.kind not in KERNELS:
             continue
         position = operator.inputs[1]
         kernel = graph.tensors[position]

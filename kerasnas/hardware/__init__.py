@@ -4,7 +4,8 @@ from typing import Any
 
 from kerasnas.hardware import keras_rules  # noqa: F401  It registers the rules.
 from kerasnas.hardware.budget import Budget, Violation
-from kerasnas.hardware.devices import DEVICES, Device
+from kerasnas.hardware.device import Device
+from kerasnas.hardware.devices import DEVICES
 from kerasnas.hardware.estimation import profile, profile_graph
 from kerasnas.hardware.graph import Graph, Node
 from kerasnas.hardware.keras_graph import cost_rule, keras_graph
@@ -21,6 +22,7 @@ from kerasnas.hardware.micro import Arena, measure_arena
 from kerasnas.hardware.profile import LayerProfile, Profile, Work
 from kerasnas.hardware.sketch import Sketch
 from kerasnas.hardware.tflite_profile import profile_tflite
+from kerasnas.keras_models.traits import LayerTraits, register_layer
 
 # To time a model on this host is to convert it first, so these three live in `kerasnas.export`,
 # which stands above this package. `kerasnas/__init__.py` sets them here as well, because programs
@@ -43,6 +45,7 @@ __all__ = [
     "LatencyMeasurement",
     "LatencyModel",
     "LayerProfile",
+    "LayerTraits",
     "Node",
     "Profile",
     "Sketch",
@@ -58,4 +61,5 @@ __all__ = [
     "profile_tflite",
     "read_operator_timings",
     "read_timings",
+    "register_layer",
 ]

@@ -24,7 +24,7 @@ class Lifetime(NamedTuple):
 
 
 def lifetimes(program: Program) -> list[Lifetime]:
-    """How long each activation lives, and then each scratch buffer.
+    """Returns how long each activation lives, and then each scratch buffer.
 
     Inputs live from before the first operator, outputs to the end.
 
@@ -55,7 +55,7 @@ def lifetimes(program: Program) -> list[Lifetime]:
 
 
 def plan(buffers: Sequence[Lifetime]) -> list[int]:
-    """Place buffers greedily, the largest first, each at the lowest offset that is free.
+    """Places buffers greedily, the largest first, each at the lowest offset that is free.
 
     Args:
         buffers: Sizes and lifetimes.
@@ -73,7 +73,7 @@ def plan(buffers: Sequence[Lifetime]) -> list[int]:
     [0, 112, 0]
     """
     offsets = [0] * len(buffers)
-    # What is placed, by offset: offset, end, first and last operator.
+    # The buffers that have a place, sorted by it: offset, end, first and last operator.
     placed: list[tuple[int, int, int, int]] = []
     for i in sorted(range(len(buffers)), key=lambda i: (-_aligned(buffers[i].size), -i)):
         size, (_, first, last) = _aligned(buffers[i].size), buffers[i]
@@ -90,7 +90,7 @@ def plan(buffers: Sequence[Lifetime]) -> list[int]:
 
 
 def peak(buffers: Sequence[Lifetime], offsets: Sequence[int]) -> int:
-    """Bytes from the start of the arena to the end of the highest buffer, placed there."""
+    """Returns the bytes from the start of the arena to the end of the highest buffer."""
     ends = (at + _aligned(b.size) for at, b in zip(offsets, buffers, strict=True))
     return max(ends, default=0)
 
@@ -126,7 +126,7 @@ def memory_plan(program: Program) -> MemoryPlan:
 
 
 def head_bytes(program: Program) -> int:
-    """Bytes of the arena that hold activations and scratch buffers.
+    """Returns the bytes of the arena that hold activations and scratch buffers.
 
     Args:
         program: A lowered network.
@@ -137,11 +137,12 @@ def head_bytes(program: Program) -> int:
     return memory_plan(program).head
 
 
-# The allocator, the planner and the scratch buffers' list, once; a subgraph; a tensor; a node.
+# Bytes of the interpreter itself (allocator, planner, list of scratch buffers), and of the records
+# of a subgraph, a tensor and an operator.
 _INTERPRETER, _SUBGRAPH, _TENSOR, _NODE = 464, 24, 24, 64
-# The list of resource variables, and a variable in it.
+# Bytes of the list of variables, and of each variable in it.
 _RESOURCES, _RESOURCE = 16, 40
-# The record of an input or an output, and of its quantization.
+# Bytes of the record of an input or an output, and of its quantization.
 _PORT, _QUANTIZATION = 64, 24
 
 
@@ -152,7 +153,7 @@ def persistent_bytes(
     variables: Iterable[int] = (),
     resources: Sequence[int] = (),
 ) -> int:
-    """Bytes that the interpreter keeps, by following its allocations one by one.
+    """Returns the bytes that the interpreter keeps, by following its allocations one by one.
 
     Args:
         graphs: For each subgraph the number of its tensors and its operators.
@@ -211,7 +212,7 @@ def persistent_bytes(
 
 
 def tail_bytes(program: Program) -> int:
-    """Bytes that the interpreter keeps for operators, tensors and per-channel scales.
+    """Returns the bytes that the interpreter keeps for operators, tensors and per-channel scales.
 
     Args:
         program: A lowered network.

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import keras
 
 from kerasnas.hardware import units
-from kerasnas.hardware.devices import Device, find_device, timed_devices
+from kerasnas.hardware.device import Device
+from kerasnas.hardware.devices import find_device, timed_devices
 from kerasnas.hardware.latency.clocks import why_not_scaled
 from kerasnas.hardware.latency.validation import WAYS, check_latency, check_told
 from kerasnas.hardware.profile import Profile
@@ -117,7 +118,7 @@ class Budget:
 
     @classmethod
     def for_device(cls, device: str | Device, **limits: Any) -> "Budget":
-        """The flash and RAM of a device, less what the runtime and the application need.
+        """Returns a device's flash and RAM, less what the runtime and the application need.
 
         Args:
             device: A name of `kerasnas.hardware.DEVICES`, in any case, or a
@@ -180,7 +181,7 @@ class Budget:
     def completed(
         self, profile: Profile, model: Callable[[], keras.Model] | None = None
     ) -> Profile:
-        """A profile with its `latency_ms`, where this budget can tell it.
+        """Returns a profile with its `latency_ms`, where this budget can tell it.
 
         Args:
             profile: The cost of a network.
@@ -211,7 +212,7 @@ class Budget:
         return dataclasses.replace(profile, latency_ms=ms)
 
     def violations(self, profile: Profile) -> dict[str, Violation]:
-        """Compare a profile with the limits.
+        """Compares a profile with the limits.
 
         Args:
             profile: The cost of a network. A latency that is limited and not in it is predicted, if
@@ -239,7 +240,7 @@ class Budget:
         return any(getattr(self, name) is not None for name in LIMITS if name != "params")
 
     def __repr__(self) -> str:
-        """The limits that are set, as they can be written again."""
+        """Returns the limits that are set, as they can be written again."""
         given = {name: getattr(self, name) for name in (*LIMITS, "latency")}
         text = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
         return f"Budget({text})"

@@ -15,7 +15,7 @@ from kerasnas.hardware.reorder import reordered_head
 from kerasnas.keras_models.keras_2 import in_keras_3
 from kerasnas.runtime.arguments import check_choice
 
-# The one operator of a layer that multiplies and accumulates; what stands around it does not.
+# Of the operators that a layer becomes, the one that has the multiply-accumulates is of these.
 _MULTIPLYING = {
     *KERNEL_OPERATORS,
     "BATCH_MATMUL",
@@ -118,7 +118,7 @@ def _macs(graph: Graph, operator: Operator) -> int:
 
 
 def _params(graph: Graph, order: Sequence[int]) -> dict[int, int]:
-    """Number of weights by node; of a layer that is called more than once, at its first call."""
+    """Returns the number of weights of each node; a shared layer has them at its first call."""
     found: dict[int, int] = {}
     seen: set[tuple[int, str]] = set()
     for index in order:

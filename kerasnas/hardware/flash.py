@@ -16,9 +16,9 @@ _ALIGNMENT = 16
 _SCALE_BYTES = 12
 # The converter leaves smaller kernels in floating point when only weights are quantized.
 _LEAST_DYNAMIC = 1024
-# The name of a tensor that enters or leaves the network, as the file pads it.
+# Bytes of the name of an input or an output, with its padding.
 _END_BYTES = 28
-# That of a state, which is not known here.
+# The same for a state, whose name is not known here.
 _OTHER_BYTES = 8
 
 
@@ -86,7 +86,7 @@ class Contents:
     end: int = 0
 
     def bytes(self, cost: Overhead) -> float:
-        """What they take in the file."""
+        """Returns the bytes that they take in the file."""
         return float(self.counted + sum(getattr(self, n) * getattr(cost, n) for n in _OVERHEADS))
 
 
@@ -99,7 +99,7 @@ def _contents(
     constants: Sequence[Constant],
     named: collections.Counter[str],
 ) -> Contents:
-    """What one operator, its output and these constants of it add to the file.
+    """Returns what an operator, its output and some of its constants add to the file.
 
     `named` counts the tensors that have the name of a layer.
     """
@@ -128,7 +128,7 @@ def _contents(
             found.quantized += 1
             found.counted += _SCALE_BYTES * constant.scales
         if constant.role != "operand" and dtype == "float16":
-            # Its values in 32 bits, which the file computes before they are used.
+            # The operator and the tensor that turn its values into float32 before they are used.
             found.operator += 1
             found.tensor += 1
             found.counted += name_bytes() + 4 * (3 + len(constant.shape))
@@ -136,7 +136,7 @@ def _contents(
 
 
 def _width(operator: Operator, constant: Constant, dtype: str) -> int:
-    """Bytes of one value of a constant."""
+    """Returns the bytes of one value of a constant."""
     if constant.role in ("operand", "float") or dtype == "float32":
         return 4
     if dtype == "float16":
@@ -150,7 +150,7 @@ def _width(operator: Operator, constant: Constant, dtype: str) -> int:
 
 
 def operator_bytes(program: Program) -> list[float]:
-    """Bytes that each operator, its output and its constants add to the file.
+    """Returns the bytes that each operator, its output and its constants add to the file.
 
     A constant that several operators read is counted with the first of them.
     """
@@ -166,10 +166,10 @@ def _parts(program: Program) -> list[Contents]:
 
 
 def _input_contents(program: Program) -> Contents:
-    """What the tensors are made of that no operator writes."""
+    """Returns what the tensors that no operator writes add to the file."""
     others = len(program.states) + program.intermediates
     found = Contents(tensor=len(program.inputs) + others)
-    # Each has a name, and a shape of two sizes.
+    # Each state has a name, and a shape of two numbers.
     found.counted = others * (_OTHER_BYTES + 4 * 3)
     if program.dtype == "int8":
         found.quantized += others
@@ -183,7 +183,7 @@ def _input_contents(program: Program) -> Contents:
 
 
 def contents(program: Program) -> Contents:
-    """What the whole file is made of.
+    """Returns all that the file is made of.
 
     Args:
         program: A lowered network.
@@ -203,7 +203,7 @@ def contents(program: Program) -> Contents:
 
 
 def flash_bytes(program: Program) -> int:
-    """Bytes of the whole file.
+    """Returns the bytes of the whole file.
 
     Args:
         program: A lowered network.

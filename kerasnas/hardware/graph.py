@@ -5,11 +5,10 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 
+from kerasnas.keras_models.traits import of_kind
+
 Shape = tuple[int, ...]
 
-# Layers whose weights multiply every output position; the first weight is the kernel.
-_KERNELS = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"}
-_TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"}
 _RECURRENT = {"GRU", "LSTM", "SimpleRNN"}
 # The operation in a layer's scope that reads its first variable, where it has a scope of its own.
 _READING = {
@@ -19,7 +18,6 @@ _READING = {
     "Dense": "_matmul",
     "DepthwiseConv2D": "_depthwise",
 }
-_COMMUTATIVE = {"Add", "Multiply", "Average", "Maximum", "Minimum"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,11 +107,18 @@ class Graph:
         return len(self.nodes) - 1
 
     def input_shapes(self, node: Node) -> list[Shape]:
-        """Shapes of what a node of this graph reads, without the batch."""
+        """Returns the shapes of what a node reads.
+
+        Args:
+            node: A node of this graph.
+
+        Returns:
+            List of shapes without the batch, one for each input.
+        """
         return [self.nodes[i].shape for i in node.inputs]
 
     def macs(self, node: Node) -> int:
-        """Multiply-accumulates of a node for one sample.
+        """Returns the multiply-accumulates of a node for one sample.
 
         Args:
             node: A node of this graph.
@@ -121,12 +126,10 @@ class Graph:
         Returns:
             How often a kernel's values are multiplied; 0 for a layer without a kernel.
         """
-        if node.kind in _KERNELS:
-            return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
-        if node.kind in _TRANSPOSED:
-            return math.prod(self.input_shapes(node)[0][:-1]) * math.prod(node.weights[0])
-        if node.kind == "Dense":
-            return math.prod(node.shape[:-1]) * math.prod(node.weights[0])
+        multiplies = of_kind(node.kind).multiplies
+        if multiplies is not None:
+            places = node.shape if multiplies == "outputs" else self.input_shapes(node)[0]
+            return math.prod(places[:-1]) * math.prod(node.weights[0])
         if node.kind in ("AttentionScores", "Matmul"):
             transposed = node.config[:1] == (True,) and node.kind == "Matmul"
             return math.prod(node.shape) * self.input_shapes(node)[0][-2 if transposed else -1]
@@ -136,7 +139,7 @@ class Graph:
         return 0
 
     def live(self) -> list[int]:
-        """Positions of the nodes that an output depends on, in order."""
+        """Returns the positions of the nodes that an output depends on, in order."""
         wanted = set(self.outputs)
         for index in range(len(self.nodes) - 1, -1, -1):
             if index in wanted:
@@ -144,7 +147,7 @@ class Graph:
         return sorted(wanted)
 
     def schedule(self) -> list[int]:
-        """Positions of the live nodes in the order in which the converted file runs them.
+        """Returns the positions of the live nodes in the order in which the file runs them.
 
         TensorFlow's importer runs what has become ready last first, and of several the first by
         name (`TopologicalOrdering` in tensorflow 2.21, compiler/mlir/tensorflow/translate). What it
@@ -152,7 +155,7 @@ class Graph:
         """
         live = self.live()
         readers: dict[int, list[int]] = {}
-        # Those of what several outputs are read of follow it at once.
+        # The outputs of a node of several outputs come right after it.
         parts: dict[int, list[int]] = {}
         missing: dict[int, int] = {}
         begin: list[tuple[str, int]] = []
@@ -190,18 +193,18 @@ class Graph:
         return order
 
     def _whole(self, index: int) -> int:
-        """The node that runs, of one that is one of its outputs."""
+        """Returns the node that runs: of one of several outputs, the node that makes them all."""
         node = self.nodes[index]
         return node.inputs[0] if node.kind == "Part" else index
 
     def _variable(self, node: Node) -> str:
-        """What TensorFlow calls the first variable of a layer."""
+        """Returns the name that TensorFlow gives the first variable of a layer."""
         operation = _READING.get(node.kind, "")
         layer = node.name.replace("/", "_")
         return f"{self.name}_{layer}{operation}_readvariableop_resource".lower()
 
     def fingerprint(self) -> str:
-        """Names the network, whatever its layers are called.
+        """Returns a name of the network that does not depend on the names of its layers.
 
         Returns:
             A digest that two graphs share when they are the same network under other layer names.
@@ -210,7 +213,7 @@ class Graph:
         for index in self.live():
             node = self.nodes[index]
             reads = [digests[i] for i in node.inputs]
-            if node.kind in _COMMUTATIVE:
+            if of_kind(node.kind).commutes:
                 reads.sort()
             text = repr((node.kind, reads, node.shape, node.weights, node.config, node.layer))
             digests[index] = hashlib.sha256(text.encode()).hexdigest()

@@ -3,12 +3,13 @@
 import collections
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.without_costs import REASONS
-from kerasnas.keras_models.training_only import is_augmentation
+from kerasnas.keras_models.traits import is_augmentation, traits_of
 from kerasnas.keras_models.walk import Call, reads_mask, walk
 
 # What to add to the graph for one call: (graph, call, positions read, output shape) -> position, or
@@ -16,12 +17,12 @@ from kerasnas.keras_models.walk import Call, reads_mask, walk
 Rule = Callable[[Graph, Call, list[int], Shape], int | list[int]]
 
 RULES: dict[str, Rule] = {}
-# Those of them that hold for Keras's own classes only.
+# The rules that came with kerasnas, which hold for Keras's own classes only.
 BUILT_IN: dict[str, Rule] = {}
 
 
 def cost_rule(*kinds: str) -> Callable[[Rule], Rule]:
-    """Register how layers of the given class names enter the graph.
+    """Registers how layers of the given class names enter the graph.
 
     Args:
         *kinds: Class names of Keras layers or operations.
@@ -48,8 +49,31 @@ def cost_rule(*kinds: str) -> Callable[[Rule], Rule]:
     return register
 
 
+def one_node(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    """Adds a layer that costs what its class, shapes and `LayerTraits.settings` tell."""
+    layer: Any = call.operation
+    config = [_setting(getattr(layer, name)) for name in traits_of(layer).settings or ()]
+    weights = [tuple(weight.shape) for weight in layer.weights]
+    return graph.add(type(layer).__name__, layer.name, inputs, shape, weights, config)
+
+
+def _setting(value: Any) -> object:
+    return tuple(_setting(x) for x in value) if isinstance(value, (list, tuple)) else value
+
+
+def find_rule(operation: keras.Operation) -> Rule | None:
+    """Returns the rule of a layer or an operation, or None if it has none."""
+    rule, traits = RULES.get(type(operation).__name__), traits_of(operation)
+    if rule is None and traits.settings is not None:
+        return one_node
+    # A layer of the user's own, or one derived from augmentation of Keras.
+    if rule is None and (traits.inference == "nothing" or is_augmentation(operation)):
+        return RULES["GaussianNoise"]
+    return rule
+
+
 def keras_graph(model: keras.Model) -> Graph:
-    """Read a built Keras model.
+    """Reads a built Keras model.
 
     Args:
         model: A built Sequential or Functional Keras 3 model.
@@ -103,14 +127,36 @@ def keras_graph(model: keras.Model) -> Graph:
     return graph
 
 
+def add_layer(graph: Graph, layer: keras.layers.Layer, index: int) -> int:
+    """Adds a layer that reads one node.
+
+    Args:
+        graph: What is added to.
+        layer: Keras layer of one input and one output. It is built here if it is not built yet.
+        index: Position of the node that it reads.
+
+    Returns:
+        Position of its last node.
+
+    Raises:
+        ValueError: If nothing is known of its cost, or it has several outputs.
+    """
+    source = keras.KerasTensor((None, *graph.nodes[index].shape))
+    target = layer(source)
+    if not isinstance(target, keras.KerasTensor):
+        raise ValueError(f"Layer {layer.name!r} must have one output. Received: {target}")
+    call = Call(layer, (source,), {}, (source,), (target,))
+    made = _rule_of(call)(graph, call, [index], tuple(target.shape[1:]))
+    assert isinstance(made, int)
+    return made
+
+
 def _rule_of(call: Call) -> Rule:
-    """The rule for a call whose cost can be told."""
+    """Returns the rule for a call, or raises an error that says why its cost cannot be told."""
     operation = call.operation
     kind = type(operation).__name__
-    rule, reason = RULES.get(kind), REASONS.get(kind)
+    rule, reason = find_rule(operation), REASONS.get(kind)
     own = type(operation).__module__.startswith("keras.")
-    if rule is None and is_augmentation(operation):  # derived from a layer of Keras
-        return RULES["GaussianNoise"]
     # A class of the user's own that has the name of one of Keras's may do anything.
     if rule is None or (rule is BUILT_IN.get(kind) and not own):
         raise ValueError(

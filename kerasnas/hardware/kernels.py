@@ -154,23 +154,23 @@ class KernelCall(NamedTuple):
     transposed: tuple[bool, bool] = (False, False)
 
     def input(self, index: int) -> Operand:
-        """An input; an empty one if it is left out."""
+        """Returns an input; an empty one if it is left out."""
         found = self.inputs[index] if index < len(self.inputs) else None
         return found or Operand((0,), "none")
 
 
 def options(call: KernelCall) -> tuple[int, int]:
-    """Bytes and alignment of the struct of the operator's options."""
+    """Returns the bytes and alignment of the struct of the operator's options."""
     return _OPTIONS.get(call.kind, (0, 1))
 
 
 def state(call: KernelCall) -> int:
-    """Bytes of the struct that the kernel allocates in `Init`; 0 for none."""
+    """Returns the bytes of the struct that the kernel allocates in `Init`; 0 for none."""
     return _STATE.get(call.kind, 0)
 
 
 def prepared(call: KernelCall) -> list[int]:
-    """Bytes of each array that the kernel allocates to stay, in `Prepare`."""
+    """Returns the bytes of each array that the kernel allocates to stay, in `Prepare`."""
     if not call.outputs:
         return []
     output, kind = call.outputs[0], call.kind
@@ -197,7 +197,7 @@ def prepared(call: KernelCall) -> list[int]:
 
 
 def scratch(call: KernelCall) -> list[int]:
-    """Bytes of each scratch buffer that the kernel asks for."""
+    """Returns the bytes of each scratch buffer that the kernel asks for."""
     if not call.outputs:
         return []
     kind, output = call.kind, call.outputs[0]

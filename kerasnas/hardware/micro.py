@@ -13,19 +13,19 @@ from typing import NamedTuple
 from kerasnas.runtime.arguments import check_number
 from kerasnas.tflite.reader import OperatorRecord, TFLiteFile, opened
 
-# A child process, because a file that the interpreter does not like can end its process, and what
-# it reports is printed to the descriptor 2 by C++.
+# The interpreter runs in a child process, because a bad file can end its process, and because C++
+# prints the report to the descriptor 2.
 _CHILD = """
 import sys
 from tflite_micro import runtime
 interpreter = runtime.Interpreter.from_bytes(sys.stdin.buffer.read(), arena_size=int(sys.argv[1]))
 interpreter.print_allocations()
 """
-# Reserved, and not touched beyond what a model needs. A multiple of the alignment, so that no
-# padding at its end is counted.
+# This much memory is reserved, but only what a model needs is ever touched. It is a multiple of the
+# alignment, so that no padding at its end is counted.
 _ARENA = 2**29
 _REPORT = re.compile(r"Arena allocation (head|tail|total) (\d+) bytes")
-# How the interpreter names what it lacks, and the operator that would not be prepared.
+# The words in which the interpreter names an operator that it lacks or cannot prepare.
 _REFUSALS = (
     re.compile(r"from op code (\w+)"),
     re.compile(r"(?:find a parser for|op for builtin opcode) '?(\w+)"),
@@ -37,9 +37,9 @@ class Arena(NamedTuple):
     """Bytes of a tensor arena.
 
     Args:
-        head: Activations and the kernels' scratch buffers.
-        tail: What the interpreter keeps for operators and tensors.
-        total: Both.
+        head: Bytes of activations and of the kernels' scratch buffers.
+        tail: Bytes that the interpreter keeps for operators and tensors.
+        total: Bytes of both.
     """
 
     head: int
@@ -99,7 +99,7 @@ def measure_arena(
 
 
 def _run(data: bytes, timeout: float) -> tuple[int, str]:
-    """The interpreter's exit status, and what it said."""
+    """Returns the interpreter's exit status, and what it said."""
     child = subprocess.run(
         [sys.executable, "-P", "-c", _CHILD, str(_ARENA)],
         input=data,
@@ -111,8 +111,9 @@ def _run(data: bytes, timeout: float) -> tuple[int, str]:
 
 
 def _culprit(data: bytes, operators: tuple[OperatorRecord, ...], end: float) -> str:
-    """Which operator ends the interpreter: the last of the fewest first ones that do."""
-    # With so many first operators it lives, and with so many it does not.
+    """Returns the operator that ends the interpreter: the last of the fewest first ones that do."""
+    # With `alive` of its first operators the file runs, with `dead` of them it ends the
+    # interpreter.
     alive, dead = -1, len(operators)
     try:
         while dead - alive > 1:
@@ -132,7 +133,7 @@ def _culprit(data: bytes, operators: tuple[OperatorRecord, ...], end: float) -> 
 
 
 def _first_operators(data: bytes, count: int) -> bytes:
-    """The file with the first operators of its main graph alone."""
+    """Returns the file with only the first operators of its main graph."""
     from ai_edge_litert import schema_py_generated as schema
 
     # The vector of operators is the graph's fourth field; its length stands before its elements.
@@ -143,7 +144,7 @@ def _first_operators(data: bytes, count: int) -> bytes:
 
 def _reason(status: int, said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    # What follows the traceback's start is Python's own.
+    # The lines of the traceback are Python's, the others the interpreter's.
     own = [line for line in lines if not line.startswith(("Traceback", "File "))]
     operators = [match[1] for pattern in _REFUSALS for match in pattern.finditer(said)]
     reason = own[0] if own else "it said nothing"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from kerasnas.hardware.graph import Shape
 
 _WIDTH = 100
-# Names are cut to no less than this, whatever the width.
+# A name is never cut to fewer characters than this, even if the table becomes wider.
 _NAME = 12
 _GAP = "  "
 
@@ -79,7 +79,7 @@ class Profile:
     latency_ms: float | None = None
 
     def __repr__(self) -> str:
-        """The totals on one line; `summary()` has the layers."""
+        """Returns the totals on one line; `summary()` has the layers."""
         latency = "" if self.latency_ms is None else f", latency_ms={self.latency_ms:.4g}"
         return (
             f"Profile({self.dtype}: params={self.params:,}, macs={self.macs:,}, "
@@ -124,7 +124,8 @@ def peak_of(profile: Profile) -> LayerProfile | None:
     >>> kn.profile(model).peak_layer
     'conv'
     """
-    # Buffers begin at multiples of 16 bytes: only what ends less than 16 below reaches the head.
+    # Buffers begin at multiples of 16 bytes, so a layer is at the peak if its end is within
+    # 16 bytes.
     at_head = [layer for layer in profile.layers if layer.arena_bytes > profile.arena_head - 16]
     running = [layer for layer in at_head or profile.layers if layer.ram_bytes]
     return max(running, key=lambda layer: layer.ram_bytes, default=None)
@@ -139,7 +140,7 @@ def summary_of(profile: Profile) -> str:
     Returns:
         Lines of at most 100 columns.
     """
-    # Each layer's share is rounded.
+    # The shares of layers are rounded, so their sum may be a little above the total.
     flash = max(profile.flash_bytes - sum(layer.flash_bytes for layer in profile.layers), 0)
     columns: list[tuple[str, list[int] | list[str], list[int] | list[str]]] = [
         ("output", ["x".join(map(str, layer.shape)) for layer in profile.layers], ["", "", ""]),

@@ -13,7 +13,7 @@ _MOST_STATES = 20_000
 
 
 def reordered_head(program: Program, own: int) -> int | None:
-    """Bytes of the arena's head if the operators ran in the best order.
+    """Returns the bytes of the arena's head if the operators ran in the best order.
 
     The converter's order is one of many; a tool that reorders the file, or a runtime that runs it
     in another order, can keep less alive at once. Tensors are placed by the same planner.
@@ -49,7 +49,7 @@ def reordered_head(program: Program, own: int) -> int | None:
 
 
 def _best_order(program: Program) -> list[int] | None:
-    """The order with the smallest largest sum of tensors alive, found from its end backwards.
+    """Returns the order that needs the least memory at its peak, searched from its end backwards.
 
     A state is the set of tensors, one bit each, that what runs later reads. The tensors that are
     alive while an operator runs are those of the state after it and those that it reads.
@@ -64,10 +64,11 @@ def _best_order(program: Program) -> list[int] | None:
             for written in operator.outputs:
                 upstream[written] |= upstream[x] | 1 << x
     start = _bits(program.outputs)
-    # Of equal peaks the state nearest to the beginning is looked at first.
+    # Among states of equal peaks, the one nearest to the beginning of the network is looked
+    # at first.
     count = itertools.count()
     queue = [(0, 0, next(count), start, (start, -1))]
-    # For each state that is done the one after it, and the operator between them.
+    # For each state that is done: the state after it, and the operator between the two.
     after: dict[int, tuple[int, int]] = {}
     while queue and len(after) < _MOST_STATES:
         peak, depth, _, state, link = heapq.heappop(queue)

@@ -4,7 +4,10 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
+import keras
+
 from kerasnas.hardware.graph import Graph, Shape
+from kerasnas.hardware.keras_graph import add_layer
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +61,7 @@ class Sketch:
         config: Sequence[object] = (),
         others: Sequence["Sketch"] = (),
     ) -> "Sketch":
-        """Any layer, by what Keras says of it.
+        """Adds any layer, by its class, its shapes and its settings.
 
         Args:
             kind: Class name of the Keras layer.
@@ -79,6 +82,29 @@ class Sketch:
         """
         inputs = (self.index, *(x.index for x in others))
         return Sketch(self.graph, self.graph.add(kind, name, inputs, shape, weights, config))
+
+    def apply(self, layer: keras.layers.Layer) -> "Sketch":
+        """Adds any Keras layer of one input whose cost is known.
+
+        It takes longer than the methods below, since Keras builds the layer.
+
+        Args:
+            layer: A Keras layer, or one of your own that `register_layer` or `cost_rule` knows.
+
+        Returns:
+            The sketch of its output.
+
+        Raises:
+            ValueError: If nothing is known of its cost.
+
+        Example:
+
+        >>> import keras
+        >>> x = Sketch.input((8, 8, 4))
+        >>> x.apply(keras.layers.UpSampling2D(2, name="wider")).shape
+        (16, 16, 4)
+        """
+        return Sketch(self.graph, add_layer(self.graph, layer, self.index))
 
     def _spread(self, value: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
         if len(self.shape) != rank + 1:
@@ -106,7 +132,7 @@ class Sketch:
         use_bias: bool,
         name: str,
     ) -> "Sketch":
-        """A convolution; a depthwise one without `filters`."""
+        """Adds a convolution; a depthwise one without `filters`."""
         kernel, step = self._spread(kernel_size, rank), self._spread(strides, rank)
         channels = self.shape[-1] if filters is None else filters
         weights = [(*kernel, self.shape[-1], 1 if filters is None else filters)]
@@ -127,7 +153,7 @@ class Sketch:
         use_bias: bool = True,
         name: str,
     ) -> "Sketch":
-        """A `Conv2D`.
+        """Adds a `Conv2D`.
 
         Args:
             filters: Number of output channels.
@@ -151,7 +177,7 @@ class Sketch:
         use_bias: bool = True,
         name: str,
     ) -> "Sketch":
-        """A `DepthwiseConv2D` of depth multiplier 1; its arguments are those of `conv2d`."""
+        """Adds a `DepthwiseConv2D` of depth multiplier 1; its arguments are those of `conv2d`."""
         return self._convolution(
             "DepthwiseConv", 2, None, kernel_size, strides, padding, use_bias, name
         )
@@ -166,7 +192,16 @@ class Sketch:
         use_bias: bool = True,
         name: str,
     ) -> "Sketch":
-        """A `Conv1D` on a shape of (length, channels); its arguments are those of `conv2d`."""
+        """Adds a `Conv1D`.
+
+        Args:
+            filters: Number of output channels.
+            kernel_size: Integer, the length of the window.
+            strides: Integer.
+            padding: "same" or "valid".
+            use_bias: Whether it has a bias.
+            name: Name of the layer.
+        """
         return self._convolution("Conv", 1, filters, kernel_size, strides, padding, use_bias, name)
 
     def depthwise_conv1d(
@@ -178,13 +213,13 @@ class Sketch:
         use_bias: bool = True,
         name: str,
     ) -> "Sketch":
-        """A `DepthwiseConv1D`; its arguments are those of `conv1d`."""
+        """Adds a `DepthwiseConv1D` of depth multiplier 1; its arguments are those of `conv1d`."""
         return self._convolution(
             "DepthwiseConv", 1, None, kernel_size, strides, padding, use_bias, name
         )
 
     def dense(self, units: int, *, use_bias: bool = True, name: str) -> "Sketch":
-        """A `Dense` layer on the last axis.
+        """Adds a `Dense` layer on the last axis.
 
         Args:
             units: Size of the last axis of its output.
@@ -195,12 +230,16 @@ class Sketch:
         return self.layer("Dense", name, (*self.shape[:-1], units), weights)
 
     def batch_normalization(self, *, name: str) -> "Sketch":
-        """A `BatchNormalization` with scale and offset."""
+        """Adds a `BatchNormalization` with scale and offset.
+
+        Args:
+            name: Name of the layer.
+        """
         channels = self.shape[-1]
         return self.layer("BatchNormalization", name, self.shape, [(channels,)] * 4)
 
     def activation(self, function: str, *, name: str) -> "Sketch":
-        """An activation.
+        """Adds an activation.
 
         Args:
             function: Its Keras name: "relu", "relu6", "softmax", ...
@@ -229,7 +268,7 @@ class Sketch:
         padding: str = "same",
         name: str,
     ) -> "Sketch":
-        """A `MaxPooling2D`.
+        """Adds a `MaxPooling2D`.
 
         Args:
             pool_size: Integer or pair of integers, the height and width of the window.
@@ -250,23 +289,30 @@ class Sketch:
         padding: str = "same",
         name: str,
     ) -> "Sketch":
-        """An `AveragePooling2D`; its arguments are those of `max_pooling2d`."""
+        """Adds an `AveragePooling2D`; its arguments are those of `max_pooling2d`."""
         return self._pool("Average", 2, pool_size, strides, padding, name)
 
     def max_pooling1d(
         self, pool_size: int, *, strides: int, padding: str = "same", name: str
     ) -> "Sketch":
-        """A `MaxPooling1D`; its arguments are those of `max_pooling2d`."""
+        """Adds a `MaxPooling1D`.
+
+        Args:
+            pool_size: Integer, the length of the window.
+            strides: Integer.
+            padding: "same" or "valid".
+            name: Name of the layer.
+        """
         return self._pool("Max", 1, pool_size, strides, padding, name)
 
     def average_pooling1d(
         self, pool_size: int, *, strides: int, padding: str = "same", name: str
     ) -> "Sketch":
-        """An `AveragePooling1D`; its arguments are those of `max_pooling2d`."""
+        """Adds an `AveragePooling1D`; its arguments are those of `max_pooling1d`."""
         return self._pool("Average", 1, pool_size, strides, padding, name)
 
     def global_average_pooling2d(self, *, keepdims: bool = False, name: str) -> "Sketch":
-        """A `GlobalAveragePooling2D`.
+        """Adds a `GlobalAveragePooling2D`.
 
         Args:
             keepdims: Whether the axes that it averages over stay, with one value each.
@@ -275,7 +321,7 @@ class Sketch:
         return self._average("GlobalAveragePooling2D", keepdims, name)
 
     def global_average_pooling1d(self, *, keepdims: bool = False, name: str) -> "Sketch":
-        """A `GlobalAveragePooling1D`; its arguments are those of `global_average_pooling2d`."""
+        """Adds a `GlobalAveragePooling1D`, with the arguments of `global_average_pooling2d`."""
         return self._average("GlobalAveragePooling1D", keepdims, name)
 
     def _average(self, kind: str, keepdims: bool, name: str) -> "Sketch":
@@ -283,11 +329,15 @@ class Sketch:
         return self.layer(kind, name, (*ones, self.shape[-1]))
 
     def flatten(self, *, name: str) -> "Sketch":
-        """A `Flatten`."""
+        """Adds a `Flatten`.
+
+        Args:
+            name: Name of the layer.
+        """
         return self.layer("Flatten", name, (math.prod(self.shape),))
 
     def dropout(self, rate: float, *, name: str) -> "Sketch":
-        """A `Dropout`, which inference drops.
+        """Adds a `Dropout`, which inference drops.
 
         Args:
             rate: Float between 0 and 1.
@@ -296,7 +346,7 @@ class Sketch:
         return self.layer("Dropout", name, self.shape, config=(rate,))
 
     def add(self, others: Sequence["Sketch"], *, name: str) -> "Sketch":
-        """An `Add` of this and the others.
+        """Adds an `Add` of this and the others.
 
         Args:
             others: Sketches of the same graph and shape.
@@ -311,7 +361,7 @@ class Sketch:
         return self.layer("Add", name, self.shape, others=others)
 
     def multiply(self, other: "Sketch", *, name: str) -> "Sketch":
-        """A `Multiply` of this and another of the same shape, or of axes of length one.
+        """Adds a `Multiply` of this and another of the same shape, or of axes of length one.
 
         Args:
             other: Sketch of the same graph.
@@ -328,7 +378,7 @@ class Sketch:
         return self.layer("Multiply", name, self.shape, others=[other])
 
     def concatenate(self, others: Sequence["Sketch"], *, name: str) -> "Sketch":
-        """A `Concatenate` of this and the others on the last axis.
+        """Adds a `Concatenate` of this and the others on the last axis.
 
         Args:
             others: Sketches of the same graph, and of the same shape but for the last axis.

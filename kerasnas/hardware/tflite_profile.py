@@ -12,10 +12,10 @@ from kerasnas.tflite.reader import OperatorRecord, Subgraph, TensorRecord, TFLit
 
 # Placing buffers takes time that grows with the square of their number.
 _MOST_BUFFERS = 2**12
-# Steps of control flow: graphs that run graphs multiply.
+# Nested loops multiply, so the profile gives up after so many runs of a graph.
 _MOST_STEPS = 2**15
-# What each gate of a UNIDIRECTIONAL_SEQUENCE_LSTM multiplies with inputs and states, and the
-# projection.
+# Positions of the kernels of a UNIDIRECTIONAL_SEQUENCE_LSTM: for each gate one that reads the input
+# and one that reads the state, and that of the projection.
 _LSTM_WEIGHTS = (1, 2, 3, 4, 5, 6, 7, 8, 16)
 
 
@@ -100,7 +100,7 @@ def profile_tflite(data: str | os.PathLike[str] | bytes | TFLiteFile) -> Profile
 
 
 def _resources(graphs: Sequence[Subgraph]) -> dict[str, int]:
-    """Bytes of each resource variable by name: those of the first value that it is assigned."""
+    """Returns the bytes of each resource variable, those of its first value, by its name."""
     found: dict[str, int] = {}
     for graph in graphs:
         handles: dict[int, str] = {}
@@ -220,7 +220,7 @@ def _is_weight(tensor: TensorRecord) -> bool:
 
 
 def _macs(graphs: Sequence[Subgraph], graph: Subgraph, operator: OperatorRecord) -> int:
-    """Multiply-accumulates of an operator, those of the graphs that it runs included."""
+    """Returns the multiply-accumulates of an operator and of the graphs that it runs."""
     called = [
         sum(_macs(graphs, graphs[index], inner) for inner in graphs[index].operators)
         for index in operator.graphs
@@ -243,7 +243,7 @@ def _macs(graphs: Sequence[Subgraph], graph: Subgraph, operator: OperatorRecord)
 
 def _kernel_macs(graph: Subgraph, operator: OperatorRecord) -> int:
     def tensor(positions: Sequence[int], number: int) -> Sequence[int] | None:
-        """Shape of an operand; None if it is left out or has no dimension."""
+        """Returns the shape of an operand; None if it is left out or has no dimension."""
         index = positions[number] if number < len(positions) else -1
         return (graph.tensors[index].shape or None) if index >= 0 else None
 
@@ -282,7 +282,7 @@ def _work(graph: Subgraph, layers: Sequence[LayerProfile]) -> dict[str, Work]:
 
 
 def _dtype(graphs: Sequence[Subgraph]) -> str:
-    """The kind of arithmetic that does most: of MACs, or of values written where there are none."""
+    """Returns the dtype that computes most MACs, or writes most values where there are no MACs."""
     done: dict[str, tuple[int, int]] = {}
 
     def count(graph: Subgraph) -> None:
@@ -310,7 +310,8 @@ def _arithmetic(
     if not multiplies:
         return activation
     index = next(index for index in operator.inputs[1:] if index >= 0)
-    # Half-precision weights are stored, and made single at the start.
+    # Weights of half precision are stored so, and a DEQUANTIZE turns them into float32 at the
+    # start.
     source = maker.get(index)
     if source is not None and source.kind == "DEQUANTIZE" and min(source.inputs, default=-1) >= 0:
         index = source.inputs[0]

@@ -20,7 +20,7 @@ _EXAMPLES = {
 def parse(
     name: str, value: int | float | str, units: Mapping[str, float], zero: bool = False
 ) -> float:
-    """Read an amount.
+    """Reads an amount.
 
     Args:
         name: Name of the argument, for the error.

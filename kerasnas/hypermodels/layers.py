@@ -147,6 +147,11 @@ def concatenate(tensors: Sequence[Tensor], *, name: str) -> Tensor:
     return keras.layers.Concatenate(name=name)(list(tensors))
 
 
+def apply(x: Tensor, layer: keras.layers.Layer) -> Tensor:
+    """Any Keras layer of one input, whose cost is known."""
+    return x.apply(layer) if isinstance(x, Sketch) else layer(x)
+
+
 def shape_of(x: Tensor) -> tuple[int, ...]:
     """Shape of a tensor without the batch."""
     return x.shape if isinstance(x, Sketch) else tuple(x.shape[1:])

@@ -6,12 +6,12 @@ touched in this file; read in tf_keras 2.21.0 (`src/engine/functional.py`, `src/
 """
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasnas.keras_models.keras_2_operations import operation_of
 from kerasnas.runtime.errors import describe
 
 # How far outputs may differ, as a share of the largest absolute output.
@@ -140,7 +140,7 @@ def _layer(layer: Any, problems: list[str]) -> Any:
             raise ValueError("a subclassed model has no graph to read")
         return _rebuilt(layer, problems)
     if kind in ("TFOpLambda", "SlicingOpLambda"):
-        return _operation(config["function"])
+        return operation_of(config["function"])
     target = getattr(keras.layers, kind, None)
     if target is None or not type(layer).__module__.startswith("tf_keras."):
         raise ValueError("Keras 3 has no such layer")
@@ -215,81 +215,6 @@ def _called(layer: Any, made: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if layer.get_config().get("activation") == _OTHER:
         outputs = keras.ops.clip(0.2 * outputs + 0.5, 0.0, 1.0)
     return outputs
-
-
-_BINARY: dict[str, Callable[..., Any]] = {
-    "add": keras.ops.add,
-    "divide": keras.ops.divide,
-    "maximum": keras.ops.maximum,
-    "minimum": keras.ops.minimum,
-    "mul": keras.ops.multiply,
-    "multiply": keras.ops.multiply,
-    "sub": keras.ops.subtract,
-    "subtract": keras.ops.subtract,
-    "truediv": keras.ops.divide,
-}
-# Operations with the names of their arguments in keras.ops, other than the tensor.
-_UNARY: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
-    "cast": (keras.ops.cast, ("dtype",)),
-    "clip_by_value": (keras.ops.clip, ("x_min", "x_max")),
-    "concat": (keras.ops.concatenate, ("axis",)),
-    "expand_dims": (keras.ops.expand_dims, ("axis",)),
-    "abs": (keras.ops.abs, ()),
-    "exp": (keras.ops.exp, ()),
-    "reduce_max": (keras.ops.max, ("axis", "keepdims")),
-    "reduce_mean": (keras.ops.mean, ("axis", "keepdims")),
-    "reduce_sum": (keras.ops.sum, ("axis", "keepdims")),
-    "sigmoid": (keras.ops.sigmoid, ()),
-    "sqrt": (keras.ops.sqrt, ()),
-    "square": (keras.ops.square, ()),
-    "tanh": (keras.ops.tanh, ()),
-    "relu": (keras.ops.relu, ()),
-    "relu6": (keras.ops.relu6, ()),
-    "softmax": (keras.ops.softmax, ("axis",)),
-    "reshape": (keras.ops.reshape, ("newshape",)),
-    "squeeze": (keras.ops.squeeze, ("axis",)),
-    "transpose": (keras.ops.transpose, ("axes",)),
-}
-# The names that TensorFlow has for these arguments, and for the tensor.
-_RENAMED = {
-    **dict.fromkeys(("a", "features", "input", "input_tensor", "logits", "t", "tensor"), "x"),
-    **{"clip_value_max": "x_max", "clip_value_min": "x_min", "perm": "axes", "shape": "newshape"},
-    "values": "x",
-}
-
-
-def _operation(path: str) -> Callable[..., Any]:
-    """Returns the keras.ops counterpart of a TensorFlow operation that a model was built with."""
-    name = path.rpartition(".")[2]  # from tf.math, tf.nn, tf.compat.v1 or an operator of Python
-    if name not in (*_BINARY, *_UNARY, "getitem"):
-        raise ValueError(f"tf.{path} has no counterpart here: use a layer")
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        given = {
-            _RENAMED.get(key, key): value
-            for key, value in kwargs.items()
-            if key != "name" and value is not None and value is not False
-        }
-        values = [*args, *(given.pop(key) for key in ("x", "y") if key in given)]
-        if name == "getitem":
-            return values[0][_slices(given.get("slice_spec", values[-1]))]
-        if name in _BINARY:
-            return _BINARY[name](*values)
-        function, names = _UNARY[name]
-        return function(values[0], **dict(zip(names, values[1:], strict=False)), **given)
-
-    return call
-
-
-def _slices(spec: Any) -> Any:
-    """Returns slices, which tf_keras has turned into dicts."""
-
-    def made(one: Any) -> Any:
-        if isinstance(one, dict):
-            return slice(one.get("start"), one.get("stop"), one.get("step"))
-        return one
-
-    return tuple(map(made, spec)) if isinstance(spec, list | tuple) else made(spec)
 
 
 def _verify(model: Any, made: keras.Model) -> None:

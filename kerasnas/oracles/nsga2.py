@@ -63,7 +63,7 @@ class NSGA2(Strategy):
         check_count("population_size", population_size, at_least=4, optional=True)
         check_share("crossover", crossover)
         self.population_size, self.crossover = population_size, crossover
-        self.limits = dict(limits or {})
+        self.limits: Mapping[str, float] = dict(limits or {})
         # The best of the first `_seen` completed trials in order, each with its losses and by how
         # much it is beyond the limits.
         self._population: list[tuple[Trial, np.ndarray, float]] = []

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerasnas.tflite.islands import close_islands
+from kerasnas.tflite.kernels import KERNELS, Kernel
 
 # The kernels look up the hyperbolic tangent of the cell state with at least 0 integer bits.
 _SMALLEST_CELL_SCALE = 2.0**-15
@@ -17,9 +18,6 @@ _HIDDEN = 4  # Its place among the intermediate tensors.
 _SCALE_OF_NOTHING = 8e-9
 # LiteRT accepts a product of input scales of at most so many times the scale of the output.
 _LARGEST_FACTOR = 128
-# The places of activations, kernel and biases among the inputs of an operator.
-_KERNELS = {"CONV_2D": (0, 1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTED": (0, 1, 2)}
-_KERNELS["TRANSPOSE_CONV"] = (2, 1, 3)
 
 
 def end_names(end: str, count: int) -> list[str]:
@@ -79,7 +77,8 @@ def fix_converted_file(data: bytes) -> bytes:
             scale[:] = np.maximum(scale, _SMALLEST_CELL_SCALE)
             read = _only_reversed(schema, model, operator.Outputs(0))
             written = graph.Tensors(read).Quantization()
-            # TensorFlow Lite Micro computes the output by the state, LiteRT by what is hidden.
+            # TensorFlow Lite Micro computes with the scale of the state, LiteRT with
+            # that of the hidden tensor.
             state, hidden = operator.Inputs(_OUTPUT_STATE), operator.Intermediates(_HIDDEN)
             for index in (operator.Outputs(0), state, hidden):
                 record = graph.Tensors(index).Quantization()
@@ -127,7 +126,7 @@ class _Dead:
                     "samples; the TensorFlow Lite converter has no int8 form of it. Use "
                     "quantization='float16' or 'dynamic', or train the layers before it anew."
                 )
-            read, _, bias = _KERNELS.get(kind, (0, 0, len(inputs)))
+            read, bias = KERNELS.get(kind, Kernel(0, bias=len(inputs)))
             if bias >= len(inputs) or inputs[bias] < 0 or inputs[read] not in factors:
                 continue
             # Tensors may be read twice, and equal biases share their values.
@@ -156,13 +155,12 @@ class _Dead:
         dead = {scale for scale in scales.values() if scale < _SCALE_OF_NOTHING}
         coarsest = 2.0**-10  # this leaves the biases their precision
         for kind, inputs, output in self._operators:
-            if kind not in _KERNELS or output not in scales:
+            if kind not in KERNELS or output not in scales:
                 continue
-            read, kernel, _ = _KERNELS[kind]
-            read_scale = scales.get(inputs[read], 0.0)
+            read_scale = scales.get(inputs[KERNELS[kind].reads], 0.0)
             if read_scale in dead:
                 continue
-            product = read_scale * float(self._scale(inputs[kernel]).max(initial=0))
+            product = read_scale * float(self._scale(inputs[1]).max(initial=0))
             if scales[output] in dead or product > 2 * _LARGEST_FACTOR * scales[output]:
                 dead.add(scales[output])
                 coarsest = max(coarsest, product / _LARGEST_FACTOR)

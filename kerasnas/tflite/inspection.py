@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kerasnas.tflite.kernels import KERNELS
 from kerasnas.tflite.reader import Subgraph, TensorRecord, TFLiteFile, opened
 
 # Operators whose second input is a kernel that magnitude pruning may thin out. Depthwise kernels
 # are never pruned: they are few, and TFMOT leaves them alone.
-_KERNEL_OPERATORS = ("CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+_PRUNED = {*KERNELS} - {"DEPTHWISE_CONV_2D"}
 # These operators keep state from one inference to the next, and no reset restores its first value:
 # LiteRT leaves variables as they are; TensorFlow Lite Micro sets them to zero, whatever their first
 # value was, and does not empty its circular buffers.
@@ -314,7 +315,7 @@ def kernel_sparsity(data: bytes | TFLiteFile, ends: bool = False) -> float:
     zeros = total = 0
     for op in found:
         between = not after.isdisjoint(op.inputs) and not before.isdisjoint(op.outputs)
-        if op.name in _KERNEL_OPERATORS and (between or ends) and len(op.inputs) > 1:
+        if op.name in _PRUNED and (between or ends) and len(op.inputs) > 1:
             values = _constant(graph, op.inputs[1], maker)
             if values is not None:
                 zeros += int((values == 0).sum())
@@ -330,7 +331,7 @@ def _reached(
     reached: set[int] = set()
     for op in found:
         near, far = ends(op)
-        if op.name in _KERNEL_OPERATORS or not reached.isdisjoint(near):
+        if op.name in _PRUNED or not reached.isdisjoint(near):
             reached.update(far)
     return reached
 

@@ -46,9 +46,9 @@ class Metadata:
         outputs: Its outputs, in order; likewise.
         name: Name of the model.
         description: What it does.
-        version: Of the model.
+        version: Version of the model.
         author: Who made it.
-        license: Under which terms.
+        license: The terms under which it may be used.
     """
 
     inputs: tuple[TensorInfo, ...] = ()

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnas.bridge import build, canonical, read
-from kerasnas.compression import Quantize, compress, to_tf_keras
+from kerasnas.bridge import canonical, read
+from kerasnas.compression import Quantize, compress
 from kerasnas.export import Interpreter
 
 L = keras.layers
+
+
 WORDS = 8
 
 
@@ -63,27 +65,3 @@ def test_a_masking_layer_is_refused():
     model = keras.Model(x, L.Dense(2)(L.Flatten()(L.Masking(name="hides")(x))))
     with pytest.raises(ValueError, match=r"'dynamic'[^$]*'hides' \(Masking\).* leave it out"):
         Quantize("int8").check(canonical(read(model)))
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda y: keras.ops.mean(y, axis=1),
-        lambda y: keras.ops.softmax(y, axis=1),
-        L.GlobalAveragePooling1D(),
-    ],
-    ids=["mean", "softmax", "layer"],
-)
-@pytest.mark.parametrize("rewrite", [lambda graph: graph, canonical], ids=["as it is", "canonical"])
-def test_operations_see_no_mask_and_layers_do(make, rewrite, sentences):
-    x = keras.Input((WORDS,), dtype="int32")
-    model = keras.Model(x, make(L.Dense(3)(words()(x))))
-    rebuilt = build(rewrite(read(model)))
-    np.testing.assert_allclose(rebuilt(sentences), model(sentences), atol=1e-5)
-
-
-def test_indices_may_be_cut_and_joined_before_they_are_looked_up(sentences):
-    x = keras.Input((WORDS,), dtype="int32")
-    joined = L.Concatenate()([x[:, 4:], x[:, :2]])
-    model = keras.Model(x, L.Embedding(10, 3)(joined))
-    np.testing.assert_allclose(to_tf_keras(model)(sentences), model(sentences), atol=1e-6)

@@ -1,4 +1,3 @@
-import json
 import re
 import subprocess
 import sys
@@ -7,8 +6,6 @@ import zlib
 import keras
 import numpy as np
 import pytest
-import tf_keras
-from sklearn.datasets import load_digits
 
 from kerasnas.bridge import read
 from kerasnas.compression import (
@@ -22,64 +19,14 @@ from kerasnas.compression import (
 )
 from kerasnas.compression.step import step_text
 from kerasnas.compression.training import Training
-from kerasnas.export import Interpreter, to_tflite
+from kerasnas.export import to_tflite
 from kerasnas.hardware import profile, profile_tflite
 from kerasnas.tflite.inspection import kernel_sparsity
 
 L = keras.layers
 
 
-@pytest.fixture(scope="module")
-def digits():
-    data = load_digits()
-    x, y = (data.images / 16)[..., None].astype("float32"), data.target
-    return {
-        "train": (x[:1000], y[:1000]),
-        "val": (x[1000:1400], y[1000:1400]),
-        "test": (x[1400:], y[1400:]),
-    }
-
-
-@pytest.fixture(scope="module")
-def model(digits):
-    keras.utils.set_random_seed(0)
-    x = keras.Input((8, 8, 1))
-    y = L.ReLU()(L.BatchNormalization()(L.Conv2D(12, 3, use_bias=False, padding="same")(x)))
-    y = L.MaxPooling2D()(L.Add()([y, L.Conv2D(12, 3, activation="relu", padding="same")(y)]))
-    y = L.ReLU()(L.Dense(24)(L.Flatten()(y)))
-    model = keras.Model(x, L.Dense(10, activation="softmax")(y))
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(*digits["train"], epochs=8, verbose=0)
-    return model
-
-
 RECIPE = (Prune(0.5, epochs=2), Quantize("int8", epochs=1))
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """The tf_keras models that were fitted, in order."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def compressed(model, digits, trained):
-    fit = tf_keras.Model.fit
-
-    def spy(self, *args, **kwargs):
-        trained.append([type(layer).__name__ for layer in self.layers])
-        return fit(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tf_keras.Model, "fit", spy)
-        return compress(
-            model,
-            list(RECIPE),
-            train_data=digits["train"],
-            validation_data=digits["val"],
-            test_data=digits["test"],
-            tolerance=0.05,
-        )
 
 
 def test_tfmots_wrappers_are_trained(compressed, trained):
@@ -114,66 +61,6 @@ def test_report(compressed, model, digits):
     # A file that was trained quantized has fewer records than one of after training.
     assert last["ram_bytes"] == profile_tflite(compressed.tflite).ram_bytes < first["ram_bytes"]
     assert last["ram_bytes"] <= profile(model, "int8").ram_bytes
-
-
-def test_last_metric_is_that_of_the_file(compressed, digits):
-    interpreter = Interpreter(compressed.tflite)
-    for name, key in (("val", "value"), ("test", "test_value")):
-        x, y = digits[name]
-        right = interpreter.predict(x).argmax(axis=1) == y
-        assert compressed.report[-1][key] == pytest.approx(right.mean())
-        assert compressed.evaluate(x, y)["accuracy"] == pytest.approx(right.mean())
-    assert np.array_equal(compressed.predict(x), interpreter.predict(x))
-    assert right.mean() > 0.85
-
-
-def test_summary_is_a_table_of_the_report(compressed):
-    lines = compressed.summary().splitlines()
-    assert len(lines) == 4
-    assert lines[0].split()[:3] == ["step", "method", "epochs"]
-    assert f"{len(compressed.tflite):,}" in lines[-1]
-    assert "(validation)" in lines[-1]
-    assert "(test)" in lines[-1]
-
-
-def test_save_replaces_the_whole_file(compressed, tmp_path):
-    path = tmp_path / "model.tflite"
-    path.write_bytes(b"old")
-    assert compressed.save(str(path)) == path
-    assert path.read_bytes() == compressed.tflite
-    assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(FileNotFoundError):
-        compressed.save(tmp_path / "nowhere" / "model.tflite")
-
-
-def test_nothing_is_left_when_saving_fails(compressed, tmp_path, monkeypatch):
-    path = tmp_path / "model.tflite"
-    path.write_bytes(b"old")
-
-    def broken(source, target):
-        raise OSError("disk")
-
-    monkeypatch.setattr("os.replace", broken)
-    with pytest.raises(OSError, match="disk"):
-        compressed.save(path)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_folder_of_all_that_belongs_to_it(compressed, model, digits, tmp_path):
-    folder = compressed.export(tmp_path / "out", test_data=digits["test"], source=True)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert (folder / "model.tflite").read_bytes() == compressed.tflite
-    assert manifest["recipe"] == ["Prune(epochs=2)", "Quantize(epochs=1)"]
-    assert manifest["seed"] == 0
-    assert set(manifest["data"]) == {"train", "validation", "test"}
-    last = compressed.report[-1]
-    assert manifest["result"]["value"] == last["value"]
-    assert manifest["verification"]["metrics"]["accuracy"] == pytest.approx(last["test_value"])
-    kept = keras.saving.load_model(folder / "model.keras")
-    x = digits["test"][0]
-    assert np.array_equal(kept.predict(x, verbose=0), model.predict(x, verbose=0))
-    assert {"model.h", "model.cc", "report.json"} < {path.name for path in folder.iterdir()}
 
 
 def test_the_same_seed_gives_the_same_file_and_the_model_stays(compressed, model, digits, capfd):

@@ -1,4 +1,3 @@
-import importlib.util
 import warnings
 
 import keras
@@ -7,7 +6,6 @@ import pytest
 
 from kerasnas.compression import to_tf_keras
 from kerasnas.export import Interpreter, conversion, to_tflite
-from kerasnas.runtime.child import Child
 from kerasnas.tflite.inspection import float_operators, operators
 from kerasnas.tflite.reader import read_tflite
 
@@ -108,12 +106,6 @@ def test_weights_in_4_bits(model, float_file, samples):
     assert read_tflite(data)[0].tensors[kernel].dtype == "int4"
 
 
-def test_the_extra_of_4_bits_is_named(monkeypatch, model):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'kerasnas\[int4\]'"):
-        to_tflite(model, "int4")
-
-
 @pytest.mark.parametrize(
     ("quantization", "inputs"), [("int8", "int16"), ("float16", "int8"), ("int16x8", "int8")]
 )
@@ -147,28 +139,6 @@ def test_lstm_is_one_operator_that_forgets_the_sample_before(sequences, quantiza
     assert relative_error(model, data, sequences) < most
 
 
-@pytest.mark.parametrize(
-    ("layer", "quantization", "message"),
-    [
-        (L.GRU(5, name="mine"), "int8", r"'mine' \(GRU\): its loop .*LSTM.*unroll=True"),
-        (L.SimpleRNN(5, name="mine"), "int16x8", r"'mine' \(SimpleRNN\): its loop"),
-        (L.LSTM(5, activation="relu", name="mine"), "int8", r"'mine' \(LSTM\): only .*'tanh'"),
-        (L.LSTM(5, use_bias=False, name="mine"), "int8", r"'mine' \(LSTM\): only .*use_bias=True"),
-        (L.LSTM(5, name="mine"), "int16x8", r"'mine' \(LSTM\): it has an int8 form only"),
-        (L.LayerNormalization(name="mine"), "int16x8", r"'mine' \(LayerNorm.*BatchNorm"),
-    ],
-)
-def test_layers_that_end_the_converter_are_named_first(
-    monkeypatch, sequences, layer, quantization, message
-):
-    monkeypatch.setattr("kerasnas.export.conversion._run_child", None)
-    model = keras.Sequential([keras.Input((6, 4)), layer])
-    with pytest.raises(
-        ValueError, match=rf"(?s)'float16', 'dynamic' and 'float32' work.*{message}"
-    ):
-        to_tflite(model, quantization, representative_data=sequences)
-
-
 def test_gru_works_in_float_and_unrolled(sequences):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((6, 4)), L.GRU(5)])
@@ -188,57 +158,6 @@ def test_an_operator_without_an_int16_form_is_named(sequences):
     model = keras.Sequential([keras.Input((6, 4)), L.Dense(5), L.UnitNormalization()])
     with pytest.raises(ValueError, match=r"no int16x8 form of L2_NORMALIZATION.*'int8'"):
         to_tflite(model, "int16x8", representative_data=sequences)
-
-
-def test_crash_of_the_converter_is_an_error(monkeypatch, capfd):
-    monkeypatch.setattr(conversion, "check_layers", lambda model, quantization: None)
-    model = keras.Sequential([keras.Input((6, 4)), L.GRU(5)])
-    samples = np.random.default_rng(0).normal(size=(20, 6, 4))
-    with pytest.raises(RuntimeError, match=r"converter crashed \(SIG\w+\).*said last:\n  \S"):
-        to_tflite(model, "int8", representative_data=samples)
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.fixture
-def converter(monkeypatch):
-    """A converter of the test's own, so that the one of the other tests lives on."""
-    made = Child(conversion._CHILD)
-    monkeypatch.setattr(conversion, "_CONVERTER", made)
-    yield made
-    made.close()
-
-
-def test_end_of_the_converter_says_why(monkeypatch, tmp_path, model, converter):
-    child = tmp_path / "child.py"
-    child.write_text(
-        "import pathlib, sys\n"
-        "folder = pathlib.Path(sys.stdin.readline().strip())\n"
-        "(folder / 'log.txt').write_text('no such operator')\n"
-        "sys.exit(7)\n"
-    )
-    monkeypatch.setattr(converter, "_script", child)
-    with pytest.raises(RuntimeError, match=r"failed \(exit status 7\)[^$]*no such operator"):
-        to_tflite(model)
-    monkeypatch.undo()
-    assert len(to_tflite(model)) > 1000
-
-
-def test_a_failed_conversion_says_why_and_the_next_one_works(monkeypatch, tmp_path, converter):
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    with pytest.raises(RuntimeError, match=r"converter failed[^$]*FileNotFoundError"):
-        conversion._run_child(empty, 60)
-    child = converter._child
-    model = keras.Sequential([keras.Input((4,)), L.Dense(2)])
-    assert len(to_tflite(model)) == len(to_tflite(model)) > 500
-    assert converter._child is child, "one child does all"
-
-
-def test_time_limit(model, converter):
-    with pytest.raises(TimeoutError, match=r"`timeout`=0\.01 seconds"):
-        to_tflite(model, timeout=0.01)
-    assert converter._child is None
-    assert len(to_tflite(model)) > 1000
 
 
 GOOD = np.zeros((4, 8, 8, 3), "float32")
@@ -298,41 +217,6 @@ def test_samples_that_say_nothing_of_ranges_are_told(monkeypatch, model, data, m
         for bits, x in (("float32", data), ("int8", np.random.default_rng(0).random(data.shape))):
             with pytest.raises(Converted):
                 to_tflite(model, bits, x)
-
-
-def test_an_index_beyond_the_table_is_told_with_the_layer(monkeypatch):
-    monkeypatch.setattr("kerasnas.export.conversion._run_child", None)
-    words = keras.Input((6,), dtype="int32", name="words")
-    tables = [L.Embedding(n, 4, name=f"table_{n}") for n in (900, 10)]
-    flat = L.Flatten()(L.Concatenate()([tables[0](words), tables[1](words // 100)]))
-    model = keras.Model(words, L.Dense(2)(flat))
-    data = np.random.default_rng(0).integers(0, 900, (40, 6))
-    for index, said in (
-        (950, r"'table_900' \(Embedding\) .* 0 to 899, .* 900\. Received: the index 950"),
-        (-1, r"'table_\d+' .* Received: the index -1"),
-    ):
-        wrong = data.copy()
-        wrong[3, 2] = index
-        for bits in ("int8", "float32"):
-            with pytest.raises(ValueError, match=said):
-                to_tflite(model, bits, wrong)
-
-
-@pytest.mark.parametrize("both_ways", [False, True])
-@pytest.mark.parametrize("masked", ["embedding", "masking"])
-def test_an_lstm_with_a_mask_is_named_first(monkeypatch, masked, both_ways):
-    monkeypatch.setattr("kerasnas.export.conversion._run_child", None)
-    if masked == "embedding":
-        x = keras.Input((6,), dtype="int32")
-        y, data = L.Embedding(9, 4, mask_zero=True)(x), np.arange(60).reshape(10, 6) % 9
-    else:
-        x = keras.Input((6, 4))
-        y, data = L.Masking()(x), np.random.default_rng(0).normal(size=(10, 6, 4))
-    layer = L.LSTM(3, return_sequences=True)
-    y = L.Bidirectional(layer, name="mine")(y) if both_ways else L.LSTM(3, name="mine")(y)
-    model = keras.Model(x, L.Dense(2)(y))
-    with pytest.raises(ValueError, match=r"'mine' \(\w+\): with the mask .*unroll=True"):
-        to_tflite(model, "int8", data)
 
 
 def test_unknown_quantization(model):

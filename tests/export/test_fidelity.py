@@ -10,12 +10,17 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kerasnas.compression import Quantize, compress
 from kerasnas.export import WrongFileError, conversion, to_mixed_tflite, to_tflite
-from kerasnas.export.fidelity import difference
 from kerasnas.tuners.tflite_objectives import TFLiteScorer
 
 L = keras.layers
+
+
 RNG = np.random.default_rng(0)
+
+
 X = [RNG.normal(size=(64, 4)).astype("float32") for _ in range(2)]
+
+
 Y = [RNG.normal(size=(64, 3)).astype("float32") for _ in range(2)]
 
 
@@ -106,61 +111,6 @@ def test_right_files_are_silent(model):
         for bits in ("int8", "float32"):
             to_tflite(model, bits, X)
         compress(model, [Quantize("int8")], train_data=(X, Y), validation_data=(X, Y))
-
-
-def branches(scales):
-    """One branch for each scale, joined, and weighed alike by the layer that follows."""
-    keras.utils.set_random_seed(0)
-    tensor = keras.Input((4,))
-    dense = [L.Dense(8, name=f"branch_{n}", use_bias=False) for n in range(len(scales))]
-    last = L.Dense(1)
-    made = keras.Model(tensor, last(L.Concatenate(name="join")([layer(tensor) for layer in dense])))
-    for layer, scale in zip(dense, scales, strict=True):
-        layer.kernel.assign(layer.kernel * scale)
-    last.kernel.assign(last.kernel / np.repeat(scales, 8)[:, np.newaxis])
-    return made
-
-
-def test_a_branch_that_is_lost_beside_another_is_named():
-    said = r"'branch_1' \(up to .*'join'; normalize it before"
-    for scale in (50.0, 1000.0):
-        with pytest.warns(UserWarning, match=said):
-            to_tflite(branches([scale, 1.0, scale]), "int8", X[0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        to_tflite(branches([3.0, 1.0]), "int8", X[0])
-
-
-def noise(shape, seed=1):
-    return np.random.default_rng(seed).normal(size=shape)
-
-
-WANT = noise((32, 5))
-
-
-@pytest.mark.parametrize(
-    ("want", "have", "step", "low", "high"),
-    [
-        (WANT, WANT, 0.0, 0, 0),
-        (WANT, noise((32, 5), 2), 0.05, 1.2, 1.6),
-        (WANT, np.zeros((32, 5)), 0.05, 0.9, 1.1),
-        # What every sample has in common counts neither way.
-        (WANT + 20, noise((32, 5), 2) + 20, 0.05, 1.2, 1.6),
-        # A constant output: only steps tell.
-        (np.full((32, 1), 3.0), np.full((32, 1), 3.01), 0.02, 0, 0.2),
-        (np.full((32, 1), 3.0), np.full((32, 1), 3.4), 0.02, 0.7, 10),
-        (np.zeros((32, 1)), np.zeros((32, 1)), 0.0, 0, 0),
-        # One value a sample.
-        (WANT[:, 0], WANT[:, 0] + 0.01, 0.0, 0.005, 0.02),
-        (np.arange(32), np.arange(32), 0.0, 0, 0),
-        (np.arange(32), np.arange(32) // 2 * 2, 0.0, 0.5, 0.5),
-        (WANT, np.where(WANT > 1, np.nan, WANT), 0.0, np.inf, np.inf),
-        (np.where(WANT > 1, np.nan, WANT), WANT, 0.0, 0, 1e-9),
-        (np.full((4, 2), np.nan), WANT[:4, :2], 0.0, 0, 0),
-    ],
-)
-def test_difference(want, have, step, low, high):
-    assert low <= difference(want, have, step, 0.001) <= high
 
 
 def test_a_model_of_a_fixed_batch_is_compared():

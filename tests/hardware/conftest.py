@@ -135,3 +135,22 @@ def compare(fill, rng):
         assert profile.flash_bytes == pytest.approx(real.flash_bytes, rel=flash, abs=slack)
 
     return compare
+
+
+@pytest.fixture
+def compare_all(compare):
+    """Compares one file, of an input and an output for each of several functions.
+
+    Args:
+        cases: Shape of the input and function, for each.
+        dtype: What the file is quantized to.
+        head: How far the arena's head may be off, relatively.
+    """
+
+    def compare_all(cases, dtype: str, head: float = 0) -> None:
+        keras.utils.set_random_seed(0)
+        inputs = [keras.Input(shape) for shape, _ in cases]
+        outputs = [make(x) for x, (_, make) in zip(inputs, cases, strict=True)]
+        compare(keras.Model(inputs, outputs), dtype, head=head, slack=100)
+
+    return compare_all

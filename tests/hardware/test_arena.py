@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasnas.hardware.arena import Lifetime, peak, persistent_bytes, plan
-from kerasnas.hardware.kernels import KernelCall, Operand, scratch
+from kerasnas.hardware.arena import Lifetime, peak, plan
 
 buffers = st.lists(
     st.tuples(st.integers(1, 2000), st.integers(0, 10), st.integers(0, 10)).map(
@@ -30,28 +29,6 @@ def test_the_peak_is_the_end_of_the_highest_buffer():
     assert peak([], []) == 0
     buffers = [Lifetime(17, 0, 1), Lifetime(1, 1, 1)]
     assert peak(buffers, plan(buffers)) == 48
-
-
-def test_the_tail_of_a_dense_layer_is_what_the_interpreter_reports():
-    def tail(dtype: str, scales: int) -> int:
-        x, weights = Operand((1, 8), dtype, scales), Operand((4, 8), dtype, 4 * scales)
-        call = KernelCall("FULLY_CONNECTED", [x, weights, None], [Operand((1, 4), dtype, scales)])
-        return persistent_bytes([(3, [call])], inputs=[scales], outputs=[scales])
-
-    assert (tail("float32", 0), tail("int8", 1)) == (896, 992)
-
-
-def test_kernels_ask_for_scratch():
-    x, axes = Operand((1, 8, 8, 16), "int8", 1), Operand((2,), "int32")
-    mean = KernelCall("MEAN", [x, axes], [Operand((1, 16), "int8", 1)])
-    # Sums in int32, the loop's indices, the axes.
-    assert scratch(mean) == [64, 16, 8]
-    floats = KernelCall("MEAN", [x._replace(dtype="float32"), axes], [Operand((1, 16), "float32")])
-    assert scratch(floats) == [16, 8]
-    weights = Operand((4, 3, 3, 16), "int4", 4)
-    conv = KernelCall("CONV_2D", [x, weights, None], [Operand((1, 6, 6, 4), "int8", 1)])
-    assert scratch(conv) == [4 * 9 * 16]
-    assert scratch(conv._replace(inputs=[x, weights._replace(dtype="int8"), None])) == []
 
 
 @given(buffers)

@@ -3,7 +3,7 @@ import pytest
 from keras import layers
 
 import kerasnas as kn
-from kerasnas.hardware import Graph, arena, cost_rule
+from kerasnas.hardware import arena
 
 
 def test_a_convolutional_network_by_hand():
@@ -75,89 +75,6 @@ def test_separable_convolution_counts_both_halves():
     assert p.params == model.count_params()
 
 
-def test_a_nested_model_costs_what_its_layers_cost():
-    inner = keras.Sequential([keras.Input((8,)), layers.Dense(16), layers.Dense(4)])
-    inputs = keras.Input((8,))
-    nested = keras.Model(inputs, inner(inputs))
-    flat = keras.Sequential([keras.Input((8,)), layers.Dense(16), layers.Dense(4)])
-    assert kn.profile(nested).macs == kn.profile(flat).macs == 8 * 16 + 16 * 4
-    assert kn.profile(nested).params == flat.count_params()
-
-
-def test_an_unknown_layer_is_named_with_the_way_out():
-    class Strange(layers.Layer):
-        def call(self, x):
-            return x
-
-    model = keras.Sequential([keras.Input((8,)), Strange(name="odd")])
-    with pytest.raises(ValueError, match=r"odd.*Strange.*cost_rule"):
-        kn.profile(model)
-
-
-def test_a_registered_rule_makes_a_layer_known():
-    class Doubled(layers.Layer):
-        def call(self, x):
-            return x + x
-
-    @cost_rule("Doubled")
-    def doubled(graph: Graph, call, inputs, shape):
-        return graph.add("Add", call.operation.name, [*inputs, *inputs], shape)
-
-    model = keras.Sequential([keras.Input((8,)), Doubled(name="twice")])
-    assert [layer.kind for layer in kn.profile(model).layers] == ["InputLayer", "Add"]
-
-
-@pytest.mark.parametrize(
-    ("shape", "unknown", "fix"),
-    [
-        ((None, None, 3), "(None, None, None, 3): dimensions 1 and 2 are", "(height, width, 3)"),
-        ((32, None, 3), "(None, 32, None, 3): dimension 2 is", "(32, width, 3)"),
-        ((None, 8), "(None, None, 8): dimension 1 is", "(steps, 8)"),
-        ((None,), "(None, None): dimension 1 is", "(size_1,)"),
-    ],
-)
-def test_an_unknown_dimension_is_named_with_the_way_out(shape, unknown, fix):
-    inputs = keras.Input(shape, name="image")
-    model = keras.Model(inputs, layers.Rescaling(0.5)(inputs))
-    with pytest.raises(ValueError, match="unknown") as error:
-        kn.profile(model)
-    assert f"Layer 'image' has the shape {unknown} unknown" in str(error.value)
-    assert f"x = keras.Input({fix})" in str(error.value)
-
-
-def test_the_way_out_of_an_unknown_dimension_works():
-    open_size = keras.Sequential(
-        [keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D()]
-    )
-    x = keras.Input((8, 8, 3))
-    assert kn.profile(keras.Model(x, open_size(x))).macs == 6 * 6 * 27 * 4
-
-
-def test_a_layer_that_leaves_a_dimension_open_itself_is_named():
-    class Ragged(layers.Layer):
-        def call(self, x):
-            return x
-
-        def compute_output_shape(self, shape):
-            return (shape[0], None)
-
-    cost_rule("Ragged")(lambda graph, call, inputs, shape: 0)
-    inputs = keras.Input((8,))
-    with pytest.raises(ValueError, match=r"'ragged'.*dimension 1 is unknown.*Ragged itself"):
-        kn.profile(keras.Model(inputs, Ragged(name="ragged")(inputs)))
-
-
-def test_a_layer_of_two_outputs_is_named():
-    class Twice(layers.Layer):
-        def call(self, x):
-            return x, x
-
-    cost_rule("Twice")(lambda graph, call, inputs, shape: 0)
-    inputs = keras.Input((8,))
-    with pytest.raises(ValueError, match="'twice' of class Twice has 2 outputs"):
-        kn.profile(keras.Model(inputs, Twice(name="twice")(inputs)))
-
-
 def test_what_is_not_a_keras_model_is_refused():
     with pytest.raises(TypeError, match="Keras 3 model"):
         kn.profile("model")
@@ -181,3 +98,10 @@ def test_the_memory_of_a_chain_is_planned_once(monkeypatch):
     found = kn.profile(keras.Sequential([keras.Input((8, 8, 1)), *chain]))
     assert len(planned) == 1
     assert found.arena_head == found.arena_head_reordered
+
+
+@pytest.mark.parametrize("dtype", ["int3", ["int8"], None])
+def test_a_dtype_that_is_none(dtype):
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="dtype"):
+        kn.profile(model, dtype)

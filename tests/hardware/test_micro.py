@@ -11,6 +11,7 @@ from kerasnas.hardware import measure_arena, micro, profile_tflite
 
 L = keras.layers
 
+
 needs_micro = pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None, reason="tflite-micro is not installed"
 )
@@ -160,67 +161,6 @@ def tensor(shape, dtype="FLOAT32", data=None, **fields) -> dict:
     if dtype in ("INT8", "INT16"):
         fields.setdefault("scales", 1)
     return {"name": "", "shape": shape, "dtype": dtype, "data": data, **fields}
-
-
-def product(dtype: str, left: bool, right: bool) -> tuple:
-    shapes = [(2, 6, 3) if left else (2, 3, 6), (2, 5, 6) if right else (2, 6, 5), (2, 3, 5)]
-    given = options("BatchMatMul", adjX=left, adjY=right)
-    tensors = [tensor(shape, dtype) for shape in shapes]
-    return tensors, [("BATCH_MATMUL", [0, 1], [2], given)], [0, 1], [2]
-
-
-def convolution(weights: str, activations: str, bias: str) -> tuple:
-    # Values of 4 bits lie in the file by twos.
-    data = np.zeros(24 if weights == "INT4" else 48, np.int8)
-    tensors = [
-        tensor((1, 4, 4, 8), activations),
-        tensor((6, 1, 1, 8), weights, data, scales=6),
-        tensor((6,), bias, np.zeros(6, bias.lower()), scales=6),
-        tensor((1, 4, 4, 6), activations),
-    ]
-    given = options("Conv2D", strideW=1, strideH=1)
-    return tensors, [("CONV_2D", [0, 1, 2], [3], given)], [0], [3]
-
-
-def filters() -> tuple:
-    shapes = [(1, 8), (4, 8), (4, 10), (4,), (1, 40), (1, 4)]
-    tensors = [
-        tensor(shape, data=np.zeros(shape, np.float32) if 1 <= i <= 3 else None, isVariable=i == 4)
-        for i, shape in enumerate(shapes)
-    ]
-    return tensors, [("SVDF", range(5), [5], options("SVDF", rank=1))], [0], [5]
-
-
-def padding() -> tuple:
-    amounts = np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32)
-    tensors = [tensor((1, 4, 4, 8)), tensor((4, 2), "INT32", amounts), tensor((1, 6, 6, 8))]
-    return tensors, [("MIRROR_PAD", [0, 1], [2], options("MirrorPad"))], [0], [2]
-
-
-def total(dtype: str) -> tuple:
-    tensors = [tensor((1, 9), dtype) for _ in range(4)]
-    return tensors, [("ADD_N", [0, 1, 2], [3])], [0, 1, 2], [3]
-
-
-@needs_micro
-@pytest.mark.parametrize(
-    "graph",
-    [
-        product("INT8", left=False, right=False),
-        product("FLOAT32", left=True, right=True),
-        convolution("INT4", "INT8", "INT32"),
-        convolution("INT8", "INT16", "INT64"),
-        filters(),
-        padding(),
-        total("INT8"),
-        total("FLOAT32"),
-    ],
-    ids=lambda graph: graph[1][0][0],
-)
-def test_what_kernels_ask_for(make_tflite, graph):
-    data = make_tflite(graph)
-    p, real = profile_tflite(data), measure_arena(data)
-    assert (p.arena_head, p.arena_tail) == (real.head, real.tail)
 
 
 @needs_micro

@@ -18,7 +18,6 @@ from kerasnas.bridge.canonical.affine import (
 )
 from kerasnas.bridge.canonical.conv1d_to_conv2d import lines_to_images
 from kerasnas.bridge.canonical.entries import entries
-from kerasnas.bridge.canonical.graph_edits import RANGE_PASSING
 from kerasnas.bridge.canonical.merges import (
     average_to_add,
     detach_inputs,
@@ -27,9 +26,9 @@ from kerasnas.bridge.canonical.merges import (
 from kerasnas.bridge.canonical.separable import split_separable
 from kerasnas.bridge.graph import LayerGraph
 
-__all__ = ["RANGE_PASSING", "canonical", "measurable", "without_penalties"]
+__all__ = ["canonical", "measurable", "without_penalties"]
 
-# Do nothing outside training, and quantization-aware training cannot wrap them.
+# These layers do nothing outside training, and quantization-aware training cannot wrap them.
 _DROPPED = ("GaussianDropout", "Identity")
 
 

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from kerasnas.bridge.canonical.graph_edits import (
-    RANGE_PASSING,
     alone_between,
     append,
     integers,
@@ -16,6 +15,7 @@ from kerasnas.bridge.canonical.graph_edits import (
     scalars,
 )
 from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
+from kerasnas.keras_models.traits import of_kind
 
 AFFINE = ("BatchNormalization", "Normalization", "Rescaling")
 # The converter folds a BatchNormalization into one of these layers before it.
@@ -132,20 +132,14 @@ def _hands_scale_on(spec: LayerSpec) -> bool:
         return bool(spec.config["activation"] == "relu")
     if spec.kind == "ReLU":
         return spec.config.get("max_value") is None and not spec.config.get("threshold")
-    return spec.kind in (
-        "AveragePooling2D",
-        "LeakyReLU",
-        "Multiply",
-        "UpSampling2D",
-        *RANGE_PASSING,
-    )
+    return of_kind(spec.kind).keeps_factor
 
 
 def affine_to_depthwise(graph: LayerGraph, kinds: Collection[str] = AFFINE) -> None:
     """Makes a 1x1 DepthwiseConv2D of each affine layer of some kinds that nothing else folds."""
     makers = {id(node.output): node for node in graph.nodes}
     whole = integers(graph)
-    # A convolution takes no integers, nor does the layer in its other places.
+    # A convolution takes no integers. A shared layer that reads integers anywhere stays as it is.
     kept = {id(node.layer) for node in graph.nodes if any(id(x) in whole for x in node.inputs)}
     rewritten: dict[int, LayerSpec] = {}
     for node in list(graph.nodes):

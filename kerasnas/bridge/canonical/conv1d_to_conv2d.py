@@ -8,20 +8,9 @@ import numpy as np
 
 from kerasnas.bridge.canonical.graph_edits import new_layer
 from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
+from kerasnas.keras_models.traits import of_kind
 from kerasnas.keras_models.walk import carries_mask
 
-_OF_LINES = (
-    *("AveragePooling1D", "Conv1D", "Conv1DTranspose", "Cropping1D", "DepthwiseConv1D"),
-    *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "MaxPooling1D", "SeparableConv1D"),
-    *("SpatialDropout1D", "UpSampling1D", "ZeroPadding1D"),
-)
-# Layers of any rank. Otherwise each would stand between two reshapes of the layers above.
-_OF_ANY_RANK = (
-    *("Activation", "Add", "Average", "BatchNormalization", "Concatenate", "Dropout"),
-    *("LeakyReLU", "Maximum", "Minimum", "Multiply", "Normalization", "ReLU", "Rescaling"),
-    "Subtract",
-)
-_KERNELS = ("Conv1D", "Conv1DTranspose", "DepthwiseConv1D", "SeparableConv1D")
 # TensorFlow's depthwise convolutions take equal strides only. Over a height of one the stride along
 # the height has no effect.
 _EQUAL_STRIDES = ("DepthwiseConv1D", "SeparableConv1D")
@@ -33,7 +22,7 @@ def lines_to_images(graph: LayerGraph) -> None:
     Args:
         graph: Its layers are changed in place.
     """
-    if not any(node.layer.kind in _OF_LINES for node in graph.nodes):
+    if not any(of_kind(node.layer.kind).lines == "image" for node in graph.nodes):
         return
     causal = {
         id(node.layer): _causal_padding(graph, node.layer)
@@ -90,11 +79,13 @@ def _is_moved(graph: LayerGraph, node: LayerNode) -> bool:
     averages_masked = node.layer.kind == "GlobalAveragePooling1D" and carries_mask(node.inputs[0])
     if averages_masked or carries_mask(node.output):
         return False  # a Reshape does not pass a mask on
-    if node.layer.kind in _OF_LINES:
+    lines = of_kind(node.layer.kind).lines
+    if lines == "image":
         return True
     once = graph.calls(node.layer) == 1
+    # Otherwise each layer of any rank would stand between two reshapes of the layers of lines.
     return (
-        node.layer.kind in _OF_ANY_RANK
+        lines == "any"
         and once
         and all(len(tensor.shape) == 3 for tensor in [*node.inputs, node.output])
     )
@@ -138,21 +129,21 @@ def _padded(shape: tuple[int | None, ...], padding: LayerSpec) -> tuple[int | No
 def _to_image(spec: LayerSpec) -> None:
     """Gives a layer of lines the kind, config and weights of the corresponding layer of images."""
     kind, config = spec.kind, spec.config
+    traits = of_kind(kind)
     for key, widen in _WIDENED.items():
-        if key in config and config[key] is not None and kind in _OF_LINES:
+        if key in config and config[key] is not None and traits.lines == "image":
             config[key] = widen(config[key])
     if kind in _EQUAL_STRIDES:
         config["strides"] = (config["strides"][1],) * 2
-    if kind in _KERNELS:
-        kernels = 2 if kind == "SeparableConv1D" else 1
+    if traits.lines == "image":
         spec.weights = [
-            np.expand_dims(weight, 0) if number < kernels else weight
+            np.expand_dims(weight, 0) if number < traits.kernels else weight
             for number, weight in enumerate(spec.weights)
         ]
     axis = config.get("axis")
     if kind in ("BatchNormalization", "Concatenate") and isinstance(axis, int) and axis > 0:
         config["axis"] = axis + 1
-    if kind in _OF_LINES:
+    if traits.lines == "image":
         spec.kind = f"{kind[: kind.index('1D')]}2D{kind[kind.index('1D') + 2 :]}"
 
 

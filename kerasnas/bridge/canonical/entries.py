@@ -2,8 +2,8 @@
 
 import keras
 
-from kerasnas.bridge.canonical.graph_edits import INTEGER_PASSING
 from kerasnas.bridge.graph import LayerGraph
+from kerasnas.keras_models.traits import of_kind
 
 # Layers that compute in floats, whatever they are given.
 _IN_FLOATS = ("Normalization", "Rescaling")
@@ -36,7 +36,7 @@ def _ends_in_floats(graph: LayerGraph, tensor: keras.KerasTensor) -> bool:
     return bool(readers) and all(
         reader.layer.kind in _IN_FLOATS
         or (
-            reader.layer.kind in INTEGER_PASSING
+            of_kind(reader.layer.kind).keeps_integers
             and not any(reader.output is x for x in graph.outputs)
             and _ends_in_floats(graph, reader.output)
         )

@@ -4,18 +4,7 @@ import keras
 import numpy as np
 
 from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
-
-# Layers whose output has the range of their input.
-RANGE_PASSING = (
-    *("Cropping2D", "Dropout", "Flatten", "GlobalMaxPooling2D", "MaxPooling2D", "Permute"),
-    *("Reshape", "SpatialDropout2D", "ZeroPadding2D"),
-)
-
-# Layers that return integers if they are given integers.
-INTEGER_PASSING = (
-    *("Add", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "UpSampling2D"),
-    *RANGE_PASSING,
-)
+from kerasnas.keras_models.traits import of_kind
 
 
 def integers(graph: LayerGraph) -> set[int]:
@@ -27,7 +16,7 @@ def integers(graph: LayerGraph) -> set[int]:
     for node in graph.nodes:
         kind, config = node.layer.kind, node.layer.config
         given = kind == "InputLayer" and "float" not in config["dtype"]
-        if given or (kind in INTEGER_PASSING and all(id(x) in found for x in node.inputs)):
+        if given or (of_kind(kind).keeps_integers and all(id(x) in found for x in node.inputs)):
             found.add(id(node.output))
         if node.layer.passed_through:
             made = (node.output, *node.further_outputs)

@@ -3,14 +3,12 @@
 import keras
 
 from kerasnas.bridge.canonical.graph_edits import (
-    RANGE_PASSING,
     append,
     integers,
     new_layer,
 )
 from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
-
-_MERGES_OF_MANY = ("Add", "Maximum", "Minimum", "Multiply")
+from kerasnas.keras_models.traits import of_kind
 
 
 def average_to_add(graph: LayerGraph) -> None:
@@ -35,13 +33,13 @@ def detach_inputs(graph: LayerGraph) -> None:
     }
     whole = integers(graph)
     for node in list(graph.nodes):
-        if node.layer.kind not in ("Concatenate", "Maximum", "Minimum"):
+        if not of_kind(node.layer.kind).one_scale:
             continue
         if id(node.output) in whole:
             continue
         for number, tensor in enumerate(node.inputs):
             maker = makers[id(tensor)]
-            while maker.layer.kind in RANGE_PASSING:
+            while of_kind(maker.layer.kind).same_range:
                 maker = makers[id(maker.inputs[0])]
             if maker.layer.kind == "InputLayer":
                 _detach(graph, node, number)
@@ -63,7 +61,7 @@ def split_merges(graph: LayerGraph) -> None:
     # The converter would do this too, but leave the tensors between them without a range, in float.
     for node in list(graph.nodes):
         spec = node.layer
-        if spec.kind not in _MERGES_OF_MANY or len(node.inputs) <= 2:
+        if not of_kind(spec.kind).commutes or len(node.inputs) <= 2:
             continue
         first, second, *rest = node.inputs
         node.inputs, node.args = [first, second], ([first, second],)

@@ -24,13 +24,13 @@ class Channels:
         return len(self._parent)
 
     def new(self, number: int) -> Labels:
-        """Labels of new channels."""
+        """Returns the labels of new channels."""
         first = len(self._parent)
         self._parent.extend(range(first, first + number))
         return np.arange(first, first + number)
 
     def made_by(self, layer: object, number: int) -> Labels:
-        """Labels of what a layer makes: the same wherever a shared layer is called."""
+        """Returns the labels of what a layer makes: the same wherever a shared layer is called."""
         if id(layer) not in self._made:
             self._made[id(layer)] = self.new(number)
         return self._made[id(layer)]
@@ -59,16 +59,16 @@ class Channels:
             self._reasons.setdefault(self._root(label), reason)
 
     def reason(self, labels: Labels) -> str | None:
-        """Why one of these channels must stay; None if all may go."""
+        """Returns why one of these channels must stay; None if all may go."""
         found = (self._reasons.get(self._root(label)) for label in labels.tolist())
         return next((reason for reason in found if reason is not None), None)
 
     def roots(self) -> Labels:
-        """By label, the label that stands for its set."""
+        """Returns for each label the label that stands for its set."""
         return np.array([self._root(label) for label in range(len(self))], int)
 
     def removable(self) -> np.ndarray:
-        """Labels that stand for a set that may go."""
+        """Returns the labels that stand for a set that may go."""
         roots = np.unique(self.roots())
         return np.array([root for root in roots.tolist() if root not in self._reasons], int)
 

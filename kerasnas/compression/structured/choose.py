@@ -9,9 +9,9 @@ import numpy as np
 from kerasnas.compression.structured.trace import Trace, Weight
 from kerasnas.hardware import profile
 
-# Of a layer's channels. A layer of few channels is a bottleneck that fine-tuning cannot widen.
+# The smallest share of its channels that any layer keeps: fine-tuning cannot widen a bottleneck.
 _LEAST = 0.1
-# Share of the multiply-accumulates allowed below which no more channels are looked for.
+# If this share of the allowed multiply-accumulates is used, no channel is put back.
 _CLOSE = 0.99
 
 
@@ -35,7 +35,7 @@ def choose(trace: Trace, scores: np.ndarray, keep: float) -> np.ndarray:
     """
     makers = [weight for weight in trace.weights.values() if weight.makes_channels]
     total = known = _macs(makers, np.zeros(trace.labels, bool))
-    # Where a layer has no cost rule, the share is of what is known.
+    # If a layer has no cost rule, the share is one of the layers whose costs are known.
     with contextlib.suppress(ValueError):
         total = profile(trace.model).macs
     fixed = total - known
@@ -54,7 +54,8 @@ def choose(trace: Trace, scores: np.ndarray, keep: float) -> np.ndarray:
         )
     number = bisect.bisect_left(range(len(order)), -keep, key=lambda n: -left(order[:n]))
     chosen = order[:number]
-    # In a small network one channel can be a tenth of all: others that it makes room for stay.
+    # In a small network one channel can be a tenth of the costs, so others may be put back
+    # after it.
     for label in reversed(chosen):
         if left(chosen) > _CLOSE * keep:
             break
@@ -82,7 +83,7 @@ def _macs(makers: list[Weight], gone: np.ndarray) -> int:
 
 
 def _removable_in_order(trace: Trace, scores: np.ndarray, least: float) -> list[int]:
-    """The sets that may go one after the other, while a share of each layer's channels stays."""
+    """Returns the sets in the order in which they may go while each layer keeps its share."""
     made = [w.filter_labels for w in trace.weights.values() if w.makes_channels]
     spare = [len(labels) - math.ceil(least * len(labels)) for labels in made]
     members: dict[int, list[tuple[int, int]]] = {}

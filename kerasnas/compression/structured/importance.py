@@ -32,7 +32,7 @@ def importance(trace: Trace, criterion: Criterion) -> np.ndarray:
 
 
 def _mean_by_label(trace: Trace, weights: list[Weight]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean score of each label and whether it has one."""
+    """Returns the mean score of each label and whether it has one."""
     total, number = np.zeros(trace.labels), np.zeros(trace.labels)
     for weight in weights:
         sizes = np.abs(np.moveaxis(weight.values, weight.axes.filters, 0))

@@ -79,7 +79,7 @@ class PruneStructured(KerasStep):
         criterion: `"batch_norm"` or `"l1"`, as in `prune_channels`.
         epochs: Passes over the training data.
         batch_size: Samples in a training step.
-        learning_rate: Of Adam at the start; it falls to 0 along a cosine.
+        learning_rate: Learning rate of Adam at the start; it falls to 0 along a cosine.
 
     Raises:
         ValueError: If an argument is out of range.

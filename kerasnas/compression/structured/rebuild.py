@@ -49,7 +49,7 @@ def rebuild(trace: Trace, gone: np.ndarray) -> keras.Model:
 
 
 def _unique(wanted: str, taken: set[str]) -> str:
-    """A name that no layer of another nested model has."""
+    """Returns a name that no layer of another nested model has."""
     name, number = wanted, 1
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 
 from kerasnas.compression.structured.channels import Channels, Labels
+from kerasnas.keras_models.activations import ACTIVATIONS, by_operation
+from kerasnas.keras_models.traits import names, traits_of
 from kerasnas.keras_models.walk import Call
 
 
@@ -46,12 +48,14 @@ class Passage:
 Rule = Callable[[Call, list[Labels], Channels], Passage | None]
 RULES: dict[str, Rule] = {}
 
-# Activations that compute a channel from others.
-_MIXING = ("glu", "log_softmax", "softmax", "sparsemax")
+# Operations of `keras.ops` that are an activation of each value by itself.
+_POINTWISE = tuple(
+    operation for operation, _, row in by_operation(ACTIVATIONS) if not row.mixes_channels
+)
 
 
 def passage(call: Call, inputs: list[Labels], channels: Channels) -> Passage | None:
-    """How a call treats channels.
+    """Returns how a call treats channels.
 
     Args:
         call: A call of a layer or `keras.ops` operation.
@@ -62,9 +66,11 @@ def passage(call: Call, inputs: list[Labels], channels: Channels) -> Passage | N
         `Passage`, or None where all channels that go in and come out must stay.
     """
     operation: Any = call.operation
-    rule = RULES.get(type(operation).__name__)
     own = type(operation).__module__.startswith("keras.")
-    if rule is None or not own or getattr(operation, "data_format", "") == "channels_first":
+    rule = RULES.get(type(operation).__name__) if own else None
+    if rule is None and traits_of(operation).channels_alone:
+        rule = _each_channel_alone
+    if rule is None or getattr(operation, "data_format", "") == "channels_first":
         return None
     given = keras.tree.flatten((call.args, call.kwargs))
     constants = [x for x in given if not isinstance(x, keras.KerasTensor)]
@@ -73,7 +79,7 @@ def passage(call: Call, inputs: list[Labels], channels: Channels) -> Passage | N
     found = rule(call, inputs, channels)
     if found is None or call.outputs[0].shape[-1:] != (len(found.output),):
         return None
-    # Such as a Dense layer to which low-rank weights were added.
+    # A layer with further weights, such as low-rank ones added to a Dense, keeps its channels.
     declared = {id(getattr(operation, name)) for name in found.weights}
     if declared != {id(weight) for weight in getattr(operation, "weights", ())}:
         return None
@@ -95,7 +101,7 @@ def _present(layer: Any, weights: dict[str, Axes]) -> dict[str, Axes]:
 def _pointwise(activation: Any) -> bool:
     name = getattr(activation, "__name__", None)
     own = str(getattr(activation, "__module__", "")).startswith("keras.")
-    return own and name is not None and name not in _MIXING
+    return own and name in ACTIVATIONS and not ACTIVATIONS[name].mixes_channels
 
 
 def _activated(layer: Any, output: Labels, channels: Channels) -> Labels:
@@ -110,7 +116,7 @@ def _vector(labels: Labels) -> Axes:
 
 
 def _size(shape: tuple[int | None, ...]) -> int:
-    """Product of all but batch and channels; 0 where that is unknown."""
+    """Returns the product of all sizes but batch and channels; 0 where one is unknown."""
     return math.prod(size or 0 for size in shape[1:-1])
 
 
@@ -199,26 +205,15 @@ def _rescaling(call: Call, inputs: list[Labels], channels: Channels) -> Passage 
     return None if any(np.ndim(number) for number in numbers) else Passage(inputs[0])
 
 
-@_rule(
-    *("ActivityRegularization", "Dropout", "ELU", "Elu", "GaussianDropout", "GaussianNoise"),
-    *("Identity", "LeakyReLU", "ReLU", "Relu", "Relu6", "Sigmoid", "Silu", "Softplus"),
-    *("Softsign", "SpatialDropout1D", "SpatialDropout2D", "Tanh"),
-    *("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"),
-    *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
-    *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "RepeatVector"),
-    *("Cropping1D", "Cropping2D", "UpSampling1D", "UpSampling2D"),
-    *("ZeroPadding1D", "ZeroPadding2D"),
-)
+@_rule(*_POINTWISE)
 def _each_channel_alone(call: Call, inputs: list[Labels], channels: Channels) -> Passage:
     return Passage(inputs[0])
 
 
-@_rule(
-    *("Add", "Average", "Divide", "Maximum", "Minimum", "Multiply", "Subtract", "TrueDivide"),
-)
+@_rule(*names(lambda traits: traits.merges))
 def _merge(call: Call, inputs: list[Labels], channels: Channels) -> Passage | None:
     ranks = {len(tensor.shape) for tensor in call.inputs}
-    # Layers align tensors of different rank at the batch, operations at the channels.
+    # For tensors of different rank, layers align the first axes, and operations the last ones.
     if len(ranks) > 1 and hasattr(call.operation, "weights"):
         return None
     width = max(len(labels) for labels in inputs)
@@ -267,6 +262,6 @@ def _reshape(call: Call, inputs: list[Labels], channels: Channels) -> Passage | 
     *others, last = getattr(operation, setting, (-1,))
     if last == -1:  # the number of channels follows from the rest
         return Passage(output)
-    # Where a shared layer is called again, as many channels must be left.
+    # All calls of a shared layer must keep the same number of channels.
     channels.join([channels.made_by(operation, last), output])
     return Passage(output, resized=lambda n: {setting: (*others, n)})

@@ -94,7 +94,7 @@ def trace(model: keras.Model) -> Trace:
             for read in inputs:
                 channels.stay(read, f"'{operation.name}' ({kind}) needs all that it reads")
             for tensor in call.outputs:
-                # A number for each channel, none where their number is not known.
+                # One label for each channel, and none if the number of channels is not known.
                 made = channels.new((tensor.shape[-1] or 0) if len(tensor.shape) > 1 else 0)
                 channels.stay(made, f"'{operation.name}' ({kind}) makes it")
                 labels[id(tensor)] = made
@@ -131,7 +131,7 @@ def _record(
         values = keras.ops.convert_to_numpy(variable)
         weights[id(variable)] = Weight(layer, attribute, values, axes, positions)
         return
-    # A shared layer: what it reads at one place it must read at the others.
+    # A shared layer must read the same channels at all of its places.
     known.positions += positions
     for before, now in zip(known.axes.labels, axes.labels, strict=True):
         if before is not None and now is not None:
@@ -145,7 +145,7 @@ def _settled(
     passages: dict[int, Passage],
     channels: Channels,
 ) -> Trace:
-    """The trace when all sets are joined: each label is replaced by that of its set."""
+    """Returns the trace once all sets are joined, with each label replaced by that of its set."""
     roots = channels.roots()
     for weight in weights.values():
         axes = weight.axes

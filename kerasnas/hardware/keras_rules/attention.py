@@ -77,7 +77,7 @@ def _einsum(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 
 
 def _terms(equation: str, shapes: Sequence[Shape]) -> list[str]:
-    """The axes of the operands and of the result by their letters, dots written out."""
+    """Returns the axes of the operands and of the result as letters, with dots written out."""
     reads, arrow, made = equation.replace(" ", "").partition("->")
     terms = reads.split(",")
     if not arrow:
@@ -92,7 +92,7 @@ def _terms(equation: str, shapes: Sequence[Shape]) -> list[str]:
 
 
 def _by_matrix(graph: Graph, call: Call, index: int, terms: Sequence[str]) -> int:
-    """A product with a constant, which the converter makes a matrix."""
+    """Adds a product with a constant, of which the converter makes a matrix."""
     (left, right, made), name = terms, call.operation.name
     sizes = {**dict(zip(left[1:], graph.nodes[index].shape, strict=True))}
     sizes |= dict(zip(right, np.shape(call.args[1]), strict=True))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from kerasnas.hardware.graph import Graph, Shape
-from kerasnas.hardware.keras_graph import cost_rule
+from kerasnas.hardware.keras_graph import cost_rule, one_node
 from kerasnas.hardware.keras_rules.reading import (
     activated,
     activation_name,
@@ -14,7 +14,7 @@ from kerasnas.hardware.keras_rules.reading import (
     refused,
     weights_of,
 )
-from kerasnas.keras_models.training_only import AUGMENTATION, DROPPED
+from kerasnas.keras_models.traits import names, of_kind
 from kerasnas.keras_models.walk import Call
 
 
@@ -143,25 +143,16 @@ def _activation(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> in
     return graph.add("Activation", layer.name, inputs, shape, config=config)
 
 
-def _activations(functions: dict[str, str], settings: str = "") -> None:
-    """Layers and operations that are an activation, by class name, and the setting they have."""
-
-    for kind, function in functions.items():
-
-        def rule(
-            graph: Graph, call: Call, inputs: list[int], shape: Shape, function: str = function
-        ) -> int:
-            config = [function]
-            config += [repr(getattr(call.operation, settings))] if settings else []
-            return graph.add("Activation", call.operation.name, inputs, shape, config=config)
-
-        cost_rule(kind)(rule)
+@cost_rule("ELU", "Elu")
+def _elu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    config = ("elu", repr(call.operation.alpha))
+    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
 
 
-_activations({"ELU": "elu", "Elu": "elu"}, "alpha")
-_activations({"LeakyReLU": "leaky_relu"}, "negative_slope")
-_activations({"Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu"})
-_activations({"Softplus": "softplus", "Softsign": "softsign", "Tanh": "tanh"})
+@cost_rule("LeakyReLU", "LeakyRelu")
+def _leaky_relu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    config = ("leaky_relu", float(call.operation.negative_slope))
+    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
 
 
 @cost_rule("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D")
@@ -190,10 +181,10 @@ def _pool(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     return graph.add("Reshape", f"{name}/sequence", [index], shape)
 
 
-@cost_rule(*AUGMENTATION, "AlphaDropout", "SpatialDropout3D")
-def _augmentation(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+@cost_rule(*names(lambda traits: traits.inference != "computed"))
+def _training_only(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     kind = type(call.operation).__name__
-    kind = kind if kind in DROPPED else "Identity"  # derived from one of them
+    kind = kind if of_kind(kind).inference != "computed" else "Identity"  # derived from one of them
     inputs = as_floats(graph, call, inputs[:1])
     return graph.add(kind, call.operation.name, inputs, shape)
 
@@ -325,33 +316,4 @@ def _scaled_sum(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> in
     return graph.add("Add", layer.name, [inputs[0], scaled], shape)
 
 
-# What else than the shapes tells two layers apart.
-_SETTINGS = {
-    "Cropping1D": ("cropping",),
-    "Cropping2D": ("cropping",),
-    "Cropping3D": ("cropping",),
-    "Dropout": ("rate",),
-    "Permute": ("dims",),
-    "Masking": ("mask_value",),
-    "ZeroPadding1D": ("padding",),
-    "ZeroPadding2D": ("padding",),
-    "ZeroPadding3D": ("padding",),
-}
-
-
-@cost_rule(
-    *("ActivityRegularization", "GaussianDropout", "Identity"),
-    *("Average", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
-    *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "RepeatVector", "SpatialDropout1D"),
-    *("GlobalAveragePooling3D", "GlobalMaxPooling3D"),
-    *("SpatialDropout2D", "UpSampling1D", *_SETTINGS),
-)
-def _plain(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    layer: Any = call.operation
-    kind = type(layer).__name__
-    config = [_setting(getattr(layer, name)) for name in _SETTINGS.get(kind, ())]
-    return graph.add(kind, layer.name, inputs, shape, weights_of(layer), config)
-
-
-def _setting(value: Any) -> object:
-    return tuple(_setting(x) for x in value) if isinstance(value, (list, tuple)) else value
+cost_rule(*names(lambda traits: traits.settings is not None))(one_node)

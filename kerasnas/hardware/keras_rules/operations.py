@@ -6,51 +6,30 @@ import numpy as np
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import cost_rule
 from kerasnas.hardware.keras_rules.reading import arguments, refused
+from kerasnas.keras_models.activations import ACTIVATIONS, FUNCTIONS, by_operation
+from kerasnas.keras_models.traits import names
 from kerasnas.keras_models.walk import Call
 
 # --- one value at a time --------------------------------------------------------------------------
 
 
-# The operations that are an activation, and the setting that they have.
+# The operations that are a function of the tables, unless they have a rule of their own.
+_WITH_A_RULE = ("Elu", "LeakyRelu", "Softmax")
 _FUNCTIONS = {
-    **{"Absolute": "abs", "Abs": "abs", "Ceil": "ceil", "Cos": "cos", "Exp": "exponential"},
-    **{"Expm1": "expm1", "Floor": "floor", "Log": "log", "Log1p": "log1p", "Negative": "negative"},
-    **{"Reciprocal": "reciprocal", "Round": "round", "Rsqrt": "rsqrt", "Sign": "sign"},
-    **{"Sin": "sin", "Sqrt": "sqrt", "Square": "times_itself", "Gelu": "gelu", "LogicalNot": "not"},
-    **{"HardSigmoid": "hard_sigmoid", "HardSilu": "hard_silu", "LogSigmoid": "log_sigmoid"},
-    **{"Selu": "selu", "SparsePlus": "sparse_plus", "SparseSigmoid": "sparse_sigmoid"},
-    **{"HardTanh": "hard_tanh", "TanhShrink": "tanh_shrink"},
-}
-# Activations that hold for one value of the setting only.
-_SET = {
-    "Celu": ("celu", "alpha", 1.0),
-    "Glu": ("glu", "axis", -1),
-    "HardShrink": ("hard_shrink", "threshold", 0.5),
-    "LogSoftmax": ("log_softmax", "axis", -1),
-    "SoftShrink": ("soft_shrink", "threshold", 0.5),
-    "Squareplus": ("squareplus", "b", 4),
+    operation: (name, function)
+    for operation, name, function in by_operation(ACTIVATIONS | FUNCTIONS)
+    if function.operators is not None and operation not in _WITH_A_RULE
 }
 
 
 @cost_rule(*_FUNCTIONS)
 def _function(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    config = (_FUNCTIONS[type(call.operation).__name__],)
-    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
-
-
-@cost_rule(*_SET)
-def _set_function(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    function, setting, value = _SET[type(call.operation).__name__]
-    if getattr(call.operation, setting) != value:
+    name, function = _FUNCTIONS[type(call.operation).__name__]
+    for setting, value in function.only.items():
         found = getattr(call.operation, setting)
-        raise refused(call, f"{setting}={found}", f"use {setting}={value}")
-    return graph.add("Activation", call.operation.name, inputs, shape, config=(function,))
-
-
-@cost_rule("LeakyRelu")
-def _leaky(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    config = ("leaky_relu", float(call.operation.negative_slope))
-    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
+        if found != value:
+            raise refused(call, f"{setting}={found}", f"use {setting}={value}")
+    return graph.add("Activation", call.operation.name, inputs, shape, config=(name,))
 
 
 @cost_rule("Clip")
@@ -81,12 +60,9 @@ def _cast(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 
 # --- two tensors, or a tensor and a number --------------------------------------------------------
 
-_MERGES = ("Add", "Divide", "Maximum", "Minimum", "Multiply", "Subtract", "TrueDivide")
-_COMPARISONS = ("Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "NotEqual")
-
 
 # Layers, and the operations of `keras.ops` that do the same.
-@cost_rule(*_MERGES, *_COMPARISONS, "LogicalAnd", "LogicalOr", "SquaredDifference")
+@cost_rule(*names(lambda traits: traits.compares or (traits.merges and traits.settings is None)))
 def _merge(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     kind, name = type(call.operation).__name__, call.operation.name
     kind = "Divide" if kind == "TrueDivide" else kind
@@ -107,7 +83,7 @@ def _merge(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 def _affine(
     kind: str, value: np.ndarray, tensor_first: bool, shape: Shape
 ) -> tuple[object, object] | None:
-    """The factor and the offset of an operation on a tensor and a constant, if it is that."""
+    """Returns factor and offset of an operation on a tensor and a constant, or None."""
     each = value.ndim and value.size == shape[-1] == value.shape[-1]
     if value.ndim and not each:
         return None

@@ -8,7 +8,7 @@ from kerasnas.keras_models.walk import Call
 
 
 def weights_of(layer: Any) -> list[Shape]:
-    """Shapes of a layer's weights."""
+    """Returns the shapes of a layer's weights."""
     return [tuple(w.shape) for w in layer.weights]
 
 
@@ -24,7 +24,7 @@ def activated(graph: Graph, layer: Any, index: int) -> int:
 
 
 def as_floats(graph: Graph, call: Call, inputs: list[int]) -> list[int]:
-    """What a layer reads, where those are integers as the floats that they are cast to first."""
+    """Returns what a layer reads, with a cast to floats added behind integers."""
     found = []
     for index, tensor in zip(inputs, call.inputs, strict=False):
         if "float" not in str(tensor.dtype):
@@ -35,7 +35,7 @@ def as_floats(graph: Graph, call: Call, inputs: list[int]) -> list[int]:
 
 
 def activation_name(layer: Any, function: Any) -> str:
-    """The name of one of Keras's activations.
+    """Returns the name of one of Keras's activations.
 
     Raises:
         ValueError: It is another function.
@@ -50,26 +50,26 @@ def activation_name(layer: Any, function: Any) -> str:
 
 
 def refusal(layer: Any, what: str, way_out: str) -> ValueError:
-    """The error for a layer with something of which the cost is not known."""
+    """Returns the error for a layer with a setting whose cost is not known."""
     return ValueError(f"Layer {layer.name!r} has {what}, which has no cost rule: {way_out}")
 
 
 def arguments(call: Call) -> dict[str, Any]:
-    """The arguments of a call by name."""
+    """Returns the arguments of a call by name."""
     bound = inspect.signature(call.operation.call).bind(*call.args, **call.kwargs)
     bound.apply_defaults()
     return bound.arguments
 
 
 def refused(call: Call, what: str, way_out: str = "") -> ValueError:
-    """The error for an operation of which the cost is not known as it is called here."""
+    """Returns the error for an operation whose cost is not known as it is called here."""
     kind = type(call.operation).__name__
     own = f"register a rule with kerasnas.hardware.cost_rule({kind!r})"
     return refusal(call.operation, what, f"{way_out}, or {own}" if way_out else own)
 
 
 def axes_of(call: Call, axis: Any) -> tuple[int, ...]:
-    """Axes counted from the first, the batch's not among them."""
+    """Returns the axes counted from the first; that of the batch is refused."""
     rank = len(call.inputs[0].shape)
     given = range(rank) if axis is None else axis if isinstance(axis, (list, tuple)) else [axis]
     axes = tuple(sorted(a % rank for a in given))
@@ -79,6 +79,6 @@ def axes_of(call: Call, axis: Any) -> tuple[int, ...]:
 
 
 def as_given(call: Call, axis: Any) -> int | tuple[int, ...]:
-    """Axes as the file has them, which is as they were given; the batch's are refused."""
+    """Returns the axes as they were given, as the file has them; the batch's is refused."""
     axes_of(call, axis)
     return tuple(int(a) for a in axis) if isinstance(axis, (list, tuple)) else int(axis)

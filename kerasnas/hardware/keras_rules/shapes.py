@@ -62,7 +62,7 @@ def _get_item(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 
 
 def _slice(key: int | slice | None, size: int) -> tuple[int, int, int]:
-    """Begin, end and stride of a slice of so many values."""
+    """Returns begin, end and stride of a slice along an axis of so many values."""
     if isinstance(key, int):
         return key, key + 1, 1
     return (0, size, 1) if key is None else slice(key.start, key.stop, key.step).indices(size)

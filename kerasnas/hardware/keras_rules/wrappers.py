@@ -6,18 +6,10 @@ from typing import Any
 import keras
 
 from kerasnas.hardware.graph import Graph, Shape
-from kerasnas.hardware.keras_graph import RULES, cost_rule
+from kerasnas.hardware.keras_graph import cost_rule, find_rule
 from kerasnas.hardware.keras_rules.reading import refusal
-from kerasnas.keras_models.training_only import DROPPED
+from kerasnas.keras_models.traits import traits_of
 from kerasnas.keras_models.walk import Call, walk
-
-# Layers that do the same to a sequence as to each of its steps.
-_STEPWISE = {*DROPPED, "Activation", "BatchNormalization", "Dense", "ELU", "LeakyReLU", "ReLU"}
-_STEPWISE |= {"LayerNormalization", "Rescaling", "Softmax"}
-# Layers of images, whose operators take the steps for a batch.
-_BATCHED = {"AveragePooling2D", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "MaxPooling2D"}
-_BATCHED |= {"GlobalAveragePooling2D", "GlobalMaxPooling2D", "SeparableConv2D", "ZeroPadding2D"}
-_BATCHED |= {"Add", "Concatenate", "Multiply"}
 
 
 @cost_rule("TimeDistributed")
@@ -25,7 +17,7 @@ def _time_distributed(graph: Graph, call: Call, inputs: list[int], shape: Shape)
     wrapper: Any = call.operation
     inner = wrapper.layer
     known = len(graph.nodes)
-    if type(inner).__name__ in _STEPWISE:
+    if traits_of(inner).steps == "each":
         index = _run(graph, dataclasses.replace(call, operation=inner), inputs, shape)
     elif type(inner).__name__ in ("Flatten", "Reshape"):
         index = graph.add("Reshape", wrapper.name, inputs, shape)
@@ -37,7 +29,7 @@ def _time_distributed(graph: Graph, call: Call, inputs: list[int], shape: Shape)
 
 
 def _batched(graph: Graph, wrapper: Any, call: Call, inputs: list[int], shape: Shape) -> int:
-    """The steps as a batch, for a layer of images or a model of such layers."""
+    """Adds a layer of images, or a model of such layers, that reads the time steps as a batch."""
     inner, steps = wrapper.layer, shape[0]
     calls = walk(inner) if isinstance(inner, keras.Model) else []
     if not calls:
@@ -53,7 +45,7 @@ def _batched(graph: Graph, wrapper: Any, call: Call, inputs: list[int], shape: S
         if kind == "InputLayer":
             place[id(one.outputs[0])] = first
             continue
-        if kind not in {*_BATCHED, *_STEPWISE, "Flatten"}:
+        if traits_of(one.operation).steps is None and kind != "Flatten":
             raise refusal(
                 wrapper,
                 f"a layer of class {kind} over time steps",
@@ -68,14 +60,16 @@ def _batched(graph: Graph, wrapper: Any, call: Call, inputs: list[int], shape: S
             many = (steps, *node.shape)
             graph.nodes[i] = dataclasses.replace(node, shape=many, config=config)
         place[id(one.outputs[0])] = index
-    # Where they are made vectors, a reshape makes them a sequence as well.
+    # A Flatten inside already becomes a reshape, which makes a sequence of the batch as well.
     if any(type(one.operation).__name__ == "Flatten" for one in calls):
         return index
     return graph.add("Steps", wrapper.name, [index], shape, config=("together",))
 
 
 def _run(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    index = RULES[type(call.operation).__name__](graph, call, inputs, shape)
+    rule = find_rule(call.operation)
+    assert rule is not None
+    index = rule(graph, call, inputs, shape)
     assert isinstance(index, int)
     return index
 

@@ -1,4 +1,4 @@
-"""Latency models that come along: ratios between operators, and boards with published timings.
+"""Latency models that ship with kerasnas: ratios between operators, and boards with timings.
 
 All numbers are printed by `python benchmarks/latency.py boards`, and depend on the processor of the
 machine that it runs on: these are of an x86-64 server.
@@ -44,8 +44,8 @@ board = kn.hardware.LatencyModel.fit("board.csv", like=kn.hardware.MICROCONTROLL
 
 _REFERENCE = "MLPerf Tiny v0.5 (mlcommons/tiny_results_v0.5, closed/reference)"
 _KRAI = "MLPerf Tiny v1.1 (mlcommons/tiny_results_v1.1, closed/Krai)"
-# Scale and constant, and the error of networks that were left out, of the boards' fits to the four
-# published networks. Where the autoencoder is left out, nothing shows the constant.
+# For each board: source, scale, constant, and the error on published networks that a fit to the
+# others did not see. Without the autoencoder, nothing tells the constant.
 _FITS = {
     "nucleo-l4r5zi, TFLM reference kernels": (_REFERENCE, 41.95, 0, HeldOut(0.069, 0.103, 4, 4)),
     "nucleo-l4r5zi, microTVM + CMSIS-NN": (_KRAI, 22.23, 3.08, HeldOut(0.124, 0.351, 4, 4)),

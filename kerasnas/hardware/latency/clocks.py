@@ -1,7 +1,7 @@
-"""The latency model of one board, for others with the same core: cycles are kept, clocks differ.
+"""Scales the latency model of a board to others with the same core: same cycles, another clock.
 
-How far that is off was measured between boards whose timings with one runtime are published, each
-left out in turn; `python benchmarks/latency.py clocks` prints the numbers.
+The error of this was measured on boards whose timings with one runtime are published, each left out
+in turn; `python benchmarks/latency.py clocks` prints the numbers.
 """
 
 import dataclasses
@@ -58,7 +58,7 @@ _CORES = {
 
 
 def scaled_latency(core: str, mhz: float | None, chip: str) -> LatencyModel | None:
-    """A latency model of a board that nobody has timed, from one with the same core.
+    """Returns the latency model of a board that nobody has timed, from one with the same core.
 
     Args:
         core: Name of the board's core, such as "Cortex-M4F".
@@ -83,7 +83,7 @@ def scaled_latency(core: str, mhz: float | None, chip: str) -> LatencyModel | No
 
 
 def why_not_scaled(core: str, mhz: float | None, chip: str) -> str:
-    """Why a board's latency is not scaled from another's, though its core was timed.
+    """Returns why the latency of a board is not scaled from another's, though its core was timed.
 
     Args:
         core: Name of the board's core.

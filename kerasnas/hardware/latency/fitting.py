@@ -14,7 +14,7 @@ from kerasnas.hardware.profile import Work
 OTHER = "OTHER"
 # Distinct timings for each coefficient: with fewer, the fit would follow the noise.
 _ROWS_EACH = 3
-# Up to so many models each is held out on its own, else so many groups of them.
+# Up to 20 models are held out one by one; more of them in 10 groups.
 _ALONE, _FOLDS = 20, 10
 _NOTHING = Work(0, 0, 0)
 
@@ -25,8 +25,8 @@ class HeldOut(NamedTuple):
     Args:
         median: Median of the relative errors: 0.05 for 5 %.
         worst: The largest of them.
-        timings: Number of timings that were held out, each once; of operators, the sum over a
-            model counts as one, and so do all timings of one model.
+        timings: Number of timings that were held out, each once. The operators of a model, and
+            repeated timings of it, count as one.
         fits: Number of fits that this took.
     """
 
@@ -60,7 +60,7 @@ class _Column(NamedTuple):
 
 
 def fit_costs(rows: Sequence[Timing], given: int) -> Fit:
-    """Fit as many coefficients as the number of timings allows; see `LatencyModel.fit`.
+    """Fits as many coefficients as the number of timings allows; see `LatencyModel.fit`.
 
     Args:
         rows: Timings, of `merge_repeats`.
@@ -82,7 +82,7 @@ def fit_costs(rows: Sequence[Timing], given: int) -> Fit:
         for kind in column.kinds:
             costs.setdefault(kind, {})[column.field] = float(found)
     if OTHER in costs and "values" not in costs[OTHER]:
-        # A kind that was never timed is taken for the slowest of its like.
+        # An operator that was never timed is assumed to cost as much as the slowest similar one.
         light = [cost.get("values", 0.0) for cost in costs.values() if "macs" not in cost]
         costs[OTHER]["values"] = max(light, default=0.0)
     return Fit(constant, costs, _held_out(matrix, rows))
@@ -91,7 +91,7 @@ def fit_costs(rows: Sequence[Timing], given: int) -> Fit:
 def fit_scale(
     rows: Sequence[Timing], predict: Callable[[Mapping[str, Work]], float], constant: float
 ) -> tuple[float, float, HeldOut | None]:
-    """Fit a factor to predictions without their constant, and a new constant where it shows.
+    """Fits a factor to predictions without their constant, and a new constant where it shows.
 
     Returns:
         The factor, the new constant, and the error on held-out timings.
@@ -102,7 +102,7 @@ def fit_scale(
         matrix = np.stack([variable, whole], axis=1)
         scale, fitted = _solve(matrix, rows)
     else:
-        # A board that is twice as fast is so at everything.
+        # With few timings, one factor is assumed to hold for everything, the constant included.
         matrix = (variable + constant * whole)[:, None]
         (scale,) = _solve(matrix, rows)
         fitted = scale * constant * whole.max()
@@ -124,7 +124,7 @@ def _choose_columns(rows: Sequence[Timing], given: int) -> list[_Column]:
 
 
 def _possible_columns(rows: Sequence[Timing]) -> list[list[_Column]]:
-    """The sets of coefficients that may be fitted, the largest first."""
+    """Returns the sets of coefficients that may be fitted, the largest first."""
     kinds = sorted({kind for row in rows for kind in row.work})
     heavy = [kind for kind in kinds if any(_of(row, kind).macs for row in rows)]
     light = [kind for kind in kinds if kind not in heavy]
@@ -142,7 +142,7 @@ def _of(row: Timing, kind: str) -> Work:
 
 
 def _column(field: str, kinds: Sequence[str]) -> _Column:
-    """One coefficient for the operators, MACs or values of some kinds."""
+    """Returns one coefficient for the operators, MACs or values of some kinds."""
     place = ("operator", "macs", "values").index(field)
     unit = 1.0 if field == "operator" else 1e-6
 
@@ -180,7 +180,8 @@ def _held_out(matrix: np.ndarray, rows: Sequence[Timing]) -> HeldOut | None:
     place = {name: i for i, name in enumerate(dict.fromkeys(row.model for row in rows))}
     model = np.array([place[row.model] for row in rows])
     if len(place) == 1:
-        # Of one model alone, operators are held out, equal ones at once; their sum is judged.
+        # With a single model, its operators are held out, equal ones together, and the
+        # sum is compared.
         of = {key: i for i, key in enumerate(dict.fromkeys(what(row) for row in rows))}
         unit = np.array([of[what(row)] for row in rows])
     else:

@@ -9,7 +9,7 @@ from kerasnas.hardware.profile import Work
 
 
 def merge_repeats(rows: Sequence[Timing]) -> list[Timing]:
-    """Give every model one name and, where it was timed as a whole, one timing: the median.
+    """Gives every model one name and, where it was timed as a whole, one timing: the median.
 
     Two models are the same if their names are, or what they do: to a fit, a file under two names
     and two networks of the same operators are one. Operators that were timed one by one stay as
@@ -37,7 +37,7 @@ def what(row: Timing) -> Hashable:
 
 
 def _names(rows: Sequence[Timing]) -> dict[str, str]:
-    """By name of a model, the one name of all those that are the same."""
+    """Returns one name for all models that are the same, by each of their names."""
     marks: dict[str, set[Hashable]] = {}
     operators: dict[str, list[Timing]] = {}
     for row in rows:
@@ -47,7 +47,7 @@ def _names(rows: Sequence[Timing]) -> dict[str, str]:
         else:
             operators.setdefault(row.model, []).append(row)
     for name, timed in operators.items():
-        # The operators of a report that was read twice are those of one.
+        # A report that was read twice, under two names, is recognized by its operators.
         marks[name] |= {(True, _sum(timed)), frozenset(what(row) for row in timed)}
     same = {name: name for name in marks}
 
@@ -64,7 +64,7 @@ def _names(rows: Sequence[Timing]) -> dict[str, str]:
 
 
 def _sum(operators: Sequence[Timing]) -> frozenset[tuple[str, Work]]:
-    """What operators do together, as the timing of a whole model has it."""
+    """Returns what operators do together, as the timing of a whole model has it."""
     total: dict[str, Work] = {}
     for row in operators:
         for kind, done in row.work.items():

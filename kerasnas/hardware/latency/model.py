@@ -22,9 +22,9 @@ class Cost(NamedTuple):
     """What operators of one kind take, in milliseconds.
 
     Args:
-        operator: Each operator.
-        macs: A million multiply-accumulates.
-        values: A million values written.
+        operator: Milliseconds of each operator.
+        macs: Milliseconds of a million multiply-accumulates.
+        values: Milliseconds of a million values written.
     """
 
     operator: float = 0.0
@@ -36,9 +36,10 @@ class Cost(NamedTuple):
 class LatencyModel:
     """Predicts the milliseconds of one inference from a profile; it measures nothing.
 
-    The sum, over the kinds of operators, of what their number, their multiply-accumulates and
-    the values that they write take, and a constant. A multiply-accumulate of a depthwise
-    convolution takes several times one of a convolution, which total MACs do not show.
+    An inference takes a constant, and for each kind of operator a time for every operator, for
+    its multiply-accumulates and for the values that it writes. A multiply-accumulate of a
+    depthwise convolution takes several times as long as one of a convolution, which total MACs
+    do not show.
 
     Args:
         constant: Milliseconds of every inference.
@@ -146,7 +147,7 @@ class LatencyModel:
         like: "LatencyModel | None" = None,
         source: str | None = None,
     ) -> "LatencyModel":
-        """Fit a model to timings, by non-negative least squares of the relative errors.
+        """Fits a model to timings, by non-negative least squares of the relative errors.
 
         With timings of n distinct models, at most n / 3 coefficients are fitted:
         multiply-accumulates by kind of operator and a constant; then also all operators and the
@@ -207,7 +208,7 @@ class LatencyModel:
         return cls(constant, scale_costs(like.costs, scale), source, error, dtype)
 
     def at_clock(self, mhz: float, timed_at: float) -> "LatencyModel":
-        """The same cycles at another clock: for another board with the same core.
+        """Returns a model of the same cycles at another clock: of another board with the same core.
 
         How long memory makes the core wait is not in it. Flash that needs more wait states, other
         caches, or weights in another memory make a board slower or faster than its clock says.
@@ -240,7 +241,7 @@ class LatencyModel:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a JSON file.
+        """Writes the model to a JSON file.
 
         Args:
             path: The file; one that is there is overwritten.
@@ -263,7 +264,7 @@ class LatencyModel:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LatencyModel":
-        """Read a model that `save` has written.
+        """Reads a model that `save` has written.
 
         Args:
             path: The file.
@@ -284,7 +285,7 @@ class LatencyModel:
             raise ValueError(f"{path} holds no latency model: {reason}") from reason
 
     def __repr__(self) -> str:
-        """Files, error and the beginning of the source: `print` it to see all."""
+        """Returns the files, the error and the beginning of the source; `print` shows all."""
         error = "not measured" if self.error is None else f"{self.error.median:.1%} in the median"
         source = textwrap.shorten(self.source, 90, placeholder=" ...")
         return f"LatencyModel({self.dtype} files, error {error}, of {source})"
@@ -310,14 +311,14 @@ class LatencyModel:
 
 
 def scale_costs(costs: Mapping[str, Cost], factor: float) -> dict[str, Cost]:
-    """Costs of a board that takes `factor` times as long for everything."""
+    """Returns the costs of a board that takes `factor` times as long for everything."""
     return {kind: Cost(*(factor * ms for ms in cost)) for kind, cost in costs.items()}
 
 
 def _timing(row: "Timing | tuple[Profile | bytes, float]", number: int) -> Timing:
     name = f"timing {number}"
     if isinstance(row, Timing):
-        # Whole models without a name are not the same one.
+        # Timings of whole models without a name are taken for different models.
         return dataclasses.replace(row, model=name) if row.whole and not row.model else row
     if not isinstance(row, tuple | list) or len(row) != 2:
         raise TypeError(
@@ -332,7 +333,7 @@ def _timing(row: "Timing | tuple[Profile | bytes, float]", number: int) -> Timin
 
 
 def _dtype_of(rows: Sequence[Timing], like: LatencyModel | None) -> str:
-    """The one dtype of all timings; raises where they, or `like`, cannot be fitted to."""
+    """Returns the dtype of all timings; raises an error if they, or `like`, have several."""
     if like is not None and not isinstance(like, LatencyModel):
         raise TypeError(
             "Argument `like` must be a LatencyModel, such as kn.hardware.MICROCONTROLLER. "

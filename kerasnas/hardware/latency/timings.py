@@ -66,7 +66,7 @@ class Timing:
 
     @classmethod
     def of(cls, subject: Profile | bytes, ms: float, model: str = "") -> "Timing":
-        """The timing of a whole inference.
+        """Returns the timing of a whole inference.
 
         Args:
             subject: The profile of the model, or the bytes of its `.tflite` file.
@@ -101,7 +101,7 @@ class Timing:
 
 
 def read_timings(path: str | os.PathLike[str]) -> list[Timing]:
-    """Read how long whole models took.
+    """Reads how long whole models took.
 
     Args:
         path: A CSV file with the columns `model`, the path of a `.tflite` file beside the CSV,
@@ -156,7 +156,7 @@ def read_timings(path: str | os.PathLike[str]) -> list[Timing]:
 def read_operator_timings(
     path: str | os.PathLike[str], model: bytes | str | os.PathLike[str]
 ) -> list[Timing]:
-    """Read how long each operator of a model took, as TensorFlow Lite's benchmark tool prints it.
+    """Reads how long each operator of a model took, as TensorFlow Lite's benchmark tool prints it.
 
     It is run as `benchmark_model --graph=FILE --enable_op_profiling=true --use_xnnpack=false`; read
     is what it prints, or what it writes with `--op_profiling_output_mode=csv
@@ -213,7 +213,7 @@ def read_operator_timings(
 
 
 def _run_order(path: pathlib.Path) -> tuple[int, list[str], list[tuple[int, list[str]]]]:
-    """Line and names of the header, and the rows with their lines, of the regular runs."""
+    """Returns the header with its line, and the rows with theirs, of the regular runs."""
     lines = _lines(path)
     sections: list[tuple[int, list[str], list[tuple[int, list[str]]]]] = []
     at = 0
@@ -250,7 +250,7 @@ def _lines(path: pathlib.Path) -> list[str]:
 
 
 def _cells(line: str) -> list[str]:
-    """The cells of a line of either of the tool's formats."""
+    """Returns the cells of a line of either of the tool's formats."""
     if line.startswith("\t"):  # What it prints begins each column with one.
         return [cell.strip() for cell in line[1:].split("\t")]
     found = next(csv.reader([line], skipinitialspace=True), [])
@@ -282,7 +282,7 @@ def _number(
     name: str,
     least: float | None = None,
 ) -> float:
-    """A number above 0, or from `least` on."""
+    """Returns a number above 0, or of at least `least`."""
     text = _cell(path, line, row, at, name)
     try:
         number = float(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 from kerasnas.hardware.latency.model import LatencyModel
 
-# A search computes the costs of files of this dtype.
+# The dtype of the files whose costs a search computes.
 DTYPE = "int8"
 WAYS = (
     "latency=kn.hardware.LatencyModel.fit(timings) predicts it from timings of a device, "

@@ -13,7 +13,7 @@ from kerasnas.hardware.lowering.tape import Tape
 
 @lowers("AttentionScores")
 def _scores(to: Tape, node: Node, reads: list[int]) -> int:
-    # A scale goes into what the product reads.
+    # The converter folds the scale of the scores into what the product reads.
     return to.operator("BATCH_MATMUL", reads, node.shape, transposed=(False, True))
 
 
@@ -48,7 +48,7 @@ def _einsum(to: Tape, node: Node, reads: list[int]) -> int:
     def turned(
         x: int, have: str, rows: list[str], columns: list[str], groups: bool
     ) -> tuple[int, bool]:
-        """What the product reads, its rows and columns exchanged where it does that itself."""
+        """Returns what the product reads, which exchanges rows and columns by itself."""
         axes = [*shared, *rows, *columns]
         itself = groups or len(rows) == len(columns) == 1
         if list(have) == axes or (itself and list(have) == [*shared, *columns, *rows]):

@@ -11,14 +11,14 @@ from kerasnas.hardware.lowering.tape import Step, Tape
 # Operators that apply a relu to what they write.
 _FUSING = {*KERNEL_OPERATORS, "ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
 _FUSED = {"RELU", "RELU6", "RELU_N1_TO_1"}
-# Where others read it without its relu, the converter computes it twice.
+# If other layers read its output without the relu, the converter computes it a second time.
 _COPIED = "FULLY_CONNECTED"
-# A relu after one of these is done before it, where that fuses it.
+# A relu behind one of these moves before it, if it can then be fused.
 _MOVING = {"RESHAPE", "TRANSPOSE"}
 
 
 def affine(to: Tape, tensor: int, steps: Sequence[tuple[str, Constant]]) -> int:
-    """Append factors and offsets, or fold them into the operator before.
+    """Appends factors and offsets, or folds them into the operator before.
 
     Args:
         tensor: What is scaled.
@@ -45,7 +45,7 @@ def affine(to: Tape, tensor: int, steps: Sequence[tuple[str, Constant]]) -> int:
 
 
 def activation(to: Tape, tensor: int, kind: str, constants: Sequence[Constant] = ()) -> int:
-    """Append an activation of one operator, or fuse it into the operator before.
+    """Appends an activation of one operator, or fuses it into the operator before.
 
     Args:
         tensor: What is activated; nothing else reads it.
@@ -75,7 +75,7 @@ def activation(to: Tape, tensor: int, kind: str, constants: Sequence[Constant] =
 
 
 def before_reshapes(to: Tape, tensors: list[int]) -> list[int]:
-    """What stands before reshapes that nothing else reads, which are dropped.
+    """Drops reshapes that nothing else reads, and returns what they read.
 
     Args:
         tensors: What an operator reads.
@@ -99,7 +99,7 @@ def before_reshapes(to: Tape, tensors: list[int]) -> list[int]:
 
 
 def without_padding(to: Tape, tensor: int, window: Sequence[int], strides: Sequence[int]) -> int:
-    """Drop the zeros before a convolution where they are those that "same" would add.
+    """Drops the zeros before a convolution if "same" would add the same ones.
 
     Args:
         tensor: What the convolution reads.
@@ -128,7 +128,7 @@ def without_padding(to: Tape, tensor: int, window: Sequence[int], strides: Seque
 
 
 def without_affine(to: Tape, tensor: int, offsets: bool) -> int:
-    """Drop numbers as factors and offsets before a kernel, which takes them into its values.
+    """Drops numbers as factors and offsets before a kernel, which takes them into its values.
 
     Args:
         tensor: What the kernel reads.
@@ -150,12 +150,12 @@ def without_affine(to: Tape, tensor: int, offsets: bool) -> int:
 
 
 def without_idle_reshape(to: Tape, tensor: int) -> int:
-    """What stands before a reshape that only drops axes of length one, dropped here."""
+    """Drops a reshape that only removes axes of length one, and returns what it reads."""
     maker = to.maker.get(tensor)
     if maker is None or maker.kind != "RESHAPE" or to.readers[tensor] > 1:
         return tensor
     (source,) = maker.reads
-    # Of a vector: the outputs of what has rows are reshaped in its place.
+    # Only for vectors: if the source has rows, the output is reshaped instead.
     if to.shapes[source][-1:] != to.shapes[tensor]:
         return tensor
     to.steps.remove(maker)
@@ -163,7 +163,7 @@ def without_idle_reshape(to: Tape, tensor: int) -> int:
 
 
 def without_turn(to: Tape, tensor: int) -> tuple[int, bool]:
-    """What stands before an exchange of the last two axes, which a product does itto.
+    """Drops an exchange of the last two axes, which a product of matrices does itself.
 
     Returns:
         What a product reads, and whether it must exchange the axes.
@@ -180,7 +180,7 @@ def without_turn(to: Tape, tensor: int) -> tuple[int, bool]:
 
 
 def _moves_before(to: Tape, tensor: int, values: int) -> Step | None:
-    """The reshape or transposition that factors of so many values move before, if any."""
+    """Returns the reshape or transposition that so many factors move before, or None."""
     maker = to.maker.get(tensor)
     if maker is None or maker.kind not in _MOVING or to.readers[tensor] > 1:
         return None
@@ -189,11 +189,11 @@ def _moves_before(to: Tape, tensor: int, values: int) -> Step | None:
 
 
 def _copy(to: Tape, maker: Step, tensor: int, activation: str) -> int:
-    """Append a second kernel that applies an activation, of what others read without it."""
+    """Appends a second kernel with an activation, since others read the first without it."""
     to.readers[tensor] -= 1
     for read in maker.reads:
         to.readers[read] = to.readers.get(read, 1) + 1
-    # In an int8 file each has the bias for itto.
+    # In an int8 file each has a bias of its own.
     maker.constants = tuple(
         constant
         if (to.dtype, constant.role) == ("int8", "bias")
@@ -208,7 +208,7 @@ def _copy(to: Tape, maker: Step, tensor: int, activation: str) -> int:
 
 
 def _move(to: Tape, moved: Step, source: int) -> int:
-    """Let a reshape or a transposition come after what was done before it."""
+    """Moves a reshape or a transposition behind what was done to its output."""
     moved.reads = [source]
     to.steps.remove(moved)
     to.steps.append(moved)
@@ -218,7 +218,7 @@ def _move(to: Tape, moved: Step, source: int) -> int:
 def _foldable(
     to: Tape, tensor: int, kinds: Collection[str], fused: str | None = None
 ) -> Step | None:
-    """The operator that can take over what is done to its output, seen through reshapes."""
+    """Returns the operator, before reshapes, that can take over what is done to its output."""
     maker = to.maker.get(tensor)
     while maker is not None and to.readers.get(maker.writes, 1) == 1:
         if maker.kind in kinds and maker.activation in (None, fused):
@@ -230,7 +230,7 @@ def _foldable(
 
 
 def _join(to: Tape, maker: Step) -> None:
-    """Let an operator stand where the layer stands that is being fused into it."""
+    """Moves an operator to the place of the layer that is fused into it."""
     maker.layers.append(to.index)
     if to.maker.get(maker.writes) is maker and to.steps[-1] is not maker:
         later = to.steps[to.steps.index(maker) + 1 :]

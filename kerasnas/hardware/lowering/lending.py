@@ -12,7 +12,7 @@ from kerasnas.hardware.lowering.tape import Tape
 
 
 def read_by_dense(to: Tape, tensor: int) -> int:
-    """What the dense layer at hand reads in the place of a tensor.
+    """Returns what the dense layer at hand reads in the place of a tensor.
 
     Args:
         to: What has been written so far.
@@ -27,18 +27,18 @@ def read_by_dense(to: Tape, tensor: int) -> int:
 
 
 def is_matrix(to: Tape, tensor: int) -> bool:
-    """Whether a tensor is a matrix, though the layer that made it has more axes."""
+    """Returns whether a tensor is a matrix, though the layer that made it has more axes."""
     return tensor in to.rows
 
 
 def with_axes(to: Tape, tensor: int, shape: Shape) -> int:
-    """Give a matrix the axes of its layer back."""
+    """Gives a matrix the axes of its layer back."""
     to.rows.add(tensor)
     return to.operator("RESHAPE", [tensor], shape, [integers(1, *shape)])
 
 
 def lend(to: Tape, tensor: int, borrowers: int) -> None:
-    """Let biased dense layers read a tensor as it is before its factors and offsets.
+    """Lets biased dense layers read a tensor as it is before its factors and offsets.
 
     They take these into their own values. What others read keeps them, as operators of their
     own, though a kernel could have held them.
@@ -61,7 +61,7 @@ def lend(to: Tape, tensor: int, borrowers: int) -> None:
 
 
 def lend_matrix(to: Tape, tensor: int, borrowers: int) -> None:
-    """Let dense layers read the matrix that a dense layer without offsets makes."""
+    """Lets dense layers read the matrix that a dense layer without offsets makes."""
     shape, maker = to.shapes[tensor], to.maker[tensor]
     if len(shape) == 1:
         return
@@ -83,7 +83,7 @@ def lend_matrix(to: Tape, tensor: int, borrowers: int) -> None:
 
 
 def _split(to: Tape, tensor: int, alone: bool) -> None:
-    """Take the factors and offsets of a kernel out of it again, into operators of their own."""
+    """Takes the factors and offsets of a kernel out of it, into operators of their own."""
     maker = to.maker.get(tensor)
     last = maker
     if maker is not None and maker.kind == "RESHAPE":
@@ -93,7 +93,7 @@ def _split(to: Tape, tensor: int, alone: bool) -> None:
     first, *joined = (to.graph.nodes[i] for i in maker.layers)
     if any(node.kind != "BatchNormalization" for node in joined):
         return
-    # A convolution takes the factors.
+    # A convolution keeps the factors in its kernel, so only an offset is left.
     kinds = ["ADD"] if len(first.weights) > 1 or joined else []
     if maker.kind == "FULLY_CONNECTED":
         kinds = ["ADD"] if len(first.weights) > 1 else []
@@ -116,7 +116,7 @@ def _split(to: Tape, tensor: int, alone: bool) -> None:
 
 
 def _is_affine(to: Tape, tensor: int) -> bool:
-    """Whether a factor or an offset of constants makes a tensor: a number, or one a channel."""
+    """Returns whether a tensor was multiplied by, or added to, a number or one number a channel."""
     maker = to.maker.get(tensor)
     if maker is None or maker.kind not in ("ADD", "MUL") or maker.activation:
         return False

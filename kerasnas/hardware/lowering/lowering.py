@@ -11,8 +11,10 @@ from kerasnas.hardware.lowering.lending import lend, lend_matrix
 from kerasnas.hardware.lowering.merging import fuse_hard_silu, split_merges, twins
 from kerasnas.hardware.lowering.program import Program
 from kerasnas.hardware.lowering.tape import Tape
+from kerasnas.hardware.lowering.written import append_written
+from kerasnas.keras_models.traits import of_kind
 
-# Bytes of a value that is no float.
+# Bytes of a value of each dtype that is not float.
 _WIDTHS = {"bool": 1, "int16": 2, "int32": 4, "int64": 8, "int8": 1, "uint16": 2, "uint32": 4}
 _WIDTHS |= {"uint64": 8, "uint8": 1}
 
@@ -22,7 +24,7 @@ RULES: dict[str, Rule] = {}
 
 
 def lowers(*kinds: str) -> Callable[[Rule], Rule]:
-    """Register the rule for nodes of the given kinds."""
+    """Registers the rule for nodes of the given kinds."""
 
     def register(rule: Rule) -> Rule:
         for kind in kinds:
@@ -33,7 +35,7 @@ def lowers(*kinds: str) -> Callable[[Rule], Rule]:
 
 
 def lower(graph: Graph, dtype: str = "int8") -> Program:
-    """Translate a graph to the operators that its `.tflite` file will hold.
+    """Translates a graph to the operators that its `.tflite` file will hold.
 
     Args:
         graph: A network.
@@ -64,13 +66,16 @@ def lower(graph: Graph, dtype: str = "int8") -> Program:
             inputs.append(value[index])
         else:
             reads = [value[same[i]] for i in node.inputs]
-            if node.kind not in RULES:
+            if node.kind in RULES:
+                value[index] = RULES[node.kind](to, node, reads)
+            elif (written := of_kind(node.kind).elementwise) is not None:
+                value[index] = append_written(to, reads[0], written)
+            else:
                 raise ValueError(
                     f"Node {node.name!r} is of kind {node.kind!r}, of which no operators are "
                     f"known. A cost rule can add nodes of {', '.join(sorted(RULES))}"
                 )
-            value[index] = RULES[node.kind](to, node, reads)
-        # What hands its input on as it is has that input's other readers, too.
+        # A layer that hands its input on unchanged also has the other readers of that input.
         through = value[index] in [value[same[i]] for i in node.inputs]
         others = to.readers[value[index]] - 1 if through else 0
         to.readers[value[index]] = readers[index] + others
@@ -85,7 +90,7 @@ def lower(graph: Graph, dtype: str = "int8") -> Program:
 
 
 def _input(to: Tape, index: int) -> int:
-    """An input of the network, whose config names its dtype where that is no float."""
+    """Adds an input of the network; its config names its dtype unless that is a float."""
     node = to.graph.nodes[index]
     tensor = to.tensor(node.shape, to.width)
     if to.dtype == "int8":
@@ -101,7 +106,7 @@ def _input(to: Tape, index: int) -> int:
 
 
 def _all_cast(graph: Graph, index: int, target: tuple[object, ...]) -> bool:
-    """Whether all that reads an input casts it, for another layer than a Dense."""
+    """Returns whether an input is cast by all that read it, and not for a Dense."""
 
     def readers(of: int) -> list[int]:
         return [i for i, node in enumerate(graph.nodes) if of in node.inputs]
@@ -120,7 +125,7 @@ def _all_cast(graph: Graph, index: int, target: tuple[object, ...]) -> bool:
 def _count_readers(
     graph: Graph, schedule: list[int], same: dict[int, int]
 ) -> tuple[dict[int, int], dict[int, int], dict[int, int], set[int]]:
-    """How many read each node: all, dense layers, and those that take its offset; and all these."""
+    """Counts for each node its readers: all, Dense layers, and those that take over its offset."""
     readers, dense, borrowers = ({i: 0 for i in schedule} for _ in range(3))
     normalized, takers = dict.fromkeys(schedule, 0), set()
     for index in graph.outputs:
@@ -129,7 +134,7 @@ def _count_readers(
         if same[index] != index:
             continue
         node = graph.nodes[index]
-        # A normalization behind it gives it an offset; one that another layer takes is none.
+        # A Dense has an offset if it has a bias, or if only a normalization reads it.
         offset = len(node.weights) > 1 or (readers[index], normalized[index]) == (1, 1)
         if node.kind == "Dense" and offset and not borrowers[index]:
             takers.add(index)

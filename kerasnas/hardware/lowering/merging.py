@@ -5,18 +5,16 @@ import math
 from collections.abc import Callable, Sequence
 
 from kerasnas.hardware.graph import Graph, Node
-from kerasnas.keras_models.training_only import DROPPED
-
-_SPLIT = {"Add", "Average", "Maximum", "Minimum", "Multiply"}
+from kerasnas.keras_models.traits import of_kind
 
 
 def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
-    """Merges of many as merges of two, which TensorFlow runs as soon as it can.
+    """Splits merges of many tensors into merges of two, which TensorFlow runs as soon as it can.
 
     Returns:
         The graph, and for each of its nodes the position of the one that it stems from.
     """
-    if not any(node.kind in _SPLIT and len(node.inputs) > 2 for node in graph.nodes):
+    if not any(len(node.inputs) > 2 and of_kind(node.kind).commutes for node in graph.nodes):
         return graph, list(range(len(graph.nodes)))
     split, origin = Graph(graph.name), []
     place: dict[int, int] = {}
@@ -28,7 +26,7 @@ def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
 
     for position, node in enumerate(graph.nodes):
         inputs = [place[i] for i in node.inputs]
-        if node.kind in _SPLIT and len(inputs) > 2:
+        if len(inputs) > 2 and of_kind(node.kind).commutes:
             pair = "Add" if node.kind == "Average" else node.kind
             first = inputs[0]
             for other in inputs[1:]:
@@ -44,7 +42,7 @@ def split_merges(graph: Graph) -> tuple[Graph, list[int]]:
 
 
 def fuse_hard_silu(graph: Graph) -> Graph:
-    """The products `x * relu6(x + 3) / 6` as the activation that the converter makes of them.
+    """Replaces products `x * relu6(x + 3) / 6` by the activation that the converter makes of them.
 
     What nothing else reads of their parts is then read by nobody, and not in the file.
     """
@@ -58,7 +56,7 @@ def fuse_hard_silu(graph: Graph) -> Graph:
         return math.isclose(given[0], scale, rel_tol=1e-6) and given[1] == offset
 
     def relu6_of(index: int) -> int | None:
-        """What is read by the `relu6(x + 3)` at an index."""
+        """Returns what the `relu6(x + 3)` at an index reads."""
         node = graph.nodes[index]
         if (node.kind, node.config) != ("Activation", ("relu6",)):
             return None
@@ -66,14 +64,14 @@ def fuse_hard_silu(graph: Graph) -> Graph:
         return graph.nodes[shifted].inputs[0] if rescales(shifted, 1, 3) else None
 
     def sigmoid_of(index: int) -> int | None:
-        """What is read by the hard_sigmoid at an index, however it is written."""
+        """Returns what the hard_sigmoid at an index reads, however it is written."""
         node = graph.nodes[index]
         if (node.kind, node.config) == ("Activation", ("hard_sigmoid",)):
             return node.inputs[0]
         return relu6_of(node.inputs[0]) if rescales(index, 1 / 6, 0) else None
 
     def features_of(index: int, gate_of: Callable[[int], int | None]) -> int | None:
-        """The features that are multiplied by a gate of their own."""
+        """Returns the features that are multiplied by a gate made of themselves."""
         node = graph.nodes[index]
         if node.kind == "Multiply" and len(node.inputs) == 2:
             for features, gate in (node.inputs, node.inputs[::-1]):
@@ -94,15 +92,16 @@ def fuse_hard_silu(graph: Graph) -> Graph:
 
 
 def twins(graph: Graph, schedule: list[int]) -> dict[int, int]:
-    """For each layer the one whose output stands for its own: a twin's, or a dropped one's input.
+    """Returns for each layer the one whose output is used for its own.
 
-    The converter keeps one of several layers that do the same to the same tensor.
+    The converter keeps one of several layers that do the same to the same tensor. A layer that does
+    nothing outside training is dropped, and stands for what it reads.
     """
     same: dict[int, int] = {}
     first: dict[tuple[object, ...], int] = {}
     for index in schedule:
         node = graph.nodes[index]
-        if node.kind in DROPPED:
+        if of_kind(node.kind).inference != "computed":
             same[index] = same[node.inputs[0]]
             continue
         key = (node.kind, tuple(same[i] for i in node.inputs), node.config, node.shape, node.layer)

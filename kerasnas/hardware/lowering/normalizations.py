@@ -9,19 +9,20 @@ from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.program import Constant, along, integers, number, operand, scalar
 from kerasnas.hardware.lowering.tape import Tape
 
-# tf_keras normalizes by its batch normalization from here on, and by single operations below.
+# From this epsilon on, tf_keras normalizes by its fused batch normalization; below, by single
+# operations.
 _FUSED_EPSILON = 1.001e-5
 
 
 def _kept(shape: Shape, axes: int | Shape) -> Shape:
-    """Shape of what is reduced along axes that stay, with length one."""
+    """Returns the shape after a reduction whose axes stay, with length one."""
     given = axes if isinstance(axes, tuple) else (axes,)
     places = {axis % (len(shape) + 1) for axis in given}
     return tuple(1 if place in places else size for place, size in enumerate(shape, 1))
 
 
 def _only(node: Node, axes: Shape) -> Shape:
-    """Shape, with the batch, of a constant that differs along these axes only."""
+    """Returns the shape, with the batch, of a constant that differs along these axes only."""
     return (1, *(size if axis in axes else 1 for axis, size in enumerate(node.shape, 1)))
 
 
@@ -172,9 +173,10 @@ def _log_sum_exp(to: Tape, node: Node, reads: list[int]) -> int:
     shape = to.shape(x)
     one = _kept(shape, axis)
     highest = to.operator("REDUCE_MAX", [x], one, [along(axis)])
-    # What is not finite is no number less itself.
+    # Infinity minus itself is NaN, so this finds the values that are not finite.
     none = to.operator("SUB", [highest, highest], one)
-    # In an int8 file each zero has the scale of what it is compared or chosen with.
+    # In an int8 file the two zeros have different scales: those of what each is compared or
+    # chosen with.
     zeros = (scalar(), scalar()) if to.dtype == "int8" else (number(0), number(0))
     finite = to.operator("EQUAL", [none], one, zeros[:1])
     highest = to.operator("SELECT_V2", [finite, highest], one, zeros[1:])

@@ -9,19 +9,8 @@ from kerasnas.hardware.lowering.folding import without_turn
 from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.program import Constant, along, integers, number, operand
 from kerasnas.hardware.lowering.tape import Tape
+from kerasnas.keras_models.traits import names, of_kind
 
-_BINARY = {
-    "Divide": "DIV",
-    "Equal": "EQUAL",
-    "Greater": "GREATER",
-    "GreaterEqual": "GREATER_EQUAL",
-    "Less": "LESS",
-    "LessEqual": "LESS_EQUAL",
-    "LogicalAnd": "LOGICAL_AND",
-    "LogicalOr": "LOGICAL_OR",
-    "NotEqual": "NOT_EQUAL",
-    "SquaredDifference": "SQUARED_DIFFERENCE",
-}
 _REDUCTIONS = {
     "Any": "REDUCE_ANY",
     "Max": "REDUCE_MAX",
@@ -43,16 +32,18 @@ def _cast(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("CAST", reads, node.shape)
 
 
-@lowers(*_BINARY)
-def _binary(to: Tape, node: Node, reads: list[int]) -> int:
+@lowers(*names(lambda traits: traits.compares))
+def _comparison(to: Tape, node: Node, reads: list[int]) -> int:
     constants = constants_of(node)
     if node.kind == "NotEqual":  # an int8 file has no other form
         constants = [dataclasses.replace(constant, role="float") for constant in constants]
-    return to.operator(_BINARY[node.kind], reads, node.shape, constants)
+    kind = of_kind(node.kind).operator
+    assert kind is not None
+    return to.operator(kind, reads, node.shape, constants)
 
 
 def constants_of(node: Node) -> list[Constant]:
-    """The constant that an operation of two reads in the place of a tensor, if any."""
+    """Returns the constant that an operation of two operands reads, if any."""
     if node.config[:1] != ("constant",):
         return []
     _, shape, value = node.config
@@ -98,7 +89,7 @@ def _get_item(to: Tape, node: Node, reads: list[int]) -> int:
 
 
 def padding(sides: Sequence[Shape]) -> Constant:
-    """The operand of a pad: how much before and after each axis, the batch's left alone."""
+    """Returns the operand of a pad: how much it adds before and after each axis but the batch's."""
     return integers(0, 0, *(int(size) for pair in sides for size in pair))
 
 

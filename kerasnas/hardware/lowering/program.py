@@ -4,18 +4,9 @@ import dataclasses
 import math
 
 from kerasnas.hardware.graph import Shape
+from kerasnas.tflite.kernels import KERNELS
 
-# The operator that each kind of layer with a kernel becomes, and all of these operators.
-KERNELS = {
-    "Conv1D": "CONV_2D",
-    "Conv1DTranspose": "TRANSPOSE_CONV",
-    "Conv2D": "CONV_2D",
-    "Conv2DTranspose": "TRANSPOSE_CONV",
-    "Dense": "FULLY_CONNECTED",
-    "DepthwiseConv1D": "DEPTHWISE_CONV_2D",
-    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
-}
-KERNEL_OPERATORS = frozenset(KERNELS.values())
+KERNEL_OPERATORS = frozenset(KERNELS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,7 +92,7 @@ class Program:
     outputs: list[int] = dataclasses.field(default_factory=list)
 
     def constants(self) -> list[tuple[Operator, Constant]]:
-        """Every constant tensor once, with the first operator that reads it."""
+        """Returns every constant tensor once, with the first operator that reads it."""
         found = []
         seen = set()
         for operator in self.operators:
@@ -112,36 +103,36 @@ class Program:
         return found
 
     def has_scale(self, index: int) -> bool:
-        """Whether an activation is quantized."""
+        """Returns whether an activation is quantized."""
         return self.dtype == "int8" and self.widths[index] == 1 and index not in self.unscaled
 
     def activation_bytes(self, index: int) -> int:
-        """Bytes of an activation."""
+        """Returns the bytes of an activation."""
         return self.widths[index] * math.prod(self.activations[index])
 
 
 def without_ones(shape: Shape) -> Shape:
-    """A shape without its axes of length one, which say nothing of the order of the values."""
+    """Returns a shape without axes of length one, which do not change the order of values."""
     return tuple(size for size in shape if size > 1)
 
 
 def operand(values: int) -> Constant:
-    """So many integers such as axes, paddings or a shape, which no other operator reads."""
+    """Returns so many integers, such as axes or a shape, which no other operator reads."""
     return Constant((values,), "operand", 0)
 
 
 def integers(*values: int) -> Constant:
-    """Integers, of which the file has equal ones once."""
+    """Returns integers that the file holds once, however many operators read them."""
     return Constant((len(values),), "operand", 0, ("integers", *values))
 
 
 def number(value: float) -> Constant:
-    """A factor or an offset, of which the file has equal ones once."""
+    """Returns a factor or an offset that the file holds once, however many operators read it."""
     return Constant((), "weight", owner=("number", value))
 
 
 def along(axis: int | Shape) -> Constant:
-    """The axes of a reduction: one of them has no dimension."""
+    """Returns the axes of a reduction; a single axis has no dimension."""
     return (
         integers(*axis)
         if isinstance(axis, tuple)
@@ -150,5 +141,5 @@ def along(axis: int | Shape) -> Constant:
 
 
 def scalar() -> Constant:
-    """A number that no other operator reads."""
+    """Returns a number that no other operator reads."""
     return Constant((), "weight")

@@ -15,7 +15,6 @@ from kerasnas.hardware.lowering.lending import is_matrix, read_by_dense, with_ax
 from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.operations import constants_of, padding
 from kerasnas.hardware.lowering.program import (
-    KERNELS,
     Constant,
     along,
     integers,
@@ -25,16 +24,9 @@ from kerasnas.hardware.lowering.program import (
 )
 from kerasnas.hardware.lowering.tape import Tape
 from kerasnas.hardware.lowering.unrolled import unrolled
+from kerasnas.keras_models.traits import names, of_kind
 
-_MERGES = {
-    "Add": "ADD",
-    "Concatenate": "CONCATENATION",
-    "Maximum": "MAXIMUM",
-    "Minimum": "MINIMUM",
-    "Multiply": "MUL",
-    "Subtract": "SUB",
-}
-# Two reshapes that end in one of these become one after it.
+# Two reshapes whose outputs one of these reads become a single reshape of its output.
 _ELEMENTWISE = {"ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"}
 _POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
 _REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
@@ -64,7 +56,7 @@ def _convolution(to: Tape, node: Node, reads: list[int]) -> int:
         spans = zip(node.weights[0], cast("Shape", dilation), strict=False)
         window = [(size - 1) * step + 1 for size, step in spans]
         x = without_padding(to, x, window, cast("Shape", strides))
-    # An offset would not reach the zeros around the image.
+    # With "same" padding an offset cannot be folded: the zeros around the image would lack it.
     x = without_affine(to, x, offsets=padding == "valid" and x == reads[0])
     return _convolve(to, node, x, node.shape)
 
@@ -95,7 +87,8 @@ def _kernel_1d(to: Tape, node: Node, reads: list[int]) -> int:
 
 
 def _convolve(to: Tape, node: Node, x: int, shape: Shape) -> int:
-    kind, channels = KERNELS[node.kind], shape[-1]
+    kind, channels = of_kind(node.kind).operator, shape[-1]
+    assert kind is not None
     constants = [Constant(node.weights[0], "weight", channels)]
     if kind == "TRANSPOSE_CONV":
         constants.insert(0, operand(4))
@@ -171,9 +164,10 @@ def _prelu(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("PRELU", reads, node.shape, [Constant(node.weights[0], "weight")])
 
 
-@lowers(*_MERGES, "Average")
+@lowers("Concatenate", *names(lambda traits: traits.merges and traits.operator))
 def _merge(to: Tape, node: Node, reads: list[int]) -> int:
-    kind = _MERGES.get(node.kind, "ADD")
+    kind = of_kind(node.kind).operator
+    assert kind is not None
     constants = [Constant(w, "weight") for w in node.weights] if len(reads) == 1 else []
     constants += constants_of(node)
     sources = before_reshapes(to, reads) if kind in _ELEMENTWISE else reads
@@ -216,7 +210,7 @@ def _reshape(to: Tape, node: Node, reads: list[int]) -> int:
 
 @lowers("Steps")
 def _steps(to: Tape, node: Node, reads: list[int]) -> int:
-    """The steps of a sequence as a batch, or back: a reshape though no size changes."""
+    """Appends a reshape of time steps to a batch, or back, even if no size changes."""
     extra = node.config == ("together",)
     sizes = integers(*([1] if extra else []), *node.shape)
     return to.operator("RESHAPE", reads, node.shape, [sizes])
@@ -282,6 +276,6 @@ def _cropping(to: Tape, node: Node, reads: list[int]) -> int:
 
 
 def _sides(node: Node) -> tuple[Shape, ...]:
-    """What is added or cut before and after each axis."""
+    """Returns what is added or cut before and after each axis."""
     given = cast("tuple[Shape, ...]", node.config[0])
     return given if isinstance(given[0], tuple) else (cast("Shape", given),)

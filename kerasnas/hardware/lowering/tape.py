@@ -23,11 +23,12 @@ _FLOAT_ONLY = {
     "SQUARE",
 }
 _FLOAT_READING = {*_FLOAT_ONLY, "NOT_EQUAL"}
-# Kernels that the exporter leaves in floating point only where that is what they read.
+# Kernels that the exporter leaves in floating point only if they read floats.
 _EITHER = {"ELU"}
-# Kernels that read what they are given.
+# Kernels that read integers and floats alike, without a conversion before them.
 _ANY_FORM = {"CAST"}
-# Kernels whose inputs must have the scale of their output, and those that always write another.
+# Kernels whose inputs must have the scale of their output; and kernels whose output always has a
+# scale of its own, so that it needs a conversion before one of the former.
 _ONE_SCALE = {"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK"}
 _FIXED_SCALE = {"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"}
 # Kernels that write integers where they read integers.
@@ -80,7 +81,7 @@ class Tape:
         # How many operators, and outputs of the network, read a tensor.
         self.readers: dict[int, int] = {}
         self.index = 0
-        # Whether the layer at hand keeps its offsets.
+        # Whether the layer at hand takes the factors and offsets before it into its own values.
         self.takes = True
 
     @property
@@ -97,7 +98,7 @@ class Tape:
         transposed: tuple[bool, bool] = (False, False),
         macs: int | None = None,
     ) -> int:
-        """Append an operator.
+        """Appends an operator.
 
         Args:
             kind: TFLite's name of it.
@@ -134,7 +135,7 @@ class Tape:
         constants: Sequence[Constant] = (),
         all_read: bool = True,
     ) -> list[int]:
-        """Append an operator of several outputs.
+        """Appends an operator of several outputs.
 
         Args:
             kind: TFLite's name of it.
@@ -161,45 +162,45 @@ class Tape:
         return self._parts[first]
 
     def read_parts(self, node: Node) -> int:
-        """How many of a node's outputs are read."""
+        """Returns how many of a node's outputs are read."""
         place = self.index
         live = self.graph.live()
         parts = [self.graph.nodes[i] for i in live if self.graph.nodes[i].kind == "Part"]
         return sum(part.inputs == (place,) for part in parts)
 
     def part(self, first: int, number: int) -> int:
-        """One of the outputs of an operator of several, by its first output."""
+        """Returns one of the outputs of an operator of several, by its first output."""
         return self._parts[first][number]
 
     def holds_integers(self, tensor: int) -> bool:
-        """Whether a tensor holds integers without a scale."""
+        """Returns whether a tensor holds integers without a scale."""
         return tensor in self.unscaled
 
     def is_cast(self, tensor: int) -> bool:
-        """Whether a tensor has just been cast from integers."""
+        """Returns whether a tensor has just been cast from integers."""
         maker = self.maker.get(tensor)
         return maker is not None and maker.kind == "CAST"
 
     def indices(self, tensor: int) -> int:
-        """Declare that a tensor holds integers of 32 bits."""
+        """Declares that a tensor holds integers of 32 bits."""
         self.widths[tensor] = 4
         self.unscaled.add(tensor)
         return tensor
 
     def intermediates(self, number: int) -> None:
-        """Declare tensors that only carry the scales of what a kernel computes inside."""
+        """Declares tensors that only carry the scales of what a kernel computes inside."""
         self._intermediates += number
 
     def state(self, values: int, width: int) -> None:
-        """Declare a tensor that lasts between inferences, of so many values of so many bytes."""
+        """Declares a tensor that lasts between inferences, of so many values of so many bytes."""
         self._states.append(values * width)
 
     def shape(self, tensor: int) -> Shape:
-        """Shape of a tensor, without the batch."""
+        """Returns the shape of a tensor, without the batch."""
         return self.shapes[tensor]
 
     def reshape(self, tensor: int, shape: Shape) -> int:
-        """Append a reshape; one after another becomes one, and one to the same shape none."""
+        """Appends a reshape: two in a row become one, and one to the same shape becomes none."""
         if self.shapes[tensor] == shape:
             return tensor
         step = self._reshapes.get((tensor, shape))
@@ -216,7 +217,7 @@ class Tape:
             and self.readers[tensor] == 1
             and len(shape) <= len(self.shapes[maker.reads[0]])
         ):
-            self.shapes[tensor] = shape  # It keeps the axes that it reduces.
+            self.shapes[tensor] = shape  # The reduction itself keeps its axes.
             return tensor
         if maker is not None and maker.kind == "RESHAPE":
             (source,) = maker.reads
@@ -240,7 +241,7 @@ class Tape:
         constants: tuple[Constant, ...],
         width: int,
     ) -> int:
-        """Append an operator as it is given, with the bytes of a value that it writes."""
+        """Appends an operator as it is given, with the bytes of a value that it writes."""
         out = self.tensor(shape, width)
         step = Step(kind, reads, out, constants, [self.index])
         self.steps.append(step)
@@ -249,19 +250,19 @@ class Tape:
         return out
 
     def tensor(self, shape: Shape, width: int) -> int:
-        """Declare a tensor of values of so many bytes, which something else writes."""
+        """Declares a tensor of values of so many bytes, which something else writes."""
         self.shapes.append(shape)
         self.widths.append(width)
         return len(self.shapes) - 1
 
     def in_floats(self, tensor: int) -> int:
-        """A tensor in floating point, which an int8 file computes where it is not."""
+        """Returns a tensor in floating point, with a conversion appended if it is in 8 bits."""
         if self.widths[tensor] == 4 or tensor in self.unscaled:
             return tensor
         return self._converted("DEQUANTIZE", tensor, 4)
 
     def in_integers(self, tensor: int) -> int:
-        """A tensor in 8 bits, which an int8 file computes where it is not."""
+        """Returns a tensor in 8 bits, with a conversion appended if it is in floating point."""
         if self.widths[tensor] == 1 or tensor in self.unscaled:
             return tensor
         return self._converted("QUANTIZE", tensor, 1)
@@ -275,7 +276,7 @@ class Tape:
         return self._converted("QUANTIZE", tensor, 1)
 
     def _converted(self, kind: str, tensor: int, width: int) -> int:
-        """A tensor in another form, which the converter writes as soon as it is there."""
+        """Returns a tensor in another form, converted as soon as the tensor is there."""
         if (tensor, kind) not in self._conversions:
             out = self.append(kind, [tensor], self.shapes[tensor], (), width)
             maker, step = self.maker.get(tensor), self.steps.pop()
@@ -285,7 +286,7 @@ class Tape:
         return self._conversions[tensor, kind]
 
     def program(self, inputs: list[int], outputs: list[int]) -> Program:
-        """What is left, with the tensors numbered anew."""
+        """Returns the program of the operators that are left, with the tensors numbered anew."""
         number: dict[int, int] = {}
         written = (x for step in self.steps for x in (step.writes, *step.further))
         for tensor in [*inputs, *written]:

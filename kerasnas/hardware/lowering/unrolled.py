@@ -12,7 +12,7 @@ from kerasnas.hardware.lowering.tape import Tape
 
 
 def unrolled(to: Tape, node: Node, x: int) -> int:
-    """Append an unrolled LSTM, GRU or SimpleRNN.
+    """Appends an unrolled LSTM, GRU or SimpleRNN.
 
     Args:
         to: What is appended to.
@@ -54,15 +54,15 @@ class _Cell(abc.ABC):
 
     @abc.abstractmethod
     def read(self, x: int, first: bool) -> int:
-        """Append what is made of one step of the sequence."""
+        """Appends what is made of one step of the sequence."""
 
     @abc.abstractmethod
     def recur(self, state: int) -> None:
-        """Append what is made of a state, for the step after it."""
+        """Appends what is made of a state, for the step after it."""
 
     @abc.abstractmethod
     def step(self, x: int, number: int) -> int:
-        """Append the rest of a step, and return its state."""
+        """Appends the rest of a step, and returns its state."""
 
     def __init__(self, to: Tape, node: Node) -> None:
         self.to, self.units = to, node.weights[1][0]
@@ -73,7 +73,8 @@ class _Cell(abc.ABC):
         owner = ("unrolled", self.name, role)
         constants = [Constant((self.wide, rows), "weight", self.wide, owner)]
         if biased:
-            # In an int8 file each has the scale of its own product.
+            # In an int8 file every step has its own bias, since its scale is that of
+            # the step's product.
             shared = None if self.to.dtype == "int8" else (*owner, "bias")
             constants.append(Constant((self.wide,), "bias", self.wide, shared))
         macs = rows * self.wide
@@ -121,7 +122,7 @@ class _Lstm(_Cell):
         sigmoids = {i: 3 * number, f: 3 * number + 1, o: 3 * number + 2}
         for gate in sorted(sigmoids, key=lambda gate: f"{_numbered('Sigmoid', sigmoids[gate])}/"):
             if gate == f and not number:
-                continue  # It would keep nothing of a state of zeros.
+                continue  # At the first step the state is zero, and there is nothing to forget.
             done[gate] = self.make("LOGISTIC", gate)
             if gate == f:
                 kept = self.make("MUL", done[f], self.cell)

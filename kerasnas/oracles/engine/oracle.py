@@ -251,8 +251,8 @@ class Oracle(StrategyMethods):
             num_trials: How many at most; never filled up with failed ones.
 
         Returns:
-            Trials, the best first; of equals, the first to end. Of several objectives, front after
-            front; those within the strategy's limits before all others.
+            Trials, the best first; of equals, the first to end. Where the strategy has
+            limits, those within them come first, front after front.
         """
         with self._lock:
             return self.history.best(num_trials)

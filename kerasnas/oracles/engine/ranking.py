@@ -19,7 +19,8 @@ class Ranking:
     Args:
         objectives: One objective or several.
         limits: Mapping from a metric or cost to its limit: at least that much of a metric to
-            maximise, at most that much of any other.
+            maximise, at most that much of any other. None ranks by the first objective alone, an
+            empty one by all of them.
         losses: Callable from a completed trial to its losses, one an objective; by default those
             that were measured.
 
@@ -45,6 +46,7 @@ class Ranking:
     ):
         self.objectives = list(objectives)
         self._losses = losses
+        self._by_fronts = limits is not None
         self.limits = [
             (self._limited(name), _checked(name, limit))
             for name, limit in dict(limits or {}).items()
@@ -94,9 +96,9 @@ class Ranking:
             count: How many at most.
 
         Returns:
-            Trials; of one objective by their loss, of several front after front.
+            Trials, by the first objective; where there are limits, front after front.
         """
-        if len(self.objectives) == 1 and not self.limits:
+        if not self._by_fronts:
             return heapq.nsmallest(count, trials, key=self.loss)
         beyond = [self.violation(trial) for trial in trials]
         within = [trial for trial, over in zip(trials, beyond, strict=True) if over == 0]

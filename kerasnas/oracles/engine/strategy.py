@@ -24,7 +24,7 @@ class Strategy:
         patience: How many proposals for one trial may break the budget before the nearest of them
             is repaired: changed step by step until it fits.
         limits: Mapping from a metric or cost to its limit; trials within the limits rank before
-            all others.
+            all others, front after front. None ranks them by the first objective alone.
         end_reason: Why `propose` has nothing more to give, for the message at the end; None for
             the oracle's own words.
 
@@ -45,7 +45,7 @@ class Strategy:
     # With fewer, repairs lead further away; with more, more are redrawn in vain
     # (`benchmarks/repair.py --patience`).
     patience = 10
-    limits: Mapping[str, float] = {}
+    limits: Mapping[str, float] | None = None
     end_reason: str | None = None
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal | None:

@@ -1,3 +1,5 @@
+"""Structured pruning as a step, and as a function."""
+
 import importlib.util
 import json
 import os
@@ -14,6 +16,8 @@ from kerasnas.compression import PruneStructured, prune_channels, to_tf_keras
 from kerasnas.compression.training import Training
 
 L = keras.layers
+
+
 ops = keras.ops
 
 
@@ -85,33 +89,6 @@ def test_macs_flash_and_ram_fall(build, keep):
         np.testing.assert_array_equal(old, new)
 
 
-def test_normalization_keeps_its_statistics(rng):
-    data = rng.normal(3, 2, (64, 8, 8, 3)).astype("float32")
-    normalization = L.Normalization()
-    normalization.adapt(data)
-    model = keras.Sequential(
-        [keras.Input((8, 8, 3)), normalization, L.Conv2D(8, 3), L.Conv2D(2, 1)]
-    )
-    kernel = ops.convert_to_numpy(model.layers[1].kernel).copy()
-    kernel[..., 4:] = 0
-    model.layers[1].kernel.assign(kernel)
-    pruned = prune_channels(model, 0.5)
-    assert pruned.get_layer(model.layers[1].name).filters == 4
-    want, got = model.predict(data, verbose=0), pruned.predict(data, verbose=0)
-    np.testing.assert_allclose(want, got, rtol=1e-5, atol=1e-6)
-
-
-def test_compiled_alike():
-    model = compiled()
-    pruned = prune_channels(model)
-    assert pruned.loss is model.loss
-    assert isinstance(pruned.optimizer, keras.optimizers.SGD)
-    assert pruned.optimizer is not model.optimizer
-    assert float(pruned.optimizer.learning_rate) == pytest.approx(0.3)
-    logs = pruned.evaluate(np.zeros((2, 8, 8, 3)), np.zeros(2), verbose=0, return_dict=True)
-    assert set(logs) == {"loss", "accuracy"}
-
-
 def chain(scales=True):
     """Channels that weights and scales rank the other way round."""
     x = keras.Input((4, 4, 1))
@@ -145,28 +122,6 @@ def test_embedding_keeps_its_largest():
     table = ops.convert_to_numpy(prune_channels(model, 0.2).get_layer("embedding").embeddings)
     assert table[0].tolist() == list(range(21 - table.shape[1], 21))
     assert 2 <= table.shape[1] < 20
-
-
-def test_each_layer_keeps_its_share_while_that_is_enough():
-    model = compiled()
-    for layer in model.layers:  # One layer looks useless.
-        if isinstance(layer, L.BatchNormalization):
-            layer.gamma.assign(ops.ones_like(layer.gamma) * (layer.gamma.shape[0] != 6))
-    pruned = prune_channels(model, 0.5)
-    convolutions = [layer for layer in model.layers if isinstance(layer, L.Conv2D)]
-    assert convolutions
-    for layer in convolutions:
-        assert pruned.get_layer(layer.name).filters >= 0.5 * layer.filters
-    assert kn.profile(pruned).macs <= 0.5 * kn.profile(model).macs
-
-
-def test_no_layer_loses_all_its_channels():
-    model = compiled()
-    for layer in model.layers:
-        if isinstance(layer, L.Conv2D):
-            layer.kernel.assign(ops.zeros_like(layer.kernel) + (layer.filters == 6))
-    pruned = prune_channels(model, 0.1)
-    assert min(layer.output.shape[-1] for layer in pruned.layers[1:]) >= 1
 
 
 def test_reaches_the_share_and_trains(rng):
@@ -234,44 +189,6 @@ def test_share_out_of_range(keep):
 def test_wrong_argument(arguments, message):
     with pytest.raises(ValueError, match=message):
         PruneStructured(**arguments)
-
-
-def test_share_that_cannot_be_reached():
-    with pytest.raises(ValueError, match=r"`keep` must be at least 0\.\d+ for the model 'net'"):
-        prune_channels(compiled(), 0.001)
-
-
-def test_nothing_to_remove():
-    x = keras.Input((8, 8, 3))
-    y = L.LayerNormalization(name="norm")(L.Conv2D(4, 3, name="conv")(x))
-    model = keras.Model(x, L.Conv2D(2, 1, name="last")(y), name="net")
-    message = (
-        r"'net' has no channels that can be removed:\n"
-        r"  'conv': 'norm' \(LayerNormalization\) needs all that it reads\n"
-        r"  'last': it is an output of the model"
-    )
-    with pytest.raises(ValueError, match=message):
-        prune_channels(model)
-    with pytest.raises(ValueError, match="no convolution and no Dense layer"):
-        prune_channels(keras.Model(x, L.Flatten()(x)))
-
-
-def test_weights_that_are_not_finite():
-    model = compiled()
-    model.layers[1].kernel.assign(model.layers[1].kernel * float("nan"))
-    with pytest.raises(
-        ValueError, match=r"finite weights. Received: NaN or infinity in '.*kernel'"
-    ):
-        prune_channels(model)
-
-
-def test_model_without_a_graph():
-    class Subclassed(keras.Model):
-        def call(self, x):
-            return x
-
-    with pytest.raises(ValueError, match="must be a Sequential or Functional model"):
-        prune_channels(Subclassed())
 
 
 BACKEND = """

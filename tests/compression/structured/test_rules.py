@@ -1,64 +1,12 @@
+"""How channels pass through each kind of layer."""
+
 import keras
-import numpy as np
 import pytest
 
-import kerasnas as kn
-from kerasnas.compression.structured.rebuild import rebuild
-from kerasnas.compression.structured.trace import trace
-from kerasnas.hypermodels import operations
-
 L = keras.layers
+
+
 ops = keras.ops
-
-
-def randomise(model, seed=0):
-    """Every weight random, BatchNormalization's statistics too: fresh ones hide differences."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        values = rng.normal(0, 0.3, weight.shape)
-        if "variance" in weight.path:
-            values = rng.uniform(0.5, 2, weight.shape)
-        weight.assign(values)
-    return model
-
-
-def predict(model, inputs):
-    one = isinstance(model, keras.Sequential)
-    given = inputs[0] if one else keras.tree.pack_sequence_as(model.input, inputs)
-    outputs = keras.tree.flatten(model(given, training=False))
-    return [ops.convert_to_numpy(y) for y in outputs]
-
-
-def assert_same(model, pruned, inputs):
-    for want, got in zip(predict(model, inputs), predict(pruned, inputs), strict=True):
-        assert want.std() > 0, "a constant output compares nothing"
-        assert np.abs(want - got).max() <= 1e-5 * np.abs(want).max()
-
-
-def without_dead_channels(model, inputs, seed=0, share=0.5):
-    """Zeroes every weight of some sets of channels, removes these sets, and compares outputs.
-
-    A weight that the sets assign to the wrong channel would be zeroed at a place that still counts.
-    """
-    randomise(model, seed)
-    traced = trace(model)
-    rng = np.random.default_rng(seed)
-    gone = np.zeros(traced.labels, bool)
-    gone[rng.choice(traced.removable, max(1, int(share * len(traced.removable))), False)] = True
-    for weight in traced.weights.values():
-        labels = weight.filter_labels
-        # Nothing would be left of a layer whose channels are all among the dead.
-        gone[labels[:1]] = False
-    for weight in traced.weights.values():
-        values = weight.values.copy()
-        for axis, labels in enumerate(weight.axes.labels):
-            if labels is not None:
-                np.moveaxis(values, axis, 0)[gone[labels]] = 0
-        getattr(weight.layer, weight.attribute).assign(values)
-    pruned = rebuild(traced, gone)
-    assert pruned.count_params() < model.count_params()
-    assert_same(model, pruned, inputs)
-    return pruned
 
 
 def conv_bn(x, filters, kernel=3, strides=1, activation="relu"):
@@ -190,14 +138,14 @@ TOPOLOGIES = {
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_dead_channels_go_without_a_trace(topology, rng):
+def test_dead_channels_go_without_a_trace(topology, rng, without_dead_channels):
     x = keras.Input((8, 8, 3))
     model = keras.Model(x, TOPOLOGIES[topology](x))
     inputs = [rng.normal(size=(2, 8, 8, 3)).astype("float32")]
     without_dead_channels(model, inputs)
 
 
-def test_sequence_with_mask(rng):
+def test_sequence_with_mask(rng, without_dead_channels):
     x = keras.Input((7,), dtype="int32")
     y = L.Embedding(11, 6, mask_zero=True)(x)
     y = L.GRU(4)(L.Dense(5)(L.Dense(6, "tanh")(y)))
@@ -207,47 +155,10 @@ def test_sequence_with_mask(rng):
     assert pruned.layers[1].output.shape[-1] < 6
 
 
-def test_line(rng):
+def test_line(rng, without_dead_channels):
     x = keras.Input((16, 3))
     y = L.ReLU()(L.BatchNormalization()(L.Conv1D(6, 3, padding="causal")(x)))
     y = L.Add()([y, L.DepthwiseConv1D(3, padding="same")(y)])
     y = L.AveragePooling1D(2)(L.SeparableConv1D(8, 3)(y))
     model = keras.Model(x, L.Dense(2)(L.GlobalAveragePooling1D()(y)))
     without_dead_channels(model, [rng.normal(size=(2, 16, 3)).astype("float32")])
-
-
-def several_ends():
-    a, b = keras.Input((8, 8, 3), name="a"), keras.Input((8, 8, 2), name="b")
-    y = L.Concatenate()([conv_bn(a, 6), conv_bn(b, 6), a])
-    outputs = {"first": head(y, "first"), "second": L.Conv2D(2, 3, name="second")(y)}
-    return keras.Model({"a": a, "b": b}, outputs)
-
-
-def test_several_inputs_and_outputs(rng):
-    shapes = [(2, 8, 8, 3), (2, 8, 8, 2)]
-    inputs = [rng.normal(size=shape).astype("float32") for shape in shapes]
-    pruned = without_dead_channels(several_ends(), inputs)
-    assert pruned.output_names == ["first", "second"]
-    assert set(pruned.input) == {"a", "b"}
-
-
-def drawn(random_values, space, number):
-    for seed, hp in enumerate(random_values(space, number, np.random.default_rng(number))):
-        model = space.build(hp)
-        # Probabilities hide differences: most are 0 or 1 with random weights.
-        model.layers[-1].activation = keras.activations.linear
-        inputs = [np.random.default_rng(seed).normal(size=(2, 16, 16, 3)).astype("float32")]
-        yield seed, model, inputs
-
-
-def test_networks_of_the_layerwise_space(random_values):
-    images = [n for n in operations.names() if n not in ("zero", "flatten", "dense")]
-    space = kn.LayerwiseHyperModel((16, 16, 3), 10, stages=[(4, 8), (6, 12)], operations=images)
-    for seed, model, inputs in drawn(random_values, space, 6):
-        without_dead_channels(model, inputs, seed)
-
-
-def test_cell_networks(random_values):
-    space = kn.CellHyperModel((16, 16, 3), 10, filters=4)
-    for seed, model, inputs in drawn(random_values, space, 3):
-        without_dead_channels(model, inputs, seed)
