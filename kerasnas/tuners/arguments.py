@@ -2,7 +2,7 @@
 
 import difflib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import keras_tuner
 from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.hardware.budget import Budget
+from kerasnas.hypermodels.hypermodel import HyperModel
 from kerasnas.oracles import Oracle, make
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.objectives import is_cost, members
@@ -63,9 +64,17 @@ def _is_class(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, keras_tuner.Oracle)
 
 
-def check_hypermodel(hypermodel: Any) -> None:
-    """Raise unless it is a hypermodel, or a function that can build models."""
-    if isinstance(hypermodel, keras_tuner.HyperModel):
+def check_hypermodel(hypermodel: Any, loss: Any, needed: bool) -> None:
+    """Raises an error unless it is a hypermodel, or a function that can build models.
+
+    Args:
+        hypermodel: The argument.
+        loss: Takes the place of the hypermodel's, whose head it must fit; None for none.
+        needed: Whether there must be a hypermodel.
+    """
+    if isinstance(hypermodel, HyperModel) and loss is not None:
+        hypermodel.check_loss(loss)
+    if isinstance(hypermodel, keras_tuner.HyperModel) or (hypermodel is None and not needed):
         return
     if isinstance(hypermodel, keras_tuner.Oracle):
         way_out = "the oracle is the second argument: Tuner(hypermodel, oracle)"
@@ -82,22 +91,38 @@ def check_hypermodel(hypermodel: Any) -> None:
 
 
 def choose_oracle(
-    oracle: Any, hypermodel: Any, objective: Any, max_trials: int | None, seed: int | None
+    oracle: Any,
+    objective: Any,
+    max_trials: int | None,
+    seed: int | None,
+    declare: Callable[[], keras_tuner.HyperParameters],
 ) -> keras_tuner.Oracle:
-    """Give the oracle that was passed, or make that of a name or a class, with these settings."""
+    """Gives the oracle that was passed, or makes that of a name or a class.
+
+    Args:
+        oracle: An oracle, or the name or class of one, or None for "auto".
+        objective: For an oracle that is made; as are the number of trials and the seed.
+        max_trials: None for 10.
+        seed: None draws one.
+        declare: Returns the space, as far as it is declared without building a model.
+
+    Returns:
+        The oracle.
+
+    Raises:
+        TypeError: It is none of these, or the seed is no integer.
+        ValueError: An argument out of range, or one that belongs to the oracle that was passed.
+    """
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         raise TypeError(f"Argument `seed` must be an integer or None. Received: seed={seed!r}")
     if oracle is None or isinstance(oracle, str) or _is_class(oracle):
         if max_trials is not None:
             check_positive("max_trials", max_trials)
-        space = keras_tuner.HyperParameters()
-        if isinstance(hypermodel, keras_tuner.HyperModel):
-            hypermodel.declare_hyperparameters(space)
         return make(
             oracle or "auto",
             objective=objective,
             max_trials=max_trials or _DEFAULT_MAX_TRIALS,
-            hyperparameters=space,
+            hyperparameters=declare(),
             seed=seed,
         )
     if not isinstance(oracle, keras_tuner.Oracle):
@@ -118,7 +143,7 @@ def choose_oracle(
 
 
 def check_oracle(
-    oracle: Oracle | ForeignOracle, executions_per_trial: Any, hypermodel: Any
+    oracle: Oracle | ForeignOracle, hypermodel: Any, budget: Any, executions_per_trial: Any
 ) -> None:
     """Raise if a trial cannot be run as this oracle needs it."""
     tflite_objectives.check(oracle, hypermodel)
@@ -134,6 +159,8 @@ def check_oracle(
             "Argument `executions_per_trial` must be 1 for an oracle that judges a trial while it "
             f"trains. Received: executions_per_trial={executions_per_trial!r}"
         )
+    _check_budget(budget, oracle)
+    check_positive("executions_per_trial", executions_per_trial)
 
 
 def check_retry_failed(retry_failed: Any, oracle: Oracle | ForeignOracle) -> None:
@@ -164,7 +191,7 @@ def check_warm_start(warm_start: Any, oracle: Oracle | ForeignOracle) -> WarmSta
     return WarmStart.of(warm_start)
 
 
-def check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
+def _check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
     """Raise unless the budget is one, this oracle can keep it, and it tells all costs."""
     named = [one.name for one in members(oracle.objective)]
     named += [one.name for one, _ in oracle.limits]

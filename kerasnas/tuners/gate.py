@@ -78,7 +78,9 @@ class Gate:
         # Names that a network was seen to depend on; the others are for a `fit` of one's own.
         self._architectural: set[str] = set()
         self._own_fit = type(hypermodel).fit is not keras_tuner.HyperModel.fit
-        self._sketchable = isinstance(hypermodel, HyperModel) and self._try_sketch()
+        # The sketch of the default network tells whether there can be any.
+        self._default = self._try_sketch()
+        self.sketches = self._default is not None
 
     def space(self, hp: keras_tuner.HyperParameters) -> None:
         """Declare the whole space without building a model.
@@ -89,7 +91,7 @@ class Gate:
         Raises:
             NotSymbolicError: The hypermodel must be built to find its space.
         """
-        if not self._sketchable:
+        if not self.sketches:
             raise NotSymbolicError(f"{type(self._hypermodel).__name__} must be built")
         assert isinstance(self._hypermodel, HyperModel)
         self._hypermodel.declare(hp)
@@ -184,25 +186,29 @@ class Gate:
                 return found
             raise LatencyError(f"The latency of a proposal cannot be predicted. {error}") from error
 
-    def _try_sketch(self) -> bool:
+    def _try_sketch(self) -> tuple[Graph, FixedHyperParameters] | None:
+        """The sketch of the default network; None where a model must be built to judge it."""
         try:
-            self._hypermodel.sketch(FixedHyperParameters({}))
+            return self._sketch({}) if isinstance(self._hypermodel, HyperModel) else None
         except NotSymbolicError:
-            return False
-        return True
+            return None
+
+    def _sketch(self, values: Mapping[str, Any]) -> tuple[Graph, FixedHyperParameters]:
+        """A sketch, and the hyperparameters that it has read."""
+        hp = FixedHyperParameters(values)
+        return self._hypermodel.sketch(hp), hp
 
     def _judge(self, values: Mapping[str, Any]) -> _Judged:
         text = json.dumps(dict(values), sort_keys=True)
         if text not in self._judged:
-            judge = self._judge_sketch if self._sketchable else self._judge_build
+            judge = self._judge_sketch if self.sketches else self._judge_build
             self._judged[text] = judge(values)
         return self._judged[text]
 
     def _judge_sketch(self, values: Mapping[str, Any]) -> _Judged:
-        assert isinstance(self._hypermodel, HyperModel)
-        hp = FixedHyperParameters(values)
         try:
-            graph = self._hypermodel.sketch(hp)
+            known = None if values else self._default
+            graph, hp = self._sketch(values) if known is None else known
         except NotSymbolicError:
             return self._judge_build(values)
         unread = {name: value for name, value in values.items() if name not in hp.read}

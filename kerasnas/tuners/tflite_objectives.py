@@ -19,7 +19,7 @@ from kerasnas.data.splits import train_and_validation
 from kerasnas.export import Interpreter, measure_latency, micro, to_tflite
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.oracles import Oracle
-from kerasnas.oracles.objectives import FILE_METRIC, float_name, members, of_file
+from kerasnas.oracles.objectives import FILE_METRIC, float_name, is_cost, members, of_file
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.inputs import bind_fit
 
@@ -40,6 +40,17 @@ def float_objective(objective: keras_tuner.Objective) -> keras_tuner.Objective:
     if not of_file(objective.name):
         return objective
     return keras_tuner.Objective(float_name(objective.name), objective.direction)
+
+
+def metric_objective(oracle: Oracle | ForeignOracle) -> keras_tuner.Objective:
+    """Returns the objective of an oracle that is a metric: the first that is no cost."""
+    found = (one for one in oracle.objectives if not is_cost(one.name))
+    return next(found, oracle.objectives[0])
+
+
+def trained_objective(oracle: Oracle | ForeignOracle) -> keras_tuner.Objective:
+    """Returns what the best epoch of a training is chosen by."""
+    return float_objective(metric_objective(oracle))
 
 
 def check(oracle: Oracle | ForeignOracle, hypermodel: Any) -> None:

@@ -11,10 +11,12 @@ import numpy as np
 
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
+from kerasnas.oracles import Oracle
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.rank import check_counts, rank
 from kerasnas.oracles.proxies.score import Proxy, check_proxy, needs
 from kerasnas.runtime.session import clear_session, kept_random_state
+from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.inputs import check_positive
 
@@ -84,6 +86,69 @@ class WarmStart:
             "function (model, x, y) -> float, a kerasnas.WarmStart, or a list of settings. "
             f"Received: warm_start={value!r} of type {type(value).__name__}"
         )
+
+
+class FirstTrials:
+    """Queues what a search trains before the proposals of its oracle.
+
+    Args:
+        wanted: Settings, or how to find them.
+        hypermodel: What is searched.
+        build: Builds and compiles a model as a trial does.
+        oracle: What the tuner asks.
+        gate: Judge of the proposals; None where there is no hypermodel.
+        seed: Of the draws and weights, where `wanted` has none.
+    """
+
+    def __init__(
+        self,
+        wanted: WarmStart | list[Values],
+        hypermodel: keras_tuner.HyperModel | None,
+        build: Callable[[keras_tuner.HyperParameters], keras.Model],
+        oracle: Oracle | ForeignOracle,
+        gate: Gate | None,
+        seed: int,
+    ) -> None:
+        self._wanted = wanted
+        self._hypermodel = hypermodel
+        self._build = build
+        self._oracle = oracle
+        self._gate = gate
+        self._seed = seed
+
+    def enqueue(
+        self,
+        fit: Callable[[], Mapping[str, Any]],
+        say: Callable[[str], None],
+        max_time: float | None,
+    ) -> None:
+        """Ranks untrained networks, if that is wanted, and queues the settings.
+
+        Args:
+            fit: Returns the arguments of `keras.Model.fit` by name.
+            say: Is told, in a line, what happens.
+            max_time: Seconds after which no further setting is scored.
+        """
+        wanted = self._wanted
+        settings = [] if isinstance(wanted, WarmStart) else wanted
+        if isinstance(wanted, WarmStart) and self._gate is not None:
+            say(
+                f"Ranking {wanted.candidates} untrained networks by {wanted.name}, of which "
+                f"the best {wanted.keep} are trained first"
+            )
+            space = self._oracle.get_space()
+            settings = first_settings(
+                wanted,
+                self._hypermodel,
+                self._build,
+                space,
+                self._gate,
+                fit(),
+                self._seed,
+                max_time,
+            )
+        for values in settings:
+            self._oracle.enqueue(values)
 
 
 def first_settings(
