@@ -23,11 +23,11 @@ _DEFAULT_MAX_TRIALS = 10
 
 
 def check_known(owner: type, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise for keyword arguments that a tuner does not take.
+    """Raises an error for keyword arguments that a tuner does not take.
 
-    A ValueError, which is what scripts for KerasTuner expect of it.
+    It is a ValueError, as in KerasTuner, whose scripts may catch it.
     """
-    taken = sorted({*known} - {"unknown"})  # The parameter that gathers them.
+    taken = sorted({*known} - {"unknown"})  # `**unknown` takes the rest.
     unknown = sorted({*given} - {*taken})
     if not unknown:
         return
@@ -40,7 +40,7 @@ def check_known(owner: type, given: Iterable[str], known: Iterable[str]) -> None
 
 
 def check_logger(logger: Any) -> None:
-    """Warn that KerasTuner's argument of old has no effect, as it does."""
+    """Warns, as KerasTuner does, that its old argument `logger` has no effect."""
     if logger is not None:
         warnings.warn(
             f"The argument `logger` has no effect. Received: logger={logger!r}",
@@ -50,13 +50,13 @@ def check_logger(logger: Any) -> None:
 
 
 def in_our_order(hypermodel: Any, oracle: Any) -> tuple[Any, Any]:
-    """Turn the first two arguments round where they are in the order of `keras_tuner.Tuner`."""
+    """Swaps the first two arguments if the oracle comes first, as in `keras_tuner.Tuner`."""
     theirs = _is_strategy(hypermodel) and not (_is_strategy(oracle) or isinstance(oracle, str))
     return (oracle, hypermodel) if theirs else (hypermodel, oracle)
 
 
 def _is_strategy(value: Any) -> bool:
-    """Whether it is an oracle, or the class of one."""
+    """Returns whether a value is an oracle, or the class of one."""
     return isinstance(value, keras_tuner.Oracle) or _is_class(value)
 
 
@@ -145,7 +145,7 @@ def choose_oracle(
 def check_oracle(
     oracle: Oracle | ForeignOracle, hypermodel: Any, budget: Any, executions_per_trial: Any
 ) -> None:
-    """Raise if a trial cannot be run as this oracle needs it."""
+    """Raises an error if a trial cannot be run as this oracle needs it, or in this budget."""
     tflite_objectives.check(oracle, hypermodel)
     objectives = members(oracle.objective)
     if all(is_cost(objective.name) for objective in objectives):
@@ -164,7 +164,7 @@ def check_oracle(
 
 
 def check_retry_failed(retry_failed: Any, oracle: Oracle | ForeignOracle) -> None:
-    """Raise if failed trials are to be run again by an oracle that cannot."""
+    """Raises an error if failed trials are to be run again by an oracle that cannot do that."""
     if retry_failed and isinstance(oracle, ForeignOracle):
         raise ValueError(
             "Argument `retry_failed` needs an oracle of kerasnas.oracles. "
@@ -173,7 +173,7 @@ def check_retry_failed(retry_failed: Any, oracle: Oracle | ForeignOracle) -> Non
 
 
 def check_warm_start(warm_start: Any, oracle: Oracle | ForeignOracle) -> WarmStart | list[Values]:
-    """Read what is trained first: settings, or how to find them."""
+    """Reads what is trained first: settings, or how to find them."""
     if warm_start is None:
         return []
     if isinstance(oracle, ForeignOracle):
@@ -192,7 +192,7 @@ def check_warm_start(warm_start: Any, oracle: Oracle | ForeignOracle) -> WarmSta
 
 
 def _check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
-    """Raise unless the budget is one, this oracle can keep it, and it tells all costs."""
+    """Raises an error unless the oracle can keep the budget, and the budget tells all costs."""
     named = [one.name for one in members(oracle.objective)]
     named += [one.name for one, _ in oracle.limits]
     if "latency_ms" in named and getattr(budget, "latency", None) is None:
@@ -223,7 +223,7 @@ def _check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
 
 
 def verbosity(fit_kwargs: dict[str, Any]) -> int:
-    """Read the search's `verbose`, and turn the one for `fit` off unless asked for."""
+    """Reads the `verbose` of `search`, and sets the one of `fit`, which is 0 unless it is 2."""
     verbose = fit_kwargs.get("verbose", 1)
     verbose = 1 if verbose == "auto" else verbose
     if verbose not in (0, 1, 2):
@@ -237,7 +237,7 @@ def verbosity(fit_kwargs: dict[str, Any]) -> int:
 
 
 def name_of(hypermodel: Any) -> str:
-    """Name a hypermodel; without its module, which differs when a script is imported."""
+    """Returns a hypermodel's name, without its module, which differs if a script is imported."""
     if isinstance(hypermodel, keras_tuner.HyperModel):
         return type(hypermodel).__qualname__
     return getattr(hypermodel, "__qualname__", type(hypermodel).__qualname__)

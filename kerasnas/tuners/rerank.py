@@ -1,4 +1,4 @@
-"""The best trials of a search in the order of what their files score."""
+"""Puts the best trials of a search into the order of what their files score."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -115,7 +115,8 @@ class FileRanking:
     ) -> tuple[Compressed, dict[str, float]]:
         """Compresses a trial's model, and gives the scores of its file too."""
         with kept_random_state():
-            # The file holds the names of layers: numbered as in the trial, it is the same file.
+            # The file holds the names of layers. Keras numbers them through a session: in a new one
+            # they are those of the trial, and the file is the same.
             clear_session()
             model = self._tuner.load_model(trial)
             compressed = compress(
@@ -130,7 +131,7 @@ class FileRanking:
 
 
 def _place(value: float | None, sign: int) -> tuple[bool, float]:
-    """Sorts values; None and NaN come last, and equal ones stay in their order."""
+    """The key that sorts values, the best first; None and NaN come last."""
     if value is None or not math.isfinite(value):
         return True, 0.0
     return False, sign * value

@@ -39,7 +39,7 @@ class Results:
     def best_trials(self, num_trials: int) -> list[Trial]:
         """Returns the best completed trials, the best first; fewer if there are fewer."""
         best = self._oracle.get_best_trials(num_trials)
-        # KerasTuner's oracles fill them up with others.
+        # KerasTuner's oracles fill the list up with failed and running ones.
         return [trial for trial in best if trial.status == "COMPLETED"]
 
     def best_so_far(self) -> str:

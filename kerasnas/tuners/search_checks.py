@@ -83,7 +83,7 @@ class SearchChecks:
                 "The oracle says how many epochs a trial trains: pass them to it as `max_epochs`, "
                 f"and none to `search`. Received: epochs={args[_BEFORE_EPOCHS]!r}"
             )
-        # A trial adds callbacks of its own, by name.
+        # Every trial passes `callbacks` by name, so they cannot be given by position as well.
         fit = inputs.bind_fit(args, {"callbacks": None, **kwargs})
         inputs.check_data(fit)
         inputs.check_generators(fit, self._oracle.max_trials, self._tuner.executions_per_trial)
@@ -130,4 +130,4 @@ class SearchChecks:
             try:
                 return self._build(self._oracle.get_space())
             except Exception:
-                return None  # The defaults may be a corner that fails; the trials will tell.
+                return None  # The defaults may be settings that fail; the trials will tell.

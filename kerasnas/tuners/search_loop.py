@@ -68,7 +68,7 @@ class SearchLoop:
         crashed = self._oracle.fail_crashed()
         nothing_learned = self._results.ended() and not self._results.any_completed()
         if retry_failed or nothing_learned:
-            # What has ended its process would end it again: only who asks for that gets it.
+            # A trial that has ended its process would end it again: it is run only on request.
             self._oracle.retry_failed(crashed=retry_failed)
         return crashed
 
@@ -103,7 +103,7 @@ class SearchLoop:
         self._announce(progress, crashed, done)
         self._tuner.on_search_begin()
         try:
-            # The gate builds models too, between the trials.
+            # These also hold for what the gate builds between the trials.
             with quiet_tracing(), _unfrozen_after(), seeded(self._seed, "search"):
                 if new:
                     self._first_trials.enqueue(fit, progress.say, max_time)
@@ -117,7 +117,7 @@ class SearchLoop:
                     "Stopped: a file cannot be written. Make room and run it again to go on from "
                     "here: no trial has failed for it"
                 )
-            # The journal has everything, and the error at hand says more than one of saving.
+            # Nothing is lost if this fails, for the journal has everything.
             with contextlib.suppress(OSError):
                 self._oracle.snapshot()
             raise

@@ -20,14 +20,14 @@ from kerasnas.tuners.costs import cost_names
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.gate import Gate
 
-# A chain of conditional scopes inside one another: that many builds find what they hold.
+# Each build can activate one conditional scope more; so many are tried.
 _MAX_BUILDS = 1000
-# What KerasTuner 1.4.8 says (hyperparameters.py:138).
+# The error of KerasTuner 1.4.8 (hyperparameters.py:138).
 _NO_PARENT = re.compile(r"`HyperParameter` named: (.+) not defined")
 
 
 class SearchSpace:
-    """Finds the space of a hypermodel, once a tuner, and judges the proposals of an oracle by it.
+    """Finds the space of a hypermodel, once for each tuner, and makes the gate of its proposals.
 
     Args:
         hypermodel: The hypermodel; None where a `run_trial` of the user's own needs none.
@@ -73,7 +73,7 @@ class SearchSpace:
             self._hypermodel.declare(hp)
             self._declared = True
         except NotSymbolicError:
-            pass  # It is built to find the space.
+            pass  # `find` builds models to find the space.
         return hp
 
     def find(self, oracle: Oracle | ForeignOracle, journals: bool) -> dict[str, Any]:
@@ -126,10 +126,10 @@ class SearchSpace:
 def discover(
     build: Callable[[keras_tuner.HyperParameters], Any], hp: keras_tuner.HyperParameters
 ) -> tuple[Any, list[str]]:
-    """Build until every conditional scope was active once, and register what the builds read.
+    """Builds until every conditional scope was active once, and registers what the builds read.
 
-    KerasTuner fills what a scope needs with unseeded random values; here it is their defaults, so
-    that the same hypermodel always gives the same space.
+    To make a scope active, other hyperparameters keep their defaults, so that the same hypermodel
+    always gives the same space. KerasTuner draws unseeded random values there.
 
     Args:
         build: Builds a model; the hyperparameters that it asks for are added to its argument.
@@ -159,7 +159,7 @@ def discover(
         if not waiting:
             break
         scope = waiting[0]
-        seen.append(scope)  # Once tried it is not tried again, whether or not it became active.
+        seen.append(scope)  # It is tried once only, whether or not that makes it active.
         trial = _activated(hp, scope)
         try:
             build(trial)
@@ -174,7 +174,7 @@ def discover(
 
 
 def _activated(hp: keras_tuner.HyperParameters, scope: list[Any]) -> keras_tuner.HyperParameters:
-    """Default values everywhere but for the parents of a scope, which make it active."""
+    """Default values, but for the parents of a scope, whose values make it active."""
     trial = DeclaringHyperParameters.from_config(hp.get_config())
     trial.values = {condition.name: condition.values[0] for condition in scope}
     for parameter in trial.space:
@@ -184,7 +184,7 @@ def _activated(hp: keras_tuner.HyperParameters, scope: list[Any]) -> keras_tuner
 
 
 def _tell(error: Exception, scope: list[Any]) -> None:
-    """Say which branch of the space cannot be built: its trials will fail, and it may hold more."""
+    """Says which branch of the space cannot be built, and that its trials will fail."""
     missing = _NO_PARENT.search(str(error))
     if missing:
         raise ValueError(

@@ -45,6 +45,8 @@ _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
 class TrialRunner:
     """Runs the trials of a tuner, one at a time, and tells the oracle how each has gone.
 
+    `args` and `kwargs` of its methods are the arguments of `search`, by position and by name.
+
     Args:
         tuner: The tuner. Its methods are called, not those of this class, where users override
             them: `run_trial`, `_build_and_fit_model`, `_try_build`, `on_epoch_end` and so on.
@@ -86,11 +88,6 @@ class TrialRunner:
     def try_run(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Runs a trial, and notes in it whether it is completed or why it failed.
 
-        Args:
-            trial: The trial.
-            args: Positional arguments of `search`.
-            kwargs: Keyword arguments of `search`.
-
         Raises:
             FatalError: Every other trial would fail too.
             CannotWriteError: The disk is full or fails, which is not the network's fault.
@@ -103,7 +100,7 @@ class TrialRunner:
         except Exception as error:
             code = disk_error(error)
             if code is not None:
-                # Another network would fare no better, and this one may be good.
+                # Every network would fail on this disk, and this one may be good.
                 path = getattr(error, "filename", None)
                 text = f"trial {trial.trial_id} was stopped by the disk: {describe(error)}"
                 raise CannotWriteError(code, text, path) from error
@@ -114,19 +111,14 @@ class TrialRunner:
     def run_and_update(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Runs a trial and gives the oracle its scores: of the training, the costs and the file.
 
-        Args:
-            trial: The trial.
-            args: Positional arguments of `search`.
-            kwargs: Keyword arguments of `search`.
-
         Raises:
             ArithmeticError: A score is not finite.
         """
-        # The NaN of an earlier attempt must not stand for this one's result.
+        # Otherwise the NaN of an earlier attempt would be taken for the result of this one.
         stored = self._oracle.get_trial(trial.trial_id)
         stored.metrics = type(stored.metrics)()
         self._file_scores = []
-        self._trained = None  # A failed trial has left its model, which would not be freed.
+        self._trained = None  # The model of a failed trial would not be freed.
         check_unread((args, kwargs))
         results = self._tuner.run_trial(trial, *args, **kwargs)
         searched = tflite_objectives.metric_objective(self._oracle)
@@ -152,11 +144,6 @@ class TrialRunner:
 
     def run(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """Builds and trains a trial's model, once for each execution.
-
-        Args:
-            trial: The trial.
-            args: Positional arguments of `search`.
-            kwargs: Keyword arguments of `search`.
 
         Returns:
             What `hypermodel.fit` returned, one for each execution.
@@ -184,13 +171,13 @@ class TrialRunner:
             for execution in range(self._tuner.executions_per_trial):
                 clear_session()
                 gc.collect()
-                # A retry with the seed of the first run would go the same way.
+                # With the seed of the first run a retry would end as that did.
                 attempt = self._oracle.runs(trial.trial_id)
                 with seeded(self._seed, trial.trial_id, attempt, execution):
                     copies = self._trial_callbacks(callbacks, trial, execution)
-                    # After the best epoch is kept, and before another callback ends the training.
+                    # They follow the one that keeps the best epoch, and may end the training.
                     watchers = [best, *self._reporters(trial)]
-                    # The user's callbacks may change the weights that are validated.
+                    # It follows the user's callbacks, which may change weights before a validation.
                     settling = [fresh] if fresh is not None else []
                     fit_kwargs = {**kwargs, "callbacks": [*copies, *settling, *watchers]}
                     results.append(self._tuner._build_and_fit_model(trial, *args, **fit_kwargs))
@@ -209,11 +196,6 @@ class TrialRunner:
     def build_and_fit(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Builds a trial's model and trains it once.
 
-        Args:
-            trial: The trial.
-            args: Positional arguments of `search`.
-            kwargs: Its keyword arguments, with all callbacks of the trial.
-
         Returns:
             What `hypermodel.fit` returned.
         """
@@ -224,7 +206,7 @@ class TrialRunner:
         if "tuner/trial_id" in hp.values:
             self._load_weights(model, hp.values["tuner/trial_id"])
         if "verbose" not in kwargs and len(args) <= _BEFORE_VERBOSE:
-            # A default, not an argument: a `fit` of the user's own may pass `verbose` itself.
+            # It is a default and no argument, for a `fit` of the user's own may pass `verbose`.
             model.fit = functools.partial(model.fit, verbose=0)
         for callback in kwargs["callbacks"]:
             if isinstance(callback, FreshStatistics):
@@ -285,7 +267,7 @@ class TrialRunner:
         names = tflite_objectives.wanted(self._oracle)
         if not names:
             return None
-        # Before the training: a recipe that cannot be made must not cost one.
+        # Made before the training, so that a recipe that cannot be made does not cost one.
         try:
             recipe = tflite_objectives.recipe_of(self._tuner.hypermodel, trial.hyperparameters)
         except Exception as error:
@@ -311,7 +293,7 @@ class TrialRunner:
     def _trial_callbacks(self, callbacks: Any, trial: Trial, execution: int) -> list[Any]:
         """Copies of the user's callbacks, and the one that calls the tuner's hooks."""
         copies = self._tuner._deepcopy_callbacks(list_of_callbacks(callbacks))
-        # It imports tensorboard, which only its own callback is worth.
+        # This imports tensorboard, so it is called only where the callback is used.
         if any(type(callback).__name__ == "TensorBoard" for callback in copies):
             self._tuner._configure_tensorboard_dir(copies, trial, execution)
         # Hooks of each batch slow every step down: only a tuner that overrides one gets them.
@@ -327,7 +309,7 @@ class TrialRunner:
             report = functools.partial(self._oracle.report, trial.trial_id)
             trained = tflite_objectives.trained_objective(self._oracle)
             reporters.append(Reporter(report, trained))
-        # Last: an epoch is over when all other callbacks have survived its end.
+        # It is the last callback: if another one ends the process, the epoch was not over.
         over = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs=None: self._oracle.clear_start(trial.trial_id)
         )

@@ -1,4 +1,4 @@
-"""The first settings of a search: the best of many by a zero-cost proxy."""
+"""Finds what a search trains first: the best of many settings by a zero-cost proxy."""
 
 import dataclasses
 import gc
@@ -23,7 +23,7 @@ from kerasnas.tuners.inputs import check_positive
 
 @dataclasses.dataclass(frozen=True)
 class WarmStart:
-    """How a search chooses what it trains first.
+    """Says how a search chooses what it trains first.
 
     Args:
         proxy: Name of a proxy: "synflow", "naswot", "grad_norm", "macs" or "params"; or a function
@@ -51,7 +51,7 @@ class WarmStart:
 
     @property
     def name(self) -> str:
-        """Name of the proxy."""
+        """The name of the proxy."""
         return (
             self.proxy
             if isinstance(self.proxy, str)
@@ -72,7 +72,7 @@ class WarmStart:
 
     @classmethod
     def of(cls, value: Any) -> "WarmStart":
-        """Read a tuner's argument `warm_start`: these settings, or a proxy alone.
+        """Reads a tuner's argument `warm_start`: these settings, or a proxy alone.
 
         Raises:
             TypeError: It is neither.
@@ -161,7 +161,7 @@ def first_settings(
     seed: int = 0,
     max_time: float | None = None,
 ) -> list[Values]:
-    """Choose the settings to put before an oracle's own proposals.
+    """Chooses the settings to put before an oracle's own proposals.
 
     Args:
         settings: The proxy and its numbers.
@@ -189,10 +189,10 @@ def first_settings(
         oracle.enqueue(values)
     ```
     """
-    # A function of the user's own gets what there is.
+    # A function of the user's own is given the data if there is any.
     reads = needs(settings.proxy) or (callable(settings.proxy) and fit.get("x") is not None)
     data = _minibatch(settings, fit) if reads else None
-    with kept_random_state():  # A gate that must build draws from it.
+    with kept_random_state():  # A gate that builds models draws from it.
         ranked = rank(
             build,
             space,
@@ -212,7 +212,7 @@ def first_settings(
 
 
 def _architecture(hypermodel: keras_tuner.HyperModel) -> Callable[[Values], str] | None:
-    """Names the network alone: a proxy does not see the learning rate, which the gate's key has."""
+    """Returns what names a network, without the learning rate, which no proxy sees."""
     if not isinstance(hypermodel, HyperModel):
         return None
     try:
@@ -223,7 +223,7 @@ def _architecture(hypermodel: keras_tuner.HyperModel) -> Callable[[Values], str]
 
 
 def _minibatch(settings: WarmStart, fit: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Takes a few samples of what `fit` is given, and leaves all of them for it."""
+    """A few samples of what `fit` is given, none of which are taken away from it."""
     x, y = fit.get("x"), fit.get("y")
     if x is None:
         raise _no_data(settings, "no argument x")
@@ -241,7 +241,7 @@ def _minibatch(settings: WarmStart, fit: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def _rows(data: Any, count: int) -> Any:
-    """Evenly spaced rows, as data can be sorted by class."""
+    """Evenly spaced rows: the first ones may be all of one class."""
 
     def some(array: Any) -> Any:
         step = max(1, len(array) // count)
