@@ -2,7 +2,7 @@
 
 import difflib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import keras_tuner
 from keras_tuner.src.distribute import utils as distribute
 
 from kerasnas.hardware.budget import Budget
+from kerasnas.hypermodels.hypermodel import HyperModel
 from kerasnas.oracles import Oracle, make
 from kerasnas.oracles.engine.objectives import is_cost, members
 from kerasnas.oracles.genome import Values
@@ -22,11 +23,11 @@ _DEFAULT_MAX_TRIALS = 10
 
 
 def check_known(owner: type, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise for keyword arguments that a tuner does not take.
+    """Raises an error for keyword arguments that a tuner does not take.
 
-    A ValueError, which is what scripts for KerasTuner expect of it.
+    It is a ValueError, as in KerasTuner, whose scripts may catch it.
     """
-    taken = sorted({*known} - {"unknown"})  # The parameter that gathers them.
+    taken = sorted({*known} - {"unknown"})  # `**unknown` takes the rest.
     unknown = sorted({*given} - {*taken})
     if not unknown:
         return
@@ -39,7 +40,7 @@ def check_known(owner: type, given: Iterable[str], known: Iterable[str]) -> None
 
 
 def check_logger(logger: Any) -> None:
-    """Warn that KerasTuner's argument of old has no effect, as it does."""
+    """Warns, as KerasTuner does, that its old argument `logger` has no effect."""
     if logger is not None:
         warnings.warn(
             f"The argument `logger` has no effect. Received: logger={logger!r}",
@@ -49,13 +50,13 @@ def check_logger(logger: Any) -> None:
 
 
 def in_our_order(hypermodel: Any, oracle: Any) -> tuple[Any, Any]:
-    """Turn the first two arguments round where they are in the order of `keras_tuner.Tuner`."""
+    """Swaps the first two arguments if the oracle comes first, as in `keras_tuner.Tuner`."""
     theirs = _is_strategy(hypermodel) and not (_is_strategy(oracle) or isinstance(oracle, str))
     return (oracle, hypermodel) if theirs else (hypermodel, oracle)
 
 
 def _is_strategy(value: Any) -> bool:
-    """Whether it is an oracle, or the class of one."""
+    """Returns whether a value is an oracle, or the class of one."""
     return isinstance(value, keras_tuner.Oracle) or _is_class(value)
 
 
@@ -63,9 +64,17 @@ def _is_class(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, keras_tuner.Oracle)
 
 
-def check_hypermodel(hypermodel: Any) -> None:
-    """Raise unless it is a hypermodel, or a function that can build models."""
-    if isinstance(hypermodel, keras_tuner.HyperModel):
+def check_hypermodel(hypermodel: Any, loss: Any, needed: bool) -> None:
+    """Raises an error unless it is a hypermodel, or a function that can build models.
+
+    Args:
+        hypermodel: The argument.
+        loss: Takes the place of the hypermodel's, whose head it must fit; None for none.
+        needed: Whether there must be a hypermodel.
+    """
+    if isinstance(hypermodel, HyperModel) and loss is not None:
+        hypermodel.check_loss(loss)
+    if isinstance(hypermodel, keras_tuner.HyperModel) or (hypermodel is None and not needed):
         return
     if isinstance(hypermodel, keras_tuner.Oracle):
         way_out = "the oracle is the second argument: Tuner(hypermodel, oracle)"
@@ -82,22 +91,38 @@ def check_hypermodel(hypermodel: Any) -> None:
 
 
 def choose_oracle(
-    oracle: Any, hypermodel: Any, objective: Any, max_trials: int | None, seed: int | None
+    oracle: Any,
+    objective: Any,
+    max_trials: int | None,
+    seed: int | None,
+    declare: Callable[[], keras_tuner.HyperParameters],
 ) -> keras_tuner.Oracle:
-    """Give the oracle that was passed, or make that of a name or a class, with these settings."""
+    """Gives the oracle that was passed, or makes that of a name or a class.
+
+    Args:
+        oracle: An oracle, or the name or class of one, or None for "auto".
+        objective: For an oracle that is made; as are the number of trials and the seed.
+        max_trials: None for 10.
+        seed: None draws one.
+        declare: Returns the space, as far as it is declared without building a model.
+
+    Returns:
+        The oracle.
+
+    Raises:
+        TypeError: It is none of these, or the seed is no integer.
+        ValueError: An argument out of range, or one that belongs to the oracle that was passed.
+    """
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         raise TypeError(f"Argument `seed` must be an integer or None. Received: seed={seed!r}")
     if oracle is None or isinstance(oracle, str) or _is_class(oracle):
         if max_trials is not None:
             check_positive("max_trials", max_trials)
-        space = keras_tuner.HyperParameters()
-        if isinstance(hypermodel, keras_tuner.HyperModel):
-            hypermodel.declare_hyperparameters(space)
         return make(
             oracle or "auto",
             objective=objective,
             max_trials=max_trials or _DEFAULT_MAX_TRIALS,
-            hyperparameters=space,
+            hyperparameters=declare(),
             seed=seed,
         )
     if not isinstance(oracle, keras_tuner.Oracle):
@@ -118,9 +143,9 @@ def choose_oracle(
 
 
 def check_oracle(
-    oracle: Oracle | ForeignOracle, executions_per_trial: Any, hypermodel: Any
+    oracle: Oracle | ForeignOracle, hypermodel: Any, budget: Any, executions_per_trial: Any
 ) -> None:
-    """Raise if a trial cannot be run as this oracle needs it."""
+    """Raises an error if a trial cannot be run as this oracle needs it, or in this budget."""
     tflite_objectives.check(oracle, hypermodel)
     objectives = members(oracle.objective)
     if all(is_cost(objective.name) for objective in objectives):
@@ -134,10 +159,12 @@ def check_oracle(
             "Argument `executions_per_trial` must be 1 for an oracle that judges a trial while it "
             f"trains. Received: executions_per_trial={executions_per_trial!r}"
         )
+    _check_budget(budget, oracle)
+    check_positive("executions_per_trial", executions_per_trial)
 
 
 def check_retry_failed(retry_failed: Any, oracle: Oracle | ForeignOracle) -> None:
-    """Raise if failed trials are to be run again by an oracle that cannot."""
+    """Raises an error if failed trials are to be run again by an oracle that cannot do that."""
     if retry_failed and isinstance(oracle, ForeignOracle):
         raise ValueError(
             "Argument `retry_failed` needs an oracle of kerasnas.oracles. "
@@ -146,7 +173,7 @@ def check_retry_failed(retry_failed: Any, oracle: Oracle | ForeignOracle) -> Non
 
 
 def check_warm_start(warm_start: Any, oracle: Oracle | ForeignOracle) -> WarmStart | list[Values]:
-    """Read what is trained first: settings, or how to find them."""
+    """Reads what is trained first: settings, or how to find them."""
     if warm_start is None:
         return []
     if isinstance(oracle, ForeignOracle):
@@ -164,8 +191,8 @@ def check_warm_start(warm_start: Any, oracle: Oracle | ForeignOracle) -> WarmSta
     return WarmStart.of(warm_start)
 
 
-def check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
-    """Raise unless the budget is one, this oracle can keep it, and it tells all costs."""
+def _check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
+    """Raises an error unless the oracle can keep the budget, and the budget tells all costs."""
     named = [one.name for one in members(oracle.objective)]
     named += [one.name for one, _ in oracle.limits]
     if "latency_ms" in named and getattr(budget, "latency", None) is None:
@@ -196,7 +223,7 @@ def check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
 
 
 def verbosity(fit_kwargs: dict[str, Any]) -> int:
-    """Read the search's `verbose`, and turn the one for `fit` off unless asked for."""
+    """Reads the `verbose` of `search`, and sets the one of `fit`, which is 0 unless it is 2."""
     verbose = fit_kwargs.get("verbose", 1)
     verbose = 1 if verbose == "auto" else verbose
     if verbose not in (0, 1, 2):
@@ -210,7 +237,7 @@ def verbosity(fit_kwargs: dict[str, Any]) -> int:
 
 
 def name_of(hypermodel: Any) -> str:
-    """Name a hypermodel; without its module, which differs when a script is imported."""
+    """Returns a hypermodel's name, without its module, which differs if a script is imported."""
     if isinstance(hypermodel, keras_tuner.HyperModel):
         return type(hypermodel).__qualname__
     return getattr(hypermodel, "__qualname__", type(hypermodel).__qualname__)

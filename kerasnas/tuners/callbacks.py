@@ -10,20 +10,20 @@ from kerasnas.tuners.reported import has_own_step, metric_names
 
 
 def list_of_callbacks(callbacks: Any) -> list[Any]:
-    """Give callbacks as a list: `None` is none of them, one callback is itself."""
+    """Returns callbacks as a list: `None` as an empty one, a single callback as a list of one."""
     if callbacks is None:
         return []
     return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
 def check_types(callbacks: Any) -> None:
-    """Raise unless all are callbacks: every trial would fail with what is none.
+    """Raises an error unless all are callbacks: with anything else every trial would fail.
 
     Args:
         callbacks: As `keras.Model.fit` takes them.
 
     Raises:
-        TypeError: One is a class, or nothing that a training could call.
+        TypeError: One is a class, or an object that Keras cannot call as a callback.
     """
     for callback in list_of_callbacks(callbacks):
         if isinstance(callback, type):
@@ -39,7 +39,9 @@ def check_types(callbacks: Any) -> None:
 
 
 def check_monitors(callbacks: Any, model: keras.Model) -> None:
-    """Raise if a callback of Keras watches what it cannot: every trial would fail.
+    """Raises an error if a callback of Keras monitors what the training does not report.
+
+    Every trial would fail with it.
 
     Args:
         callbacks: As `keras.Model.fit` takes them.

@@ -18,19 +18,19 @@ _PER_ARRAY, _PER_FILE = 1024, 8192  # Bytes that HDF5 adds, a little more than m
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Keep the weights of each execution's best epoch, and write those of the best of them.
+    """Keeps the weights of each execution's best epoch, and writes those of the best execution.
 
-    They stay in memory until `write`, so that an execution writes one file, whole or not at all. An
-    epoch whose loss is not finite ends the trial.
+    The weights stay in memory until `write` is called, so that an execution writes one file, whole
+    or not at all. An epoch whose loss is not finite ends the trial.
 
     Args:
-        objective: What is best. Epochs that do not report it are each better than the last.
+        objective: What the best epoch is chosen by. Where none reports it, the last one is best.
         path: Path of the file, ending in ".weights.h5".
 
     Attributes:
         epochs: Number of epochs trained, in the last execution.
         params: Number of weights of the model.
-        sha256: Of the file written, in hexadecimal digits.
+        sha256: SHA-256 digest of the file written, in hexadecimal digits.
     """
 
     def __init__(self, objective: keras_tuner.Objective, path: str) -> None:
@@ -45,11 +45,11 @@ class BestEpoch(keras.callbacks.Callback):
         self._weights: list[np.ndarray] | None = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Start counting the epochs."""
+        """Starts counting the epochs."""
         self.epochs = 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Keep the weights if this epoch is the best of its execution.
+        """Keeps the weights if this epoch is the best of its execution.
 
         Raises:
             ArithmeticError: The loss is not finite.
@@ -68,9 +68,9 @@ class BestEpoch(keras.callbacks.Callback):
         self._weights = [np.array(variable) for variable in _variables(self.model)]
 
     def write(self) -> None:
-        """End an execution: give its model the weights kept, and write them if they are the best.
+        """Ends an execution: gives its model the best weights, and writes them if none were better.
 
-        Of executions that do not report the objective, each is better than the last.
+        Where no execution reports the objective, the weights of the last one are written.
         """
         if self.model is not None and self.model.built:
             self.params = self.model.count_params()
@@ -84,16 +84,17 @@ class BestEpoch(keras.callbacks.Callback):
             return
         self._written = best
         size = sum(value.nbytes + _PER_ARRAY for value in weights) + _PER_FILE
-        # The flush of the journal that ends the trial comes after: one flush a trial serves both.
+        # Nothing is flushed to the disk here: the journal is, when the trial ends, and that one
+        # flush serves both.
         with replacing(self.path, size, _SUFFIX) as temporary:
-            # HDF5 (1.14) would keep the file open, and try to write it again and again.
+            # On a full disk HDF5 (1.14) would keep the file open, and try again and again.
             check_room(temporary, size)
             self.model.save_weights(temporary)
             self.sha256 = _sha256(temporary)
 
 
 def build_optimizer(model: keras.Model) -> None:
-    """Make the variables of a built model's optimizer, if it has one and they are not made yet."""
+    """Makes the variables of a built model's optimizer, unless it has none or they are made."""
     optimizer = _optimizer(model)
     if optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
@@ -102,13 +103,13 @@ def build_optimizer(model: keras.Model) -> None:
 def load_weights(
     model: keras.Model, checkpoint: str, build_config: str, sha256: str | None
 ) -> None:
-    """Give a model the weights and the optimizer's state of a trial's best epoch.
+    """Gives a model the weights and the optimizer's state of a trial's best epoch.
 
     Args:
         model: The model, built or not.
         checkpoint: Path of the weights.
         build_config: Path of the build config, read if the model is not built.
-        sha256: What `BestEpoch` noted of the file; None where nothing did.
+        sha256: The digest that `BestEpoch` noted of the file; None where it is not known.
 
     Raises:
         ValueError: A file is missing, damaged, cannot be read or belongs to another architecture.
@@ -119,7 +120,7 @@ def load_weights(
             model.build_from_config(sealed.loads(pathlib.Path(build_config).read_bytes()))
             # Keras (3.15) builds the layers of a subclassed model, and forgets to say so of itself.
             model.built = True
-        # Weights loaded before that would leave the moments and the step count at zero.
+        # An optimizer without variables would load none: its moments and step count would be zero.
         build_optimizer(model)
         path = checkpoint
         if sha256 not in (None, _sha256(checkpoint)):
@@ -131,7 +132,7 @@ def load_weights(
             f"The trial left no checkpoint at {path}: a `fit` of your own must pass on the "
             "callbacks that it is given"
         ) from error
-    except Exception as error:  # HDF5 and Keras raise nearly all there are for a damaged file.
+    except Exception as error:  # HDF5 and Keras raise nearly any error for a damaged file.
         raise ValueError(f"The checkpoint {path} cannot be read: {error}") from error
 
 
@@ -141,7 +142,7 @@ def _sha256(path: str) -> str:
 
 
 def _check_whole(path: str) -> None:
-    """Refuse an HDF5 file whose links or arrays lead to other files, which Keras would read."""
+    """Refuses an HDF5 file whose links or arrays lead to other files, which Keras would read."""
 
     def check(name: str, found: Any) -> None:
         if isinstance(found, h5py.Dataset):

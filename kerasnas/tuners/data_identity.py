@@ -1,4 +1,4 @@
-"""What tells the data of one search from that of another, to see when a run goes on with others."""
+"""Tells the data of one search from that of another: a resumed run may be given other data."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -9,13 +9,14 @@ import numpy as np
 
 from kerasnas.tuners.inputs import bind_fit
 
-# Bytes of one array that are read: a second's work. Of a larger one it is parts from all over it.
+# So many bytes of an array are read, which takes a second. Of a larger array these are parts that
+# are spread over all of it.
 _MOST_BYTES = 2**28
 _PARTS = 64
 
 
 def data_identity(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:
-    """Describes each data argument of `search` by a short text that equals for equal data.
+    """Describes each data argument of `search` by a short text that is the same for equal data.
 
     Args:
         args: Positional arguments of `search`.
@@ -81,5 +82,5 @@ def _of_array(data: Any) -> Iterator[bytes]:
     every = max(rows, len(array) // _PARTS) if array.nbytes > _MOST_BYTES else rows
     for start in range(0, len(array), every):
         part = array[start : start + rows]
-        # Objects are kept by their addresses, which say nothing.
+        # The bytes of an array of objects are their addresses, which say nothing of the values.
         yield repr(part.tolist()).encode() if part.dtype == object else part.tobytes()

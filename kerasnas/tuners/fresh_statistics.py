@@ -1,4 +1,4 @@
-"""Batch normalization's statistics, taken anew for each score."""
+"""Computes the moving statistics of batch normalization anew before each score."""
 
 import functools
 import inspect
@@ -25,19 +25,20 @@ _BATCH_SIZE = 32  # Keras's default.
 
 
 class FreshStatistics(keras.callbacks.Callback):
-    """Take the statistics of batch normalization anew before each validation.
+    """Computes the moving statistics of batch normalization anew before each validation.
 
     While weights move, moving averages lag behind them: after 12 epochs of 10,000 samples networks
-    score 1 to 4 points less with those (benchmarks/short_trainings.py). They are computed from
-    training samples, over which the model runs for training without a gradient: weights, the
-    optimizer and random states stay what they are. A data set of batches is read once more, which
-    is seen where it draws at random. Where an epoch is not validated, it happens at its end.
+    score 1 to 4 points less with them (benchmarks/short_trainings.py). The statistics are computed
+    from training samples: the model runs over them in training mode, without a gradient, so that
+    weights, the optimizer and random states stay what they are. A data set of batches is read once
+    more for it; one that draws at random then draws other batches. Where an epoch is not validated,
+    the statistics are computed at its end.
 
     Args:
-        say: Is told once, in a line, when it happens or why it cannot.
+        say: Is called with a line of text: that the statistics are computed, or why they cannot be.
 
     Attributes:
-        seconds: What it has taken.
+        seconds: How long that has taken so far.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -51,7 +52,7 @@ class FreshStatistics(keras.callbacks.Callback):
         self._first_step = 0
 
     def watch(self, model: keras.Model) -> None:
-        """Note what the model's `fit` is given: there is the training data.
+        """Notes what the model's `fit` is given, which has the training data.
 
         Args:
             model: The model, whose `fit` is replaced by one that also notes its arguments.
@@ -67,30 +68,30 @@ class FreshStatistics(keras.callbacks.Callback):
         model.fit = watched
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Prepare a pass through the model as it is now."""
+        """Prepares a pass through the model as it is now."""
         self._forward = training_pass(self.model)
         self._training = True
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Start counting the steps."""
+        """Starts counting the steps of the epoch."""
         self._first_step = self._steps()
         self._fresh = False
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Take the statistics anew, if it is the training that is validated."""
+        """Computes the statistics, if this is the validation of an epoch of the training."""
         if self._training and not self._fresh:
             self._take()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Take the statistics anew, if the epoch was not validated.
+        """Computes the statistics, if the epoch was not validated.
 
-        A training loop of the user's own may call nothing but this, and is left alone.
+        A training loop of the user's own that calls nothing but this method is left alone.
         """
         if self._training and not self._fresh:
             self._take()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Leave later calls of `evaluate` alone."""
+        """Ends the training, so that later calls of `evaluate` are left alone."""
         self._training = False
 
     def _steps(self) -> int:
@@ -98,11 +99,11 @@ class FreshStatistics(keras.callbacks.Callback):
         return 0 if iterations is None else int(np.array(iterations))
 
     def _batches_of_an_epoch(self) -> int:
-        """Batches of the epoch; 0 where neither `fit` nor the optimizer tells."""
+        """The number of batches in the epoch; 0 where neither `fit` nor the optimizer tells it."""
         known = (self.params or {}).get("steps")
         if known:
             return int(known)
-        # With gradients of several batches added up, the optimizer counts fewer.
+        # An optimizer that adds up the gradients of several batches counts one step for them.
         optimizer = getattr(self.model, "optimizer", None)
         together = getattr(optimizer, "gradient_accumulation_steps", None) or 1
         return (self._steps() - self._first_step) * int(together)
@@ -119,7 +120,7 @@ class FreshStatistics(keras.callbacks.Callback):
                 self._batches = _batches(self._fit, steps)
             compute(self.model, layers, self._forward, self._batches)
         except Exception as error:
-            # The training itself may never call the model so.
+            # The training may never call the model in this way, so it can go on without.
             self._say(
                 "Batch normalization: its moving statistics lag behind the weights, and they "
                 f"cannot be taken anew ({describe(error)}): the scores of short "
@@ -137,7 +138,7 @@ class FreshStatistics(keras.callbacks.Callback):
 def _bound(
     model: keras.Model, fit: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
-    """The arguments of a call of `fit` by name, of a `fit` of the user's own, too."""
+    """The arguments of a call of `fit` by name; the user's own `fit` may have other names."""
     try:
         return inspect.signature(keras.Model.fit).bind_partial(model, *args, **kwargs).arguments
     except TypeError:
@@ -145,7 +146,7 @@ def _bound(
 
 
 def _batches(fit: Mapping[str, Any], steps: int) -> list[Any]:
-    """Inputs of about `SAMPLES` samples from all over an epoch.
+    """The inputs of about `SAMPLES` samples, spread over an epoch.
 
     Args:
         fit: Arguments of `keras.Model.fit` by name.

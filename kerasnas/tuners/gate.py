@@ -24,8 +24,8 @@ from kerasnas.runtime.session import clear_session
 class LatencyError(keras_tuner.errors.FatalValueError):
     """The budget's latency cannot be predicted for a proposal, which ends the search.
 
-    A proposal that cannot be built is a failed trial, and the search goes on; a latency model that
-    does not know an operator would fail with one trial after another.
+    A proposal that cannot be built is one failed trial, and the search goes on. A latency model
+    that does not know an operator would fail with one trial after another.
     """
 
 
@@ -33,13 +33,13 @@ class LatencyError(keras_tuner.errors.FatalValueError):
 class _Judged:
     key: str
     profile: Profile | None
-    network: str = ""  # The same for all proposals that build the same network.
-    params: int | None = None  # Of a network that has no profile.
-    why_not: str = ""  # It has none.
+    network: str = ""  # A fingerprint: equal for proposals that build the same network.
+    params: int | None = None  # Known for some networks without a profile, too.
+    why_not: str = ""  # The reason why there is no profile.
 
 
 class Gate:
-    """Profiles and identifies proposals, and remembers every one by its values.
+    """Profiles and identifies proposals, and remembers what it found by their values.
 
     A `kerasnas.HyperModel` is sketched; any other hypermodel is built, once for each new proposal,
     with a container that notes which hyperparameters the build reads. Proposals with another recipe
@@ -75,13 +75,16 @@ class Gate:
         self._judged: dict[str, _Judged] = {}
         self._measured: dict[str, Profile] = {}
         self._trainings: dict[str, dict[str, Any]] = {}
-        # Names that a network was seen to depend on; the others are for a `fit` of one's own.
+        # Names of hyperparameters that a network was seen to depend on. The others can be read by
+        # a `fit` of the user's own.
         self._architectural: set[str] = set()
         self._own_fit = type(hypermodel).fit is not keras_tuner.HyperModel.fit
-        self._sketchable = isinstance(hypermodel, HyperModel) and self._try_sketch()
+        # If the default network can be sketched, so can the others, as a rule.
+        self._default = self._try_sketch()
+        self.sketches = self._default is not None
 
     def space(self, hp: keras_tuner.HyperParameters) -> None:
-        """Declare the whole space without building a model.
+        """Declares the whole space without building a model.
 
         Args:
             hp: Where to declare it.
@@ -89,13 +92,13 @@ class Gate:
         Raises:
             NotSymbolicError: The hypermodel must be built to find its space.
         """
-        if not self._sketchable:
+        if not self.sketches:
             raise NotSymbolicError(f"{type(self._hypermodel).__name__} must be built")
         assert isinstance(self._hypermodel, HyperModel)
         self._hypermodel.declare(hp)
 
     def violations(self, values: Mapping[str, Any]) -> dict[str, Violation]:
-        """Limits that the proposal breaks; empty when it fits or cannot be built.
+        """Returns the limits that a proposal breaks; none when it fits or cannot be built.
 
         Raises:
             LatencyError: Its latency cannot be predicted.
@@ -109,39 +112,39 @@ class Gate:
 
     @property
     def limits(self) -> bool:
-        """Whether anything is limited."""
+        """Whether there is any limit."""
         return bool(self._budget) or self._max_params is not None
 
     def key(self, values: Mapping[str, Any]) -> str:
-        """What the values build, train and compress, as text that equals for equal results."""
+        """Returns text that is the same for values that build, train and compress the same."""
         return self._judge(values).key
 
     def profile(self, values: Mapping[str, Any]) -> Profile | None:
-        """Cost in total, as an int8 file; None when it cannot be built or costed.
+        """Returns the costs of a proposal as an int8 file; None when they cannot be computed.
 
-        A latency that must be measured is not in it: it takes seconds, and `costs` has it.
+        A latency that must be measured is missing, for it takes seconds: `costs` measures it.
         """
         found = self._judge(values).profile
         return None if found is None else self._predicted(found)
 
     def costs(self, values: Mapping[str, Any]) -> Profile | None:
-        """The same, with a latency that must be measured."""
+        """Returns the costs as `profile` does, and measures the latency if that is needed."""
         judged = self._judge(values)
         if judged.profile is None:
             return None
         return self._completed(judged.profile, judged.network, lambda: self._build(values)[0])
 
     def params(self, values: Mapping[str, Any]) -> int | None:
-        """Number of weights, which is known of networks without a profile, too; None if unbuilt."""
+        """Returns a proposal's number of weights, known without a profile, too; None if unbuilt."""
         judged = self._judge(values)
         return judged.params if judged.profile is None else judged.profile.params
 
     def why_not(self, values: Mapping[str, Any]) -> str:
-        """Why there is no profile; empty where there is one, or the build failed."""
+        """Returns why a proposal has no profile; nothing where it has one, or its build failed."""
         return self._judge(values).why_not
 
     def check(self, model: keras.Model) -> dict[str, Violation]:
-        """Limits that a built model breaks."""
+        """Returns the limits that a built model breaks."""
         too_many = self._too_many(model.count_params()) if model.built else {}
         if too_many or not self._budget.needs_profile:
             return too_many
@@ -155,7 +158,7 @@ class Gate:
         return {"params": Violation(params, least)} if params > least else {}
 
     def _network(self, graph: Graph) -> str:
-        """What measured latencies are remembered by."""
+        """The text by which a network's measured latency is remembered."""
         return graph.fingerprint() if self._budget.measures else ""
 
     def _violations(
@@ -165,7 +168,7 @@ class Gate:
         broken = {**self._budget.violations(found), **self._too_many(found.params)}
         if broken or self._budget.latency_ms is None or not self._budget.measures:
             return broken
-        # Last, for it takes seconds.
+        # The measurement is last, for it takes seconds.
         return self._budget.violations(self._completed(found, network, model))
 
     def _completed(self, found: Profile, network: str, model: Callable[[], keras.Model]) -> Profile:
@@ -176,7 +179,7 @@ class Gate:
         return self._measured[network]
 
     def _predicted(self, found: Profile) -> Profile:
-        """With its latency, unless that must be measured, or is neither known nor wanted."""
+        """A profile with its predicted latency, unless that is neither known nor wanted."""
         try:
             return self._budget.completed(found)
         except Exception as error:
@@ -184,25 +187,29 @@ class Gate:
                 return found
             raise LatencyError(f"The latency of a proposal cannot be predicted. {error}") from error
 
-    def _try_sketch(self) -> bool:
+    def _try_sketch(self) -> tuple[Graph, FixedHyperParameters] | None:
+        """The sketch of the default network; None where a model must be built to judge it."""
         try:
-            self._hypermodel.sketch(FixedHyperParameters({}))
+            return self._sketch({}) if isinstance(self._hypermodel, HyperModel) else None
         except NotSymbolicError:
-            return False
-        return True
+            return None
+
+    def _sketch(self, values: Mapping[str, Any]) -> tuple[Graph, FixedHyperParameters]:
+        """The sketch of a proposal, and the hyperparameters that it has read."""
+        hp = FixedHyperParameters(values)
+        return self._hypermodel.sketch(hp), hp
 
     def _judge(self, values: Mapping[str, Any]) -> _Judged:
         text = json.dumps(dict(values), sort_keys=True)
         if text not in self._judged:
-            judge = self._judge_sketch if self._sketchable else self._judge_build
+            judge = self._judge_sketch if self.sketches else self._judge_build
             self._judged[text] = judge(values)
         return self._judged[text]
 
     def _judge_sketch(self, values: Mapping[str, Any]) -> _Judged:
-        assert isinstance(self._hypermodel, HyperModel)
-        hp = FixedHyperParameters(values)
         try:
-            graph = self._hypermodel.sketch(hp)
+            known = None if values else self._default
+            graph, hp = self._sketch(values) if known is None else known
         except NotSymbolicError:
             return self._judge_build(values)
         unread = {name: value for name, value in values.items() if name not in hp.read}
@@ -213,7 +220,7 @@ class Gate:
         return _Judged(key, profile_graph(graph, by_layer=False), network)
 
     def _training(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Those of the values that the network's shape leaves open and its compilation reads."""
+        """Of values that do not change the network, those that its compilation reads."""
         if not values:
             return {}
         text = json.dumps(values, sort_keys=True)
@@ -223,7 +230,7 @@ class Gate:
         return self._trainings[text]
 
     def _recipe(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of the values that the recipe reads."""
+        """Of the values, those that the recipe reads."""
         if not has_recipe(self._hypermodel):
             return {}
         hp = FixedHyperParameters(values)
@@ -234,7 +241,7 @@ class Gate:
         return {name: value for name, value in hp.read.items() if name in values}
 
     def _fit_values(self, values: Mapping[str, Any], read: set[str]) -> dict[str, Any]:
-        """Those of the values that only a `fit` of the hypermodel's own can read."""
+        """Of the values, those that only a `fit` of the hypermodel's own can read."""
         self._architectural |= read
         if not self._own_fit:
             return {}
@@ -242,7 +249,8 @@ class Gate:
 
     def _build(self, values: Mapping[str, Any]) -> tuple[keras.Model, "_Noting"]:
         hp = _Noting.of(self._known(), values)
-        # Layers without a name are numbered on, and their names are in the file that is costed.
+        # Keras numbers layers without a name through a session, and the file has their names:
+        # without this its size would depend on what was built before.
         clear_session()
         model = self._hypermodel.build(hp)
         read_recipe(self._hypermodel, hp)
@@ -269,7 +277,7 @@ class Gate:
 
 
 class _Noting(keras_tuner.HyperParameters):
-    """A container that notes which hyperparameters a build reads.
+    """A container of hyperparameters that notes which of them a build reads.
 
     Every way to read one ends in `_retrieve` or `get` (keras_tuner 1.4.8, hyperparameters.py:196
     and 241).

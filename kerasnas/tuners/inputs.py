@@ -24,7 +24,7 @@ _DATA = ("x", "y", "sample_weight")
 
 
 def parse_duration(value: float | str | None) -> float | None:
-    """Read the argument `max_time`.
+    """Reads the argument `max_time`.
 
     Args:
         value: Seconds, or a string with units such as "90s", "30m", "2h", "1h30m", "1d".
@@ -68,7 +68,7 @@ def parse_duration(value: float | str | None) -> float | None:
 
 
 def check_positive(name: str, value: Any) -> None:
-    """Raise unless an argument is an integer of at least 1 (numpy's integers are fine)."""
+    """Raises an error unless an argument is an integer of at least 1; numpy's are fine."""
     try:
         number = value.__index__()
     except (AttributeError, TypeError):
@@ -83,7 +83,7 @@ def check_positive(name: str, value: Any) -> None:
 
 
 def bind_fit(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the arguments of `search` as `keras.Model.fit` would.
+    """Returns the arguments of `search` by the names that `keras.Model.fit` has for them.
 
     Args:
         args: Positional arguments.
@@ -109,7 +109,7 @@ def bind_fit(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]
 def check_takes(
     function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
-    """Check that a method of the user's own takes what every trial will give it.
+    """Checks that a method of the user's own takes what every trial will give it.
 
     Args:
         function: The method.
@@ -131,7 +131,7 @@ def check_takes(
 
 
 def check_data(fit: Mapping[str, Any]) -> None:
-    """Check that inputs, targets and weights are not empty and of one length.
+    """Checks that inputs, targets and weights are not empty and of one length.
 
     Args:
         fit: Arguments of `keras.Model.fit` by name. Data sets and generators are left alone.
@@ -163,7 +163,7 @@ def check_data(fit: Mapping[str, Any]) -> None:
 
 
 def check_generators(fit: Mapping[str, Any], max_trials: int | None, executions: int) -> None:
-    """Refuse a Python generator that the first training would use up, where more follow.
+    """Refuses a Python generator that the first training would use up, if others follow.
 
     Args:
         fit: Arguments of `keras.Model.fit` by name.
@@ -184,7 +184,7 @@ def check_generators(fit: Mapping[str, Any], max_trials: int | None, executions:
 
 
 def check_unread(arguments: Any) -> None:
-    """Refuse a Python generator that has ended, of whatever an earlier training read it.
+    """Refuses a Python generator that an earlier training has read to its end.
 
     Args:
         arguments: What a trial is trained with: tuples, lists and dicts of anything.
@@ -245,7 +245,7 @@ def _lengths(data: Any, label: str) -> Iterator[tuple[str, int]]:
 def check_objective(
     objective: keras_tuner.Objective, model: keras.Model, fit: Mapping[str, Any]
 ) -> None:
-    """Check that training this model with these arguments reports the objective.
+    """Checks that training this model with these arguments reports the objective.
 
     Args:
         objective: The objective of the search.
@@ -286,7 +286,7 @@ def check_objective(
 
 
 def check_direction(objective: keras_tuner.Objective, model: keras.Model) -> None:
-    """Check that an objective points where the metric of its name does.
+    """Checks that the direction of an objective is that of the metric of its name.
 
     Args:
         objective: An objective of the search, or of a limit.

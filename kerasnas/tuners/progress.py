@@ -1,4 +1,4 @@
-"""What a search says while it runs: one line a finished trial, a live status on a terminal."""
+"""Reports a search: a line for each finished trial, and a live status on a terminal."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ from rich.status import Status
 
 
 class Progress:
-    """Report a search on standard output.
+    """Reports a search on standard output.
 
     Args:
         verbose: 0 for nothing, 1 for a line a trial, 2 beside the lines of Keras's own `fit`.
@@ -40,17 +40,17 @@ class Progress:
             if verbose
             else None
         )
-        # Keras's lines and a live one would overwrite each other.
+        # Keras's own lines and a live status would overwrite each other.
         live = self._console is not None and self._console.is_terminal and verbose < 2
         self._status: Status | None = self._console.status("") if self._console and live else None
 
     def say(self, text: str) -> None:
-        """Print one line."""
+        """Prints one line."""
         if self._console is not None:
             self._console.print(text)
 
     def begin_trial(self, trial_id: str) -> None:
-        """Show that a trial has started."""
+        """Shows that a trial has started."""
         self._trial_started = time.monotonic()
         if self._status is not None:
             self._status.update(f"{self._count(self.done + 1)}  trial {trial_id} is running")
@@ -64,7 +64,7 @@ class Progress:
         turned_away: int,
         repaired: int = 0,
     ) -> None:
-        """Print the line of a finished trial.
+        """Prints the line of a finished trial.
 
         Args:
             trial_id: The trial.
@@ -94,7 +94,7 @@ class Progress:
         self.say("  ".join(columns))
 
     def close(self) -> None:
-        """Take the live status away."""
+        """Removes the live status."""
         if self._status is not None:
             self._status.stop()
 
@@ -112,7 +112,7 @@ class Progress:
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration in its two largest units.
+    """Returns a duration as text, in its two largest units.
 
     Args:
         seconds: Duration in seconds.
@@ -138,19 +138,19 @@ def format_seconds(seconds: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Costs are whole numbers, which four digits would hide."""
+    """A number as text: costs, which are whole numbers, without decimals, scores with four."""
     return f"{value:.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.4f}"
 
 
 def reason(message: Any) -> str:
-    """Give the first line of a failed trial's message."""
+    """Returns the first line of a failed trial's message."""
     lines = str(message or "").strip().splitlines()
     return lines[0] if lines else "no reason was given"
 
 
 @contextlib.contextmanager
 def quiet_tracing() -> Iterator[None]:
-    """Drop TensorFlow's warning that models are traced often: every trial is another model."""
+    """Drops TensorFlow's warning that it traces often: each trial is another model to trace."""
 
     def keep(record: logging.LogRecord) -> bool:
         return "triggered tf.function retracing" not in record.getMessage()

@@ -1,4 +1,4 @@
-"""The names that training a compiled model will report, known before it is trained."""
+"""Finds the names of the metrics that a training will report, before it begins."""
 
 import warnings
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ import keras
 
 
 def has_own_step(model: keras.Model) -> bool:
-    """Whether a model's class trains in a way of its own, which may report anything."""
-    # Backends that train nothing have no steps.
+    """Returns whether a model's class has its own training step, which may report anything."""
+    # Under a backend that cannot train, such as numpy, a model has no such method.
     return getattr(type(model), "train_step", None) is not getattr(keras.Model, "train_step", None)
 
 
 def metric_names(model: keras.Model) -> list[str] | None:
-    """The names that Keras will give the loss and the metrics of a model, without "val_".
+    """Returns the names that Keras will give the loss and the metrics, without "val_".
 
     Args:
         model: Compiled Keras 3 model.
@@ -34,7 +34,7 @@ def metric_names(model: keras.Model) -> list[str] | None:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # That a lambda is unsafe to save: it is not saved.
+            warnings.simplefilter("ignore")  # Keras warns that a lambda is unsafe to save.
             config = model.get_compile_config()
     except TypeError:  # A metric that is a class or another object without a config.
         return None
@@ -43,7 +43,7 @@ def metric_names(model: keras.Model) -> list[str] | None:
         return None
     given = [config.get(argument) for argument in ("loss", "metrics", "weighted_metrics")]
     if not outputs and any(isinstance(_plain(one), dict) for one in given):
-        return None  # A subclassed model of several outputs, whose names only a call tells.
+        return None  # A subclassed model tells the names of its outputs only when called.
     found: list[str | None] = []
     for argument in ("metrics", "weighted_metrics"):
         names = _names_of(config.get(argument), outputs)
@@ -57,7 +57,7 @@ def metric_names(model: keras.Model) -> list[str] | None:
 
 
 def _outputs(model: keras.Model) -> list[str] | None:
-    """Names of a model's outputs; none of a subclassed model, None where they are nested."""
+    """The names of a model's outputs: [] for a subclassed model, None if they are nested."""
     names = list(getattr(model, "output_names", None) or [])
     if names and isinstance(model.output, dict):
         return list(model.output) if len(model.output) == len(names) else None
@@ -65,7 +65,7 @@ def _outputs(model: keras.Model) -> list[str] | None:
 
 
 def _plain(given: Any) -> Any:
-    """None in place of an object, which Keras describes by a dict too."""
+    """What is given, but None for an object, whose config is a dict as well."""
     return None if isinstance(given, dict) and "class_name" in given else given
 
 
@@ -83,7 +83,7 @@ def _names_of(given: Any, outputs: list[str]) -> list[str | None] | None:
 
 
 def _by_output(given: Any, outputs: list[str]) -> dict[str, Any] | None:
-    """What is given for each output; None where it is nested in another way."""
+    """What is given, by the names of the outputs; None if it is nested in another way."""
     if isinstance(given, list) and len(given) == len(outputs):
         return dict(zip(outputs, given, strict=True))
     if isinstance(_plain(given), dict) and {*given} <= {*outputs}:
@@ -95,7 +95,7 @@ def _outputs_with_loss(loss: Any, outputs: list[str]) -> list[str]:
     if len(outputs) < 2:
         return []
     by_output = _by_output(loss, outputs)
-    # One loss for all of them is one for each.
+    # A single loss is used for each output.
     found = outputs if by_output is None else [name for name, one in by_output.items() if one]
     return list(found) if len(found) > 1 else []
 

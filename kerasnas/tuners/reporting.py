@@ -8,10 +8,10 @@ import keras_tuner
 
 
 class Reporter(keras.callbacks.Callback):
-    """Report the best value of the objective after each epoch.
+    """Reports the best value of the objective after each epoch.
 
     Args:
-        report: Callable from the number of epochs trained and the metrics to whether to stop.
+        report: Takes the number of epochs trained and the metrics by name; returns whether to stop.
         objective: The objective to report.
     """
 
@@ -26,7 +26,7 @@ class Reporter(keras.callbacks.Callback):
         self._best: float | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Report, and stop the training if told so."""
+        """Reports the epoch, and stops the training if the oracle says so."""
         logs = logs or {}
         if not self._objective.has_value(logs):
             return

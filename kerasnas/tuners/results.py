@@ -1,141 +1,98 @@
-"""What a tuner answers after a search: its best trials and models, and every trial as a dict."""
+"""What a search has come to: its best trials, its front, and every trial as a dict."""
 
 from typing import Any
 
-import keras
-import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.pareto import running_hypervolume
-from kerasnas.tuners import inputs, run_identity
+from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.progress import reason
-from kerasnas.tuners.rerank import rerank
-from kerasnas.tuners.trial import TrialRunner
+from kerasnas.tuners.project_folder import ProjectFolder
 
 
-class Results(TrialRunner):
-    """The part of `Tuner` that reads what the trials have left behind."""
+class Results:
+    """Reads what the trials of a run have left behind.
 
-    def _trials(self) -> list[Trial]:
-        return list(self._asked.trials.values())
+    Args:
+        oracle: What the tuner asks.
+        folder: The folder of the run, which has a record of each trial.
+    """
 
-    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+    def __init__(self, oracle: Oracle | ForeignOracle, folder: ProjectFolder) -> None:
+        self._oracle = oracle
+        self._folder = folder
+
+    def trials(self) -> list[Trial]:
+        """Returns all trials that the oracle shows."""
+        return list(self._oracle.trials.values())
+
+    def ended(self) -> list[Trial]:
+        """Returns the trials that are completed or have failed."""
+        return [one for one in self.trials() if one.status in ("COMPLETED", "FAILED")]
+
+    def any_completed(self) -> bool:
+        """Returns whether a trial is completed."""
+        return any(trial.status == "COMPLETED" for trial in self.trials())
+
+    def best_trials(self, num_trials: int) -> list[Trial]:
         """Returns the best completed trials, the best first; fewer if there are fewer."""
-        inputs.check_positive("num_trials", num_trials)
-        best = self.oracle.get_best_trials(num_trials)
+        best = self._oracle.get_best_trials(num_trials)
+        # KerasTuner's oracles fill the list up with failed and running ones.
         return [trial for trial in best if trial.status == "COMPLETED"]
 
-    def get_pareto_trials(self) -> list[Trial]:
-        """Returns the completed trials that no other beats in all objectives, the first first.
+    def best_so_far(self) -> str:
+        """Returns the best trial and its score as text; of several objectives, how many are best.
 
-        Returns:
-            Trials; of one objective, those with the best score.
-
-        Raises:
-            TypeError: The oracle is not one of kerasnas.oracles.
+        Those are the trials that no other is better than in all objectives. Empty while there is
+        none.
         """
-        return self._asked.get_pareto_trials()
+        if len(self._oracle.objectives) > 1:
+            front = len(self._oracle.get_pareto_trials())
+            return f"front {front}" if front else ""
+        best = next(iter(self.best_trials(1)), None)
+        return "" if best is None else f"best {best.score:.4f} (trial {best.trial_id})"
 
-    def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
-        """Returns the hyperparameters of the best completed trials, the best first."""
-        return [trial.hyperparameters for trial in self.get_best_trials(num_trials)]
+    def summary(self) -> str:
+        """Returns how far the search is, where its run is, and what is best so far, as text."""
+        most = self._oracle.max_trials or "any number of"
+        best = self.best_so_far() if self.any_completed() else ""
+        return (
+            f"{len(self.ended())} of {most} trials in {self._folder.path}"
+            f"{', ' if best else ''}{best}"
+        )
 
-    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
-        """Returns the models of the best trials with the weights of their best epochs.
+    def reached(self, trial: Trial) -> dict[str, float]:
+        """Returns what a completed trial has reached in each objective, by its name."""
+        objectives = self._oracle.objectives
+        if len(objectives) == 1:
+            return {self._oracle.objective.name: trial.score}
+        return {one.name: trial.metrics.get_best_value(one.name) for one in objectives}
 
-        Args:
-            num_models: How many at most.
-
-        Returns:
-            Compiled models, the best first; fewer if fewer trials are completed.
-        """
-        inputs.check_positive("num_models", num_models)
-        return [self.load_model(trial) for trial in self.get_best_trials(num_models)]
-
-    def results(self) -> list[dict[str, Any]]:
-        """Returns everything that is known about each trial, in the order of the trials.
-
-        Returns:
-            A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
-            ram_bytes, latency_ms, epochs, best_step, duration (seconds), parents, operator,
-            message; of several objectives also pareto (whether no other trial is better in all)
-            and hypervolume (what the trials up to this one dominate, as a share of the box between
-            the best and the worst of each objective). What is not known is None.
-        """
-        lineage = self._asked.lineage
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns a dict a trial, in the order of the trials, as `kerasnas.Tuner.results` does."""
         found = [
-            result_of(trial, lineage.get(trial.trial_id), self._record_fname(trial.trial_id))
-            for trial in sorted(self._trials(), key=lambda trial: int(trial.trial_id))
+            _row(
+                trial,
+                self._oracle.lineage.get(trial.trial_id, {}),
+                self._folder.record_of(trial.trial_id),
+            )
+            for trial in sorted(self.trials(), key=lambda trial: int(trial.trial_id))
         ]
-        if isinstance(self._asked, Oracle) and len(self._objectives()) > 1:
-            add_trade_off(found, self._asked)
+        if isinstance(self._oracle, Oracle) and len(self._oracle.objectives) > 1:
+            _add_trade_off(found, self._oracle)
         return found
 
-    def rerank(
-        self,
-        k: int,
-        x: Any,
-        y: Any = None,
-        *,
-        validation_data: Any = None,
-        validation_split: float | None = None,
-        recipe: Any = None,
-    ) -> list[dict[str, Any]]:
-        """Compress the best trials, and put them into the order of their files' scores.
 
-        The order of float models is not that of their files. Each of the `k` trials is compressed
-        and its file is scored on the validation data by the interpreter, by the metric that the
-        search has as its objective, or its first one of several; limits and costs play no part. One
-        that cannot be compressed comes last, with its reason.
-
-        Args:
-            k: How many of the best trials.
-            x: Training data, as `search` takes it, for calibration and fine-tuning.
-            y: Its targets.
-            validation_data: As `search` takes it.
-            validation_split: Likewise.
-            recipe: Steps of `kerasnas.compress`. By default the hypermodel's own recipe for the
-                trial where it has one, or else int8 after training.
-
-        Returns:
-            A dict a trial, the best file first: trial_id, score (of the search), metric (its name),
-            value (of the file), bytes, rank_before, rank_after, compressed (a
-            `kerasnas.compression.Compressed`, whose `save` writes the file) and message. Of a trial
-            that failed value, bytes and compressed are None; of others, message is.
-
-        Raises:
-            ValueError: `k` is not from 1 to the number of completed trials, there is no validation
-                data, the recipe is none, or the objective is no metric of the file.
-
-        Example:
-
-        ```python
-        tuner.search(x, y, validation_data=(xv, yv), epochs=5)
-        best, *_ = tuner.rerank(5, x, y, validation_data=(xv, yv))
-        best["compressed"].save("model.tflite")
-        ```
-        """
-        inputs.check_positive("k", k)
-        fit = {"x": x, "y": y}
-        fit |= {"validation_data": validation_data, "validation_split": validation_split}
-        return rerank(self, self.get_best_trials(k), k, fit, recipe)
-
-
-def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) -> dict[str, Any]:
-    """Collects what the oracle and the folder of a trial know about it.
+def _row(trial: Trial, lineage: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """Collects what is known about a trial; what is not known is None.
 
     Args:
         trial: The trial.
         lineage: Its parents and the operator that made it.
-        record_path: Path of what the tuner noted when it ran the trial.
-
-    Returns:
-        A dict; what is not known is None.
+        record: What was noted when it was run.
     """
-    record = run_identity.read(record_path)
-    lineage = lineage or {}
     return {
         "trial_id": trial.trial_id,
         "status": trial.status,
@@ -159,24 +116,19 @@ def result_of(trial: Trial, lineage: dict[str, Any] | None, record_path: str) ->
     }
 
 
-def add_trade_off(results: list[dict[str, Any]], oracle: Oracle) -> None:
-    """Adds how good each trial is among several objectives.
-
-    Args:
-        results: One dict a trial, in the order of the trials.
-        oracle: The oracle of the search.
-    """
+def _add_trade_off(rows: list[dict[str, Any]], oracle: Oracle) -> None:
+    """Adds how good each trial is among several objectives."""
     front = {trial.trial_id for trial in oracle.get_pareto_trials()}
-    completed = [result for result in results if result["status"] == "COMPLETED"]
-    losses = [oracle.losses(oracle.trials[result["trial_id"]]) for result in completed]
+    completed = [row for row in rows if row["status"] == "COMPLETED"]
+    losses = [oracle.losses(oracle.trials[row["trial_id"]]) for row in completed]
     volumes = dict(
         zip(
-            (result["trial_id"] for result in completed),
+            (row["trial_id"] for row in completed),
             running_hypervolume(np.array(losses)),
             strict=True,
         )
     )
-    for result in results:
-        volume = volumes.get(result["trial_id"])
-        result["pareto"] = result["trial_id"] in front
-        result["hypervolume"] = None if volume is None else float(volume)
+    for row in rows:
+        volume = volumes.get(row["trial_id"])
+        row["pareto"] = row["trial_id"] in front
+        row["hypervolume"] = None if volume is None else float(volume)

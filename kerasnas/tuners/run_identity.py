@@ -10,7 +10,7 @@ _SHOWN = 3  # How many entries of a list an error shows.
 
 
 def read(path: str) -> dict[str, Any]:
-    """Reads a file of a tuner. A file that cannot be read counts as empty, with a warning.
+    """Reads a file of a tuner. A file that cannot be read is taken for empty, with a warning.
 
     Args:
         path: Path of the file, which need not exist.
@@ -48,7 +48,7 @@ def difference(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
             continue
         if isinstance(here, list) and isinstance(there, list):
             there, here = sorted({*there} - {*here}), sorted({*here} - {*there})
-        # The first difference is enough: another hypermodel has another space as well.
+        # One difference is enough to tell: another hypermodel has another space as well.
         return f"{name} there {_few(there)}, here {_few(here)}"
     return "of another version"
 

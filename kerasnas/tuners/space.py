@@ -1,4 +1,4 @@
-"""Finding a search space by building, for hypermodels that cannot declare it."""
+"""The search space of a hypermodel: declared, or found by building where it cannot be."""
 
 import copy
 import re
@@ -6,25 +6,130 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import keras_tuner
 
+from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.declaring import DeclaringHyperParameters
+from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.operations import UnknownOperation
+from kerasnas.hypermodels.recipe import read_recipe
+from kerasnas.oracles import Oracle
 from kerasnas.runtime.errors import describe
+from kerasnas.tuners.costs import cost_names
+from kerasnas.tuners.foreign_oracle import ForeignOracle
+from kerasnas.tuners.gate import Gate
 
-# A chain of conditional scopes inside one another: that many builds find what they hold.
+# Each build can activate one conditional scope more; so many are tried.
 _MAX_BUILDS = 1000
-# What KerasTuner 1.4.8 says (hyperparameters.py:138).
+# The error of KerasTuner 1.4.8 (hyperparameters.py:138).
 _NO_PARENT = re.compile(r"`HyperParameter` named: (.+) not defined")
+
+
+class SearchSpace:
+    """Finds the space of a hypermodel, once for each tuner, and makes the gate of its proposals.
+
+    Args:
+        hypermodel: The hypermodel; None where a `run_trial` of the user's own needs none.
+        build: Builds and compiles a model as a trial does.
+        budget: Limits of the costs; None for none.
+        max_params: Number of weights that no network may exceed; None or 0 for no such limit.
+
+    Attributes:
+        gate: Judges proposals, once `find` was called; None where there is no hypermodel.
+        default_model: The model of the default values, where it was built to find the space.
+        trains_itself: Whether the models have a `fit` of their own, as far as that is known.
+    """
+
+    def __init__(
+        self,
+        hypermodel: keras_tuner.HyperModel | None,
+        build: Callable[[keras_tuner.HyperParameters], keras.Model],
+        budget: Budget | None,
+        max_params: int | None,
+    ) -> None:
+        self._hypermodel = hypermodel
+        self._build = build
+        self._budget = budget
+        self._max_params = max_params or None
+        # Whether the hypermodel was asked to declare its space, and whether that is all of it.
+        self._asked = False
+        self._declared = False
+        self.gate: Gate | None = None
+        self.default_model: keras.Model | None = None
+        self.trains_itself = False
+
+    def declare(self) -> keras_tuner.HyperParameters:
+        """Returns what the hypermodel declares without building a model, for a new oracle."""
+        hp = keras_tuner.HyperParameters()
+        if self._hypermodel is None:
+            return hp
+        self._asked = True
+        kind = type(self._hypermodel)
+        if kind.declare_hyperparameters is not HyperModel.declare_hyperparameters:
+            self._hypermodel.declare_hyperparameters(hp)
+            return hp
+        try:
+            self._hypermodel.declare(hp)
+            self._declared = True
+        except NotSymbolicError:
+            pass  # `find` builds models to find the space.
+        return hp
+
+    def find(self, oracle: Oracle | ForeignOracle, journals: bool) -> dict[str, Any]:
+        """Gives an oracle the whole space and the gate.
+
+        Args:
+            oracle: The oracle; it has been made with what `declare` returned, if that was called.
+            journals: Whether the oracle is to journal what is built to judge a proposal.
+
+        Returns:
+            What tells the space from another, by name: its hyperparameters as text, and what the
+            default network is.
+        """
+        if self._hypermodel is None:
+            return {"space": [], "network": ""}
+        self.gate = Gate(
+            self._hypermodel,
+            space=oracle.get_space,
+            budget=self._budget,
+            max_params=self._max_params,
+            wants_latency="latency_ms" in cost_names(oracle),
+            **({"building": oracle.building} if journals else {}),
+        )
+        oracle.attach(gate=self.gate.violations if self.gate.limits else None, key=self.gate.key)
+        hp = oracle.get_space()
+        try:
+            if not (self._declared and self.gate.sketches):
+                self.gate.space(hp)
+            names = [parameter.name for parameter in hp.space]
+            network = self.gate.key({})
+        except NotSymbolicError:
+            hp = oracle.get_space()
+            if not self._asked:
+                self._hypermodel.declare_hyperparameters(hp)
+            self.default_model, names = discover(self._build_with_recipe, hp)
+            self.trains_itself = type(self.default_model).fit is not keras.Model.fit
+            ends = ("input_shape", "output_shape")
+            network = str([getattr(self.default_model, end, None) for end in ends])
+        oracle.update_space(hp)
+        found = {repr(parameter) for parameter in hp.space if parameter.name in names}
+        return {"space": sorted(found), "network": network}
+
+    def _build_with_recipe(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Builds a model, and reads all hyperparameters that a trial of it will read."""
+        model = self._build(hp)
+        read_recipe(self._hypermodel, hp)
+        return model
 
 
 def discover(
     build: Callable[[keras_tuner.HyperParameters], Any], hp: keras_tuner.HyperParameters
 ) -> tuple[Any, list[str]]:
-    """Build until every conditional scope was active once, and register what the builds read.
+    """Builds until every conditional scope was active once, and registers what the builds read.
 
-    KerasTuner fills what a scope needs with unseeded random values; here it is their defaults, so
-    that the same hypermodel always gives the same space.
+    To make a scope active, other hyperparameters keep their defaults, so that the same hypermodel
+    always gives the same space. KerasTuner draws unseeded random values there.
 
     Args:
         build: Builds a model; the hyperparameters that it asks for are added to its argument.
@@ -54,7 +159,7 @@ def discover(
         if not waiting:
             break
         scope = waiting[0]
-        seen.append(scope)  # Once tried it is not tried again, whether or not it became active.
+        seen.append(scope)  # It is tried once only, whether or not that makes it active.
         trial = _activated(hp, scope)
         try:
             build(trial)
@@ -69,7 +174,7 @@ def discover(
 
 
 def _activated(hp: keras_tuner.HyperParameters, scope: list[Any]) -> keras_tuner.HyperParameters:
-    """Default values everywhere but for the parents of a scope, which make it active."""
+    """Default values, but for the parents of a scope, whose values make it active."""
     trial = DeclaringHyperParameters.from_config(hp.get_config())
     trial.values = {condition.name: condition.values[0] for condition in scope}
     for parameter in trial.space:
@@ -79,7 +184,7 @@ def _activated(hp: keras_tuner.HyperParameters, scope: list[Any]) -> keras_tuner
 
 
 def _tell(error: Exception, scope: list[Any]) -> None:
-    """Say which branch of the space cannot be built: its trials will fail, and it may hold more."""
+    """Says which branch of the space cannot be built, and that its trials will fail."""
     missing = _NO_PARENT.search(str(error))
     if missing:
         raise ValueError(

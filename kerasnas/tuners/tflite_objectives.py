@@ -1,7 +1,4 @@
-"""What a trial's model is worth as the file that is deployed.
-
-Compression is imported here only, and only where a file is asked for.
-"""
+"""Scores a trial's model as the file that would be deployed."""
 
 import dataclasses
 import textwrap
@@ -19,11 +16,11 @@ from kerasnas.data.splits import train_and_validation
 from kerasnas.export import Interpreter, measure_latency, micro, to_tflite
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.oracles import Oracle
-from kerasnas.oracles.engine.objectives import FILE_METRIC, float_name, members, of_file
+from kerasnas.oracles.engine.objectives import FILE_METRIC, float_name, is_cost, members, of_file
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.inputs import bind_fit
 
-# The converter measures the ranges of activations on at most so many samples.
+# The converter measures the ranges of activations on so many samples at most.
 _CALIBRATION = 512
 _SHOWN = 400  # How many characters of an error of the converter are shown.
 
@@ -36,14 +33,25 @@ def wanted(oracle: Oracle | ForeignOracle) -> list[str]:
 
 
 def float_objective(objective: keras_tuner.Objective) -> keras_tuner.Objective:
-    """Returns the objective of training that stands for one of the file. Others stay."""
+    """Returns the metric of the training in the place of one of the file; others as they are."""
     if not of_file(objective.name):
         return objective
     return keras_tuner.Objective(float_name(objective.name), objective.direction)
 
 
+def metric_objective(oracle: Oracle | ForeignOracle) -> keras_tuner.Objective:
+    """Returns the objective of an oracle that is a metric: the first that is no cost."""
+    found = (one for one in oracle.objectives if not is_cost(one.name))
+    return next(found, oracle.objectives[0])
+
+
+def trained_objective(oracle: Oracle | ForeignOracle) -> keras_tuner.Objective:
+    """Returns the objective by which the best epoch of a training is chosen."""
+    return float_objective(metric_objective(oracle))
+
+
 def check(oracle: Oracle | ForeignOracle, hypermodel: Any) -> None:
-    """Raises an error unless this oracle can use the score of a file, and a recipe has a use."""
+    """Raises an error if the oracle cannot use scores of files, or a recipe would have no use."""
     names = wanted(oracle)
     if not names and has_recipe(hypermodel):
         raise ValueError(
@@ -129,7 +137,7 @@ class TFLiteScorer:
         seed: int,
         target: Literal["litert", "micro"] = "litert",
     ) -> "TFLiteScorer":
-        """Find the data in the arguments of `fit`.
+        """Finds the data in the arguments of `fit`.
 
         Args:
             args: Positional arguments.
@@ -149,7 +157,7 @@ class TFLiteScorer:
         return cls(train, validation, seed, target)
 
     def file(self, model: keras.Model, recipe: Sequence[Any] | None) -> bytes:
-        """Compress a model.
+        """Compresses a model.
 
         Args:
             model: A compiled, trained model.
@@ -160,12 +168,12 @@ class TFLiteScorer:
         """
         if recipe is None:
             return to_tflite(model, "int8", self.train[0], target=self.target)
-        # No report is made here, so only the last stage is converted and scored.
+        # Without a report of each step only the last stage needs to be converted and scored.
         data = dataset("x", self.train, model)
         return transform(model, recipe, data, self.seed, target=self.target)[0].data
 
     def measure(self, model: keras.Model, tflite: bytes) -> dict[str, float]:
-        """Score a file with the loss and metrics of the model that it was made from.
+        """Scores a file with the loss and metrics of the model that it was made from.
 
         Args:
             model: The compiled model.
@@ -181,7 +189,7 @@ class TFLiteScorer:
     def __call__(
         self, model: keras.Model | None, recipe: Sequence[Any] | None, names: Sequence[str]
     ) -> dict[str, float]:
-        """Score a trained model as the file that it becomes.
+        """Scores a trained model as the file that it becomes.
 
         Args:
             model: A compiled, trained model; None where `fit` handed none over.
@@ -207,7 +215,7 @@ class TFLiteScorer:
             if "tflite_latency_ms" in names:
                 found["tflite_latency_ms"] = measure_latency(tflite).median
         except Exception as error:
-            # The first line is what a search shows of it.
+            # A search shows the first line of the message only.
             raise keras_tuner.errors.FailedTrialError(
                 "the file of the trained model cannot be made or scored: "
                 + textwrap.shorten(str(error), _SHOWN, placeholder=" ...")

@@ -1,4 +1,4 @@
-"""The first settings of a search: the best of many by a zero-cost proxy."""
+"""Finds what a search trains first: the best of many settings by a zero-cost proxy."""
 
 import dataclasses
 import gc
@@ -11,17 +11,19 @@ import numpy as np
 
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
+from kerasnas.oracles import Oracle
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.rank import check_counts, rank
 from kerasnas.oracles.proxies.score import Proxy, check_proxy, needs
 from kerasnas.runtime.session import clear_session, kept_random_state
+from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.inputs import check_positive
 
 
 @dataclasses.dataclass(frozen=True)
 class WarmStart:
-    """How a search chooses what it trains first.
+    """Says how a search chooses what it trains first.
 
     Args:
         proxy: Name of a proxy: "synflow", "naswot", "grad_norm", "macs" or "params"; or a function
@@ -49,7 +51,7 @@ class WarmStart:
 
     @property
     def name(self) -> str:
-        """Name of the proxy."""
+        """The name of the proxy."""
         return (
             self.proxy
             if isinstance(self.proxy, str)
@@ -70,7 +72,7 @@ class WarmStart:
 
     @classmethod
     def of(cls, value: Any) -> "WarmStart":
-        """Read a tuner's argument `warm_start`: these settings, or a proxy alone.
+        """Reads a tuner's argument `warm_start`: these settings, or a proxy alone.
 
         Raises:
             TypeError: It is neither.
@@ -86,6 +88,69 @@ class WarmStart:
         )
 
 
+class FirstTrials:
+    """Queues what a search trains before the proposals of its oracle.
+
+    Args:
+        wanted: Settings, or how to find them.
+        hypermodel: What is searched.
+        build: Builds and compiles a model as a trial does.
+        oracle: What the tuner asks.
+        gate: Judge of the proposals; None where there is no hypermodel.
+        seed: Of the draws and weights, where `wanted` has none.
+    """
+
+    def __init__(
+        self,
+        wanted: WarmStart | list[Values],
+        hypermodel: keras_tuner.HyperModel | None,
+        build: Callable[[keras_tuner.HyperParameters], keras.Model],
+        oracle: Oracle | ForeignOracle,
+        gate: Gate | None,
+        seed: int,
+    ) -> None:
+        self._wanted = wanted
+        self._hypermodel = hypermodel
+        self._build = build
+        self._oracle = oracle
+        self._gate = gate
+        self._seed = seed
+
+    def enqueue(
+        self,
+        fit: Callable[[], Mapping[str, Any]],
+        say: Callable[[str], None],
+        max_time: float | None,
+    ) -> None:
+        """Ranks untrained networks, if that is wanted, and queues the settings.
+
+        Args:
+            fit: Returns the arguments of `keras.Model.fit` by name.
+            say: Is told, in a line, what happens.
+            max_time: Seconds after which no further setting is scored.
+        """
+        wanted = self._wanted
+        settings = [] if isinstance(wanted, WarmStart) else wanted
+        if isinstance(wanted, WarmStart) and self._gate is not None:
+            say(
+                f"Ranking {wanted.candidates} untrained networks by {wanted.name}, of which "
+                f"the best {wanted.keep} are trained first"
+            )
+            space = self._oracle.get_space()
+            settings = first_settings(
+                wanted,
+                self._hypermodel,
+                self._build,
+                space,
+                self._gate,
+                fit(),
+                self._seed,
+                max_time,
+            )
+        for values in settings:
+            self._oracle.enqueue(values)
+
+
 def first_settings(
     settings: WarmStart,
     hypermodel: keras_tuner.HyperModel,
@@ -96,7 +161,7 @@ def first_settings(
     seed: int = 0,
     max_time: float | None = None,
 ) -> list[Values]:
-    """Choose the settings to put before an oracle's own proposals.
+    """Chooses the settings to put before an oracle's own proposals.
 
     Args:
         settings: The proxy and its numbers.
@@ -124,10 +189,10 @@ def first_settings(
         oracle.enqueue(values)
     ```
     """
-    # A function of the user's own gets what there is.
+    # A function of the user's own is given the data if there is any.
     reads = needs(settings.proxy) or (callable(settings.proxy) and fit.get("x") is not None)
     data = _minibatch(settings, fit) if reads else None
-    with kept_random_state():  # A gate that must build draws from it.
+    with kept_random_state():  # A gate that builds models draws from it.
         ranked = rank(
             build,
             space,
@@ -147,7 +212,7 @@ def first_settings(
 
 
 def _architecture(hypermodel: keras_tuner.HyperModel) -> Callable[[Values], str] | None:
-    """Names the network alone: a proxy does not see the learning rate, which the gate's key has."""
+    """Returns what names a network, without the learning rate, which no proxy sees."""
     if not isinstance(hypermodel, HyperModel):
         return None
     try:
@@ -158,7 +223,7 @@ def _architecture(hypermodel: keras_tuner.HyperModel) -> Callable[[Values], str]
 
 
 def _minibatch(settings: WarmStart, fit: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Takes a few samples of what `fit` is given, and leaves all of them for it."""
+    """A few samples of what `fit` is given, none of which are taken away from it."""
     x, y = fit.get("x"), fit.get("y")
     if x is None:
         raise _no_data(settings, "no argument x")
@@ -176,7 +241,7 @@ def _minibatch(settings: WarmStart, fit: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def _rows(data: Any, count: int) -> Any:
-    """Evenly spaced rows, as data can be sorted by class."""
+    """Evenly spaced rows: the first ones may be all of one class."""
 
     def some(array: Any) -> Any:
         step = max(1, len(array) // count)

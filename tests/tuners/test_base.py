@@ -1,8 +1,6 @@
 """The search: what ends it, what does not, and what it gives back."""
 
 import json
-import time
-import warnings
 
 import keras
 import keras_tuner
@@ -10,7 +8,6 @@ import numpy as np
 import pytest
 
 from kerasnas.hardware.budget import Budget
-from kerasnas.hypermodels import LayerwiseHyperModel
 from kerasnas.oracles import EvolutionOracle
 from kerasnas.tuners import Evolution, Tuner
 
@@ -43,21 +40,6 @@ def test_the_best_model_is_the_one_that_was_scored(build, fit, tmp_path):
     held_out = fit["x"][36:], fit["y"][36:]
     loss = model.evaluate(*held_out, verbose=0, return_dict=True)["loss"]
     assert loss == pytest.approx(tuner.get_best_trials(1)[0].score, rel=1e-5)
-
-
-def test_asking_for_more_than_were_completed_gives_those_there_are(build, fit, tmp_path):
-    def fails_often(hp):
-        if hp.Int("units", 2, 7) > 4:
-            raise ValueError("too wide")
-        return build(hp)
-
-    tuner = evolution(fails_often, tmp_path, max_trials=6)
-    tuner.search(**fit)
-    completed = sum(r["status"] == "COMPLETED" for r in tuner.results())
-    assert 0 < completed < 6
-    assert len(tuner.get_best_models(10)) == completed
-    assert len(tuner.get_best_hyperparameters(10)) == completed
-    assert len(tuner.get_best_trials(10)) == completed
 
 
 def test_a_build_that_fails_is_one_failed_trial_with_its_reason(build, fit, tmp_path):
@@ -164,86 +146,6 @@ def test_a_retry_trains_with_another_seed(build, fit, tmp_path):
     assert not np.array_equal(*seen)
 
 
-def test_when_all_fail_the_end_names_the_first_reason(build, fit, tmp_path):
-    class Broken(keras_tuner.HyperModel):
-        def build(self, hp):
-            return build(hp)
-
-        def fit(self, hp, model, *args, **kwargs):
-            raise OSError("the disk is gone")
-
-    tuner = evolution(Broken(), tmp_path, max_trials=4)
-    with (
-        pytest.warns(UserWarning, match="first 3 trials all failed.*the disk is gone"),
-        pytest.raises(RuntimeError, match="all 4 failed, the first with: OSError: the disk is"),
-    ):
-        tuner.search(**fit)
-    assert len(tuner.results()) == 4
-
-
-def test_fatal_errors_of_keras_tuner_end_the_search(build, fit, tmp_path):
-    class Fatal(keras_tuner.HyperModel):
-        def build(self, hp):
-            return build(hp)
-
-        def fit(self, hp, model, *args, **kwargs):
-            raise keras_tuner.errors.FatalValueError("stop everything")
-
-    with pytest.raises(keras_tuner.errors.FatalValueError, match="stop everything"):
-        evolution(Fatal(), tmp_path).search(**fit)
-
-
-def test_max_time_stops_between_trials_and_the_next_search_goes_on(build, fit, tmp_path, capsys):
-    class Slow(keras_tuner.HyperModel):
-        def build(self, hp):
-            return build(hp)
-
-        def fit(self, hp, model, *args, **kwargs):
-            time.sleep(0.3)
-            return model.fit(*args, **kwargs)
-
-    tuner = evolution(Slow(), tmp_path, max_trials=3, max_time=0.2)
-    tuner.search(**{**fit, "verbose": 1})
-    assert len(tuner.results()) == 1
-    assert "max_time" in capsys.readouterr().out
-    tuner.max_time = None
-    tuner.search(**fit)
-    assert [r["status"] for r in tuner.results()] == ["COMPLETED"] * 3
-
-
-def test_an_interrupt_leaves_a_run_that_goes_on_as_an_unbroken_one(build, fit, tmp_path):
-    class Interrupts(keras.callbacks.Callback):
-        armed = True
-        epochs = 0
-
-        def on_epoch_end(self, epoch, logs=None):
-            Interrupts.epochs += 1
-            if Interrupts.armed and Interrupts.epochs == 4:
-                Interrupts.armed = False
-                raise KeyboardInterrupt
-
-    unbroken = evolution(build, tmp_path, project_name="unbroken")
-    unbroken.search(**fit)
-    broken = evolution(build, tmp_path, project_name="broken")
-    with pytest.raises(KeyboardInterrupt):
-        broken.search(**fit, callbacks=[Interrupts()])
-    resumed = evolution(build, tmp_path, project_name="broken")
-    resumed.search(**fit)
-    assert table(resumed) == table(unbroken)
-    broken.search(**fit)  # The interrupted object itself can go on as well.
-    assert table(broken) == table(unbroken)
-
-
-def test_a_finished_run_goes_on_with_more_trials(build, fit, tmp_path):
-    long = evolution(build, tmp_path, max_trials=5, project_name="long", population_size=2)
-    long.search(**fit)
-    evolution(build, tmp_path, max_trials=2, population_size=2).search(**fit)
-    again = evolution(build, tmp_path, max_trials=5, population_size=2)
-    assert len(again.results()) == 2
-    again.search(**fit)
-    assert table(again) == table(long)
-
-
 def test_enqueued_settings_go_first(build, fit, tmp_path):
     tuner = evolution(build, tmp_path)
     tuner.enqueue({"units": 7, "act": "tanh"})
@@ -320,32 +222,6 @@ def test_a_budget_that_nothing_meets_is_an_error_that_says_so(build, fit, tmp_pa
     assert tuner.results() == []
 
 
-def test_results_are_plain_data(build, fit, tmp_path):
-    tuner = evolution(build, tmp_path, max_trials=4, population_size=2)
-    tuner.search(**fit)
-    results = tuner.results()
-    json.dumps(results)
-    last = results[-1]
-    units = last["values"]["units"]
-    assert last["params"] == 6 * units + units + units + 1
-    assert last["macs"] == 6 * units + units
-    assert last["flash_bytes"] > 0
-    assert last["ram_bytes"] > 0
-    assert last["epochs"] == 2
-    assert 0 <= last["best_step"] < 2
-    assert last["duration"] > 0
-    assert set(last["metrics"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
-    assert last["metrics"]["val_loss"] == last["score"]
-    assert set(last["parents"]) <= {r["trial_id"] for r in results[:-1]}
-    assert last["parents"]
-
-
-def test_results_are_the_same_after_a_resume(build, fit, tmp_path):
-    tuner = evolution(build, tmp_path)
-    tuner.search(**fit)
-    assert evolution(build, tmp_path).results() == tuner.results()
-
-
 def test_a_subclass_can_train_anything(tmp_path):
     class Quadratic(Tuner):
         def run_trial(self, trial, *args, **kwargs):
@@ -356,152 +232,6 @@ def test_a_subclass_can_train_anything(tmp_path):
     tuner.search(verbose=0)
     assert len(tuner.results()) == 10
     assert tuner.get_best_trials(1)[0].score < 0.25
-
-
-def test_overwrite_deletes_the_old_run_when_the_search_begins(build, fit, tmp_path):
-    evolution(build, tmp_path).search(**fit)
-    new = evolution(build, tmp_path, overwrite=True, max_trials=1)
-    assert (tmp_path / "run" / "tuner0.json").exists()
-    assert new.results() == []
-    new.search(**fit)
-    assert len(new.results()) == 1
-    assert len(list((tmp_path / "run").glob("trial_*"))) == 1
-
-
-def snapshot_of(folder):
-    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def random_search(build, tmp_path, **kwargs):
-    """The same with an oracle of KerasTuner's."""
-    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=1, seed=0)
-    return Tuner(build, oracle, directory=tmp_path, **kwargs)
-
-
-@pytest.mark.parametrize("tuner_of", [evolution, random_search])
-def test_overwrite_deletes_only_runs_of_this_directory(build, fit, tmp_path, tuner_of):
-    runs, victim = tmp_path / "runs", tmp_path / "victim"
-    victim.mkdir()
-    (victim / "thesis.txt").write_text("mine")
-    elsewhere = evolution(build, tmp_path, project_name="elsewhere", max_trials=1)
-    elsewhere.search(**fit)
-    runs.mkdir()
-    (runs / "link").symlink_to(tmp_path / "elsewhere")
-    (runs / "photos").mkdir()
-    (runs / "photos" / "me.jpg").write_text("mine")
-    (runs / "study" / "trial_01").mkdir(parents=True)
-    (runs / "study" / "trial_01" / "recording.csv").write_text("mine")
-    before = snapshot_of(tmp_path)
-    for name, message in {
-        "../victim": "project_name",
-        str(victim): "project_name",
-        ".": "project_name",
-        "link": "symbolic link",
-        "photos": "holds files but no run",
-        "study": "holds files but no run",
-    }.items():
-        with pytest.raises(ValueError, match=message):
-            tuner_of(build, runs, project_name=name, overwrite=True)
-    assert snapshot_of(tmp_path) == before
-
-
-def test_overwrite_keeps_what_is_not_of_the_run(build, fit, tmp_path):
-    evolution(build, tmp_path).search(**fit)
-    (tmp_path / "run" / "notes.txt").write_text("mine")
-    new = evolution(build, tmp_path, overwrite=True, max_trials=1)
-    new.search(**fit)
-    assert len(new.results()) == 1
-    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
-
-
-def test_overwrite_that_cannot_delete_ends_the_search(build, fit, tmp_path, monkeypatch):
-    evolution(build, tmp_path).search(**fit)
-    new = evolution(build, tmp_path, overwrite=True, max_trials=1)
-    link = tmp_path / "runs"
-
-    def busy(*args, **kwargs):
-        raise OSError(16, "busy")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.rmdir", busy)
-        with pytest.raises(OSError, match=r"The old run in .* cannot be deleted \(busy\)"):
-            new.search(**fit)
-    assert len(evolution(build, tmp_path).results()) == 3
-    new.search(**fit)
-    assert len(new.results()) == 1
-    # A link that appears after the tuner was made.
-    late = evolution(build, link, overwrite=True)
-    link.mkdir()
-    (link / "run").symlink_to(tmp_path / "run")
-    with pytest.raises(ValueError, match="symbolic link"):
-        late.search(**fit)
-    assert len(evolution(build, tmp_path).results()) == 1
-
-
-def test_a_tuner_file_that_cannot_be_read_is_named_and_the_trials_are_kept(build, fit, tmp_path):
-    first = evolution(build, tmp_path)
-    first.search(**fit)
-    for content in (b"", b'{"identity": {"hyp', b"\xff\xfe", b"[]"):
-        (tmp_path / "run" / "tuner0.json").write_bytes(content)
-        with pytest.warns(UserWarning, match=r"tuner0\.json cannot be read"):
-            again = evolution(build, tmp_path)
-        assert table(again) == table(first)
-
-
-def test_a_run_of_another_hypermodel_or_objective_is_refused_and_left_alone(build, fit, tmp_path):
-    evolution(build, tmp_path).search(**fit)
-    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-
-    def renamed(hp):
-        return build(hp)
-
-    def build_tiny(hp):
-        hp.Boolean("extra")
-        return build(hp)
-
-    build_tiny.__qualname__ = build.__qualname__
-    with pytest.raises(ValueError, match="renamed") as caught:
-        evolution(renamed, tmp_path)
-    assert "overwrite=True" in str(caught.value)
-    assert str(tmp_path / "run") in str(caught.value)
-    with pytest.raises(ValueError, match="extra"):
-        evolution(build_tiny, tmp_path)
-    with pytest.raises(ValueError, match="val_accuracy"):
-        evolution(build, tmp_path, objective="val_accuracy")
-    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
-
-
-def test_a_run_of_the_same_names_with_other_values_is_refused(build, fit, tmp_path):
-    evolution(build, tmp_path).search(**fit)
-
-    def build_tiny(hp):
-        hp.Int("units", 2, 700)
-        return build(hp)
-
-    build_tiny.__qualname__ = build.__qualname__
-    with pytest.raises(ValueError, match="max_value: 700"):
-        evolution(build_tiny, tmp_path)
-
-
-@pytest.mark.parametrize("change", [{"input_shape": (6, 6, 1)}, {"stages": [(2, 4)]}])
-def test_a_run_of_a_space_for_other_data_or_widths_is_refused(tmp_path, change):
-    arguments = {"input_shape": (8, 8, 1), "num_classes": 2, "stages": [(2, 8)], "blocks": (1, 1)}
-    x, y = np.zeros((4, 8, 8, 1)), np.zeros(4)
-    first = evolution(LayerwiseHyperModel(**arguments), tmp_path, objective="loss", max_trials=1)
-    first.search(x, y, epochs=1, verbose=0)
-    with pytest.raises(ValueError, match="another search"):
-        evolution(LayerwiseHyperModel(**{**arguments, **change}), tmp_path, objective="loss")
-    same = evolution(LayerwiseHyperModel(**arguments), tmp_path, objective="loss")
-    assert len(same.results()) == 1
-
-
-def test_tuners_with_other_names_share_a_folder(build, fit, tmp_path):
-    tuner = evolution(build, tmp_path, tuner_id="left")
-    tuner.search(**fit)
-    assert (tmp_path / "run" / "left.json").exists()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(evolution(build, tmp_path, tuner_id="left").results()) == 3
 
 
 class Own(EvolutionOracle):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kerasnas.oracles.engine import journal
-from kerasnas.tuners import Evolution, Hyperband, Tuner
+from kerasnas.tuners import Evolution, Hyperband
 
 SCRIPT = pathlib.Path(__file__).with_name("crashing_search.py")
 ABORTED, KILLED = -6, -9
@@ -220,14 +220,6 @@ def test_failures_of_an_earlier_search_are_told_as_such(build, fit, tmp_path, ca
     tuner_of().search(**{**fit, "verbose": 1})
     said = capsys.readouterr().out
     assert re.search(r"\d of them failed in an earlier search .*retry_failed=True", said)
-
-
-def test_retry_failed_needs_an_oracle_of_ours(build, fit, tmp_path):
-    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=1)
-    with pytest.raises(ValueError, match=r"retry_failed.*RandomSearchOracle"):
-        Tuner(build, oracle, directory=tmp_path, retry_failed=True)
-    with pytest.raises(ValueError, match=r"retry_failed.*RandomSearchOracle"):
-        Tuner(build, oracle, directory=tmp_path).search(**fit, retry_failed=True)
 
 
 def test_temporary_files_of_processes_that_ended_are_removed(build, fit, tmp_path):

@@ -119,29 +119,3 @@ def test_a_run_in_which_nothing_was_learned_takes_new_data(build, fit, tmp_path)
         warnings.simplefilter("error", RuntimeWarning)
         tuner.search(**{**fit, "x": fit["x"] * 2})
     assert tuner.get_best_trials(1)
-
-
-def test_a_run_keeps_the_seed_that_it_was_begun_with(build, fit, tmp_path):
-    def tuner_of(max_trials, **seed):
-        return kn.Evolution(build, "val_loss", max_trials, directory=tmp_path / "a", **seed)
-
-    unbroken = kn.Evolution(build, "val_loss", 4, seed=0, directory=tmp_path / "b")
-    unbroken.search(**fit)
-    tuner_of(2, seed=0).search(**fit)
-    with pytest.warns(RuntimeWarning, match=r"begun with seed=0, and goes on .* seed=7"):
-        other = tuner_of(4, seed=7)
-    other.search(**fit)
-    assert [r["score"] for r in other.results()] == [r["score"] for r in unbroken.results()]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)
-        tuner_of(4), tuner_of(4, seed=0)
-
-
-def test_a_seed_of_the_training_beside_an_oracle_is_kept_too(build, fit, tmp_path):
-    def tuner_of(max_trials, seed):
-        oracle = kn.oracles.RandomOracle("val_loss", max_trials=max_trials, seed=1)
-        return kn.Tuner(build, oracle, seed=seed, directory=tmp_path)
-
-    tuner_of(1, 5).search(**fit)
-    with pytest.warns(RuntimeWarning, match=r"begun with seed=5, and goes on .* seed=6"):
-        tuner_of(2, 6)

@@ -3,6 +3,7 @@ import pytest
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import RandomOracle
+from kerasnas.tuners import Tuner
 from kerasnas.tuners.foreign_oracle import ForeignOracle, answering
 
 
@@ -112,3 +113,16 @@ def test_names_of_trials_that_lead_out_of_the_folder_are_refused(theirs, tmp_pat
     theirs.trials[trial.trial_id] = trial
     with pytest.raises(ValueError, match=r"cannot be read.*overwrite=True"):
         answering(theirs, str(tmp_path / "run")).reload()
+
+
+def test_a_worker_asks_the_client_of_the_chiefs_oracle(build, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker")
+    tuner = Tuner(build, RandomOracle("val_loss", max_trials=3), directory=tmp_path)
+    assert type(tuner.oracle).__name__ == "OracleClient"
+    assert tuner.results() == []
+    with pytest.raises(TypeError, match=r"`enqueue` needs .* OracleClient"):
+        tuner.enqueue({"units": 3})
+    tuner.save()
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["worker.json"]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from kerasnas import oracles
-from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels import HyperModel
 from kerasnas.oracles import EvolutionOracle
 from kerasnas.oracles.engine.objectives import resolve
@@ -169,103 +168,6 @@ def test_an_objective_of_no_metric_found_by_training_names_those_there_are(build
     assert len(tuner.oracle.trials) == 1
 
 
-def bad_searches(fit):
-    x, y = fit["x"], fit["y"]
-    return [
-        ({**fit, "y": y[:9]}, ValueError, "one row a sample"),
-        ({**fit, "x": x[:0], "y": y[:0]}, ValueError, "empty"),
-        ({**fit, "validation_split": None}, ValueError, "validation_data"),
-        ({**fit, "epoch": 3}, TypeError, "epoch"),
-        ({"args": (x, y, 8, 1, 0, []), "validation_split": 0.25}, TypeError, "callbacks"),
-        ({**fit, "verbose": 3}, ValueError, "verbose"),
-        ({**fit, "callbacks": [NotCopied()]}, ValueError, "deep"),
-        ({**fit, "callbacks": [generator()]}, TypeError, "instances of keras.callbacks.Callback"),
-        (
-            {**fit, "callbacks": keras.callbacks.EarlyStopping},
-            TypeError,
-            r"pass an instance, EarlyStopping\(...\), not the class",
-        ),
-        (
-            {**fit, "callbacks": [keras.callbacks.EarlyStopping(monitor="val_f1")]},
-            ValueError,
-            "EarlyStopping monitors 'val_f1', which the training does not report. .* accuracy",
-        ),
-    ]
-
-
-class NotCopied(keras.callbacks.Callback):
-    def __init__(self):
-        super().__init__()
-        self.kept = generator()
-
-
-def test_bad_searches_start_no_trial_and_leave_the_folder_alone(build, fit, tmp_path):
-    def evolution(**kwargs):
-        return Evolution(
-            build, "val_loss", 1, directory=tmp_path, project_name="run", seed=0, **kwargs
-        )
-
-    evolution().search(**fit)
-    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    for arguments, error, message in bad_searches(fit):
-        tuner = evolution(overwrite=True)
-        with pytest.raises(error, match=message):
-            tuner.search(*arguments.pop("args", ()), **arguments)
-        assert tuner.results() == []
-    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
-
-
-def test_an_objective_that_is_no_metric_starts_no_trial(build, fit, tmp_path):
-    tuner = Evolution(build, "val_mae", 1, directory=tmp_path)
-    with pytest.raises(ValueError, match="val_accuracy"):
-        tuner.search(**fit)
-    with pytest.raises(ValueError, match="objective"):
-        Evolution(build, None, 1, directory=tmp_path, project_name="none").search(**fit)
-    assert tuner.results() == []
-    assert list(tmp_path.rglob("trial*")) == []
-
-
-class NeedsArguments(keras_tuner.HyperModel):
-    def __init__(self, width):
-        super().__init__()
-
-
-@pytest.mark.parametrize(
-    ("hypermodel", "message"),
-    [
-        (None, "NoneType"),
-        ("resnet", "'resnet'"),
-        (NeedsArguments, r"NeedsArguments\(...\), not the class"),
-        (keras.Sequential(), "Sequential"),
-        (keras_tuner.oracles.RandomSearchOracle("loss"), r"Tuner\(hypermodel, oracle\)"),
-    ],
-)
-def test_what_is_no_hypermodel(hypermodel, message, tmp_path):
-    with pytest.raises(TypeError, match=message):
-        Evolution(hypermodel, "val_loss", directory=tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"max_trials": 0}, ValueError, "max_trials=0"),
-        ({"max_trials": -3}, ValueError, "max_trials=-3"),
-        ({"max_trials": 2.5}, TypeError, "max_trials=2.5"),
-        ({"max_trials": "9"}, TypeError, "max_trials='9'"),
-        ({"executions_per_trial": 0}, ValueError, "executions_per_trial"),
-        ({"budget": "64KB"}, TypeError, "kerasnas.Budget"),
-        ({"max_time": "tomorrow"}, ValueError, "max_time"),
-        ({"seed": "zero"}, (TypeError, ValueError), "seed"),
-        ({"objective": "no_such_metric"}, ValueError, "no_such_metric"),
-    ],
-)
-def test_bad_arguments(build, tmp_path, arguments, error, message):
-    with pytest.raises(error, match=message):
-        Evolution(build, **{"objective": "val_loss", "directory": tmp_path, **arguments})
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("raw", [False, True])
 def test_an_unknown_operation_anywhere_in_the_space_is_named(tmp_path, raw):
     class Deep(HyperModel):
@@ -277,24 +179,6 @@ def test_an_unknown_operation_anywhere_in_the_space_is_named(tmp_path, raw):
 
     with pytest.raises(ValueError, match="Unknown operation 'dens'"):
         Tuner(Deep((3,), 1), objective="loss", directory=tmp_path)
-
-
-def test_arguments_that_belong_to_the_oracle(build, tmp_path):
-    theirs = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=2)
-    with pytest.raises(ValueError, match="pass them to it"):
-        Tuner(build, theirs, max_trials=3, directory=tmp_path)
-    with pytest.raises(ValueError, match=r"budget.*RandomSearchOracle"):
-        Tuner(build, theirs, budget=Budget(flash="64KB"), directory=tmp_path)
-    with pytest.raises(TypeError, match=r"keras_tuner\.Oracle"):
-        Tuner(build, dict, directory=tmp_path)
-
-
-def test_a_budget_in_a_worker_is_an_error(build, tmp_path, monkeypatch):
-    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
-    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
-    monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker")
-    with pytest.raises(ValueError, match="in a worker"):
-        Evolution(build, "val_loss", 1, budget=Budget(ram="9KB"), directory=tmp_path)
 
 
 def test_a_build_that_is_broken_is_shown_at_once(tmp_path):

@@ -110,12 +110,6 @@ def test_trials_without_end_until_the_time_is_over(build, fit, tmp_path):
     assert tuner.results()
 
 
-def test_epochs_that_have_no_effect_are_named(build, fit, tmp_path):
-    tuner = kn.Hyperband(build, "val_loss", max_epochs=2, max_trials=1, directory=tmp_path)
-    with pytest.warns(UserWarning, match=r"epochs=50.*max_epochs=2"):
-        tuner.search(**{**fit, "epochs": 50})
-
-
 def test_children_have_a_parent(build, fit, tmp_path):
     tuner = kn.Evolution(build, "val_loss", 5, population_size=2, seed=0, directory=tmp_path)
     tuner.search(**{**fit, "epochs": 1})
@@ -188,79 +182,6 @@ def test_asha_stops_trainings_that_fall_behind(build, fit, tmp_path):
     assert np.isfinite(first).all()
 
 
-def test_asha_judges_a_training_while_it_runs_so_only_once(build, tmp_path):
-    with pytest.raises(ValueError, match="executions_per_trial=2"):
-        kn.ASHA(build, "val_loss", executions_per_trial=2, directory=tmp_path)
-
-
-def test_a_trade_off_of_a_metric_and_costs(build, fit, tmp_path, capsys):
-    tuner = kn.NSGA2(
-        build,
-        ["val_accuracy", "params", "flash"],
-        max_trials=6,
-        population_size=4,
-        seed=0,
-        directory=tmp_path,
-    )
-    tuner.search(**{**fit, "verbose": 1})
-    results = tuner.results()
-    assert [r["status"] for r in results] == ["COMPLETED"] * 6
-    for r in results:
-        assert r["metrics"]["params"] == r["params"]
-        assert r["metrics"]["flash"] == r["flash_bytes"]
-        assert r["score"] == r["metrics"]["val_accuracy"]
-        assert r["params"] == 6 * r["values"]["units"] + 2 * r["values"]["units"] + 1
-    front = tuner.get_pareto_trials()
-    assert {t.trial_id for t in front} == {r["trial_id"] for r in results if r["pareto"]}
-    for r in results:
-        beaten = any(
-            all(
-                o["metrics"][name] * sign < r["metrics"][name] * sign
-                for name, sign in (("val_accuracy", -1), ("params", 1), ("flash", 1))
-            )
-            for o in results
-        )
-        assert not (r["pareto"] and beaten)
-    volumes = [r["hypervolume"] for r in results]
-    assert volumes == sorted(volumes)
-    assert 0 < volumes[-1] <= 1
-    assert len(tuner.get_best_models(2)) == 2
-    lines = [line for line in capsys.readouterr().out.splitlines() if "took" in line]
-    assert len(lines) == 6
-    assert f"front {len(front)}" in lines[-1]
-    assert "flash " in lines[0]
-    again = kn.NSGA2(
-        build,
-        ["val_accuracy", "params", "flash"],
-        max_trials=6,
-        population_size=4,
-        seed=0,
-        directory=tmp_path,
-    )
-    assert again.results() == results
-
-
-def test_a_cost_alone_is_no_objective(build, tmp_path):
-    with pytest.raises(ValueError, match="a cost alone needs none"):
-        kn.NSGA2(build, "flash", directory=tmp_path)
-
-
-def test_costs_are_unknown_to_other_tuners(build, fit, tmp_path):
-    oracle = oracles.NSGA2Oracle(["val_loss", "flash"], max_trials=2)
-    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=build, directory=tmp_path)
-    with pytest.raises(RuntimeError, match=r"all 2 failed.*\n.*\n.*") as caught:
-        tuner.search(**fit)
-    assert "only kerasnas.Tuner reports" in str(caught.value)
-    assert {trial.status for trial in oracle.trials.values()} == {"FAILED"}
-    assert "only kerasnas.Tuner reports" in oracle.trials["0"].message
-
-
-def test_the_trade_off_needs_an_oracle_of_ours(build, tmp_path):
-    theirs = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=1)
-    with pytest.raises(TypeError, match=r"needs an oracle of kerasnas\.oracles"):
-        kn.Tuner(build, theirs, directory=tmp_path).get_pareto_trials()
-
-
 def test_the_best_by_a_proxy_are_trained_first(build, fit, tmp_path, capsys):
     fit = {**fit, "epochs": 1, "verbose": 1}
     tuner = kn.Evolution(
@@ -291,50 +212,3 @@ def test_settings_can_be_trained_first(build, fit, tmp_path):
     )
     tuner.search(**{**fit, "epochs": 1})
     assert [r["values"]["units"] for r in tuner.results()][:2] == [5, 3]
-
-
-@pytest.mark.parametrize(
-    ("warm_start", "error", "message"),
-    [
-        ("magic", ValueError, "magic"),
-        (7, TypeError, "warm_start=7"),
-        ([1], TypeError, r"warm_start=\[1\]"),
-        ([{"units": 99}], ValueError, "Cannot enqueue"),
-    ],
-)
-def test_bad_warm_starts(build, fit, tmp_path, warm_start, error, message):
-    with pytest.raises(error, match=message):
-        kn.Random(build, "val_loss", warm_start=warm_start, directory=tmp_path).search(**fit)
-
-
-def test_limits_on_costs_that_are_no_objectives(build, fit, tmp_path):
-    tuner = kn.NSGA2(
-        build,
-        ["val_loss", "params"],
-        max_trials=3,
-        limits={"ram": 10**9, "macs": 0.5},
-        seed=0,
-        directory=tmp_path,
-    )
-    tuner.search(**{**fit, "epochs": 1})
-    assert [r["status"] for r in tuner.results()] == ["COMPLETED"] * 3
-    assert all(r["metrics"]["ram"] == r["ram_bytes"] for r in tuner.results())
-    assert tuner.get_pareto_trials() == []
-
-
-def test_results_are_in_order_after_an_extension_to_longer_ids(build, fit, tmp_path):
-    for trials in (3, 12):
-        tuner = kn.NSGA2(
-            build, ["val_loss", "params"], max_trials=trials, seed=0, directory=tmp_path
-        )
-        tuner.search(**{**fit, "epochs": 1})
-    results = tuner.results()
-    assert [int(r["trial_id"]) for r in results] == list(range(12))
-    volumes = [r["hypervolume"] for r in results]
-    assert volumes == sorted(volumes)
-
-
-def test_epochs_by_position_where_the_oracle_sets_them(build, data, tmp_path):
-    tuner = kn.ASHA(build, "loss", max_epochs=3, directory=tmp_path)
-    with pytest.raises(ValueError, match=r"`max_epochs`.*epochs=5"):
-        tuner.search(*data, 16, 5)

@@ -2,6 +2,7 @@ import keras
 import keras_tuner
 import pytest
 
+import kerasnas as kn
 from kerasnas.hypermodels import scope
 from kerasnas.tuners.space import discover
 
@@ -150,3 +151,25 @@ def test_one_range_in_two_places_and_two_in_branches_apart_are_fine(recwarn):
 
     discover(apart, keras_tuner.HyperParameters())
     assert not recwarn
+
+
+@pytest.mark.parametrize("oracle", ["random", "auto", kn.oracles.RandomOracle("loss", 1)])
+def test_a_tuner_declares_the_space_once(tmp_path, oracle):
+    asked = []
+
+    class Counts(kn.LayerwiseHyperModel):
+        def declare(self, hp):
+            asked.append("declare")
+            super().declare(hp)
+
+        def sketch(self, hp):
+            if not isinstance(hp, keras_tuner.HyperParameters):
+                asked.append("sketch of the default network")
+            return super().sketch(hp)
+
+    made = {"objective": "loss"} if isinstance(oracle, str) else {}
+    tuner = kn.Tuner(Counts((8, 8, 1), 2), oracle, directory=tmp_path, **made)
+    assert sorted(asked) == ["declare", "sketch of the default network"]
+    declared = keras_tuner.HyperParameters()
+    kn.LayerwiseHyperModel((8, 8, 1), 2).declare(declared)
+    assert tuner.oracle.get_space().get_config() == declared.get_config()

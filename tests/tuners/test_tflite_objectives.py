@@ -13,6 +13,7 @@ import kerasnas as kn
 from kerasnas.data.scoring import Scorer
 from kerasnas.export import Interpreter, to_tflite
 from kerasnas.tuners import tflite_objectives
+from kerasnas.tuners.gate import Gate
 
 FILES = ["val_tflite_accuracy", "tflite_size", "tflite_latency_ms"]
 
@@ -150,9 +151,11 @@ def test_what_a_recipe_reads_is_a_part_of_the_space(hypermodel, name, values, tm
     assert name in names
     assert ("epochs" in names) == (hypermodel is Recipe)
     defaults = dict(tuner.oracle.get_space().values)
-    keys = {tuner._gate.key({**defaults, name: value}) for value in values}
+    space = tuner.oracle.get_space()
+    gate = Gate(hypermodel(), lambda: space)
+    keys = {gate.key({**defaults, name: value}) for value in values}
     assert len(keys) == 2
-    assert tuner._gate.key({**defaults, name: values[0]}) in keys
+    assert gate.key({**defaults, name: values[0]}) in keys
 
 
 def test_a_recipe_makes_the_file_that_is_scored(halves, tmp_path):

@@ -11,7 +11,6 @@ import pytest
 
 from kerasnas.oracles import EvolutionOracle
 from kerasnas.tuners import Tuner
-from kerasnas.tuners.trial import check_model
 
 
 def tuner_of(build, tmp_path, *, max_trials=1, name="run", **kwargs):
@@ -243,19 +242,6 @@ def test_the_default_dtype_policy_outlives_a_trial(build, fit, tmp_path):
         keras.config.set_dtype_policy("float32")
 
 
-def test_what_is_not_a_keras_model_is_named():
-    import sklearn.linear_model
-    import tf_keras
-
-    check_model(keras.Sequential())
-    with pytest.raises(TypeError, match=r"Keras 2 model.*tf_keras"):
-        check_model(tf_keras.Sequential())
-    with pytest.raises(TypeError, match=r"sklearn.*LinearRegression"):
-        check_model(sklearn.linear_model.LinearRegression())
-    with pytest.raises(TypeError, match=r"forget to return.*NoneType"):
-        check_model(None)
-
-
 class Plays(keras.Model):
     """Has a `fit` of its own, which takes no data, and is never compiled."""
 
@@ -285,35 +271,3 @@ def test_a_model_with_a_fit_of_its_own_takes_any_arguments(tmp_path):
         tuner.search(rounds=2, verbose=0)
     assert {result["status"] for result in tuner.results()} == {"COMPLETED"}
     assert tuner.get_best_models()[0](np.ones((1, 3))).shape[0] == 1
-
-
-@pytest.mark.parametrize(("stateful", "batch"), [(False, None), (True, 4)])
-def test_a_model_without_an_input_is_loaded_for_any_batch_it_can_take(tmp_path, stateful, batch):
-    def build(hp):
-        units = hp.Int("units", 2, 4)
-        layers = [keras.layers.SimpleRNN(units, stateful=stateful), keras.layers.Dense(1)]
-        model = keras.Sequential(layers)
-        model.compile("sgd", "mse", run_eagerly=True)
-        return model
-
-    x, y = np.ones((8, 2, 3), "float32"), np.zeros((8, 1))
-    oracle = EvolutionOracle("loss", max_trials=1, seed=0)
-    tuner = Tuner(build, oracle, directory=tmp_path)
-    tuner.search(x, y, batch_size=4, shuffle=False, verbose=0)
-    assert tuner.get_best_models()[0].input_shape == (batch, 2, 3)
-
-
-@pytest.mark.parametrize(
-    "given",
-    [{"optimizer": "sgd"}, {"optimizer": keras.optimizers.SGD(0.5)}, {"loss": "mse"}],
-    ids=["name", "object", "loss"],
-)
-def test_what_is_not_overridden_is_kept(build, fit, tmp_path, given):
-    oracle = EvolutionOracle("val_accuracy", max_trials=2, seed=3)
-    tuner = Tuner(build, oracle, directory=tmp_path, **given)
-    tuner.search(**fit)
-    best = tuner.get_best_models()[0]
-    assert (best.loss, best.run_eagerly) == (given.get("loss", "binary_crossentropy"), True)
-    rate = 0.5 if isinstance(given.get("optimizer"), keras.optimizers.Optimizer) else 0.01
-    assert float(best.optimizer.learning_rate) == pytest.approx(rate)
-    assert {"val_accuracy", "val_loss"} <= {*tuner.results()[0]["metrics"]}

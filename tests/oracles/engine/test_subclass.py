@@ -122,11 +122,11 @@ def test_it_proposes_for_another_oracle(tmp_path):
         oracle.open(tmp_path / folder)
         return search.run(oracle, trials=trials)
 
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="NearTheBest"):
         whole = run("class", NearTheBest)
     assert whole == run("object", old(OBJECTIVE))
     assert whole == run("now", TheSame())
-    with pytest.warns(DeprecationWarning), pytest.raises(ValueError, match=r"'Same'"):
+    with pytest.warns(DeprecationWarning, match="Same"), pytest.raises(ValueError, match=r"'Same'"):
         run("class", Same)
 
 
