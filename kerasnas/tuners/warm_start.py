@@ -15,10 +15,10 @@ from kerasnas.oracles import Oracle
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.rank import check_counts, rank
 from kerasnas.oracles.proxies.score import Proxy, check_proxy, needs
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.session import clear_session, kept_random_state
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.gate import Gate
-from kerasnas.tuners.inputs import check_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ class WarmStart:
     def __post_init__(self) -> None:
         check_proxy(self.proxy)
         check_counts(self.candidates, self.keep)
-        check_positive("batch_size", self.batch_size)
+        check_integer("batch_size", self.batch_size, least=1)
         if self.seed is not None and (
             isinstance(self.seed, bool) or not hasattr(self.seed, "__index__") or self.seed < 0
         ):

@@ -21,13 +21,13 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles.engine import endings, run_header, subclass
-from kerasnas.oracles.engine.arguments import check_count
 from kerasnas.oracles.engine.fidelity import Fidelity, made_fidelity
 from kerasnas.oracles.engine.objectives import direction, is_cost, members, of_file, resolve
 from kerasnas.oracles.engine.search import Search
 from kerasnas.oracles.engine.strategy import Strategy, is_strategy, made
 from kerasnas.oracles.engine.subclass import StrategyMethods, SubclassStrategy
 from kerasnas.oracles.genome import Values
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.run_folder import JOURNAL, check_name
 
 
@@ -103,13 +103,13 @@ class Oracle(StrategyMethods):
                     max_trials, hyperparameters = objective, hyperparameters or max_trials
                 strategy, objective = None, strategy
             strategy = strategy or Strategy()
-        check_count("max_trials", max_trials, at_least=1, optional=True)
-        check_count("max_retries_per_trial", max_retries_per_trial, at_least=0)
-        check_count(
-            "max_consecutive_failed_trials", max_consecutive_failed_trials, 1, optional=True
+        check_integer("max_trials", max_trials, least=1, optional=True)
+        check_integer("max_retries_per_trial", max_retries_per_trial, least=0)
+        check_integer(
+            "max_consecutive_failed_trials", max_consecutive_failed_trials, least=1, optional=True
         )
-        check_count("max_proposals", max_proposals, at_least=1)
-        check_count("seed", seed, at_least=0, optional=True)
+        check_integer("max_proposals", max_proposals, least=1)
+        check_integer("seed", seed, least=0, optional=True)
         if not isinstance(hyperparameters, keras_tuner.HyperParameters | None):
             raise TypeError(
                 "hyperparameters must be a keras_tuner.HyperParameters. "
