@@ -336,7 +336,7 @@ def test_an_lstm_with_a_mask_is_named_first(monkeypatch, masked, both_ways):
 
 
 def test_unknown_quantization(model):
-    with pytest.raises(ValueError, match=r"float32.*Received: 'int2'"):
+    with pytest.raises(ValueError, match=r"float32.*Received: quantization='int2'"):
         to_tflite(model, "int2")
 
 
