@@ -112,7 +112,7 @@ class SimulatedAnnealing(Strategy):
         low, high = np.quantile(losses, [0.25, 0.75])
         done = min(len(history.trials) / (history.max_trials or 100), 1.0)
         # Where all first scores are equal nothing is worse by a known measure.
-        return max(self.temperature * float(high - low), 1e-12) * 0.01**done
+        return float(max(self.temperature * float(high - low), 1e-12) * 0.01**done)
 
     def _note_known(self, history: History) -> None:
         for trial in history.completed[self._known_of :]:

@@ -388,7 +388,7 @@ class Tuner(keras_tuner.Tuner):
 
         ```python
         tuner.search(x, y, validation_data=(xv, yv), epochs=5)
-        best, *_ = tuner.rerank(5, x, y, validation_data=(xv, yv))
+        best, *_ = tuner.rerank(2, x, y, validation_data=(xv, yv))
         best["compressed"].save("model.tflite")
         ```
         """

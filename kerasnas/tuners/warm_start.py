@@ -181,13 +181,6 @@ def first_settings(
 
     Source: Abdelfattah et al. 2021, "Zero-cost proxies for lightweight NAS", arXiv:2101.08134,
     section 5 ("warmup").
-
-    Example:
-
-    ```python
-    for values in first_settings(WarmStart("synflow"), net, net.build, space, gate, {"x": x}):
-        oracle.enqueue(values)
-    ```
     """
     # A function of the user's own is given the data if there is any.
     reads = needs(settings.proxy) or (callable(settings.proxy) and fit.get("x") is not None)

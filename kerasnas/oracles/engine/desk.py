@@ -18,13 +18,6 @@ class Desk:
 
     Attributes:
         ongoing: The trial that each worker runs, by the worker's name.
-
-    Example:
-
-    ```python
-    desk = Desk(search, snapshot=lambda: None)
-    desk.begin("worker", trial, {"parents": [], "operator": "random"})
-    ```
     """
 
     def __init__(self, search: Search, snapshot: Callable[[], None]):

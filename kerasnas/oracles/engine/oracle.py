@@ -241,7 +241,7 @@ class Oracle(StrategyMethods):
     @property
     def folder(self) -> str:
         """The folder of the search."""
-        return self._project_dir
+        return str(self._project_dir)
 
     def runs(self, trial_id: str) -> int:
         """Returns how often a trial was run to its end."""

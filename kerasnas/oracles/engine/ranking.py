@@ -56,7 +56,7 @@ class Ranking:
         """Returns the score of a completed trial, turned so that smaller is better."""
         if self._losses is not None:
             return self._losses(trial)[0]
-        return -trial.score if self.objectives[0].direction == "max" else trial.score
+        return float(-trial.score if self.objectives[0].direction == "max" else trial.score)
 
     def losses(self, trial: Trial) -> tuple[float, ...]:
         """Returns all objectives of a completed trial, turned so that smaller is better."""

@@ -215,10 +215,10 @@ class Hyperband(Fidelity):
     def _size(self, number: int, place: int) -> int:
         kind = self._kind(number)
         last = math.ceil(1 + math.log(self.max_epochs, self.factor)) / (kind + 1)
-        return math.ceil(last * self.factor ** (kind - place))
+        return int(math.ceil(last * self.factor ** (kind - place)))
 
     def _epochs(self, number: int, place: int) -> int:
-        return math.ceil(self.max_epochs / self.factor ** (self._kind(number) - place))
+        return int(math.ceil(self.max_epochs / self.factor ** (self._kind(number) - place)))
 
 
 def _is_network(trial: Trial) -> bool:
