@@ -14,11 +14,11 @@ import sklearn
 import threadpoolctl
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.genome.decision import Decision, Value
+from kerasnas.runtime.arguments import check_integer
 
 
 class _Scored(NamedTuple):
@@ -61,7 +61,7 @@ class Bayesian(Strategy):
         alpha: float = 1e-4,
         beta: float = 2.6,
     ):
-        check_count("num_initial_points", num_initial_points, at_least=1, optional=True)
+        check_integer("num_initial_points", num_initial_points, least=1, optional=True)
         if alpha <= 0 or beta < 0:
             raise ValueError(
                 "alpha must be positive, and beta must not be negative. "

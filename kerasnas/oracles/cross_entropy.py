@@ -7,11 +7,11 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count, check_share
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.genome.decision import Decision, Value
+from kerasnas.runtime.arguments import check_integer, check_number
 
 # Longer ranges are described by a normal distribution over their quantiles.
 _MANY = 24
@@ -54,9 +54,9 @@ class CrossEntropy(Strategy):
         elite: float = 0.2,
         smoothing: float = 0.7,
     ):
-        check_count("batch_size", batch_size, at_least=2, optional=True)
+        check_integer("batch_size", batch_size, least=2, optional=True)
         for name, share in (("elite", elite), ("smoothing", smoothing)):
-            check_share(name, share, zero=False)
+            check_number(name, share, above=0, most=1)
         self.batch_size = batch_size
         self.elite = elite
         self.smoothing = smoothing

@@ -4,10 +4,10 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count, check_share
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.runtime.arguments import check_integer, check_number
 
 
 class Evolution(Strategy):
@@ -43,9 +43,9 @@ class Evolution(Strategy):
         sample_size: int | None = None,
         crossover: float = 0.0,
     ):
-        check_count("population_size", population_size, at_least=2, optional=True)
-        check_count("sample_size", sample_size, at_least=1, optional=True)
-        check_share("crossover", crossover)
+        check_integer("population_size", population_size, least=2, optional=True)
+        check_integer("sample_size", sample_size, least=1, optional=True)
+        check_number("crossover", crossover, least=0, most=1)
         self.population_size, self.sample_size = population_size, sample_size
         self.crossover = crossover
 

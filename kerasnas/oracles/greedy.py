@@ -6,11 +6,11 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.genome import growth
 from kerasnas.oracles.hill_climbing import Change, HillClimbing, changes_of
+from kerasnas.runtime.arguments import check_integer
 
 
 class Greedy(HillClimbing):
@@ -54,7 +54,7 @@ class Greedy(HillClimbing):
         extensions: int | None = None,
     ):
         super().__init__(initial_samples)
-        check_count("extensions", extensions, at_least=1, optional=True)
+        check_integer("extensions", extensions, least=1, optional=True)
         self.grow = grow
         self.extensions = extensions
         # The parts in the order of the walk, and the one that was changed last.

@@ -6,11 +6,11 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.genome.decision import Value
+from kerasnas.runtime.arguments import check_integer
 
 Change = tuple[str, Value]
 
@@ -31,7 +31,7 @@ class HillClimbing(Strategy):
     """
 
     def __init__(self, initial_samples: int | None = None):
-        check_count("initial_samples", initial_samples, at_least=1, optional=True)
+        check_integer("initial_samples", initial_samples, least=1, optional=True)
         self.initial_samples = None if initial_samples is None else int(initial_samples)
         # The episode: the numbers of its first completed and its first started trial.
         self._first_end = 0

@@ -5,13 +5,13 @@ from typing import Any
 import keras_tuner
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count
 from kerasnas.oracles.engine.objectives import resolve
 from kerasnas.oracles.engine.oracle import Oracle
 from kerasnas.oracles.engine.proposal_search import LISTED
 from kerasnas.oracles.engine.strategy import Strategy, is_strategy
 from kerasnas.oracles.named import ORACLES
 from kerasnas.oracles.registry import find
+from kerasnas.runtime.arguments import check_integer
 
 
 def make(
@@ -61,7 +61,7 @@ def make(
         return Oracle(name, **search)
     chosen = None
     if name == "auto":
-        check_count("max_trials", max_trials, at_least=1, optional=True)
+        check_integer("max_trials", max_trials, least=1, optional=True)
         name, chosen = _choose(objective, max_trials, hyperparameters)
     made: type[Any] = name if isinstance(name, type) else ORACLES[find(str(name), "auto")]
     oracle: Oracle = made(**search)

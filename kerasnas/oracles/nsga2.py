@@ -8,11 +8,11 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
 from kerasnas.oracles.engine import pareto
-from kerasnas.oracles.engine.arguments import check_count, check_share
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.genome import Values
+from kerasnas.runtime.arguments import check_integer, check_number
 
 # Tries to make a child that is new, before one is proposed that is not.
 _TRIES = 20
@@ -60,8 +60,8 @@ class NSGA2(Strategy):
         crossover: float = 0.9,
         limits: Mapping[str, float] | None = None,
     ):
-        check_count("population_size", population_size, at_least=4, optional=True)
-        check_share("crossover", crossover)
+        check_integer("population_size", population_size, least=4, optional=True)
+        check_number("crossover", crossover, least=0, most=1)
         self.population_size, self.crossover = population_size, crossover
         self.limits: Mapping[str, float] = dict(limits or {})
         # The best of the first `_seen` completed trials in order, each with its losses and by how

@@ -7,11 +7,11 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.proposal_filter import key_of
 from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.runtime.arguments import check_integer, check_number
 
 # Moves onto settings whose score is known, before one that must be trained is forced.
 _FREE_MOVES = 50
@@ -49,12 +49,8 @@ class SimulatedAnnealing(Strategy):
         initial_samples: int | None = None,
         temperature: float = 0.25,
     ):
-        check_count("initial_samples", initial_samples, at_least=2, optional=True)
-        number = isinstance(temperature, (int, float, np.number))
-        if not number or not 0 < temperature < math.inf:
-            raise ValueError(
-                f"temperature must be a number above 0. Received: temperature={temperature!r}"
-            )
+        check_integer("initial_samples", initial_samples, least=2, optional=True)
+        check_number("temperature", temperature, above=0)
         self.initial_samples = initial_samples
         self.temperature = temperature
         # The current trial, and how many completed ones have been accepted or rejected.
@@ -116,7 +112,7 @@ class SimulatedAnnealing(Strategy):
         low, high = np.quantile(losses, [0.25, 0.75])
         done = min(len(history.trials) / (history.max_trials or 100), 1.0)
         # Where all first scores are equal nothing is worse by a known measure.
-        return max(self.temperature * float(high - low), 1e-12) * 0.01**done
+        return float(max(self.temperature * float(high - low), 1e-12) * 0.01**done)
 
     def _note_known(self, history: History) -> None:
         for trial in history.completed[self._known_of :]:

@@ -13,10 +13,11 @@ from kerasnas.hardware.budget import Budget
 from kerasnas.hypermodels.hypermodel import HyperModel
 from kerasnas.oracles import Oracle, make
 from kerasnas.oracles.engine.objectives import is_cost, members
+from kerasnas.oracles.engine.strategy import is_strategy
 from kerasnas.oracles.genome import Values
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.tuners import tflite_objectives
 from kerasnas.tuners.foreign_oracle import ForeignOracle
-from kerasnas.tuners.inputs import check_positive
 from kerasnas.tuners.warm_start import WarmStart
 
 _DEFAULT_MAX_TRIALS = 10
@@ -56,12 +57,14 @@ def in_our_order(hypermodel: Any, oracle: Any) -> tuple[Any, Any]:
 
 
 def _is_strategy(value: Any) -> bool:
-    """Returns whether a value is an oracle, or the class of one."""
-    return isinstance(value, keras_tuner.Oracle) or _is_class(value)
+    """Returns whether a value is a strategy or an oracle, or the class of one."""
+    return isinstance(value, keras_tuner.Oracle) or _is_to_be_made(value)
 
 
-def _is_class(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, keras_tuner.Oracle)
+def _is_to_be_made(value: Any) -> bool:
+    """Returns whether an oracle is made of a value: a strategy, its class, or an oracle's class."""
+    oracle = isinstance(value, type) and issubclass(value, keras_tuner.Oracle)
+    return oracle or is_strategy(value)
 
 
 def check_hypermodel(hypermodel: Any, loss: Any, needed: bool) -> None:
@@ -100,7 +103,8 @@ def choose_oracle(
     """Gives the oracle that was passed, or makes that of a name or a class.
 
     Args:
-        oracle: An oracle, or the name or class of one, or None for "auto".
+        oracle: An oracle, a strategy, the class of either, the name of a strategy, or None for
+            "auto".
         objective: For an oracle that is made; as are the number of trials and the seed.
         max_trials: None for 10.
         seed: None draws one.
@@ -115,9 +119,9 @@ def choose_oracle(
     """
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         raise TypeError(f"Argument `seed` must be an integer or None. Received: seed={seed!r}")
-    if oracle is None or isinstance(oracle, str) or _is_class(oracle):
+    if oracle is None or isinstance(oracle, str) or _is_to_be_made(oracle):
         if max_trials is not None:
-            check_positive("max_trials", max_trials)
+            check_integer("max_trials", max_trials, least=1)
         return make(
             oracle or "auto",
             objective=objective,
@@ -128,8 +132,8 @@ def choose_oracle(
     if not isinstance(oracle, keras_tuner.Oracle):
         raise TypeError(
             "Argument `oracle` must be an instance of keras_tuner.Oracle, such as "
-            "kerasnas.oracles.EvolutionOracle(...), its class, or the name of a strategy. "
-            "Received: "
+            "kerasnas.oracles.EvolutionOracle(...), a kerasnas.oracles.Strategy, the class of "
+            "either, or the name of a strategy. Received: "
             f"oracle={oracle!r} of type {type(oracle).__name__}"
         )
     if objective is not None or max_trials is not None:
@@ -138,7 +142,7 @@ def choose_oracle(
             f"them to it. Received: objective={objective!r}, max_trials={max_trials!r}"
         )
     if oracle.max_trials is not None:
-        check_positive("max_trials", oracle.max_trials)
+        check_integer("max_trials", oracle.max_trials, least=1)
     return oracle
 
 
@@ -160,7 +164,7 @@ def check_oracle(
             f"trains. Received: executions_per_trial={executions_per_trial!r}"
         )
     _check_budget(budget, oracle)
-    check_positive("executions_per_trial", executions_per_trial)
+    check_integer("executions_per_trial", executions_per_trial, least=1)
 
 
 def check_retry_failed(retry_failed: Any, oracle: Oracle | ForeignOracle) -> None:

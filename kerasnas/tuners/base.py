@@ -19,6 +19,7 @@ from keras_tuner.src.engine.hypermodel import get_hypermodel
 
 from kerasnas.hardware.budget import Budget
 from kerasnas.oracles import Oracle
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
 from kerasnas.runtime.session import kept_random_state
 from kerasnas.tuners import arguments, inputs, run_identity, tflite_objectives
@@ -98,7 +99,7 @@ class Tuner(keras_tuner.Tuner):
     def __init__(
         self,
         hypermodel: Any = None,
-        oracle: keras_tuner.Oracle | type[keras_tuner.Oracle] | str | None = None,
+        oracle: Any = None,
         *,
         budget: Budget | None = None,
         objective: Any = None,
@@ -316,7 +317,7 @@ class Tuner(keras_tuner.Tuner):
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
         """Returns the best completed trials, the best first; fewer if there are fewer."""
-        inputs.check_positive("num_trials", num_trials)
+        check_integer("num_trials", num_trials, least=1)
         return self._results.best_trials(num_trials)
 
     def get_pareto_trials(self) -> list[Trial]:
@@ -332,7 +333,7 @@ class Tuner(keras_tuner.Tuner):
 
     def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
         """Returns the compiled models of the best trials with the weights of their best epochs."""
-        inputs.check_positive("num_models", num_models)
+        check_integer("num_models", num_models, least=1)
         return [self.load_model(trial) for trial in self.get_best_trials(num_models)]
 
     def results(self) -> list[dict[str, Any]]:
@@ -387,11 +388,11 @@ class Tuner(keras_tuner.Tuner):
 
         ```python
         tuner.search(x, y, validation_data=(xv, yv), epochs=5)
-        best, *_ = tuner.rerank(5, x, y, validation_data=(xv, yv))
+        best, *_ = tuner.rerank(2, x, y, validation_data=(xv, yv))
         best["compressed"].save("model.tflite")
         ```
         """
-        inputs.check_positive("k", k)
+        check_integer("k", k, least=1)
         fit = {"x": x, "y": y}
         fit |= {"validation_data": validation_data, "validation_split": validation_split}
         return self._ranking.rank(self.get_best_trials(k), k, fit, recipe)

@@ -67,21 +67,6 @@ def parse_duration(value: float | str | None) -> float | None:
     return seconds
 
 
-def check_positive(name: str, value: Any) -> None:
-    """Raises an error unless an argument is an integer of at least 1; numpy's are fine."""
-    try:
-        number = value.__index__()
-    except (AttributeError, TypeError):
-        number = None
-    if number is None or isinstance(value, bool):
-        raise TypeError(
-            f"Argument `{name}` must be a positive integer. "
-            f"Received: {name}={value!r} of type {type(value).__name__}"
-        )
-    if number < 1:
-        raise ValueError(f"Argument `{name}` must be at least 1. Received: {name}={value!r}")
-
-
 def bind_fit(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the arguments of `search` by the names that `keras.Model.fit` has for them.
 

@@ -7,9 +7,9 @@ import inspect
 from typing import Any, ClassVar
 
 from kerasnas.oracles.named import ORACLES, NamedOracle
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.tuners.arguments import check_known
 from kerasnas.tuners.base import Tuner
-from kerasnas.tuners.inputs import check_positive
 
 
 class StrategyTuner(Tuner):
@@ -43,7 +43,7 @@ class StrategyTuner(Tuner):
         names = self.oracle_class.signature.parameters
         for name in ("max_trials", "max_epochs"):
             if given.get(name) is not None:
-                check_positive(name, given[name])
+                check_integer(name, given[name], least=1)
         warm_start = {"warm_start": given.pop("warm_start")} if "warm_start" in given else {}
         oracle = self.oracle_class(**{n: value for n, value in given.items() if n in names})
         rest = {name: value for name, value in given.items() if name not in names}

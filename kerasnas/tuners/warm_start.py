@@ -15,10 +15,10 @@ from kerasnas.oracles import Oracle
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.rank import check_counts, rank
 from kerasnas.oracles.proxies.score import Proxy, check_proxy, needs
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.session import clear_session, kept_random_state
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.gate import Gate
-from kerasnas.tuners.inputs import check_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ class WarmStart:
     def __post_init__(self) -> None:
         check_proxy(self.proxy)
         check_counts(self.candidates, self.keep)
-        check_positive("batch_size", self.batch_size)
+        check_integer("batch_size", self.batch_size, least=1)
         if self.seed is not None and (
             isinstance(self.seed, bool) or not hasattr(self.seed, "__index__") or self.seed < 0
         ):
@@ -181,13 +181,6 @@ def first_settings(
 
     Source: Abdelfattah et al. 2021, "Zero-cost proxies for lightweight NAS", arXiv:2101.08134,
     section 5 ("warmup").
-
-    Example:
-
-    ```python
-    for values in first_settings(WarmStart("synflow"), net, net.build, space, gate, {"x": x}):
-        oracle.enqueue(values)
-    ```
     """
     # A function of the user's own is given the data if there is any.
     reads = needs(settings.proxy) or (callable(settings.proxy) and fit.get("x") is not None)

@@ -220,7 +220,7 @@ def test_samples_that_say_nothing_of_ranges_are_told(monkeypatch, model, data, m
 
 
 def test_unknown_quantization(model):
-    with pytest.raises(ValueError, match=r"float32.*Received: 'int2'"):
+    with pytest.raises(ValueError, match=r"float32.*Received: quantization='int2'"):
         to_tflite(model, "int2")
 
 

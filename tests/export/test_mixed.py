@@ -100,8 +100,8 @@ def test_in_a_recipe(x):
     ("float_layers", "message"),
     [
         (["body"], r"first, wide|wide.*Received: \['body'\]"),
-        (-1, "Received: -1"),
-        (True, "Received: True"),
+        (-1, "Received: float_layers=-1"),
+        (True, "Received: float_layers=True"),
     ],
 )
 def test_layers_that_are_none(model, x, float_layers, message):

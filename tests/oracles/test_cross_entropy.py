@@ -20,7 +20,7 @@ def make(folder, space, **kwargs):
 
 @pytest.mark.parametrize("argument", [{"batch_size": 1}, {"elite": 0}, {"smoothing": 1.5}])
 def test_bad_arguments(argument):
-    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))}` must be"):
         CrossEntropyOracle("val_loss", **argument)
 
 

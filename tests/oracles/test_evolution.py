@@ -29,7 +29,7 @@ def test_defaults_follow_the_budget(trials, population, sample):
     "argument", [{"population_size": 1}, {"sample_size": 0}, {"crossover": 1.5}]
 )
 def test_bad_arguments(argument):
-    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))}` must be"):
         EvolutionOracle("val_loss", **argument)
 
 

@@ -19,7 +19,7 @@ def make(folder, space=None, **kwargs):
 
 
 def test_initial_samples_must_be_positive():
-    with pytest.raises(ValueError, match="initial_samples must be"):
+    with pytest.raises(ValueError, match="`initial_samples` must be"):
         GreedyOracle("val_loss", initial_samples=0)
 
 

@@ -51,7 +51,7 @@ def test_defaults_follow_the_budget(trials, population):
 
 @pytest.mark.parametrize("argument", [{"population_size": 3}, {"crossover": -0.1}])
 def test_bad_arguments(argument):
-    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))}` must be"):
         NSGA2Oracle("val_loss", **argument)
 
 

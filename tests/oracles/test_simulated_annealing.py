@@ -19,7 +19,7 @@ def make(folder, space=None, **kwargs):
 
 @pytest.mark.parametrize("argument", [{"initial_samples": 1}, {"temperature": 0}])
 def test_bad_arguments(argument):
-    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))}` must be"):
         SimulatedAnnealingOracle("val_loss", **argument)
 
 

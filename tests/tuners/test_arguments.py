@@ -127,3 +127,22 @@ def test_a_misspelt_argument_is_told_from_its_neighbour():
 def test_lines_of_the_search_and_of_the_training(given, found, of_fit):
     assert arguments.verbosity(given) == found
     assert given.get("verbose") == of_fit
+
+
+class Sampling(kn.oracles.Strategy):
+    def __init__(self, share=0.5):
+        self.share = share
+
+    def propose(self, history, rng):
+        return kn.oracles.Proposal(kn.oracles.genome.sample(history.space, rng))
+
+
+@pytest.mark.parametrize("strategy", [Sampling, Sampling(0.25)])
+def test_a_strategy_is_taken_as_an_object_and_as_a_class(build, fit, tmp_path, strategy):
+    tuner = kn.Tuner(
+        build, strategy, objective="val_loss", max_trials=2, directory=tmp_path, seed=0
+    )
+    assert tuner.oracle.strategy.share == (0.5 if strategy is Sampling else 0.25)
+    assert tuner.oracle.strategy is not strategy
+    tuner.search(**fit)
+    assert len(tuner.oracle.completed) == 2

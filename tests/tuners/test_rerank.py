@@ -60,7 +60,7 @@ def test_one_that_fails_is_last_with_its_reason(searched, halves, monkeypatch):
 def test_bad_arguments_are_named(searched, build, halves, tmp_path):
     with pytest.raises(ValueError, match=r"completed trials, 3\. Received: k=4"):
         searched.rerank(4, **halves)
-    with pytest.raises(ValueError, match="`k` must be at least 1"):
+    with pytest.raises(ValueError, match="`k` must be an integer of at least 1"):
         searched.rerank(0, **halves)
     with pytest.raises(ValueError, match="Received: neither"):
         searched.rerank(1, halves["x"], halves["y"])

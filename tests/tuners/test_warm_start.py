@@ -176,8 +176,8 @@ def test_a_name_alone_will_do():
     ("arguments", "message"),
     [
         ({"proxy": "snip"}, "one of params, macs, naswot, synflow, grad_norm"),
-        ({"candidates": 3}, "candidates >= keep >= 1"),
-        ({"keep": 0}, "candidates >= keep >= 1"),
+        ({"candidates": 3}, "`keep` must be an integer from 1 to"),
+        ({"keep": 0}, "`keep` must be an integer from 1 to"),
         ({"batch_size": 0}, "batch_size"),
         ({"seed": -1}, "seed"),
     ],

@@ -145,12 +145,19 @@ def _activation(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> in
 
 @cost_rule("ELU", "Elu")
 def _elu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    # Written as text, as in the fingerprints of saved runs; so is the slope of a LeakyReLU.
     config = ("elu", repr(call.operation.alpha))
     return graph.add("Activation", call.operation.name, inputs, shape, config=config)
 
 
-@cost_rule("LeakyReLU", "LeakyRelu")
+@cost_rule("LeakyReLU")
 def _leaky_relu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    config = ("leaky_relu", repr(call.operation.negative_slope))
+    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
+
+
+@cost_rule("LeakyRelu")
+def _leaky_relu_operation(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     config = ("leaky_relu", float(call.operation.negative_slope))
     return graph.add("Activation", call.operation.name, inputs, shape, config=config)
 

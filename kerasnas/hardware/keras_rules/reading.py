@@ -46,7 +46,7 @@ def activation_name(layer: Any, function: Any) -> str:
             f"The activation of layer {layer.name!r} has no cost rule: use one of Keras's by its "
             f"name, or a layer of its own behind this one. Received: activation={function!r}"
         )
-    return name
+    return str(name)
 
 
 def refusal(layer: Any, what: str, way_out: str) -> ValueError:

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import genome
+from kerasnas.oracles.engine.objectives import direction, is_cost, of_file
 
 
 def take_values(own: Trial, ended: Trial) -> None:
@@ -23,6 +26,45 @@ def take_values(own: Trial, ended: Trial) -> None:
     known = {hp.name for hp in space.space}
     extra = {name: value for name, value in values.items() if name not in known}
     space.values = {**genome.settle(space, values), **extra}
+
+
+def check_costs(objectives: Sequence[keras_tuner.Objective], metrics: Mapping[str, Any]) -> None:
+    """Refuses what a tuner reports, where it lacks the objectives that ours alone measures.
+
+    Args:
+        objectives: The objectives of the search.
+        metrics: What is reported, by its name.
+
+    Raises:
+        ValueError: A cost, or what is measured on a trial's file, is missing.
+    """
+    ours = [one.name for one in objectives if is_cost(one.name) or of_file(one.name)]
+    if any(name not in metrics for name in ours):
+        raise ValueError(
+            f"Objectives that only kerasnas.Tuner reports: {', '.join(ours)}. Use it, or "
+            f"report them too. Received: metrics={sorted(metrics)}"
+        )
+
+
+def take_metrics(
+    trial: Trial,
+    objectives: Sequence[keras_tuner.Objective],
+    metrics: Mapping[str, Any],
+    step: int,
+) -> None:
+    """Adds what a tuner reports to the metrics of a trial.
+
+    Args:
+        trial: The trial.
+        objectives: The objectives of the search, whose directions are told.
+        metrics: What is reported, by its name.
+        step: The epoch that it is of.
+    """
+    directions = {objective.name: objective.direction for objective in objectives}
+    for name, value in metrics.items():
+        if not trial.metrics.exists(name):
+            trial.metrics.register(name, directions.get(name) or direction(name))
+        trial.metrics.update(name, value, step=step)
 
 
 def score(trial: Trial, score_trial: Callable[[Trial], None]) -> None:

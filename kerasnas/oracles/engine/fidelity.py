@@ -52,12 +52,6 @@ class Fidelity:
         reports: Whether it judges trainings while they run.
         goes_on: Whether it may begin trials though no new network is proposed any more.
         run_notes: Names in the lineage of a trial that are of one run of it, and not of the next.
-
-    Example:
-
-    ```python
-    oracle = kerasnas.oracles.Oracle(strategy, "val_loss", fidelity=Hyperband(max_epochs=27))
-    ```
     """
 
     history: History

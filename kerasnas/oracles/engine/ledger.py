@@ -37,14 +37,6 @@ class Ledger:
         lineage: What is known of how each trial came about, by its id.
         runs: How often each trial was run, by its id.
         waiting: Ids of trials that are to be run again, or were running when the process ended.
-
-    Example:
-
-    ```python
-    ledger = Ledger()
-    ledger.begin("runs/digits", header)
-    ledger.start(trial, lineage, keys, position)
-    ```
     """
 
     def __init__(self) -> None:

@@ -21,13 +21,14 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles.engine import endings, run_header, subclass
-from kerasnas.oracles.engine.arguments import check_count
+from kerasnas.oracles.engine.desk import Desk
 from kerasnas.oracles.engine.fidelity import Fidelity, made_fidelity
-from kerasnas.oracles.engine.objectives import direction, is_cost, members, of_file, resolve
+from kerasnas.oracles.engine.objectives import members, resolve
 from kerasnas.oracles.engine.search import Search
 from kerasnas.oracles.engine.strategy import Strategy, is_strategy, made
 from kerasnas.oracles.engine.subclass import StrategyMethods, SubclassStrategy
 from kerasnas.oracles.genome import Values
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.run_folder import JOURNAL, check_name
 
 
@@ -103,13 +104,13 @@ class Oracle(StrategyMethods):
                     max_trials, hyperparameters = objective, hyperparameters or max_trials
                 strategy, objective = None, strategy
             strategy = strategy or Strategy()
-        check_count("max_trials", max_trials, at_least=1, optional=True)
-        check_count("max_retries_per_trial", max_retries_per_trial, at_least=0)
-        check_count(
-            "max_consecutive_failed_trials", max_consecutive_failed_trials, 1, optional=True
+        check_integer("max_trials", max_trials, least=1, optional=True)
+        check_integer("max_retries_per_trial", max_retries_per_trial, least=0)
+        check_integer(
+            "max_consecutive_failed_trials", max_consecutive_failed_trials, least=1, optional=True
         )
-        check_count("max_proposals", max_proposals, at_least=1)
-        check_count("seed", seed, at_least=0, optional=True)
+        check_integer("max_proposals", max_proposals, least=1)
+        check_integer("seed", seed, least=0, optional=True)
         if not isinstance(hyperparameters, keras_tuner.HyperParameters | None):
             raise TypeError(
                 "hyperparameters must be a keras_tuner.HyperParameters. "
@@ -147,7 +148,9 @@ class Oracle(StrategyMethods):
         self.seed = self._search.facts.seed
         self._given_seed = seed  # None where none was given, and once a run was read.
         self.history, self.ledger = self._search.history, self._search.ledger
-        # KerasTuner reads these three under its own names.
+        self._desk = Desk(self._search, self.snapshot)
+        # KerasTuner reads these under its own names.
+        self.ongoing_trials = self._desk.ongoing
         self.trials = self.ledger.trials.by_id
         self.start_order, self.end_order = self.ledger.start_order, self.ledger.end_order
         # Whether whoever runs the trials sees which have failed: KerasTuner's tuners do not.
@@ -238,7 +241,7 @@ class Oracle(StrategyMethods):
     @property
     def folder(self) -> str:
         """The folder of the search."""
-        return self._project_dir
+        return str(self._project_dir)
 
     def runs(self, trial_id: str) -> int:
         """Returns how often a trial was run to its end."""
@@ -352,38 +355,30 @@ class Oracle(StrategyMethods):
         """
         with self._lock:
             self._ensure_ledger()
-            before = self._search.proposer.position()
-            if tuner_id in self.ongoing_trials:
-                return self.ongoing_trials[tuner_id]
             self.tuner_ids.add(tuner_id)
-            if self.ledger.waiting:
-                trial = self.trials[self.ledger.waiting.pop(0)]
-                trial.status = TrialStatus.RUNNING
-                # What is left of the last run would otherwise hide the results of this one.
-                trial.metrics = type(trial.metrics)()
-                trial.score, trial.message = None, None
-                self.ongoing_trials[tuner_id] = trial
-                return trial
-            trial_id = self._next_id()
+            known = self._desk.again(tuner_id)
+            if known is not None:
+                return known
+            before, trial_id = self._search.proposer.position(), self._desk.next_id(self.max_trials)
             try:
-                if self.max_trials and len(self.trials) >= self.max_trials:
-                    response: dict[str, Any] = {"status": TrialStatus.STOPPED}
-                else:
+                response: dict[str, Any] = {"status": TrialStatus.STOPPED}
+                if self.max_trials is None or len(self.trials) < self.max_trials:
                     response = self.populate_space(trial_id)
-                if response["status"] == TrialStatus.RUNNING:
-                    return self._start(tuner_id, trial_id, response)
+                trial = Trial(
+                    self._with_values(response.get("values", {})), trial_id, response["status"]
+                )
+                if trial.status == TrialStatus.RUNNING:
+                    lineage = response.get("lineage", {"parents": [], "operator": "own"})
+                    self._desk.begin(tuner_id, trial, lineage)
             except BaseException:
                 # What did not become a trial must leave no trace in what comes next.
                 if trial_id not in self.trials:
                     self._search.proposer.take_position(before)
                 raise
-            if response["status"] == TrialStatus.STOPPED:
+            if trial.status == TrialStatus.STOPPED:
                 self.tuner_ids.discard(tuner_id)
-                if self.ledger.wants_snapshot(at_the_end=True):
-                    self.snapshot()
-                if not self.failures_are_seen:
-                    endings.check_any_completed(self.history.ended, self.history.running)
-            return Trial(self._with_values({}), trial_id, response["status"])
+                self._desk.close(self.failures_are_seen)
+            return trial
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Finds the values of the next trial: queued ones first, then the strategy's.
@@ -409,18 +404,9 @@ class Oracle(StrategyMethods):
         """Takes metrics of a running trial, as in KerasTuner; `end_trial` saves them."""
         with self._lock:
             trial = self.trials[trial_id]
-            ours = [one.name for one in self.objectives if is_cost(one.name) or of_file(one.name)]
-            if any(name not in metrics for name in ours):
-                raise ValueError(
-                    f"Objectives that only kerasnas.Tuner reports: {', '.join(ours)}. Use it, or "
-                    f"report them too. Received: metrics={sorted(metrics)}"
-                )
+            endings.check_costs(self.objectives, metrics)
             self._check_objective_found(metrics)
-            directions = {objective.name: objective.direction for objective in self.objectives}
-            for name, value in metrics.items():
-                if not trial.metrics.exists(name):
-                    trial.metrics.register(name, directions.get(name) or direction(name))
-                trial.metrics.update(name, value, step=step)
+            endings.take_metrics(trial, self.objectives, metrics, step)
             return trial
 
     def report(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> bool:
@@ -472,24 +458,12 @@ class Oracle(StrategyMethods):
             own.status, own.message = trial.status, trial.message
             if own.status == TrialStatus.COMPLETED:
                 endings.score(own, self.score_trial)
-            self.ledger.runs[own.trial_id] += 1
-            try:
-                if own.status == TrialStatus.INVALID:
-                    if self.runs(own.trial_id) <= self.max_retries_per_trial:
-                        self._search.retry(own)
-                        self._release(own)
-                        return
-                    own.status = TrialStatus.FAILED
-                self._end(own)
-            except OSError:
-                # With no room for its result it has not been run.
-                self.ledger.runs[own.trial_id] -= not self.ledger.has_ended(own.trial_id)
-                raise
-            endings.check_consecutive_failures(
-                self.history.ended, self.max_consecutive_failed_trials
-            )
-            if own.status == TrialStatus.COMPLETED:
-                self.fidelity.check_reported(own.trial_id)
+            if self._desk.finish(own, self.max_retries_per_trial):
+                endings.check_consecutive_failures(
+                    self.history.ended, self.max_consecutive_failed_trials
+                )
+                if own.status == TrialStatus.COMPLETED:
+                    self.fidelity.check_reported(own.trial_id)
 
     def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:
         """Adds hyperparameters that are new, as in KerasTuner."""
@@ -594,17 +568,7 @@ class Oracle(StrategyMethods):
             The trials: those whose process has ended three times before their first epoch was over.
         """
         with self._lock:
-            crashed = self.ledger.crashed()
-            for trial in crashed:
-                trial.status = TrialStatus.FAILED
-                trial.message = (
-                    f"its process ended {self.ledger.starts(trial.trial_id)} times before its "
-                    "first epoch was over: a crash of the runtime, memory that ran out, or a kill. "
-                    "`retry_failed=True` runs it again"
-                )
-                self.ledger.runs[trial.trial_id] += 1
-                self._end(trial)
-            return crashed
+            return self._desk.fail_crashed()
 
     def retry_failed(self, crashed: bool = True) -> int:
         """Queues failed trials to be run again, with the same ids and values.
@@ -658,32 +622,6 @@ class Oracle(StrategyMethods):
             )
         self.seed = self._search.facts.seed = saved
         self._given_seed = None
-
-    def _start(self, tuner_id: str, trial_id: str, response: dict[str, Any]) -> Trial:
-        trial = Trial(self._with_values(response["values"]), trial_id, TrialStatus.RUNNING)
-        self._search.start(trial, response.get("lineage", {"parents": [], "operator": "own"}))
-        self.ongoing_trials[tuner_id] = trial
-        self.ledger.save_trial(trial)
-        return trial
-
-    def _end(self, trial: Trial) -> None:
-        self._search.end(trial)
-        try:
-            self.ledger.save_trial(trial)
-            self.save()
-        finally:
-            # Last, since the chief exits when nothing is ongoing.
-            self._release(trial)
-
-    def _release(self, trial: Trial) -> None:
-        for tuner_id, ongoing in list(self.ongoing_trials.items()):
-            if ongoing.trial_id == trial.trial_id:
-                del self.ongoing_trials[tuner_id]
-
-    def _next_id(self) -> str:
-        numbers = [int(name) for name in self.start_order[-1:] if name.isdigit()]
-        number = max([len(self.trials), *(last + 1 for last in numbers)])
-        return f"{number:0{len(str(self.max_trials))}d}"
 
     def _with_values(self, values: Values) -> keras_tuner.HyperParameters:
         """Returns the space with values; it shares the hyperparameters, which nothing changes."""

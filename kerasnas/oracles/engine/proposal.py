@@ -17,9 +17,8 @@ class Proposal:
 
     Example:
 
-    ```python
-    Proposal(genome.mutate(space, parent.hyperparameters.values, rng), ("03",), "mutation")
-    ```
+    >>> from kerasnas.oracles import Proposal
+    >>> child = Proposal({"units": 24}, parents=("03",), operator="mutation")
     """
 
     values: Values

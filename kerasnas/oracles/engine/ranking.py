@@ -3,7 +3,6 @@
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import keras_tuner
 import numpy as np
@@ -11,6 +10,7 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles.engine.objectives import COSTS, FILE_COSTS, resolve
 from kerasnas.oracles.engine.pareto import non_dominated
+from kerasnas.runtime.arguments import check_number
 
 
 class Ranking:
@@ -47,16 +47,16 @@ class Ranking:
         self.objectives = list(objectives)
         self._losses = losses
         self._by_fronts = limits is not None
-        self.limits = [
-            (self._limited(name), _checked(name, limit))
-            for name, limit in dict(limits or {}).items()
-        ]
+        self.limits: list[tuple[keras_tuner.Objective, float]] = []
+        for name, limit in dict(limits or {}).items():
+            check_number(f"limits[{name!r}]", limit, hint=", of bytes for flash and ram")
+            self.limits.append((self._limited(name), float(limit)))
 
     def loss(self, trial: Trial) -> float:
         """Returns the score of a completed trial, turned so that smaller is better."""
         if self._losses is not None:
             return self._losses(trial)[0]
-        return -trial.score if self.objectives[0].direction == "max" else trial.score
+        return float(-trial.score if self.objectives[0].direction == "max" else trial.score)
 
     def losses(self, trial: Trial) -> tuple[float, ...]:
         """Returns all objectives of a completed trial, turned so that smaller is better."""
@@ -128,13 +128,3 @@ class Ranking:
                 f"limits: whether '{name}' is to be large or small is not known. Name a Keras "
                 f"metric, a cost ({', '.join((*COSTS, *FILE_COSTS))}) or one of the objectives."
             ) from None
-
-
-def _checked(name: str, limit: Any) -> float:
-    number = isinstance(limit, (int, float, np.number)) and not isinstance(limit, bool)
-    if not number or not math.isfinite(limit):
-        raise ValueError(
-            "limits must map names to finite numbers, bytes for flash and ram. "
-            f"Received: {name!r}: {limit!r}"
-        )
-    return float(limit)

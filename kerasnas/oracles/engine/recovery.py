@@ -66,7 +66,7 @@ def recover(folder: str) -> Recovered:
     Example:
 
     ```python
-    recover("runs/digits").trials["03"]["score"]
+    recover("runs/digits").trials["02"]["score"]
     ```
     """
     found = Recovered()

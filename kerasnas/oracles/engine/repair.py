@@ -35,7 +35,8 @@ def repair(
     Example:
 
     ```python
-    repair(space, {"depth": 3, "width": 64}, np.random.default_rng(0), proposal_filter, steps=100)
+    judge = ProposalFilter()
+    repair(space, {"op": "pool", "depth": 3, "width": 64}, np.random.default_rng(0), judge, 100)
     ```
     """
     excess = proposal_filter.excess(values)

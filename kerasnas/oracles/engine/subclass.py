@@ -69,12 +69,6 @@ class SubclassStrategy(Strategy):
 
     Args:
         oracle: The oracle whose class defines `propose`.
-
-    Example:
-
-    ```python
-    SubclassStrategy(Coin("val_accuracy")).propose(history, rng)
-    ```
     """
 
     def __init__(self, oracle: StrategyMethods):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from kerasnas.oracles.engine.arguments import check_count
 from kerasnas.oracles.engine.fidelity import Fidelity, Plan, Verdict
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.fidelity.networks import Networks
 from kerasnas.oracles.fidelity.rungs import check_rungs
+from kerasnas.runtime.arguments import check_integer
 
 _REPORTS, _STOPPED = "reports", "stopped"
 
@@ -63,10 +63,10 @@ class ASHA(Fidelity):
                     "Give either rungs or min_epochs. "
                     f"Received: rungs={rungs!r}, min_epochs={min_epochs!r}"
                 )
-            check_count("max_epochs", max_epochs, at_least=1)
+            check_integer("max_epochs", max_epochs, least=1)
             rungs = list(np.atleast_1d(rungs).tolist())
             for rung in rungs:
-                check_count("rungs", rung, at_least=1)
+                check_integer("rungs", rung, least=1)
             if not rungs or rungs != sorted({*rungs}) or rungs[-1] > max_epochs:
                 raise ValueError(
                     "rungs must be rising numbers of epochs up to max_epochs. "

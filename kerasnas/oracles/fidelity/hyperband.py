@@ -6,12 +6,12 @@ from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from kerasnas.oracles.engine.arguments import check_count
 from kerasnas.oracles.engine.fidelity import Fidelity, Plan
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.fidelity.networks import Networks
 from kerasnas.oracles.fidelity.rungs import check_rungs
+from kerasnas.runtime.arguments import check_integer
 
 _TUNER = "tuner/"
 _FROM = "tuner/trial_id"
@@ -58,7 +58,7 @@ class Hyperband(Fidelity):
         min_epochs: int | None = None,
     ):
         self.max_epochs, self.factor, self.min_epochs = check_rungs(max_epochs, factor, min_epochs)
-        check_count("hyperband_iterations", hyperband_iterations, at_least=1, optional=True)
+        check_integer("hyperband_iterations", hyperband_iterations, least=1, optional=True)
         self.hyperband_iterations = hyperband_iterations
 
     def begin(self, history: History) -> None:
@@ -215,10 +215,10 @@ class Hyperband(Fidelity):
     def _size(self, number: int, place: int) -> int:
         kind = self._kind(number)
         last = math.ceil(1 + math.log(self.max_epochs, self.factor)) / (kind + 1)
-        return math.ceil(last * self.factor ** (kind - place))
+        return int(math.ceil(last * self.factor ** (kind - place)))
 
     def _epochs(self, number: int, place: int) -> int:
-        return math.ceil(self.max_epochs / self.factor ** (self._kind(number) - place))
+        return int(math.ceil(self.max_epochs / self.factor ** (self._kind(number) - place)))
 
 
 def _is_network(trial: Trial) -> bool:

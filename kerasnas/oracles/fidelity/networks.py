@@ -27,13 +27,6 @@ class Networks:
             losses by the epochs that it was trained; at least one.
         new_losses: Callable from any completed trial to the losses by epochs that it adds to the
             knowledge of how losses change.
-
-    Example:
-
-    ```python
-    networks = Networks(history, is_network, losses_by_epochs, losses_by_epochs)
-    networks.view().completed
-    ```
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from kerasnas.oracles.engine.arguments import check_count
+from kerasnas.runtime.arguments import check_integer
 
 # Of 12 epochs, a first rung of 1 found better networks than one of 2, 4 or 12 on all three data
 # sets of benchmarks/short_trainings.py; shorter ones were not measured.
@@ -24,9 +24,9 @@ def check_rungs(max_epochs: Any, factor: Any, min_epochs: Any) -> tuple[int, int
     Raises:
         ValueError: A number out of its range.
     """
-    check_count("max_epochs", max_epochs, at_least=1)
-    check_count("factor", factor, at_least=2)
-    check_count("min_epochs", min_epochs, at_least=1, optional=True)
+    check_integer("max_epochs", max_epochs, least=1)
+    check_integer("factor", factor, least=2)
+    check_integer("min_epochs", min_epochs, least=1, optional=True)
     if min_epochs is not None and min_epochs > max_epochs:
         raise ValueError(
             "min_epochs must be at most max_epochs. "

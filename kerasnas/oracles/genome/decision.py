@@ -80,9 +80,9 @@ class Decision:
 
     def draw(self, rng: np.random.Generator) -> Value:
         """A random value, by the prior that the hyperparameter was declared with."""
-        value = self.hp.prob_to_value(float(rng.random()))
+        value: Value = self.hp.prob_to_value(float(rng.random()))
         if self.domain is None:
-            return min(max(float(value), self.hp.min_value), self.hp.max_value)
+            return float(min(max(float(value), self.hp.min_value), self.hp.max_value))
         if isinstance(self.domain, range):
             # KerasTuner scales by max_value + 1, which floating point can reach.
             return min(int(value), self.domain[-1])

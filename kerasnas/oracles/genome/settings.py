@@ -223,7 +223,8 @@ def parts(space: keras_tuner.HyperParameters) -> dict[str, list[str]]:
 
 def plain(value: Any) -> Value:
     """A Python value for a numpy one: only those can be saved and sent to workers."""
-    return value.item() if isinstance(value, np.generic) else value
+    found: Value = value.item() if isinstance(value, np.generic) else value
+    return found
 
 
 def fill(
@@ -258,13 +259,15 @@ def fill(
 
 
 def _default(decision: Decision) -> Value:
-    return decision.hp.default
+    default: Value = decision.hp.default
+    return default
 
 
 def _given_or_default(decision: Decision, given: Mapping[str, Value]) -> Value:
     name = decision.hp.name
     if name not in given:
-        return decision.hp.default
+        default: Value = decision.hp.default
+        return default
     value = given[name]
     if not decision.allows(value):
         offered = (

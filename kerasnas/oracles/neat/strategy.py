@@ -5,13 +5,13 @@ import math
 import numpy as np
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count, check_share
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.neat.moves import Moves, cross, pick
 from kerasnas.oracles.neat.species import Member, Population, genes_of
+from kerasnas.runtime.arguments import check_integer, check_number
 
 # A change that was tried before is changed further, at most so often.
 _FURTHER = 10
@@ -63,11 +63,11 @@ class NEAT(Strategy):
         growth: float = 0.4,
         shrinkage: float = 0.1,
     ):
-        check_count("population_size", population_size, at_least=2, optional=True)
-        check_count("num_species", num_species, at_least=1, optional=True)
+        check_integer("population_size", population_size, least=2, optional=True)
+        check_integer("num_species", num_species, least=1, optional=True)
         shares = {"crossover": crossover, "growth": growth, "shrinkage": shrinkage}
         for name, share in shares.items():
-            check_share(name, share)
+            check_number(name, share, least=0, most=1)
         if growth + shrinkage > 1:
             raise ValueError(
                 "growth and shrinkage must not be above 1 together: they are shares of the "

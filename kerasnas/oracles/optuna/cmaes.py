@@ -82,4 +82,4 @@ def _point(trial: Any, space: Any, sampler: Any) -> np.ndarray | None:
         return None
     if sampler._with_margin:
         return np.array(trial.system_attrs[_DRAWN]) if _DRAWN in trial.system_attrs else None
-    return space.transform({name: trial.params[name] for name in space._search_space})
+    return np.asarray(space.transform({name: trial.params[name] for name in space._search_space}))

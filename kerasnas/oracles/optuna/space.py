@@ -28,12 +28,13 @@ class Parameter:
     def suggest(self, trial: Any) -> Value:
         """Asks for it and gives the hyperparameter's value."""
         drawn = self._drawn(trial)
+        found: Value = drawn
         if self.form == "quantile":
             value = self.decision.hp.prob_to_value(drawn)
-            return min(max(value, self.decision.hp.min_value), self.decision.hp.max_value)
+            found = min(max(value, self.decision.hp.min_value), self.decision.hp.max_value)
         if self.form == "place" and self.decision.domain is not None:
-            return self.decision.domain[drawn]
-        return drawn
+            found = self.decision.domain[drawn]
+        return found
 
     def encode(self, value: Any) -> Any:
         """The nearest that the distribution has to a value; None where nothing is near."""

@@ -44,11 +44,13 @@ class GaussianProcess:
 
     Example:
 
-    ```python
-    model = GaussianProcess([0, 2])
-    model.learn(x, y)
-    model.condition(x, y).predict(queries).mean
-    ```
+    >>> import numpy as np
+    >>> from kerasnas.oracles.predictor.gaussian_process import GaussianProcess
+    >>> vectors = np.random.default_rng(0).random((9, 4))  # Two decisions of two columns each.
+    >>> process = GaussianProcess([0, 2])
+    >>> parameters = process.learn(vectors, vectors.sum(axis=1))
+    >>> process.condition(vectors, vectors.sum(axis=1)).predict(vectors[:3]).mean.shape
+    (3,)
     """
 
     def __init__(self, starts: Sequence[int]):
@@ -144,7 +146,7 @@ class GaussianProcess:
 
     def _scaled(self, x: np.ndarray) -> np.ndarray:
         widths = np.diff([*self.starts, x.shape[1]])
-        return x * np.repeat(np.exp(-self.parameters[:-3]), widths)
+        return np.asarray(x * np.repeat(np.exp(-self.parameters[:-3]), widths))
 
     def _parts(self, x: np.ndarray) -> list[np.ndarray]:
         ends = [*self.starts[1:], x.shape[1]]

@@ -36,7 +36,9 @@ class Learned(NamedTuple):
 
         def judge(settings: list[Values]) -> np.ndarray:
             queries = self.encoding.encode(settings)
-            return np.sum([np.zeros(len(queries)), *(one(queries) for one in judges)], axis=0)
+            return np.asarray(
+                np.sum([np.zeros(len(queries)), *(one(queries) for one in judges)], axis=0)
+            )
 
         return judge
 

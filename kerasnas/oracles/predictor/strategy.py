@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.arguments import check_count, check_share
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.predictor.candidates import anywhere, near_best
 from kerasnas.oracles.predictor.model import Model
+from kerasnas.runtime.arguments import check_integer, check_number
 
 # The share of the proposals that change the best in a single decision. Coordinate descent so goes
 # on where no model of the whole space sees a gradient.
@@ -59,8 +59,8 @@ class Predictor(Strategy):
         initial_samples: int | None = None,
         exploration: float = 0.1,
     ):
-        check_count("initial_samples", initial_samples, at_least=2, optional=True)
-        check_share("exploration", exploration)
+        check_integer("initial_samples", initial_samples, least=2, optional=True)
+        check_number("exploration", exploration, least=0, most=1)
         self.initial_samples, self.exploration = initial_samples, exploration
         self._model = Model()
         # What is left of the ranked candidates for the trial that is being looked for.

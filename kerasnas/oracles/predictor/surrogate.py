@@ -87,7 +87,7 @@ def improvement(model: GaussianProcess, best: float) -> Judge:
 
     def judge(queries: np.ndarray) -> np.ndarray:
         mean, deviation = model.predict(queries)
-        return _log_improvement((mean - best) / deviation) + np.log(deviation)
+        return np.asarray(_log_improvement((mean - best) / deviation) + np.log(deviation))
 
     return judge
 
@@ -142,7 +142,7 @@ def success(completed: np.ndarray, failed: np.ndarray, starts: Sequence[int], fi
     def judge(queries: np.ndarray) -> np.ndarray:
         mean, deviation = model.predict(queries)
         odds = mean / np.hypot(deviation, model.noise)
-        return _CAUTION * np.asarray(log_ndtr(odds)) - _LAST * (odds < 0)
+        return np.asarray(_CAUTION * np.asarray(log_ndtr(odds)) - _LAST * (odds < 0))
 
     return judge
 

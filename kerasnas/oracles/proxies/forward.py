@@ -39,6 +39,8 @@ def run(
     Example:
 
     ```python
+    from kerasnas.keras_models.walk import walk
+
     outputs = run(model, walk(model), [x], lambda layer, args, kwargs: layer(*args, **kwargs))
     ```
     """

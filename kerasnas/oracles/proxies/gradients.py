@@ -55,13 +55,15 @@ def _differentiate(loss: Callable[[list[Any]], Any], values: list[Any]) -> Seque
     if backend == "jax":
         import jax  # type: ignore[import-not-found,unused-ignore]
 
-        return jax.grad(loss)(values)
+        of_jax: Sequence[Any] = jax.grad(loss)(values)
+        return of_jax
     if backend == "torch":
         import torch  # type: ignore[import-not-found,unused-ignore]
 
         with torch.enable_grad():
             leaves = [value.detach().requires_grad_() for value in values]
-            return torch.autograd.grad(loss(leaves), leaves, allow_unused=True)
+            of_torch: Sequence[Any] = torch.autograd.grad(loss(leaves), leaves, allow_unused=True)
+            return of_torch
     raise NotImplementedError(
         "Proxies that need gradients run on the Keras backends tensorflow, jax and torch. Choose "
         f'the proxy "naswot", "macs" or "params". Received: KERAS_BACKEND={backend!r}'

@@ -65,4 +65,4 @@ def _shared_bits(code: np.ndarray) -> np.ndarray:
     # Signs multiply to 1 where they are the same and to -1 elsewhere; float32 counts exactly to
     # 2^24 of them.
     signs = np.where(code.reshape(len(code), -1), np.float32(1), np.float32(-1))
-    return (signs.shape[1] + (signs @ signs.T).astype("float64")) / 2
+    return np.asarray((signs.shape[1] + (signs @ signs.T).astype("float64")) / 2)

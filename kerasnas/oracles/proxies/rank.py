@@ -16,6 +16,7 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.engine.proposal_filter import key_of
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.proxies.score import COSTS, Proxy, check_data, score
+from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.session import clear_session, seeded
 
 _DRAWS = 20  # Settings that are drawn at most, for each candidate that is asked for.
@@ -130,15 +131,9 @@ def rank(
 
 
 def check_counts(candidates: Any, keep: Any) -> None:
-    """Raise unless candidates >= keep >= 1, both integers."""
-    for name, value in (("candidates", candidates), ("keep", keep)):
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise TypeError(f"Argument `{name}` must be an integer. Received: {name}={value!r}")
-    if not candidates >= keep >= 1:
-        raise ValueError(
-            "Arguments `candidates` and `keep` must satisfy candidates >= keep >= 1. "
-            f"Received: candidates={candidates!r}, keep={keep!r}"
-        )
+    """Refuses numbers of settings unless candidates >= keep >= 1, both integers."""
+    check_integer("candidates", candidates, least=1)
+    check_integer("keep", keep, least=1, most=int(candidates), hint=", the candidates")
 
 
 def _admitted(

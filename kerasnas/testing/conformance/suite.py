@@ -23,8 +23,8 @@ class OracleConformance(Seeding, Resuming, Proposing, Budgeting, Failing, Sharin
 
     Example:
 
-    ```python
-    class TestMyStrategy(kerasnas.testing.OracleConformance):
-        strategy = MyStrategy
-    ```
+    >>> import kerasnas as kn
+    >>> from kerasnas.testing import OracleConformance
+    >>> class TestMine(OracleConformance):
+    ...     strategy = kn.oracles.Evolution(crossover=0.5)
     """

@@ -45,7 +45,7 @@ def test_the_space_that_was_passed_is_left_as_it_was():
     ],
 )
 def test_bad_arguments_are_named(argument, value):
-    with pytest.raises(ValueError, match=rf"{argument} must be .* Received: {argument}="):
+    with pytest.raises(ValueError, match=rf"`{argument}` must be .* Received: {argument}="):
         RandomOracle(**{argument: value})
 
 

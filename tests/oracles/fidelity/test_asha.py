@@ -41,9 +41,9 @@ def test_rungs(arguments, rungs):
         ({"rungs": [3, 2]}, "rungs must be rising"),
         ({"rungs": []}, "rungs must be rising"),
         ({"rungs": [3, 300]}, "rungs must be rising"),
-        ({"rungs": [0, 3]}, "rungs must be an integer of at least 1"),
+        ({"rungs": [0, 3]}, "`rungs` must be an integer of at least 1"),
         ({"rungs": [3], "min_epochs": 3}, "either rungs or min_epochs"),
-        ({"factor": 1}, "factor must be"),
+        ({"factor": 1}, "`factor` must be"),
         ({"searcher": "asha"}, "no strategy of that name"),
     ],
 )

@@ -270,7 +270,7 @@ def test_the_searcher_compares_lengths_by_what_longer_training_brings(tmp_path):
         ({"searcher": EvolutionOracle("accuracy")}, "searcher must have the objective"),
         ({"searcher": EvolutionOracle(warm_start=[{"a": 1}])}, "warm_start must be given"),
         ({"min_epochs": 30}, "min_epochs must be at most"),
-        ({"factor": 1}, "factor must be"),
+        ({"factor": 1}, "`factor` must be"),
     ],
 )
 def test_bad_searchers_and_rounds(arguments, message):
@@ -280,7 +280,7 @@ def test_bad_searchers_and_rounds(arguments, message):
 
 @pytest.mark.parametrize("argument", ["max_epochs", "factor", "hyperband_iterations"])
 def test_bad_arguments(argument):
-    with pytest.raises(ValueError, match=f"{argument} must be"):
+    with pytest.raises(ValueError, match=f"`{argument}` must be"):
         HyperbandOracle("val_loss", **{argument: 0})
 
 

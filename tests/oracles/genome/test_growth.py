@@ -99,7 +99,7 @@ def test_where_the_smallest_does_not_build_the_next_larger_are_tried(tmp_path):
 
 @pytest.mark.parametrize("argument", [{"extensions": 0}])
 def test_bad_arguments(argument):
-    with pytest.raises(ValueError, match="extensions must be"):
+    with pytest.raises(ValueError, match="`extensions` must be"):
         GreedyOracle("val_loss", grow=True, **argument)
 
 

@@ -71,7 +71,7 @@ def test_defaults_follow_the_budget(trials, population, species):
     ],
 )
 def test_bad_arguments(argument):
-    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))}` must be"):
         NEATOracle("val_loss", **argument)
     with pytest.raises(ValueError, match="growth and shrinkage"):
         NEATOracle("val_loss", growth=0.7, shrinkage=0.7)

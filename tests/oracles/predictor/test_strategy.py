@@ -25,7 +25,7 @@ def test_defaults_follow_the_budget(trials, initial):
 
 @pytest.mark.parametrize("argument", [{"initial_samples": 1}, {"exploration": 1.1}])
 def test_bad_arguments(argument):
-    with pytest.raises(ValueError, match=f"{next(iter(argument))} must be"):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))}` must be"):
         PredictorOracle("val_loss", **argument)
 
 

@@ -1,0 +1,139 @@
+"""Hands trials out to workers, and takes them back."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from kerasnas.oracles.engine import endings
+from kerasnas.oracles.engine.search import Search
+
+
+class Desk:
+    """Knows which worker runs which trial, and puts down in the ledger what comes of it.
+
+    Args:
+        search: The search.
+        snapshot: Callable that saves the state of the whole oracle.
+
+    Attributes:
+        ongoing: The trial that each worker runs, by the worker's name.
+    """
+
+    def __init__(self, search: Search, snapshot: Callable[[], None]):
+        self._search, self._ledger = search, search.ledger
+        self._snapshot = snapshot
+        self.ongoing: dict[str, Trial] = {}
+
+    def again(self, worker: str) -> Trial | None:
+        """Returns the trial that a worker has not ended, or one that waits for another run.
+
+        Args:
+            worker: Name of the worker.
+
+        Returns:
+            The trial, which the worker now runs, or None where there is none.
+        """
+        if worker in self.ongoing:
+            return self.ongoing[worker]
+        if not self._ledger.waiting:
+            return None
+        trial = self._ledger.trials.by_id[self._ledger.waiting.pop(0)]
+        trial.status = TrialStatus.RUNNING
+        # What is left of the last run would otherwise hide the results of this one.
+        trial.metrics = type(trial.metrics)()
+        trial.score, trial.message = None, None
+        self.ongoing[worker] = trial
+        return trial
+
+    def next_id(self, max_trials: int | None) -> str:
+        """Returns the id of the next trial: its number, with zeros before it."""
+        started = self._ledger.start_order
+        numbers = [int(name) for name in started[-1:] if name.isdigit()]
+        number = max([len(started), *(last + 1 for last in numbers)])
+        return f"{number:0{len(str(max_trials))}d}"
+
+    def begin(self, worker: str, trial: Trial, lineage: dict[str, Any]) -> None:
+        """Hands out a new trial.
+
+        Args:
+            worker: Name of the worker.
+            trial: The trial.
+            lineage: How it came about.
+        """
+        self._search.start(trial, lineage)
+        self.ongoing[worker] = trial
+        self._ledger.save_trial(trial)
+
+    def finish(self, trial: Trial, retries: int) -> bool:
+        """Takes back a trial that was run.
+
+        Args:
+            trial: The trial: COMPLETED with a score, INVALID (may be run again) or FAILED.
+            retries: How often one that is INVALID is run again before it has failed.
+
+        Returns:
+            Whether it has ended, and is not to be run again.
+        """
+        runs = self._ledger.runs
+        runs[trial.trial_id] += 1
+        try:
+            if trial.status == TrialStatus.INVALID:
+                if runs[trial.trial_id] <= retries:
+                    self._search.retry(trial)
+                    self._release(trial)
+                    return False
+                trial.status = TrialStatus.FAILED
+            self._end(trial)
+        except OSError:
+            # With no room for its result it has not been run.
+            runs[trial.trial_id] -= not self._ledger.has_ended(trial.trial_id)
+            raise
+        return True
+
+    def fail_crashed(self) -> list[Trial]:
+        """Fails the trials that have ended their processes too often to be run again.
+
+        Returns:
+            The trials.
+        """
+        crashed = self._ledger.crashed()
+        for trial in crashed:
+            trial.status = TrialStatus.FAILED
+            trial.message = (
+                f"its process ended {self._ledger.starts(trial.trial_id)} times before its first "
+                "epoch was over: a crash of the runtime, memory that ran out, or a kill. "
+                "`retry_failed=True` runs it again"
+            )
+            self._ledger.runs[trial.trial_id] += 1
+            self._end(trial)
+        return crashed
+
+    def close(self, failures_are_seen: bool) -> None:
+        """Saves the search, of which a worker gets no further trial.
+
+        Args:
+            failures_are_seen: Whether whoever runs the trials sees which of them have failed.
+
+        Raises:
+            RuntimeError: All trials have failed, and nobody would see it.
+        """
+        if self._ledger.wants_snapshot(at_the_end=True):
+            self._snapshot()
+        if not failures_are_seen:
+            endings.check_any_completed(self._ledger.trials.ended, self._ledger.trials.running)
+
+    def _end(self, trial: Trial) -> None:
+        self._search.end(trial)
+        try:
+            self._ledger.save_trial(trial)
+            if self._ledger.trials.completed and self._ledger.wants_snapshot():
+                self._snapshot()
+        finally:
+            # Last, since the chief exits when nothing is ongoing.
+            self._release(trial)
+
+    def _release(self, trial: Trial) -> None:
+        for worker, ongoing in list(self.ongoing.items()):
+            if ongoing.trial_id == trial.trial_id:
+                del self.ongoing[worker]
