@@ -372,7 +372,7 @@ def test_failed_trials_are_tolerated(error, runs, capsys):
     assert capsys.readouterr().out.count("Model too large") >= 2
     # Beside the trials, the network is built once to find out what it is.
     tried = tuner.oracle.trials.values()
-    assert sum(tuner.oracle._runs[one.trial_id] for one in tried if one.score is None) == 2 * runs
+    assert sum(tuner.oracle.runs(one.trial_id) for one in tried if one.score is None) == 2 * runs
 
 
 def test_a_fatal_error_ends_the_search():

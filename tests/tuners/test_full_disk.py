@@ -140,7 +140,9 @@ def test_a_report_that_cannot_be_saved_fails_no_trial(build, fit, tmp_path, monk
     broken = asha("broken")
     with monkeypatch.context() as patch:
         patch.setattr(
-            type(broken.oracle), "_note", lambda *args: (_ for _ in ()).throw(full_journal())
+            broken.oracle.ledger,
+            "note_lineage",
+            lambda *args: (_ for _ in ()).throw(full_journal()),
         )
         with pytest.raises(CannotWriteError):
             broken.search(**data)

@@ -98,7 +98,7 @@ def test_the_arguments_reach_the_oracle(build, tmp_path):
         4,
         2,
     )
-    assert (oracle.crossover, oracle.seed) == (0.5, 11)
+    assert (oracle.strategy.crossover, oracle.seed) == (0.5, 11)
     assert (oracle.max_retries_per_trial, oracle.max_consecutive_failed_trials) == (1, 5)
     assert [p.name for p in oracle.get_space().space] == ["units", "act", "rate"]
     assert tuner.remaining_trials == 7

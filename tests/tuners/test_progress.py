@@ -77,7 +77,7 @@ def test_failures_and_what_was_turned_away_are_shown(capsys):
 def test_a_search_under_a_tight_budget_says_what_was_repaired(build, fit, tmp_path, capfd):
     budget = Budget(params=6 * 3 + 3 + 3 + 1)  # The networks with 2 and 3 units.
     tuner = Evolution(build, "val_loss", 2, seed=0, directory=tmp_path, budget=budget)
-    tuner.oracle.patience = 1
+    tuner.oracle.strategy.patience = 1
     tuner.search(**{key: value for key, value in fit.items() if key != "verbose"})
     last = capfd.readouterr().out.splitlines()[-2:]
     assert tuner.oracle.repaired > 0

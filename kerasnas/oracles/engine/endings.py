@@ -67,6 +67,21 @@ def take_metrics(
         trial.metrics.update(name, value, step=step)
 
 
+def best_values(trial: Trial, objectives: Sequence[keras_tuner.Objective]) -> None:
+    """Scores a trial by the best values of its objectives; its score is the first of these.
+
+    Args:
+        trial: The trial; a message says which objective is not finite.
+        objectives: The objectives of the search.
+    """
+    for objective in reversed(objectives):
+        trial.score = trial.metrics.get_best_value(objective.name)
+        trial.best_step = trial.metrics.get_best_step(objective.name)
+        if trial.score is None or not math.isfinite(trial.score):
+            trial.message = f"The objective {objective.name} is {trial.score}."
+            return
+
+
 def score(trial: Trial, score_trial: Callable[[Trial], None]) -> None:
     """Scores a trial that has completed; without a finite score it is INVALID.
 

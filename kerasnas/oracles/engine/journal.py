@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str]):
         self.path = os.fspath(path)
         self._descriptor: int | None = None
+        self._lock = threading.Lock()
         self._end = 0
 
     def append(self, event: dict[str, Any], sync: bool = False) -> None:
@@ -42,7 +44,7 @@ class Journal:
             kerasnas.runtime.files.CannotWriteError: There is no room for it, or the disk fails.
         """
         line = (sealed.dumps(event) + "\n").encode()
-        with writing(self.path, len(line)):
+        with self._lock, writing(self.path, len(line)):
             descriptor = self._open()
             try:
                 rest = line
@@ -54,7 +56,7 @@ class Journal:
                 # A full disk must not leave half a line that swallows the next event.
                 os.ftruncate(descriptor, self._end)
                 raise
-        self._end += len(line)
+            self._end += len(line)
 
     def close(self) -> None:
         """Closes the file; the next append opens it again."""

@@ -1,14 +1,14 @@
 """The oracle: how a trial is handed out, judged, ended and saved, whatever the strategy.
 
-This is the only file that touches private parts of KerasTuner's `Oracle` and `HyperParameters`, as
-read in keras-tuner 1.4.8 (1.4.7 is the same): `_project_dir`, `_set_project_dir`,
-`_check_objective_found`, `HyperParameters._space` and `HyperParameters._hps`. `create_trial`,
-`update_trial` and `end_trial` are replaced as a whole: KerasTuner's leave their lock held after an
-exception, save the same state several times, and lose a trial that is run again.
+This is the only file that touches private parts of KerasTuner's `Oracle`, as read in keras-tuner
+1.4.8 (1.4.7 is the same): `_project_dir`, `_set_project_dir` and `_check_objective_found`.
+`create_trial`, `update_trial` and `end_trial` are replaced as a whole: KerasTuner's leave their
+lock held after an exception, save the same state several times, and lose a trial that is run
+again.
 """
 
-import collections
-import math
+import functools
+import operator
 import os
 import threading
 import warnings
@@ -20,16 +20,21 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from kerasnas.oracles.engine import endings, run_header, subclass
+from kerasnas.oracles.engine import arguments, endings, run_header, subclass
 from kerasnas.oracles.engine.desk import Desk
 from kerasnas.oracles.engine.fidelity import Fidelity, made_fidelity
 from kerasnas.oracles.engine.objectives import members, resolve
 from kerasnas.oracles.engine.search import Search
+from kerasnas.oracles.engine.space import with_values
 from kerasnas.oracles.engine.strategy import Strategy, is_strategy, made
 from kerasnas.oracles.engine.subclass import StrategyMethods, SubclassStrategy
 from kerasnas.oracles.genome import Values
-from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.run_folder import JOURNAL, check_name
+
+
+def _forwarded(path: str, doc: str) -> Any:
+    """Returns a property that asks a part of the oracle."""
+    return property(operator.attrgetter(path), doc=doc)
 
 
 class Oracle(StrategyMethods):
@@ -104,18 +109,15 @@ class Oracle(StrategyMethods):
                     max_trials, hyperparameters = objective, hyperparameters or max_trials
                 strategy, objective = None, strategy
             strategy = strategy or Strategy()
-        check_integer("max_trials", max_trials, least=1, optional=True)
-        check_integer("max_retries_per_trial", max_retries_per_trial, least=0)
-        check_integer(
-            "max_consecutive_failed_trials", max_consecutive_failed_trials, least=1, optional=True
+        arguments.check(
+            max_trials,
+            max_retries_per_trial,
+            max_consecutive_failed_trials,
+            max_proposals,
+            seed,
+            hyperparameters,
+            warm_start,
         )
-        check_integer("max_proposals", max_proposals, least=1)
-        check_integer("seed", seed, least=0, optional=True)
-        if not isinstance(hyperparameters, keras_tuner.HyperParameters | None):
-            raise TypeError(
-                "hyperparameters must be a keras_tuner.HyperParameters. "
-                f"Received: hyperparameters={hyperparameters!r}"
-            )
         super().__init__(
             objective=resolve(objective),
             max_trials=None if max_trials is None else int(max_trials),  # One of numpy's, too.
@@ -153,95 +155,64 @@ class Oracle(StrategyMethods):
         self.ongoing_trials = self._desk.ongoing
         self.trials = self.ledger.trials.by_id
         self.start_order, self.end_order = self.ledger.start_order, self.ledger.end_order
+        # What a tuner tells of the hypermodel, to know its runs again.
+        self.identity: dict[str, Any] = {}
         # Whether whoever runs the trials sees which have failed: KerasTuner's tuners do not.
         self.failures_are_seen = True
         # What `make("auto")` chose, and why.
         self.chosen: str | None = None
         # Reentrant, so that a subclass may call one public method from another.
         self._lock = threading.RLock()
-        if isinstance(warm_start, (str, Mapping)):
-            raise ValueError(
-                "warm_start must be a list of settings. A proxy needs the hypermodel: pass its "
-                "name to kerasnas.Tuner, or what kerasnas.oracles.proxies.rank returns here. "
-                f"Received: warm_start={warm_start!r}"
-            )
         for values in warm_start:
             self.enqueue(values)
 
     # ------------------------------------------------------------------ what users and tuners ask
 
-    @property
-    def completed(self) -> Sequence[Trial]:
-        """The completed trials, in the order of their ends."""
-        return self.history.completed
-
-    @property
-    def lineage(self) -> dict[str, dict[str, Any]]:
-        """What is known of how each trial came about, by trial id."""
-        return self.ledger.lineage
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What a tuner tells of the hypermodel, to know its runs again."""
-        return self._search.identity
-
-    @identity.setter
-    def identity(self, identity: dict[str, Any]) -> None:
-        self._search.identity = identity
-
-    @property
-    def enqueued(self) -> Sequence[Values]:
-        """All settings that were ever put before the proposals, in order."""
-        return self._search.proposer.queue.settings
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why there will be no further proposal, or None."""
-        return self._search.proposer.stop_reason
-
-    @property
-    def rng(self) -> np.random.Generator:
-        """The generator of all that is random in the search."""
-        return self._search.proposer.rng
-
-    @property
-    def turned_away(self) -> int:
-        """How many settings broke the budget and became no trial, each once a trial at most.
-
-        Proposals count, and steps to repair one. What was in the way of one trial counts again
-        where it is in the way of another.
-        """
-        return self._search.filter.turned_away
-
-    @property
-    def repaired(self) -> int:
-        """How many trials are proposals that broke the budget, changed until they met it."""
-        return self._search.filter.repaired
-
-    @property
-    def repeats(self) -> int:
-        """How many proposals were of an architecture already tried."""
-        return self._search.filter.repeats
-
-    @property
-    def limits(self) -> Sequence[tuple[keras_tuner.Objective, float]]:
-        """Metrics and costs with their limits; trials within these rank before all others."""
-        return self._search.ranking.limits
-
-    @property
-    def max_epochs(self) -> int | None:
-        """Epochs of a full training, or None where the call of `search` says that."""
-        return self.fidelity.max_epochs
-
-    @property
-    def reports(self) -> bool:
-        """Whether it judges trainings while they run, so that `report` has to be called."""
-        return self.fidelity.reports
-
-    @property
-    def folder(self) -> str:
-        """The folder of the search."""
-        return str(self._project_dir)
+    completed: Sequence[Trial] = _forwarded(
+        "history.completed", "The completed trials, in the order of their ends."
+    )
+    lineage: dict[str, dict[str, Any]] = _forwarded(
+        "ledger.lineage", "What is known of how each trial came about, by trial id."
+    )
+    enqueued: Sequence[Values] = _forwarded(
+        "_search.proposer.queue.settings", "All settings that were put before the proposals."
+    )
+    stop_reason: str | None = _forwarded(
+        "_search.proposer.stop_reason", "Why there will be no further proposal, or None."
+    )
+    rng: np.random.Generator = _forwarded(
+        "_search.proposer.rng", "The generator of all that is random in the search."
+    )
+    turned_away: int = _forwarded(
+        "_search.filter.turned_away",
+        "How many settings broke the budget, proposals and steps of a repair; each once a trial.",
+    )
+    repaired: int = _forwarded(
+        "_search.filter.repaired",
+        "How many trials are proposals changed to meet the budget.",
+    )
+    repeats: int = _forwarded(
+        "_search.filter.repeats", "How many proposals were of an architecture already tried."
+    )
+    limits: Sequence[tuple[keras_tuner.Objective, float]] = _forwarded(
+        "_search.ranking.limits", "Limits of metrics and costs; trials within them rank first."
+    )
+    max_epochs: int | None = _forwarded(
+        "fidelity.max_epochs", "Epochs of a full training, or None where `search` says that."
+    )
+    reports: bool = _forwarded(
+        "fidelity.reports", "Whether it judges trainings while they run, by `report`."
+    )
+    folder: str = _forwarded("_project_dir", "The folder of the search.")
+    note_start: Callable[[str], None] = _forwarded(
+        "ledger.note_start", "Notes that a tuner begins to run a trial, and may die of it."
+    )
+    clear_start: Callable[[str], None] = _forwarded(
+        "ledger.clear_start", "Notes that the last start of a trial does not count against it."
+    )
+    building: Callable[[Mapping[str, Any]], AbstractContextManager[bool]] = _forwarded(
+        "ledger.building", "Notes that a proposal is built to be judged, which may end the process."
+    )
 
     def runs(self, trial_id: str) -> int:
         """Returns how often a trial was run to its end."""
@@ -268,14 +239,6 @@ class Oracle(StrategyMethods):
         """
         with self._lock:
             return self.history.front()
-
-    def loss(self, trial: Trial) -> float:
-        """Returns the score of a completed trial, turned so that smaller is better."""
-        return self.history.loss(trial)
-
-    def losses(self, trial: Trial) -> tuple[float, ...]:
-        """Returns all objectives of a completed trial, turned so that smaller is better."""
-        return self.history.losses(trial)
 
     def attach(
         self,
@@ -364,9 +327,8 @@ class Oracle(StrategyMethods):
                 response: dict[str, Any] = {"status": TrialStatus.STOPPED}
                 if self.max_trials is None or len(self.trials) < self.max_trials:
                     response = self.populate_space(trial_id)
-                trial = Trial(
-                    self._with_values(response.get("values", {})), trial_id, response["status"]
-                )
+                space = with_values(self.hyperparameters, response.get("values", {}))
+                trial = Trial(space, trial_id, response["status"])
                 if trial.status == TrialStatus.RUNNING:
                     lineage = response.get("lineage", {"parents": [], "operator": "own"})
                     self._desk.begin(tuner_id, trial, lineage)
@@ -475,12 +437,7 @@ class Oracle(StrategyMethods):
 
     def score_trial(self, trial: Trial) -> None:
         """Scores a trial, as in KerasTuner; of several objectives the score is the first."""
-        for objective in reversed(self.objectives):
-            trial.score = trial.metrics.get_best_value(objective.name)
-            trial.best_step = trial.metrics.get_best_step(objective.name)
-            if trial.score is None or not math.isfinite(trial.score):
-                trial.message = f"The objective {objective.name} is {trial.score}."
-                return
+        endings.best_values(trial, self.objectives)
 
     # ------------------------------------------------------------------ saving and resuming
 
@@ -494,19 +451,22 @@ class Oracle(StrategyMethods):
                 of a later version of kerasnas, or its files say what no search can have been.
         """
         with self._lock:
-            folder, header = self.folder, self._search.header(self._kind())
+            folder = self.folder
             found = self.ledger.read(folder)
-            run_header.check(found.header, header, folder)
+            run_header.check(found.header, self._header(), folder)
             with run_header.blaming_files(folder):
                 here = self.hyperparameters
                 saved = {"space": found.space, "values": {}}
                 self.hyperparameters = keras_tuner.HyperParameters.from_config(saved)
                 super().update_space(here)
                 self.ongoing_trials.clear()
-                self._search.restore(found, self._with_values)
+                self._search.restore(found, functools.partial(with_values, self.hyperparameters))
                 if found.header is not None:
-                    self._take_seed(found.header["seed"])
-            self._search.complete(found, self._search.header(self._kind()))
+                    saved_seed = found.header["seed"]
+                    run_header.check_seed(saved_seed, self._given_seed, folder)
+                    self.seed = self._search.facts.seed = saved_seed
+                    self._given_seed = None
+            self._search.complete(found, self._header())
             if self.completed:
                 self.snapshot()
 
@@ -524,42 +484,12 @@ class Oracle(StrategyMethods):
     def get_state(self) -> dict[str, Any]:
         """Returns the oracle's state in KerasTuner's format, with ours beside it."""
         ours = {
-            "header": {"event": "header", **self._search.header(self._kind())},
+            "header": {"event": "header", **self._header()},
             "state": self._search.proposer.position(),
             "lineage": self.lineage,
             "enqueued": self._search.proposer.queue.settings,
         }
         return {**super().get_state(), "kerasnas": ours}
-
-    def note_start(self, trial_id: str) -> None:
-        """Journals that a tuner begins to run a trial, in case that its process dies of it.
-
-        Args:
-            trial_id: A running trial.
-        """
-        with self._lock:
-            self.ledger.note_start(trial_id)
-
-    def clear_start(self, trial_id: str) -> None:
-        """Journals that the last start of a trial does not count against it; only once a start.
-
-        Args:
-            trial_id: A trial of which an epoch is over, or that the search left by itself.
-        """
-        with self._lock:
-            self.ledger.clear_start(trial_id)
-
-    def building(self, values: Mapping[str, Any]) -> AbstractContextManager[bool]:
-        """Journals that a proposal is built to be judged, in case that its process dies of it.
-
-        Args:
-            values: The proposal.
-
-        Returns:
-            A context that yields whether it may be built. Where the process ended twice over it,
-            the trial that it becomes has to show whether it ends once more.
-        """
-        return self.ledger.building(values)
 
     def fail_crashed(self) -> list[Trial]:
         """Fails the trials that have ended their processes too often to be tried again.
@@ -594,11 +524,10 @@ class Oracle(StrategyMethods):
         self.failures_are_seen = False
         super()._set_project_dir(directory, project_name)
 
-    def _kind(self) -> str:
-        if type(self) is not Oracle:
-            return type(self).__name__
-        full = self.fidelity.max_epochs is None
-        return run_header.name_of(self.strategy if full else self.fidelity)
+    def _header(self) -> dict[str, Any]:
+        own = type(self) is not Oracle
+        kind = type(self).__name__ if own else run_header.kind_of(self.strategy, self.fidelity)
+        return self._search.header(kind, self.identity)
 
     def _ensure_ledger(self) -> None:
         if self.ledger.is_open:
@@ -608,27 +537,5 @@ class Oracle(StrategyMethods):
             # Killed before the tuner had saved anything, which then does not call reload.
             self.reload()
             return
-        self.ledger.begin(folder, self._search.header(self._kind()))
+        self.ledger.begin(folder, self._header())
         self._search.save_space_and_queue()
-
-    def _take_seed(self, saved: int) -> None:
-        if self._given_seed not in (None, saved):
-            warnings.warn(
-                f"The run in {self.folder} was begun with seed={saved}, and goes on with it. "
-                "Choose another `project_name` for a search with another seed. "
-                f"Received: seed={self._given_seed}",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-        self.seed = self._search.facts.seed = saved
-        self._given_seed = None
-
-    def _with_values(self, values: Values) -> keras_tuner.HyperParameters:
-        """Returns the space with values; it shares the hyperparameters, which nothing changes."""
-        space = keras_tuner.HyperParameters()
-        space._space = list(self.hyperparameters._space)
-        space._hps = collections.defaultdict(
-            list, {name: list(same) for name, same in self.hyperparameters._hps.items()}
-        )
-        space.values = dict(values)
-        return space

@@ -2,6 +2,7 @@
 
 import json
 import reprlib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -50,6 +51,29 @@ def check(saved: dict[str, Any] | None, here: dict[str, Any], folder: str) -> No
                 f"{reprlib.repr(before)}. Pass overwrite=True to replace it, or another "
                 f"project_name. Received: {reprlib.repr(received)}"
             )
+
+
+def kind_of(strategy: Strategy, fidelity: Fidelity) -> str:
+    """Returns the name of the oracle that a strategy and a fidelity make together."""
+    return name_of(strategy if fidelity.max_epochs is None else fidelity)
+
+
+def check_seed(saved: int, given: int | None, folder: str) -> None:
+    """Warns of a seed that has no effect, since the run was begun with another one.
+
+    Args:
+        saved: Seed of the run.
+        given: Seed of the search at hand, or None.
+        folder: Folder of the run, for the message.
+    """
+    if given not in (None, saved):
+        warnings.warn(
+            f"The run in {folder} was begun with seed={saved}, and goes on with it. "
+            "Choose another `project_name` for a search with another seed. "
+            f"Received: seed={given}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
 
 
 @contextmanager

@@ -39,7 +39,6 @@ class Search:
         history: The trials of the search, as a strategy sees them.
         proposer: What finds the next trial.
         facts: What is the same in every view of the search, its seed among it.
-        identity: What a tuner tells of the hypermodel, to know its runs again.
 
     Example:
 
@@ -70,20 +69,20 @@ class Search:
         )
         self.history = History(self.facts, self.ledger.trials, self.ranking)
         self.proposer = Proposer(strategy, fidelity, self.history, self.filter, int(drawn))
-        self.identity: dict[str, Any] = {}
 
-    def header(self, kind: str) -> dict[str, Any]:
+    def header(self, kind: str, identity: dict[str, Any]) -> dict[str, Any]:
         """Returns what identifies the search in its folder.
 
         Args:
             kind: Name of the oracle's class.
+            identity: What a tuner tells of the hypermodel, to know its runs again.
         """
         objectives = self.ranking.objectives
         return {
             "oracle": kind,
             "objective": [[objective.name, objective.direction] for objective in objectives],
             "settings": run_header.settings_of(self.strategy, self.fidelity),
-            "identity": self.identity,
+            "identity": identity,
             "seed": self.facts.seed,
         }
 

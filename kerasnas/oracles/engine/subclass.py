@@ -4,6 +4,7 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
+from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
@@ -45,6 +46,14 @@ class StrategyMethods(keras_tuner.Oracle):
     def forget(self) -> None:
         """Drops what was derived from the trials; `Strategy.invalidate_cache` is in its place."""
         self._inherited.invalidate_cache()
+
+    def loss(self, trial: Trial) -> float:
+        """Returns the score of a completed trial, turned so that smaller is better."""
+        return self.history.loss(trial)
+
+    def losses(self, trial: Trial) -> tuple[float, ...]:
+        """Returns all objectives of a completed trial, turned so that smaller is better."""
+        return self.history.losses(trial)
 
     def ruled_out(self, values: Values) -> bool:
         """Returns whether a setting was tried; `History.ruled_out` has taken its place."""

@@ -215,10 +215,12 @@ class Hyperband(Fidelity):
     def _size(self, number: int, place: int) -> int:
         kind = self._kind(number)
         last = math.ceil(1 + math.log(self.max_epochs, self.factor)) / (kind + 1)
-        return int(math.ceil(last * self.factor ** (kind - place)))
+        size: float = last * self.factor ** (kind - place)
+        return math.ceil(size)
 
     def _epochs(self, number: int, place: int) -> int:
-        return int(math.ceil(self.max_epochs / self.factor ** (self._kind(number) - place)))
+        epochs: float = self.max_epochs / self.factor ** (self._kind(number) - place)
+        return math.ceil(epochs)
 
 
 def _is_network(trial: Trial) -> bool:
