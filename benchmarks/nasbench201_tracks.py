@@ -46,7 +46,8 @@ def limited(name: str, trials: int, seed: int, patience: int | None = None) -> f
         name: Strategy, ours or KerasTuner's.
         trials: Number of trainings.
         seed: Seed of the search and of the scores.
-        patience: Proposals that may break the limit before one is repaired; None for the oracle's.
+        patience: Proposals that may break the limit before one is repaired; None for the
+            strategy's.
 
     Returns:
         The regret in points of accuracy.
@@ -66,7 +67,7 @@ def limited(name: str, trials: int, seed: int, patience: int | None = None) -> f
             oracle.verbose = 0
         else:
             oracle = oracles.make(race.resolve(name), seed=seed, **common)
-            oracle.patience = patience or oracle.patience
+            oracle.strategy.patience = patience or oracle.strategy.patience
             oracle.open(folder)
 
             def gate(values: race.Values) -> dict[str, Any]:
@@ -192,7 +193,7 @@ def _race_oracle(oracle: keras_tuner.Oracle, clock: Clock) -> None:
         if not values.get("tuner/initial_epoch"):
             score = clock.train_short(values)
             # Hyperband says at the start how long, ASHA on the way.
-            if hasattr(oracle, "report"):
+            if isinstance(oracle, oracles.Oracle) and oracle.reports:
                 goes_on = not oracle.report(trial.trial_id, SHORT, {race.TELL.name: score})
             else:
                 goes_on = values.get("tuner/epochs") != 1
@@ -258,7 +259,8 @@ def objectives(name: str, trials: int, seed: int) -> float:
     else:
         wanted = [keras_tuner.Objective("score", "max"), keras_tuner.Objective("cost", "min")]
         strategy = race.resolve(name)
-        several = isinstance(strategy, str) or strategy.multi_objective
+        one = oracles.make(strategy, objective=wanted[0]).strategy
+        several = name == "auto" or one.multi_objective
         with tempfile.TemporaryDirectory(dir=race.MEMORY) as folder:
             oracle = oracles.make(
                 strategy,

@@ -2,8 +2,9 @@
 
 `python benchmarks/overhead.py` runs every oracle of ours and KerasTuner's over spaces of 12 and 60
 decisions, most of them conditional, up to 10,000 trials. Between the counts, trials are filled in
-at random; at each count, 30 trials are timed. Asking is the time in the strategy; bookkeeping is
-all the rest of a trial's life, without the one wait for the disk, which has a column of its own.
+at random; at each count, 30 trials are timed. Asking is the time in the strategy's `propose`;
+bookkeeping is all the rest of a trial's life, that of Hyperband and ASHA included, without the one
+wait for the disk, which has a column of its own.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import race
 
 from kerasnas import oracles
 from kerasnas.oracles import genome
-from kerasnas.oracles.registry import ORACLES
+from kerasnas.oracles.named import ORACLES
 from kerasnas.testing import search
 
 WINDOW = 30
@@ -71,6 +72,49 @@ class Clock:
         return milliseconds
 
 
+class Timed(oracles.Strategy):
+    """Proposes at random until it is told to ask another strategy, whose proposals it times.
+
+    Args:
+        strategy: The other strategy.
+
+    Attributes:
+        asks: Whether the other strategy proposes.
+        clock: Measures the other strategy's proposals.
+    """
+
+    def __init__(self, strategy: oracles.Strategy):
+        self.multi_objective, self.patience = strategy.multi_objective, strategy.patience
+        self.strategy, self.clock = strategy, Clock(strategy.propose)
+        self.asks = False
+
+    def propose(
+        self, history: oracles.History, rng: np.random.Generator
+    ) -> oracles.Proposal | None:
+        """Samples a setting, or asks the other strategy."""
+        if self.asks:
+            return self.clock(history, rng)
+        return oracles.Proposal(genome.sample(history.space, rng))
+
+    def state(self) -> dict[str, Any]:
+        """Returns the other strategy's state."""
+        return self.strategy.state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Gives the other strategy its state."""
+        self.strategy.set_state(state)
+
+    def invalidate_cache(self) -> None:
+        """Lets the other strategy drop what it has derived from the trials."""
+        self.strategy.invalidate_cache()
+
+    def note(
+        self, history: oracles.History, values: Any, rng: np.random.Generator
+    ) -> dict[str, Any] | None:
+        """Returns what the other strategy notes of a trial."""
+        return self.strategy.note(history, values, rng)
+
+
 def one_trial(oracle: keras_tuner.Oracle, worth: Any) -> None:
     """A trial from its proposal to its end."""
     trial = oracle.create_trial("me")
@@ -83,29 +127,35 @@ def time_ours(name: str, decisions: int, counts: list[int], flush: Clock) -> lis
     arguments: dict[str, Any] = {"max_trials": 10**6, "hyperparameters": space_of(decisions)}
     if name == "hyperband":
         arguments["hyperband_iterations"] = None
-    oracle = oracles.make(race.resolve(name), objective=race.TELL, seed=0, **arguments)
-    strategy = type(oracle).propose
+    given = oracles.make(race.resolve(name), objective=race.TELL, seed=0, **arguments)
+    oracle = oracles.Oracle(
+        Timed(given.strategy),
+        race.TELL,
+        arguments["max_trials"],
+        space_of(decisions),
+        fidelity=given.fidelity,
+        seed=0,
+    )
+    timed = oracle.strategy
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         oracle.open(folder)
         for count in counts:
             # Random trials up to the count: the strategy itself is timed only there.
-            oracle.propose = lambda rng: oracles.Proposal(  # type: ignore[method-assign]
-                genome.sample(oracle.hyperparameters, rng)
-            )
+            timed.asks = False
             synced, os.fsync = os.fsync, lambda _: None
             while len(oracle.trials) < count - WINDOW:
                 one_trial(oracle, search.score)
             os.fsync = synced
-            ask = Clock(lambda rng: strategy(oracle, rng))
-            oracle.propose = ask  # type: ignore[method-assign]
+            timed.asks = True
             asks, rest, waits = [], [], []
             for _ in range(WINDOW):
+                timed.clock.read()
                 flush.read()
                 started = time.perf_counter()
                 one_trial(oracle, search.score)
                 whole = 1000 * (time.perf_counter() - started)
-                asks.append(ask.read())
+                asks.append(timed.clock.read())
                 waits.append(flush.read())
                 rest.append(whole - asks[-1] - waits[-1])
             figures = [statistics.median(asks), asks[0], statistics.median(rest)]

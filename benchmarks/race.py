@@ -23,10 +23,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import keras_tuner  # noqa: E402
 import numpy as np  # noqa: E402
-from kerasnas.oracles.searchers import named  # noqa: E402
 
 from kerasnas import oracles  # noqa: E402
-from kerasnas.oracles.registry import ORACLES  # noqa: E402
+from kerasnas.oracles.named import ORACLES  # noqa: E402
+from kerasnas.oracles.registry import find  # noqa: E402
 
 Values = Mapping[str, Any]
 # The flush of every trial is not what is raced.
@@ -134,22 +134,22 @@ def _suggest_number(trial: Any, hp: Any, suggest: Callable[..., Any]) -> Any:
     return suggest(hp.name, hp.min_value, hp.max_value, log=log, **step)
 
 
-def resolve(name: str) -> str | type[oracles.Oracle]:
+def resolve(name: str) -> str | type[oracles.Strategy | oracles.Oracle]:
     """Finds a strategy in any process, for a job knows it by name.
 
     Args:
-        name: One of ours, or "package.module:Class" for an oracle of the user's; modules of the
-            folder in which the command was given are found, too.
+        name: One of ours, or "package.module:Class" for a strategy or an oracle of the user's;
+            modules of the folder in which the command was given are found, too.
 
     Returns:
-        The class of its oracle, or "auto".
+        "auto", the class of the oracle that is named after one of ours, or the user's class.
 
     Raises:
         ValueError: There is none of this name.
     """
     module, colon, attribute = name.partition(":")
     if not colon:
-        return name if name == "auto" else named(name, ORACLES, "auto", "package.module:Class")
+        return name if name == "auto" else ORACLES[find(name, "auto", "package.module:Class")]
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
@@ -158,8 +158,11 @@ def resolve(name: str) -> str | type[oracles.Oracle]:
         raise ValueError(
             f"{attribute!r} cannot be imported from {module!r} ({type(error).__name__}: {error})"
         ) from error
-    if not (isinstance(found, type) and issubclass(found, oracles.Oracle)):
-        raise ValueError(f"It must be a subclass of kerasnas.oracles.Oracle. Received: {found!r}")
+    if not (isinstance(found, type) and issubclass(found, (oracles.Strategy, oracles.Oracle))):
+        raise ValueError(
+            "It must be a subclass of kerasnas.oracles.Strategy, or a subclass of "
+            f"kerasnas.oracles.Oracle. Received: {found!r}"
+        )
     return found
 
 

@@ -115,7 +115,7 @@ def run(job: tuple[float, str, int | None, int, int]) -> Run:
         hyperparameters=problem.space(),
         seed=seed,
     )
-    oracle.patience = patience or oracle.patience
+    oracle.strategy.patience = patience or oracle.strategy.patience
     seconds, best = 0.0, -math.inf
     with tempfile.TemporaryDirectory(dir=race.MEMORY) as folder:
         oracle.open(folder)
@@ -136,7 +136,7 @@ def run(job: tuple[float, str, int | None, int, int]) -> Run:
 
 
 def patience_of(way: str, options: argparse.Namespace) -> int | None:
-    """How many proposals may break the budget before one is repaired; None for the oracle's."""
+    """How many proposals may break the budget before one is repaired; None for the strategy's."""
     return NEVER if way == "redrawn" else options.patience
 
 

@@ -77,10 +77,15 @@ def test_a_race_goes_on_where_it_was_ended_and_auto_is_ahead_of_tpe(tmp_path):
 
 
 MINE = """
-from kerasnas.oracles import Oracle, Proposal, RandomOracle, genome
+from kerasnas.oracles import Oracle, Proposal, RandomOracle, Strategy, genome
 
 
-class Mine(Oracle):
+class Mine(Strategy):
+    def propose(self, history, rng):
+        return Proposal(genome.sample(history.space, rng))
+
+
+class Old(Oracle):
     def propose(self, rng):
         return Proposal(genome.sample(self.hyperparameters, rng))
 
@@ -101,10 +106,12 @@ def mine(tmp_path):
     return tmp_path
 
 
-def test_a_strategy_of_ones_own_is_raced(mine):
+@pytest.mark.parametrize("name", ["mine:Mine", "mine:Old"])
+def test_a_strategy_of_ones_own_is_raced(mine, name):
+    """A strategy, or an oracle as version 0.1 had it."""
     done = subprocess.run(
         [
-            *(sys.executable, str(FOLDER / "nasbench_macro_like.py"), "--strategies", "mine:Mine"),
+            *(sys.executable, str(FOLDER / "nasbench_macro_like.py"), "--strategies", name),
             *("--peers", "--seeds", "2", "--counts", "8", "--processes", "2"),
         ],
         capture_output=True,
@@ -112,7 +119,7 @@ def test_a_strategy_of_ones_own_is_raced(mine):
         timeout=300,
         cwd=mine,
     )
-    assert "| mine:Mine |" in done.stdout, done.stderr[-2000:]
+    assert f"| {name} |" in done.stdout, done.stderr[-2000:]
     assert "| random |" in done.stdout
 
 
@@ -122,7 +129,10 @@ def test_a_strategy_of_ones_own_is_raced(mine):
         ("evolutoin", "no strategy of that name.*auto, package.module:Class, .*evolution"),
         ("mine:Yours", "'Yours' cannot be imported from 'mine'.*AttributeError"),
         ("yours:Mine", "'Mine' cannot be imported from 'yours'.*No module named 'yours'"),
-        ("mine:function", "subclass of kerasnas.oracles.Oracle"),
+        (
+            "mine:function",
+            "subclass of kerasnas.oracles.Strategy, or .* of kerasnas.oracles.Oracle",
+        ),
         ("mine:Needs", "what"),
         ("mine:", "cannot be imported"),
     ],
@@ -158,7 +168,13 @@ def test_a_searcher_of_a_race_of_short_trainings(mine, monkeypatch, capsys):
     monkeypatch.chdir(mine)
     monkeypatch.setattr(sys, "path", [*sys.path])
     tracks = importlib.import_module("nasbench201_tracks")
-    for name in ("ASHA + mine:Mine", "Hyperband + evolution", "auto", "mine:Mine"):
+    for name in (
+        "ASHA + mine:Mine",
+        "ASHA + mine:Old",
+        "Hyperband + evolution",
+        "auto",
+        "mine:Mine",
+    ):
         assert tracks.strategy(name) == name
     for name in ("ASHA + asha", "Hyperband + mine:function", "ASHA + auto"):
         with pytest.raises(argparse.ArgumentTypeError, match="is no searcher"):
