@@ -118,8 +118,8 @@ def _partial(history: History, trials: Iterable[Trial]) -> list[tuple[frozenset[
     found = []
     for trial in trials:
         values = trial.hyperparameters.values
-        network = {name: value for name, value in values.items() if not name.startswith("tuner/")}
-        if not history.values(trial).keys() <= network.keys():
+        if not history.values(trial).keys() <= values.keys():
+            network = {n: value for n, value in values.items() if not n.startswith("tuner/")}
             found.append((frozenset(network), key_of(network)))
     return found
 
