@@ -102,7 +102,7 @@ class Oracle(StrategyMethods):
         warm_start: Iterable[Mapping[str, Any]] = (),
     ):
         if self.proposes():
-            warnings.warn(subclass.WARNING.format(name=type(self).__name__), DeprecationWarning, 2)
+            subclass.warn(type(self).__name__)
             if not (strategy is None or is_strategy(strategy)):
                 # In the order of version 0.1: the objective comes first.
                 if objective is not None:

@@ -1,5 +1,7 @@
 """Oracles of version 0.1, where a strategy was a subclass of `Oracle` that defines `propose`."""
 
+import sys
+import warnings
 from typing import Any
 
 import keras_tuner
@@ -11,13 +13,25 @@ from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.genome import Values
 
-WARNING = (
+_WARNING = (
     "{name} defines propose(self, rng), which version 0.4 will no longer call. Derive it from "
     "kerasnas.oracles.Strategy and define propose(self, history, rng): what was self.completed, "
     "self.trials, self.loss and self.hyperparameters is history.completed, history.trials, "
     "history.loss and history.space there. {name}(), without the objective, then is the first "
     "argument of kerasnas.oracles.Oracle or the second of kerasnas.Tuner."
 )
+
+
+def warn(name: str) -> None:
+    """Warns of a class that defines `propose`, at the line of the user's that makes its oracle.
+
+    Args:
+        name: Name of the class.
+    """
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("kerasnas."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(_WARNING.format(name=name), DeprecationWarning, level)
 
 
 class StrategyMethods(keras_tuner.Oracle):
