@@ -282,10 +282,10 @@ def test_a_repaired_search_resumes_as_if_unbroken(tmp_path, name):
     assert (again.repaired, again.turned_away) == (whole.repaired, whole.turned_away)
 
 
-def test_waiting_leaves_no_count_of_repairs(tmp_path):
+def test_waiting_leaves_no_count_of_repairs(tmp_path, monkeypatch):
     """A proposal that does not become a trial is not counted."""
     oracle = gated(tmp_path, "evolution")
-    oracle._start = lambda *_: 1 / 0
+    monkeypatch.setattr(oracle.ledger, "start", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         oracle.create_trial("me")
     assert oracle.repaired == oracle.turned_away == 0
