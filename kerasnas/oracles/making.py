@@ -1,5 +1,6 @@
 """An oracle by the name of its strategy, and the strategy to take when none is named."""
 
+import inspect
 from typing import Any
 
 import keras_tuner
@@ -10,7 +11,7 @@ from kerasnas.oracles.engine.oracle import Oracle
 from kerasnas.oracles.engine.proposal_search import LISTED
 from kerasnas.oracles.engine.strategy import Strategy, is_strategy
 from kerasnas.oracles.named import ORACLES
-from kerasnas.oracles.registry import find
+from kerasnas.oracles.registry import ENTRIES, find
 from kerasnas.runtime.arguments import check_integer
 
 
@@ -35,7 +36,7 @@ def make(
         max_trials: As there.
         hyperparameters: As there.
         seed: As there.
-        **settings: Further arguments of the oracle.
+        **settings: Further arguments of the strategy and of the oracle.
 
     Returns:
         The oracle.
@@ -57,10 +58,16 @@ def make(
         "seed": seed,
         **settings,
     }
+    for known, entry in ENTRIES.items():
+        if name is entry.part:
+            name = known
+    if isinstance(name, type) and is_strategy(name):
+        own = [one for one in inspect.signature(name).parameters if one in settings]
+        name = name(**{one: search.pop(one) for one in own})
     if is_strategy(name):
         return Oracle(name, **search)
     chosen = None
-    if name == "auto":
+    if isinstance(name, str) and name.lower() == "auto":
         check_integer("max_trials", max_trials, least=1, optional=True)
         name, chosen = _choose(objective, max_trials, hyperparameters)
     made: type[Any] = name if isinstance(name, type) else ORACLES[find(str(name), "auto")]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from kerasnas.oracles.engine.fidelity import Fidelity
 from kerasnas.oracles.engine.oracle import Oracle
 from kerasnas.oracles.engine.strategy import Strategy
-from kerasnas.oracles.registry import ENTRIES, Entry, strategy_of
+from kerasnas.oracles.registry import ALIASES, ENTRIES, Entry, strategy_of
 
 _POSITIONAL, _KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 _MAX_TRIALS = 10
@@ -60,12 +60,9 @@ def oracle_of(entry: Entry) -> type[NamedOracle]:
     """
     part = entry.part
     found = parameters(part)
-    rest = {
-        name: parameter
-        for name, parameter in parameters(Oracle).items()
-        if name not in ("strategy", "fidelity")
-    }
+    rest = {name: parameter for name, parameter in parameters(Oracle).items() if name != "strategy"}
     if issubclass(part, Fidelity):
+        del rest["fidelity"]
         annotation = "str | Strategy | type[Strategy] | Oracle | type[Oracle]"
         found["searcher"] = inspect.Parameter(
             "searcher", _KEYWORD, default="random", annotation=annotation
@@ -132,15 +129,7 @@ def _described(part: type[Strategy] | type[Fidelity]) -> str:
 
 
 ORACLES: dict[str, type[NamedOracle]] = {name: oracle_of(one) for name, one in ENTRIES.items()}
-# KerasTuner's names, so that its scripts run.
-_ALIASES: dict[str, type] = {
-    f"{alias}Oracle": ORACLES[name]
-    for alias, name in (
-        ("BayesianOptimization", "bayesian"),
-        ("GridSearch", "grid"),
-        ("RandomSearch", "random"),
-    )
-}
+_ALIASES: dict[str, type] = {f"{alias}Oracle": ORACLES[name] for alias, name in ALIASES.items()}
 _NAMED: dict[str, type] = {one.part.__name__: one.part for one in ENTRIES.values()}
 _NAMED |= {oracle.__name__: oracle for oracle in ORACLES.values()} | _ALIASES
 globals().update(_NAMED)

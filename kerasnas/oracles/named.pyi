@@ -2,6 +2,7 @@
 import collections.abc
 import inspect
 import keras_tuner
+import kerasnas.oracles.engine.fidelity
 from typing import Any, ClassVar, Literal
 from kerasnas.oracles.engine.oracle import Oracle
 from kerasnas.oracles.engine.strategy import Strategy
@@ -57,6 +58,7 @@ class BayesianOracle(NamedOracle):
         seed: int | None = None,
         hyperparameters: keras_tuner.HyperParameters | None = None,
         *,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         max_retries_per_trial: int = 0,
@@ -75,6 +77,7 @@ class CrossEntropyOracle(NamedOracle):
         smoothing: float = 0.7,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -94,6 +97,7 @@ class EvolutionOracle(NamedOracle):
         crossover: float = 0.0,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -113,6 +117,7 @@ class GreedyOracle(NamedOracle):
         extensions: int | None = None,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -130,6 +135,7 @@ class GridOracle(NamedOracle):
         seed: int | None = None,
         hyperparameters: keras_tuner.HyperParameters | None = None,
         *,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         max_retries_per_trial: int = 0,
@@ -167,6 +173,7 @@ class LocalSearchOracle(NamedOracle):
         initial_samples: int | None = None,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -188,6 +195,7 @@ class NEATOracle(NamedOracle):
         shrinkage: float = 0.1,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -207,6 +215,7 @@ class NSGA2Oracle(NamedOracle):
         limits: collections.abc.Mapping[str, float] | None = None,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -224,6 +233,7 @@ class OptunaOracle(NamedOracle):
         sampler: Any = 'tpe',
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -242,6 +252,7 @@ class PredictorOracle(NamedOracle):
         exploration: float = 0.1,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -259,6 +270,7 @@ class RandomOracle(NamedOracle):
         seed: int | None = None,
         hyperparameters: keras_tuner.HyperParameters | None = None,
         *,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         max_retries_per_trial: int = 0,
@@ -276,6 +288,7 @@ class SimulatedAnnealingOracle(NamedOracle):
         temperature: float = 0.25,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,

@@ -10,6 +10,7 @@ from kerasnas.oracles.engine.fidelity import Fidelity
 from kerasnas.oracles.engine.objectives import resolve
 from kerasnas.oracles.engine.oracle import Oracle
 from kerasnas.oracles.engine.strategy import Strategy, is_strategy, made
+from kerasnas.oracles.engine.subclass import SubclassStrategy
 from kerasnas.oracles.evolution import Evolution
 from kerasnas.oracles.fidelity import ASHA, Hyperband
 from kerasnas.oracles.greedy import Greedy
@@ -64,6 +65,14 @@ ENTRIES = {
 }
 
 
+# KerasTuner's names, so that its scripts run.
+ALIASES = {
+    "BayesianOptimization": "bayesian",
+    "GridSearch": "grid",
+    "RandomSearch": "random",
+}
+
+
 def find(name: str, *others: str, kind: type = object) -> str:
     """Finds a strategy or fidelity by its name, however it is written.
 
@@ -85,6 +94,7 @@ def find(name: str, *others: str, kind: type = object) -> str:
     ```
     """
     key = str(name).lower().replace("_", "").replace("-", "").removesuffix("oracle")
+    key = {alias.lower(): known for alias, known in ALIASES.items()}.get(key, key)
     names = [known for known, entry in ENTRIES.items() if issubclass(entry.part, kind)]
     for known in names:
         if known.replace("_", "") == key:
@@ -138,7 +148,7 @@ def strategy_of(searcher: Any, objective: Any) -> Strategy:
             f"Received: searcher={searcher!r}"
         )
     _check_has_none(oracle, objective, searcher)
-    return oracle.strategy
+    return SubclassStrategy(oracle, for_another=True) if oracle.proposes() else oracle.strategy
 
 
 def _check_has_none(oracle: Oracle, objective: Any, searcher: Any) -> None:

@@ -7,6 +7,7 @@ import inspect
 from typing import Any, ClassVar
 
 from kerasnas.oracles.named import ORACLES, NamedOracle
+from kerasnas.oracles.registry import ALIASES
 from kerasnas.runtime.arguments import check_integer
 from kerasnas.tuners.arguments import check_known
 from kerasnas.tuners.base import Tuner
@@ -106,12 +107,7 @@ _HELP = """A search by the strategy {name}. {summary}
     """
 
 TUNERS: dict[str, type[StrategyTuner]] = {name: tuner_of(one) for name, one in ORACLES.items()}
-# KerasTuner's names, so that its scripts run.
-_ALIASES = {
-    "BayesianOptimization": TUNERS["bayesian"],
-    "GridSearch": TUNERS["grid"],
-    "RandomSearch": TUNERS["random"],
-}
+_ALIASES = {alias: TUNERS[name] for alias, name in ALIASES.items()}
 _NAMED = {tuner.__name__: tuner for tuner in TUNERS.values()} | _ALIASES
 globals().update(_NAMED)
 __all__ = list(_NAMED)

@@ -2,6 +2,7 @@
 import collections.abc
 import keras_tuner
 import kerasnas.hardware.budget
+import kerasnas.oracles.engine.fidelity
 import os
 from typing import Any, ClassVar, Literal
 from kerasnas.oracles.engine.oracle import Oracle
@@ -62,6 +63,7 @@ class Bayesian(StrategyTuner):
         seed: int | None = None,
         hyperparameters: keras_tuner.HyperParameters | None = None,
         *,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         max_retries_per_trial: int = 0,
@@ -97,6 +99,7 @@ class CrossEntropy(StrategyTuner):
         smoothing: float = 0.7,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -133,6 +136,7 @@ class Evolution(StrategyTuner):
         crossover: float = 0.0,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -169,6 +173,7 @@ class Greedy(StrategyTuner):
         extensions: int | None = None,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -203,6 +208,7 @@ class Grid(StrategyTuner):
         seed: int | None = None,
         hyperparameters: keras_tuner.HyperParameters | None = None,
         *,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         max_retries_per_trial: int = 0,
@@ -274,6 +280,7 @@ class LocalSearch(StrategyTuner):
         initial_samples: int | None = None,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -312,6 +319,7 @@ class NEAT(StrategyTuner):
         shrinkage: float = 0.1,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -348,6 +356,7 @@ class NSGA2(StrategyTuner):
         limits: collections.abc.Mapping[str, float] | None = None,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -382,6 +391,7 @@ class Optuna(StrategyTuner):
         sampler: Any = 'tpe',
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -417,6 +427,7 @@ class Predictor(StrategyTuner):
         exploration: float = 0.1,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,
@@ -451,6 +462,7 @@ class Random(StrategyTuner):
         seed: int | None = None,
         hyperparameters: keras_tuner.HyperParameters | None = None,
         *,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         max_retries_per_trial: int = 0,
@@ -485,6 +497,7 @@ class SimulatedAnnealing(StrategyTuner):
         temperature: float = 0.25,
         *,
         hyperparameters: keras_tuner.HyperParameters | None = None,
+        fidelity: kerasnas.oracles.engine.fidelity.Fidelity | None = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
         seed: int | None = None,

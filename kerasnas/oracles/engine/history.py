@@ -1,8 +1,9 @@
 """What a strategy gets to see of a search."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, overload
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
@@ -35,6 +36,29 @@ class SearchFacts:
     max_proposals: int = 1000
 
 
+class ReadOnly(Sequence[Trial]):
+    """A list of trials that grows with the search, and that its reader cannot change."""
+
+    def __init__(self, trials: list[Trial]):
+        self._trials = trials
+
+    @overload
+    def __getitem__(self, place: int) -> Trial: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Trial]: ...
+    def __getitem__(self, place: int | slice) -> Trial | list[Trial]:
+        return self._trials[place]
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._trials)
+
+    def __repr__(self) -> str:
+        return repr(self._trials)
+
+
 class History:
     """A read-only view of a search: its space, its trials, and what they came to.
 
@@ -55,7 +79,13 @@ class History:
     """
 
     def __init__(self, facts: SearchFacts, trials: Trials, ranking: Ranking):
-        self._facts, self._trials, self._ranking = facts, trials, ranking
+        self._facts, self._ranking = facts, ranking
+        self._by_id, self._running = (
+            MappingProxyType(trials.by_id),
+            MappingProxyType(trials.running),
+        )
+        self._started, self._ended = ReadOnly(trials.started), ReadOnly(trials.ended)
+        self._completed, self._failed = ReadOnly(trials.completed), ReadOnly(trials.failed)
         self.revision = 0
 
     def showing(self, trials: Trials, ranking: Ranking) -> "History":
@@ -85,32 +115,32 @@ class History:
     @property
     def trials(self) -> Mapping[str, Trial]:
         """All trials by id, in the order in which they started."""
-        return self._trials.by_id
+        return self._by_id
 
     @property
     def started(self) -> Sequence[Trial]:
         """All trials in the order in which they started."""
-        return self._trials.started
+        return self._started
 
     @property
     def running(self) -> Mapping[str, Trial]:
         """The trials that have not ended, by id, in the order in which they started."""
-        return self._trials.running
+        return self._running
 
     @property
     def ended(self) -> Sequence[Trial]:
         """The trials that have ended, completed or failed, in the order of their ends."""
-        return self._trials.ended
+        return self._ended
 
     @property
     def completed(self) -> Sequence[Trial]:
         """The trials that have ended with a score, in the order of their ends."""
-        return self._trials.completed
+        return self._completed
 
     @property
     def failed(self) -> Sequence[Trial]:
         """The trials that have ended without a score, in the order of their ends."""
-        return self._trials.failed
+        return self._failed
 
     @property
     def objectives(self) -> Sequence[keras_tuner.Objective]:
@@ -123,7 +153,7 @@ class History:
 
     def lineage(self, trial_id: str) -> Mapping[str, Any]:
         """Returns what is known of how a trial came about: its parents, operator, notes."""
-        return self._facts.lineage.get(trial_id, {})
+        return MappingProxyType(dict(self._facts.lineage.get(trial_id, {})))
 
     def loss(self, trial: Trial) -> float:
         """Returns the score of a completed trial, turned so that smaller is better."""
@@ -139,11 +169,11 @@ class History:
 
     def best(self, count: int) -> list[Trial]:
         """Returns at most so many completed trials, the best first."""
-        return self._ranking.best(self._trials.completed, count)
+        return self._ranking.best(self._completed, count)
 
     def front(self) -> list[Trial]:
         """Returns the completed trials within the limits that no other one dominates."""
-        return self._ranking.front(self._trials.completed)
+        return self._ranking.front(self._completed)
 
     def ruled_out(self, values: Values) -> bool:
         """Returns whether a setting was tried, or turned away for the trial that is sought."""

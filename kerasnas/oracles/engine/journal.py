@@ -65,7 +65,9 @@ class Journal:
             self._descriptor = None
 
     def __del__(self) -> None:
-        self.close()
+        # One whose construction failed has nothing to close.
+        if "_descriptor" in vars(self):
+            self.close()
 
     def _open(self) -> int:
         if self._descriptor is None:

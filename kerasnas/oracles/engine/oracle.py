@@ -61,8 +61,9 @@ class Oracle(StrategyMethods):
         max_retries_per_trial: How often a crashed or NaN trial is run again before it has failed.
         max_consecutive_failed_trials: So many failed trials in a row end the search with an error;
             None for never, as long as one is completed before the search ends.
-        max_proposals: How many proposals are tried for one trial before the search ends because
-            none meets the budget or is new.
+        max_proposals: How many proposals, and after them random settings, are tried for one trial
+            before the search ends because none meets the budget or is new. A strategy that repeats
+            itself a quarter of them in a row is not asked further for that trial.
         warm_start: Settings that are tried before the strategy's own proposals, such as
             `kerasnas.oracles.proxies.rank` finds: they start its population.
 
@@ -150,6 +151,7 @@ class Oracle(StrategyMethods):
         self.seed = self._search.facts.seed
         self._given_seed = seed  # None where none was given, and once a run was read.
         self.history, self.ledger = self._search.history, self._search.ledger
+        self.shown = self.history
         self._desk = Desk(self._search, self.snapshot)
         # KerasTuner reads these under its own names.
         self.ongoing_trials = self._desk.ongoing

@@ -1,5 +1,6 @@
 """Finds the next trial: a queued setting, a proposal of the strategy, or one that goes on."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -116,8 +117,9 @@ class Proposer:
             return queued
         before = self.position()
         view = self._view()
+        self.strategy.has_searched = True
         proposal, reason = find(
-            lambda: self.strategy.propose(view, self.rng),
+            lambda: self._ask(view),
             self.history.space,
             self.rng,
             self._filter,
@@ -132,6 +134,41 @@ class Proposer:
             return None
         self.stop_reason = self.strategy.end_reason or reason or _NOTHING
         return None
+
+    def _ask(self, view: History) -> Proposal | None:
+        """Asks the strategy, and completes and checks what it proposes."""
+        space, known = self.history.space, len(self.history.space.space)
+        name = type(self.strategy).__name__
+        found = self.strategy.propose(view, self.rng)
+        if len(space.space) != known:
+            raise RuntimeError(
+                f"{name}.propose has added hyperparameters to history.space: only trials may. "
+                f"Received: {[hp.name for hp in space.space[known:]]}"
+            )
+        if found is None:
+            return None
+        if not isinstance(found, Proposal) or not isinstance(found.values, Mapping):
+            raise TypeError(
+                f"{name}.propose must return a kerasnas.oracles.Proposal with a dict of values, or "
+                f"None. Received: {found!r}"
+            )
+        strangers = [parent for parent in found.parents if parent not in view.trials]
+        if strangers:
+            raise ValueError(
+                f"{name}.propose must name ids of trials as parents. Received: {strangers}"
+            )
+        values = {
+            key: genome.plain(value)
+            for key, value in found.values.items()
+            if not str(key).startswith("tuner/")
+        }
+        try:
+            full = genome.complete(space, values)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} has proposed what the space does not allow: {error}"
+            ) from error
+        return Proposal(full, tuple(found.parents), found.operator)
 
     def _view(self) -> History:
         """Returns what the strategy sees, once it knows which of it is no longer as it was."""

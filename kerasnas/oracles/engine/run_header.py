@@ -21,9 +21,20 @@ def name_of(part: Strategy | Fidelity) -> str:
 
 def settings_of(strategy: Strategy, fidelity: Fidelity) -> dict[str, Any]:
     """Returns the arguments that a resumed search must share with the first run."""
+    own = strategy.settings()
+    try:
+        # What is saved is read back as JSON, and compared.
+        json.dumps(own)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name_of(strategy)}: settings() must return a dict that JSON can hold. {error}. "
+            f"Received: {own!r}"
+        ) from error
+    if not isinstance(own, dict):
+        raise TypeError(f"{name_of(strategy)}: settings() must return a dict. Received: {own!r}")
     if fidelity.max_epochs is None:
-        return strategy.settings()
-    return {**fidelity.settings(), "searcher": [name_of(strategy), strategy.settings()]}
+        return own
+    return {**fidelity.settings(), "searcher": [name_of(strategy), own]}
 
 
 def check(saved: dict[str, Any] | None, here: dict[str, Any], folder: str) -> None:

@@ -132,7 +132,15 @@ class Search:
         """
         self.save_space_and_queue()
         keys = self.filter.keys_of(trial.trial_id, self.history.values(trial))
-        self.ledger.start(trial, lineage, keys, self.proposer.position())
+        position = self.proposer.position()
+        try:
+            self.ledger.start(trial, lineage, keys, position)
+        except TypeError as error:
+            name = type(self.strategy).__name__
+            raise TypeError(
+                f"What {name}.state() and {name}.note(...) return must be what JSON can hold: "
+                f"{error}. Received: state {position['strategy']!r}, lineage {lineage!r}"
+            ) from error
         self.filter.tried.update(keys)
 
     def end(self, trial: Trial) -> None:

@@ -27,6 +27,7 @@ class Strategy:
             all others, front after front. None ranks them by the first objective alone.
         end_reason: Why `propose` has nothing more to give, for the message at the end; None for
             the oracle's own words.
+        has_searched: Whether it has been asked; it then cannot be given to another oracle.
 
     Example:
 
@@ -47,6 +48,7 @@ class Strategy:
     patience = 10
     limits: Mapping[str, float] | None = None
     end_reason: str | None = None
+    has_searched = False
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal | None:
         """Proposes the next setting.
@@ -127,8 +129,14 @@ def made(strategy: Any) -> Strategy:
 
     Raises:
         TypeError: It is neither, or its class cannot be made without arguments.
+        ValueError: It has searched before.
     """
     if isinstance(strategy, Strategy):
+        if strategy.has_searched:
+            raise ValueError(
+                "A strategy that has searched keeps what it has come to, and cannot begin another "
+                f"search: make a new {type(strategy).__name__}. Received: strategy={strategy!r}"
+            )
         return copy.deepcopy(strategy)
     if not (isinstance(strategy, type) and issubclass(strategy, Strategy)):
         raise TypeError(

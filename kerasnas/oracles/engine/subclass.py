@@ -38,12 +38,14 @@ class StrategyMethods(keras_tuner.Oracle):
     """What such a subclass may override or call; each of these belongs to a strategy now."""
 
     history: History
+    # What the strategy is shown of it, where trials are of different lengths.
+    shown: History
     # The strategy of the class that a subclass with a `propose` of its own derives from.
     _inherited: Strategy
 
     def propose(self, rng: np.random.Generator) -> Proposal | None:
         """Proposes the next setting; `Strategy.propose` has taken its place."""
-        return self._inherited.propose(self.history, rng)
+        return self._inherited.propose(self.shown, rng)
 
     def strategy_state(self) -> dict[str, Any]:
         """Returns what is kept between proposals; `Strategy.state` has taken its place."""
@@ -92,10 +94,12 @@ class SubclassStrategy(Strategy):
 
     Args:
         oracle: The oracle whose class defines `propose`.
+        for_another: Whether it proposes for another oracle, whose trials it is then shown as if
+            they were its own.
     """
 
-    def __init__(self, oracle: StrategyMethods):
-        self.oracle = oracle
+    def __init__(self, oracle: StrategyMethods, for_another: bool = False):
+        self.oracle, self.for_another = oracle, for_another
         for name in ("multi_objective", "patience"):
             setattr(self, name, getattr(type(oracle), name, getattr(oracle._inherited, name)))
         self.limits = oracle._inherited.limits
@@ -106,8 +110,9 @@ class SubclassStrategy(Strategy):
     def propose(self, history: History, rng: np.random.Generator) -> Proposal | None:
         """Shows the oracle the trials, and lets it propose."""
         oracle = self.oracle
-        oracle.hyperparameters = history.space
-        if oracle.history is not history:
+        oracle.shown = history
+        if self.for_another:
+            oracle.hyperparameters = history.space
             oracle.history, oracle.trials = history, history.trials
             oracle.ongoing_trials = history.running
         return oracle.propose(rng)

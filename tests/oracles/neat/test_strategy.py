@@ -10,8 +10,6 @@ import kerasnas as kn
 from kerasnas.hypermodels.graph import GraphHyperModel, GraphNames
 from kerasnas.oracles import NEATOracle, genome
 from kerasnas.oracles.neat import species
-from kerasnas.oracles.neat.moves import Moves, cross
-from kerasnas.oracles.neat.species import Member, Population, genes_of
 from kerasnas.testing import OracleConformance, search
 
 NAMES = GraphNames("graph", 8)
@@ -21,17 +19,6 @@ OPERATIONS = GraphHyperModel((8, 8, 1), 3).operations
 class TestNEAT(OracleConformance):
     def make_oracle(self, **kwargs):
         return NEATOracle(**kwargs)
-
-
-def graph_space():
-    space = keras_tuner.HyperParameters()
-    GraphHyperModel((8, 8, 1), 3, learning_rate=[1e-3, 1e-2]).declare(space)
-    return space
-
-
-@pytest.fixture(scope="module")
-def space():
-    return graph_space()
 
 
 def make(folder, space, **kwargs):
@@ -107,102 +94,17 @@ def test_networks_grow_where_it_pays_and_only_there(tmp_path, space, sign):
         assert len(live(oracle.get_best_trials(1)[0].hyperparameters.values)) == 1
 
 
-def test_a_node_takes_the_place_of_a_connection(space, rng):
-    moves = Moves(space, 1.0, 0.0)
-    values, seen = genome.settle(space, {}), set()
-    while (grown := moves.grow(values, rng)) is not None:
-        after, operator = grown
-        seen.add(operator)
-        before, now = set(NAMES.edges(values)), set(NAMES.edges(after))
-        if operator == "add_node":
-            (new,) = set(NAMES.nodes(after)) - set(NAMES.nodes(values))
-            into, out = sorted(now - before)
-            assert (into[1], out[0]) == (new, new)
-            assert before - now <= {(into[0], out[1])}
-            assert (into[0], out[1]) in NAMES.connections(values)
-            assert (into[0], out[1]) not in now
-        else:
-            assert operator == "add_connection"
-            assert len(now - before) == 1
-            assert not before - now
-            assert NAMES.nodes(values) == NAMES.nodes(after)
-        # All names that were there have kept their values.
-        kept = {*values} - {NAMES.edge(*pair) for pair in before ^ now}
-        assert sum(values[name] != after[name] for name in kept) == (operator == "add_node")
-        values = after
-    assert seen == {"add_node", "add_connection"}
-    # Nothing is left to add.
-    assert nodes(values) == 7
-    assert len(NAMES.edges(values)) == 36
-
-
-def test_shrinking_leads_back_to_the_smallest(space, rng):
-    moves = Moves(space, 0.0, 1.0)
-    values, seen = genome.sample(space, rng), set()
-    while (shrunk := moves.shrink(values, rng)) is not None:
-        assert nodes(shrunk[0]) + len(NAMES.edges(shrunk[0])) <= 7 + 36
-        values, operator = shrunk
-        seen.add(operator)
-    assert nodes(values) == 0
-    assert seen == {"remove_node", "remove_connection"}
-
-
-def test_a_space_without_graphs_grows_by_decisions(rng):
-    space = search.conditional_space()
-    moves = Moves(space, 1.0, 0.0)
-    values = genome.settle(space, {})
-    while (grown := moves.grow(values, rng)) is not None:
-        assert grown[1] == "growth"
-        assert len(grown[0]) > len(values)
-        assert sum(grown[0][name] != value for name, value in values.items()) == 1
-        values = grown[0]
-    assert values["depth"] == 3
-    shrunk, operator = moves.shrink(values, rng)
-    assert operator == "shrinkage"
-    assert len(shrunk) < len(values)
-
-
-def test_what_is_fixed_stays(tmp_path):
-    space = keras_tuner.HyperParameters()
-    space.Fixed("graph/node_4", "zero")
-    space.merge(graph_space(), overwrite=False)
-    oracle = make(tmp_path, space, max_trials=40)
+def test_what_is_fixed_stays(tmp_path, space):
+    fixed = keras_tuner.HyperParameters()
+    fixed.Fixed("graph/node_4", "zero")
+    fixed.merge(space, overwrite=False)
+    oracle = make(tmp_path, fixed, max_trials=40)
     rows = search.run(oracle, lambda values: len(NAMES.nodes(values)))
     assert {dict(row.values)["graph/node_4"] for row in rows} == {"zero"}
     assert max(nodes(dict(row.values)) for row in rows) >= 3
 
 
 # ---------------------------------------------------------------------- crossover
-
-
-def test_crossover_aligns_by_name(space, rng):
-    only_weaker = only_fitter = mixed = 0
-    for _ in range(200):
-        fitter, weaker = genome.sample(space, rng), genome.sample(space, rng)
-        child = cross(space, fitter, weaker, rng)
-        assert genome.complete(space, child) == child
-        # Disjoint and excess genes are those of the fitter one: the same nodes are there.
-        assert NAMES.nodes(child) == NAMES.nodes(fitter)
-        assert {*child} == {*fitter}
-        for name, value in child.items():
-            assert value in (fitter[name], weaker.get(name))
-            if weaker.get(name, "zero") == "zero":
-                assert value == fitter[name]
-                only_fitter += fitter[name] != "zero"
-            elif fitter[name] != weaker[name] and fitter[name] != "zero":
-                mixed += 1
-                only_weaker += value == weaker[name]
-    assert only_fitter > 100
-    assert 0.45 < only_weaker / mixed < 0.55
-
-
-def test_a_gene_of_the_weaker_one_brings_what_belongs_to_it(rng):
-    space = search.small_space()
-    fitter, weaker = {"op": "pool", "bias": True}, {"op": "conv", "kernel": 7, "bias": True}
-    children = [cross(space, fitter, weaker, rng) for _ in range(20)]
-    assert fitter in children
-    assert weaker in children
-    assert all(child in (fitter, weaker) for child in children)
 
 
 def test_the_fitter_parent_comes_first(tmp_path, space):
@@ -216,58 +118,6 @@ def test_the_fitter_parent_comes_first(tmp_path, space):
 
 
 # ---------------------------------------------------------------------- species
-
-
-def filled(space, size=10):
-    """A population of one species: one node, its operation, and two learning rates."""
-    population = Population(size, 1)
-    for place in range(size):
-        values = {"graph/node_4": OPERATIONS[place % 5], "learning_rate": (1e-3, 1e-2)[place // 5]}
-        add(population, space, f"old {place}", genome.complete(space, values), -1 - place / 100)
-    return population
-
-
-def add(population, space, name, values, loss):
-    population.add(space, Member(name, values, genes_of(values), loss))
-
-
-def test_a_new_topology_that_is_worse_is_protected_until_it_had_its_time(space, rng):
-    population = filled(space)
-    assert len(population.species) == 1
-    values = genome.complete(
-        space, {NAMES.node(p): "sepconv5x5" for p in (1, 2, 3, 4, 5)} | {"graph/edge_0_8": False}
-    )
-    add(population, space, "new", values, 5.0)
-    (new,) = population.species[1:]
-    assert [member.trial_id for member in new.members] == ["new"]
-    # The worst of all, and yet it has half as many children as the average species.
-    drawn = [population.draw(rng) is new for _ in range(400)]
-    assert 0.14 < np.mean(drawn) < 0.26
-    # Without species, it would be among the next to die; here others die for it.
-    small = genome.settle(space, {"graph/node_4": "conv3x3"})
-    for place in range(4):
-        add(population, space, f"more {place}", small, -2.0)
-        assert new in population.species
-    # Its time is over.
-    for place in range(4, 40):
-        add(population, space, f"more {place}", small, -2.0)
-    assert new not in population.species
-    assert sum(len(one.members) for one in population.species) == 10
-
-
-def test_a_species_that_stands_still_has_fewer_children(space, rng):
-    shares = []
-    small = genome.settle(space, {"graph/node_4": "conv3x3"})
-    large = genome.complete(space, {NAMES.node(p): "sepconv5x5" for p in (1, 2, 3, 4, 5)})
-    for improving in (True, False):
-        population = filled(space)
-        for place in range(30):
-            add(population, space, f"best {place}", small, -4.0)
-            add(population, space, f"large {place}", large, -3 - improving * place / 1e6)
-        (number,) = [n for n, trials in population.history.items() if "large 0" in trials]
-        shares.append(np.mean([population.draw(rng).number == number for _ in range(2000)]))
-    assert shares[0] > 0.02
-    assert shares[1] < 0.6 * shares[0]
 
 
 def test_every_completed_trial_has_one_species_and_there_are_a_few(tmp_path, space):

@@ -1,0 +1,170 @@
+"""The next trial: a queued setting, a proposal of the strategy, or one that goes on."""
+
+import json
+
+import keras_tuner
+import pytest
+
+from kerasnas.oracles import Evolution, Hyperband, Proposal, Strategy
+from kerasnas.oracles.engine.fidelity import Fidelity
+from kerasnas.oracles.engine.history import History, SearchFacts
+from kerasnas.oracles.engine.proposal_filter import ProposalFilter
+from kerasnas.oracles.engine.proposer import Proposer
+from kerasnas.oracles.engine.ranking import Ranking
+from kerasnas.oracles.engine.trials import Trials
+from kerasnas.testing import search
+from kerasnas.testing.search import Violation
+
+SCORE = keras_tuner.Objective(*search.OBJECTIVE)
+
+
+class Scripted(Strategy):
+    """Proposes what it is told to, and counts what it keeps."""
+
+    def __init__(self, *coming):
+        self.coming, self.count, self.forgot = list(coming), 0, 0
+
+    def propose(self, history, rng):
+        self.count += 1
+        rng.random()
+        return self.coming.pop(0) if self.coming else None
+
+    def state(self):
+        return {"count": self.count}
+
+    def set_state(self, state):
+        self.count = state["count"]
+
+    def invalidate_cache(self):
+        self.forgot += 1
+
+
+@pytest.fixture
+def proposer_of(make_trial):
+    """Makes a proposer with its trials and its filter."""
+
+    def make(strategy, fidelity=None, space=None, seed=0):
+        space = search.small_space() if space is None else space
+        trials, judge = Trials(), ProposalFilter()
+        facts = SearchFacts(lambda: space, judge, {}, seed, 10, 50)
+        history = History(facts, trials, Ranking([SCORE]))
+        return Proposer(strategy, fidelity or Fidelity(), history, judge, seed), trials, judge
+
+    return make
+
+
+def conv(kernel):
+    return Proposal({"op": "conv", "kernel": kernel, "bias": True}, operator="scripted")
+
+
+def test_queued_settings_come_before_proposals(proposer_of):
+    proposer, _, _ = proposer_of(Scripted(conv(5)))
+    proposer.queue.add({"op": "pool"}, search.small_space())
+    operators = [proposer.next_trial().proposal.operator for _ in range(2)]
+    assert operators == ["enqueued", "scripted"]
+
+
+def test_a_repeat_is_turned_away_and_the_strategy_asked_again(proposer_of):
+    proposer, _, judge = proposer_of(Scripted(conv(3), conv(5)))
+    judge.remember("0", conv(3).values)
+    assert proposer.next_trial().proposal == conv(5)
+    assert judge.repeats == 1
+
+
+def test_waiting_leaves_no_trace(proposer_of, make_trial):
+    """How often a worker asks must change nothing."""
+    strategy = Scripted()
+    proposer, trials, _ = proposer_of(strategy)
+    trials.begin(make_trial("0"))
+    before = json.dumps(proposer.position())
+    for _ in range(3):
+        assert proposer.next_trial() is None
+    assert json.dumps(proposer.position()) == before
+    assert proposer.stop_reason is None
+    assert proposer.waits
+
+
+def test_a_strategy_without_a_proposal_ends_the_search_once_nothing_runs(proposer_of):
+    proposer, _, _ = proposer_of(Scripted())
+    assert proposer.next_trial() is None
+    assert proposer.stop_reason == "the strategy has nothing more to propose"
+    assert not proposer.waits
+
+
+def test_a_strategy_says_itself_why_it_ends(proposer_of):
+    strategy = Scripted()
+    strategy.end_reason = "every corner was seen"
+    proposer, _, _ = proposer_of(strategy)
+    proposer.next_trial()
+    assert proposer.stop_reason == "every corner was seen"
+
+
+def test_a_budget_that_nothing_meets_is_the_reason(proposer_of):
+    proposer, _, judge = proposer_of(Evolution())
+    judge.attach(lambda values: {"ram": Violation(9, 4)}, None)
+    assert proposer.next_trial() is None
+    assert "ram=9 > limit 4" in proposer.stop_reason
+
+
+def test_a_fidelity_may_go_on_when_nothing_new_is_proposed(proposer_of):
+    proposer, _, _ = proposer_of(Scripted(), Hyperband(max_epochs=9, min_epochs=1))
+    assert proposer.next_trial() is None
+    assert proposer.stop_reason
+    assert proposer.waits
+
+
+@pytest.mark.parametrize("fidelity", [Fidelity(), Hyperband(max_epochs=9)])
+def test_a_position_goes_through_json_and_gives_the_same_proposals(proposer_of, fidelity):
+    proposer, _, _ = proposer_of(Evolution(), fidelity, search.conditional_space())
+    proposer.next_trial()
+    saved = json.loads(json.dumps(proposer.position()))
+    first = [proposer.next_trial().proposal for _ in range(5)]
+    proposer.take_position(saved)
+    assert proposer.position() == saved
+    assert [proposer.next_trial().proposal for _ in range(5)] == first
+    # And in another process.
+    again, _, _ = proposer_of(Evolution(), fidelity, search.conditional_space(), seed=9)
+    again.take_position(saved)
+    assert [again.next_trial().proposal for _ in range(5)] == first
+
+
+def test_an_empty_space_is_explored_by_one_trial(proposer_of, make_trial):
+    empty = keras_tuner.HyperParameters()
+    proposer, trials, judge = proposer_of(Scripted(), space=empty)
+    assert proposer.next_trial().proposal == Proposal({}, operator="default")
+    trials.begin(make_trial("0"))
+    judge.remember("0", {})
+    assert proposer.next_trial() is None
+    assert proposer.stop_reason is None
+    trials.running.clear()
+    assert proposer.next_trial() is None
+    assert "no hyperparameters" in proposer.stop_reason
+
+
+def test_a_lineage_names_parents_and_what_has_changed(proposer_of, make_trial):
+    parent = make_trial("0", {"op": "conv", "kernel": 3, "bias": True}, score=1.0)
+    child = Proposal({"op": "pool", "bias": True}, ("0",), "mutation")
+    proposer, trials, _ = proposer_of(Scripted(child))
+    trials.begin(parent)
+    trials.end(parent)
+    lineage = proposer.lineage(proposer.next_trial())
+    assert lineage == {"parents": ["0"], "operator": "mutation", "changed": ["op", "kernel"]}
+
+
+def test_after_a_resume_the_strategy_reads_all_trials_anew(proposer_of):
+    strategy = Scripted(conv(3))
+    proposer, _, _ = proposer_of(strategy)
+    proposer.restart()
+    assert strategy.forgot == 1
+    proposer.next_trial()
+    # Nothing has changed since.
+    assert strategy.forgot == 1
+    proposer.history.revision += 1
+    strategy.coming.append(conv(5))
+    proposer.next_trial()
+    assert strategy.forgot == 2
+
+
+def test_a_seed_decides_about_all_that_is_random(proposer_of):
+    drawn = [proposer_of(Evolution(), seed=seed)[0].rng.random() for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
