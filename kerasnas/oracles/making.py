@@ -61,7 +61,7 @@ def make(
     for known, entry in ENTRIES.items():
         if name is entry.part:
             name = known
-    if isinstance(name, type) and is_strategy(name):
+    if isinstance(name, type) and issubclass(name, Strategy):
         own = [one for one in inspect.signature(name).parameters if one in settings]
         name = name(**{one: search.pop(one) for one in own})
     if is_strategy(name):

@@ -52,3 +52,26 @@ def test_an_automatic_search_can_be_extended(tmp_path):
         )
         oracle.open(tmp_path)
         assert len(search.run(oracle, trials=10)) == min(trials, 20)
+
+
+class Needs(oracles.Strategy):
+    def __init__(self, top):
+        self.top = top
+
+
+def test_a_class_is_made_with_the_arguments_that_are_its_own():
+    made = oracles.make(Needs, objective="val_loss", top=3, max_proposals=7)
+    assert (made.strategy.top, made.history.max_proposals) == (3, 7)
+    assert type(oracles.make(oracles.Evolution, population_size=9)) is oracles.EvolutionOracle
+    hyperband = oracles.make(oracles.Hyperband, max_epochs=9, searcher="evolution")
+    assert type(hyperband) is oracles.HyperbandOracle
+
+
+def test_a_named_strategy_goes_with_a_fidelity():
+    made = oracles.make("evolution", fidelity=oracles.Hyperband(9), population_size=5)
+    assert (made.max_epochs, made.strategy.population_size) == (9, 5)
+
+
+@pytest.mark.parametrize("name", ["AUTO", "RandomSearch", "grid_search", "BayesianOptimization"])
+def test_names_of_keras_tuner_and_other_spellings(name):
+    assert isinstance(oracles.make(name, objective="val_loss"), oracles.Oracle)

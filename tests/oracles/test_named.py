@@ -35,8 +35,8 @@ def test_an_oracle_has_the_arguments_of_its_part_and_of_every_oracle(name):
     found = inspect.signature(oracle).parameters
     assert next(iter(found)) == "objective"
     of_every = {*parameters(Oracle)} - {"strategy", "fidelity"}
-    searcher = {"searcher"} if issubclass(part, Fidelity) else set()
-    assert {*found} == {*parameters(part)} | of_every | searcher
+    other = {"searcher"} if issubclass(part, Fidelity) else {"fidelity"}
+    assert {*found} == {*parameters(part)} | of_every | other
     for argument, own in parameters(part).items():
         assert found[argument].default == own.default
         assert found[argument].annotation == own.annotation

@@ -31,13 +31,6 @@ class Forgetful(Random):
         return Proposal({**genome.sample(history.space, rng), "bias": self.asked % 2 == 0})
 
 
-class Incomplete(Random):
-    def propose(self, history, rng):
-        values = genome.sample(history.space, rng)
-        values.pop("bias", None)
-        return Proposal(values)
-
-
 class Mislabelled(Evolution):
     def propose(self, history, rng):
         proposal = super().propose(history, rng)
@@ -82,7 +75,6 @@ class Padded(RandomOracle):
         (Forgetful, "test_resumes_in_the_middle_as_if_unbroken"),
         (Forgetful, "test_kills_lose_repeat_and_corrupt_nothing"),
         (Repeating, "test_ends_when_the_space_is_exhausted"),
-        (Incomplete, "test_conditional_values_are_complete_and_matter"),
         (Mislabelled, "test_children_record_their_parents"),
         (Lucky, "test_searches_better_than_random"),
         (Spendthrift, "test_every_trial_meets_the_budget"),

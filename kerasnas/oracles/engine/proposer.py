@@ -163,7 +163,9 @@ class Proposer:
             if not str(key).startswith("tuner/")
         }
         try:
-            full = genome.complete(space, values)
+            # What a changed parent has made meaningless is dropped; unknown names are an error.
+            unknown = values.keys() - {hp.name for hp in space.space}
+            full = genome.complete(space, values if unknown else genome.settle(space, values))
         except ValueError as error:
             raise ValueError(
                 f"{name} has proposed what the space does not allow: {error}"

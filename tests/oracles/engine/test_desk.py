@@ -19,7 +19,7 @@ def desk_of(tmp_path, make_trial):
 
     space = searches.small_space()
     search = Search(Random(), Fidelity(), [SCORE], lambda: space, 9, 100, seed=3)
-    search.ledger.begin(str(tmp_path), search.header("RandomOracle"))
+    search.ledger.begin(str(tmp_path), search.header("RandomOracle", {}))
     saved = []
 
     def save():

@@ -3,9 +3,10 @@
 import json
 
 import keras_tuner
+import numpy as np
 import pytest
 
-from kerasnas.oracles import Evolution, Hyperband, Proposal, Strategy
+from kerasnas.oracles import Evolution, Hyperband, Oracle, Proposal, Strategy
 from kerasnas.oracles.engine.fidelity import Fidelity
 from kerasnas.oracles.engine.history import History, SearchFacts
 from kerasnas.oracles.engine.proposal_filter import ProposalFilter
@@ -168,3 +169,104 @@ def test_after_a_resume_the_strategy_reads_all_trials_anew(proposer_of):
 def test_a_seed_decides_about_all_that_is_random(proposer_of):
     drawn = [proposer_of(Evolution(), seed=seed)[0].rng.random() for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+# ------------------------------------------------------------------ what an outsider tried
+
+
+class Proposing(Strategy):
+    """Proposes what it is given; the state and the settings are what it is given, too."""
+
+    def __init__(self, make, state=None, settings=None):
+        self.make, self.kept, self.fixed = make, state or {}, {} if settings is None else settings
+
+    def propose(self, history, rng):
+        return self.make(history)
+
+    def state(self):
+        return self.kept
+
+    def settings(self):
+        return self.fixed
+
+
+def oracle_of(folder, make, **kwargs):
+    strategy = Proposing(make, **kwargs)
+    oracle = Oracle(
+        strategy,
+        keras_tuner.Objective(*search.OBJECTIVE),
+        6,
+        hyperparameters=search.small_space(),
+        seed=0,
+    )
+    oracle.open(folder)
+    return oracle
+
+
+def test_values_are_completed_and_plain(tmp_path):
+    """Missing ones were filled when the model was built: the same network was trained again."""
+    given = [{}, {"op": "conv"}, {"op": "pool", "kernel": 3}, {"bias": np.True_, "op": "pool"}]
+    coming = iter(given)
+    rows = search.run(oracle_of(tmp_path, lambda history: Proposal(next(coming))), trials=2)
+    assert dict(rows[0].values) == {"op": "conv", "kernel": 3, "bias": False}
+    assert dict(rows[1].values) == {"op": "pool", "bias": False}
+
+
+@pytest.mark.parametrize(
+    ("found", "error", "message"),
+    [
+        (7, TypeError, r"Proposing\.propose must return a kerasnas\.oracles\.Proposal.*7"),
+        ({"op": "conv"}, TypeError, "must return a kerasnas"),
+        (Proposal(None), TypeError, "must return a kerasnas"),
+        (Proposal({"op": "dense"}), ValueError, r"Proposing has proposed what.*'op'.*dense"),
+        (Proposal({"width": 3}), ValueError, r"Proposing has proposed what.*width"),
+        (Proposal({"op": "conv", "kernel": 4}), ValueError, r"'kernel'.*4"),
+        (Proposal({"op": "conv", "kernel": float("nan")}), ValueError, r"'kernel'.*nan"),
+        (Proposal({"op": "conv"}, parents=("07",)), ValueError, r"ids of trials.*'07'"),
+    ],
+)
+def test_what_is_no_proposal_is_refused_by_name_and_leaves_no_trace(
+    tmp_path, found, error, message
+):
+    oracle = oracle_of(tmp_path, lambda history: found)
+    with pytest.raises(error, match=message):
+        oracle.create_trial("me")
+    assert not oracle.trials
+
+
+def test_what_a_strategy_is_shown_cannot_be_changed(tmp_path):
+    def change(history):
+        for spoil in (
+            lambda: history.trials.clear(),
+            lambda: history.completed.sort(),
+            lambda: history.running.pop("0"),
+            lambda: history.ended.__setitem__(0, None),
+            lambda: history.lineage("0").update(a=1),
+        ):
+            with pytest.raises((AttributeError, TypeError)):
+                spoil()
+        return Proposal({})
+
+    oracle = oracle_of(tmp_path / "one", change)
+    assert oracle.create_trial("me").status == "RUNNING"
+    adding = oracle_of(tmp_path / "two", lambda history: history.space.Int("more", 1, 3))
+    with pytest.raises(RuntimeError, match=r"history\.space: only trials may.*'more'"):
+        adding.create_trial("me")
+
+
+def test_a_strategy_that_has_searched_does_not_begin_another_search(tmp_path):
+    oracle = oracle_of(tmp_path / "first", lambda history: Proposal({}))
+    again = Oracle(oracle.strategy, keras_tuner.Objective(*search.OBJECTIVE))
+    assert again.strategy is not oracle.strategy
+    oracle.create_trial("me")
+    with pytest.raises(ValueError, match="make a new Proposing"):
+        Oracle(oracle.strategy, keras_tuner.Objective(*search.OBJECTIVE))
+
+
+def test_what_json_cannot_hold_is_named(tmp_path):
+    oracle = oracle_of(tmp_path / "state", lambda h: Proposal({}), state={"seen": {1, 2}})
+    with pytest.raises(TypeError, match=r"What Proposing\.state\(\) .*\{1, 2\}"):
+        oracle.create_trial("me")
+    for number, settings in enumerate(([1], "a", {"sizes": {1, 2}}, 3)):
+        with pytest.raises(TypeError, match=r"settings\(\) must return a dict"):
+            oracle_of(tmp_path / str(number), lambda h: Proposal({}), settings=settings)

@@ -29,7 +29,7 @@ def space():
 @pytest.fixture
 def search(tmp_path, space):
     search = Search(Random(), Noting(), [SCORE], lambda: space, 9, 100, seed=3)
-    search.ledger.begin(str(tmp_path), search.header("RandomOracle"))
+    search.ledger.begin(str(tmp_path), search.header("RandomOracle", {}))
     return search
 
 
@@ -41,8 +41,7 @@ def begin(search, make_trial, space, values, name="0"):
 
 def test_a_header_says_what_the_search_is():
     search = Search(Evolution(), Fidelity(), [SCORE], searches.small_space, 9, 100, seed=3)
-    search.identity = {"model": "A"}
-    assert search.header("EvolutionOracle") == {
+    assert search.header("EvolutionOracle", {"model": "A"}) == {
         **{"oracle": "EvolutionOracle", "objective": [["score", "max"]], "settings": {}},
         **{"identity": {"model": "A"}, "seed": 3},
     }
@@ -117,7 +116,7 @@ def test_what_was_written_is_taken_up(search, make_trial, space, tmp_path):
         return hp
 
     again.restore(found, space_of)
-    again.complete(found, again.header("RandomOracle"))
+    again.complete(found, again.header("RandomOracle", {}))
     assert list(again.history.running) == again.ledger.waiting == ["1"]
     assert [one.score for one in again.history.completed] == [1.0]
     assert again.history.ruled_out({"op": "pool", "bias": True})

@@ -147,3 +147,25 @@ def test_it_may_go_on_from_the_strategy_that_it_derives_from(tmp_path):
     plain.open(tmp_path / "plain")
     assert search.run(counted) == search.run(plain)
     assert counted.asked >= 20
+
+
+def test_it_may_take_the_place_of_a_searcher(tmp_path):
+    """It then proposes the networks of Hyperband, whose trials stay its own."""
+
+    class Sampling(HyperbandOracle):
+        def propose(self, rng):
+            return Proposal(genome.sample(self.hyperparameters, rng))
+
+    class PassingOn(HyperbandOracle):
+        def propose(self, rng):
+            return super().propose(rng)
+
+    def run(cls, **kwargs):
+        oracle = cls(OBJECTIVE, 9, **settings(max_trials=None), **kwargs)
+        oracle.open(tmp_path / f"{cls.__name__}{len(kwargs)}")
+        return search.run(oracle)
+
+    with pytest.warns(DeprecationWarning, match="Sampling"):
+        assert run(Sampling) == run(HyperbandOracle)
+    with pytest.warns(DeprecationWarning, match="PassingOn"):
+        assert run(PassingOn, searcher="evolution") == run(HyperbandOracle, searcher="evolution")
