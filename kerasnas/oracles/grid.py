@@ -133,7 +133,7 @@ def _repeats(values: genome.Values, names: frozenset[str], keys: set[str]) -> bo
 def successor(
     space: keras_tuner.HyperParameters, values: genome.Values | None
 ) -> genome.Values | None:
-    """The setting after another one in the order of the grid.
+    """Returns the setting that follows another one in the order of the grid.
 
     Args:
         space: The search space.
@@ -165,7 +165,7 @@ def successor(
 
 
 def _filled(space: keras_tuner.HyperParameters, kept: genome.Values) -> genome.Values:
-    """A setting that has the first value of the grid wherever `kept` has none."""
+    """Returns a setting with the first value of the grid for all names that `kept` lacks."""
     values: genome.Values = {}
     for name, decisions in plan_of(space):
         decision = next((one for one in decisions if one.is_active(values)), None)
@@ -176,14 +176,14 @@ def _filled(space: keras_tuner.HyperParameters, kept: genome.Values) -> genome.V
 
 @functools.lru_cache(maxsize=1000)
 def grid_of(decision: Decision) -> tuple[Value, ...]:
-    """The values that a grid tries of one hyperparameter, its default first."""
+    """Returns the values of one hyperparameter that a grid tries, its default first."""
     hp, domain = decision.hp, decision.domain
     smooth = domain is None or (isinstance(domain, range) and hp.step is None)
     if smooth and (domain is None or len(domain) > _SAMPLES):
         values = [hp.prob_to_value((part + 0.5) / _SAMPLES) for part in range(_SAMPLES)]
     else:
         values = list(domain or ())
-    # A default of 0.3 is the 0.30000000000000004 of the steps.
+    # A default of 0.3 and the step 0.30000000000000004 are the same value.
     place = decision.index(hp.default)
     default = hp.default if domain is None or place is None else domain[place]
     return tuple(dict.fromkeys([default, *values]))

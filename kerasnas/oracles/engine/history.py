@@ -36,7 +36,7 @@ class SearchFacts:
 
 
 class History:
-    """A read-only view of a search: its space, its trials, and what they came to.
+    """A read-only view of a search: its space, its trials and their losses.
 
     Args:
         facts: The facts that all views of the search share.
