@@ -22,7 +22,7 @@ from kerasnas.runtime.arguments import check_integer
 
 
 class _Scored(NamedTuple):
-    """What KerasTuner's oracle reads of a completed trial."""
+    """The part of a completed trial that KerasTuner's oracle reads."""
 
     hyperparameters: keras_tuner.HyperParameters
     status: str
@@ -69,11 +69,11 @@ class Bayesian(Strategy):
             )
         self.num_initial_points, self.alpha, self.beta = num_initial_points, alpha, beta
         self._theirs: Any = None
-        # What the process proposed for the trial that is being sought, and how far we are from it.
+        # The last proposal for the trial that is being looked for.
         self._near: genome.Values | None = None
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal:
-        """Samples first; then asks the process, or steps away from what it proposed."""
+        """Samples first; then asks the process, or changes its proposal if it was turned away."""
         space = history.space
         needed = self.num_initial_points or max(3 * len(space.space), 3)
         if len(history.completed) < needed:
@@ -103,13 +103,13 @@ class Bayesian(Strategy):
             for trial in history.completed
         }
         running = dict(history.running)
-        # One row at a time is predicted: checks and threads cost more than the work.
+        # Predictions are of one row each, for which checks and threads cost more than the work.
         with (
             sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
             threadpoolctl.threadpool_limits(1),
         ):
             if running:
-                # Theirs guesses the scores of running trials with the process of its last ask.
+                # Their oracle predicts scores of running trials with a process that must be fitted.
                 theirs.trials, theirs.ongoing_trials = completed, {}
                 theirs.gpr.fit(*theirs._vectorize_trials())
             theirs.trials, theirs.ongoing_trials = {**completed, **running}, running
@@ -117,7 +117,7 @@ class Bayesian(Strategy):
 
         def keep(decision: Decision, rng: np.random.Generator) -> Value:
             value = genome.plain(proposed.get(decision.hp.name))
-            # A name under several conditions, or a value that rounding took past the end.
+            # Their value can belong to another registration, or be rounded past the range's end.
             return value if decision.allows(value) else decision.draw(rng)
 
         return genome.sample(history.space, rng, keep)

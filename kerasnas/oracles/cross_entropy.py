@@ -17,16 +17,16 @@ from kerasnas.runtime.arguments import check_integer, check_number
 _MANY = 24
 _LEAST_SPREAD = 0.05
 _LEAST_WEIGHT = 1e-4
-# Share of the draws that stay with the first distribution, so that no value is ever out of reach.
+# Share of the draws from the first distribution, which keep every value possible.
 _PRIOR = 0.05
-# Samples before one that is new is made from the last by mutation.
+# How many samples are drawn in search of a new one, before the last is mutated.
 _SAMPLES = 10
 
 
 class CrossEntropy(Strategy):
     """Samples from a distribution for every decision, which is refitted to the best of each batch.
 
-    A decision's distribution is fitted to those of the elite in which the decision matters, so that
+    A decision's distribution is fitted to those of the elite in which it is active, so that
     conditional decisions are learned where they apply. Between two batches the distribution moves a
     share `smoothing` of the way, and every value keeps some of its first probability.
 
@@ -74,7 +74,7 @@ class CrossEntropy(Strategy):
         return Proposal(genome.mutate(history.space, values, rng), operator="sample")
 
     def invalidate_cache(self) -> None:
-        """Fits to all batches anew."""
+        """Makes the distributions be fitted to all batches again."""
         self._fitted, self._fits = 0, {}
 
     def _draw(self, decision: Decision, rng: np.random.Generator) -> Value:
@@ -95,15 +95,15 @@ class CrossEntropy(Strategy):
             for name, value in trial.hyperparameters.values.items():
                 chosen.setdefault(name, []).append(value)
         for name, values in chosen.items():
-            # Few of the elite say little of a decision that most of it does not have.
+            # A decision that few of the elite have is learned with less weight.
             weight = self.smoothing * len(values) / len(elite)
             self._fits.setdefault(name, _Fit()).move(values, weight)
 
 
 class _Fit:
-    """The elite's values of one decision, each with a weight; the rest is the first distribution.
+    """The elite's values of one decision with their weights; the rest is the first distribution.
 
-    It knows nothing of the space, which may grow: what the values mean is looked up at each draw.
+    The space may grow, so the meaning of the values is looked up at each draw.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class _Fit:
         kept = {value: (1 - share) * weight for value, weight in self.weights.items()}
         for value in values:
             kept[value] = kept.get(value, 0.0) + share / len(values)
-        # Values of a continuous range hardly ever come twice: they would pile up.
+        # Values of a continuous range hardly ever repeat: without this, there would be ever more.
         self.weights = {value: weight for value, weight in kept.items() if weight > _LEAST_WEIGHT}
 
     def draw(self, decision: Decision, rng: np.random.Generator) -> Value:
@@ -128,7 +128,7 @@ class _Fit:
     def _near(
         self, decision: Decision, known: list[Value], value: Value, rng: np.random.Generator
     ) -> Value:
-        """The value itself, or, on a long range, one as near to it as the elite is wide."""
+        """Returns the value or, on a long range, a random one near it, as the elite is spread."""
         if not decision.ordered or (decision.domain is not None and len(decision.domain) <= _MANY):
             return value
         weights = np.array([self.weights[one] for one in known])

@@ -72,7 +72,11 @@ class Evolution(Strategy):
         return Proposal(child, (parent.trial_id, other.trial_id), "crossover")
 
     def sizes(self, history: History) -> tuple[int, int]:
-        """Returns the sizes of the population and of the sample, for the trials of a search."""
+        """Returns the sizes of the population and of the sample.
+
+        Args:
+            history: The view of the search.
+        """
         least = history.share_of_trials(3, 3, 10)
         population_size = self.population_size or history.share_of_trials(5, least, 50)
         return population_size, self.sample_size or max(3, population_size // 4)

@@ -60,12 +60,12 @@ class Greedy(HillClimbing):
         # The parts in the order of the walk, and the one that was changed last.
         self._parts: list[str] = []
         self._part: str | None = None
-        # Growth: the trial that is enlarged, and how many trials had started and ended by then.
+        # Growth: the trial that is enlarged, and how many trials had started and completed before.
         self._growing = grow
         self._grown: tuple[str | None, int, int] = (None, 0, 0)
 
     def settings(self) -> dict[str, Any]:
-        """Which of the two forms it is."""
+        """Returns whether the search starts with growth."""
         return {"grow": self.grow}
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal:
@@ -85,7 +85,7 @@ class Greedy(HillClimbing):
         return proposal
 
     def begin_walk(self, history: History, rng: np.random.Generator) -> None:
-        """Puts the part that was changed last first."""
+        """Puts the part that was changed last before all others."""
         names = list(dict.fromkeys(_part_of(history).values()))
         new = [part for part in names if part not in self._parts]
         self._parts = [part for part in self._parts if part in names]
@@ -97,7 +97,7 @@ class Greedy(HillClimbing):
     def order_of_changes(
         self, history: History, place: Trial, rng: np.random.Generator
     ) -> list[Change]:
-        """Part after part, the changes within a part shuffled."""
+        """Returns all changes, part after part, those within a part in random order."""
         part_of = _part_of(history)
         rank = {part: number for number, part in enumerate(self._parts)}
         changes = changes_of(history, place)
@@ -105,7 +105,7 @@ class Greedy(HillClimbing):
         return sorted(shuffled, key=lambda change: rank.get(part_of[change[0]], len(rank)))
 
     def state(self) -> dict[str, Any]:
-        """Where the walk stands."""
+        """Returns the position of the walk and of the growth."""
         return {
             **super().state(),
             "parts": list(self._parts),
@@ -115,7 +115,7 @@ class Greedy(HillClimbing):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up the walk."""
+        """Restores the position of the walk and of the growth."""
         super().set_state(state)
         self._parts, self._part = list(state["parts"]), state["part"]
         self._growing = state["growing"]
@@ -123,7 +123,7 @@ class Greedy(HillClimbing):
         self._grown = (trial, started, ended)
 
     def _extend(self, history: History, rng: np.random.Generator) -> Proposal | None:
-        """One more enlargement of the current network; None once none of a round was better."""
+        """Returns another enlargement of the network; None after a round without success."""
         smallest = growth.smallest(history.space)
         if not history.trials and not history.ruled_out(smallest):
             return Proposal(smallest, operator="smallest")
@@ -138,7 +138,7 @@ class Greedy(HillClimbing):
                 if extension is not None:
                     return extension
             if history.running:
-                # The round is not over: go further from its best until it is.
+                # The round is not over yet, so its best network so far is enlarged.
                 best = min(history.completed, key=history.loss)
                 return _enlarged(history, best.hyperparameters.values, best.trial_id, rng)
             best_new = min(history.completed[ended:], key=history.loss, default=None)

@@ -22,15 +22,15 @@ _SAMPLES = 10
 class Grid(Strategy):
     """Tries every setting once, from the defaults on, as KerasTuner's `GridSearch` does.
 
-    The first setting has all defaults; then the last hyperparameter runs fastest, through its
-    default and then its other values. Those under conditions come after all others, so they run
-    fastest, wherever they were registered. A range without a step (`Float`, and `Int` with a
+    The first setting has all defaults; then the last hyperparameter changes fastest, from its
+    default through its other values. Hyperparameters under conditions come after all others, and so
+    change fastest, wherever they were registered. A range without a step (`Float`, and `Int` with a
     logarithmic sampling) is tried at its default and in the middles of ten equally likely parts.
 
-    What breaks the budget is passed over without becoming a trial. When a trial asks for new
-    hyperparameters, the walk begins anew, and passes over what was tried with their defaults. A
-    trial that has completed without asking for one does not depend on it, as in a plain `if`: its
-    values with others of that one would be the same trial again, and are passed over too.
+    Settings that break the budget are passed over without becoming trials. When a trial asks for
+    new hyperparameters, the walk begins again, and passes over settings that were tried with their
+    defaults. A trial that has completed without asking for a hyperparameter does not depend on it,
+    as in a plain `if`. Settings that differ from it in that one alone are passed over too.
 
     Source:
         `keras_tuner.oracles.GridSearchOracle` of KerasTuner 1.4.8, whose walk this is; that one
@@ -45,8 +45,8 @@ class Grid(Strategy):
     multi_objective = True
 
     def __init__(self) -> None:
-        # Values of the completed trials that have not asked for all that is known by now, by the
-        # hyperparameters that they have; and how many trials were read for it.
+        # Keys of the completed trials that have not asked for all known hyperparameters, by the set
+        # of those that they have; and how many completed trials were read.
         self._asked: dict[frozenset[str], set[str]] = {}
         self._read = 0
         # The setting that the walk has reached, and the size of the space that it walks.
@@ -54,7 +54,7 @@ class Grid(Strategy):
         self._size = 0
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal | None:
-        """Walks on to the next setting that is new and fits; None at the end."""
+        """Walks on to the next setting that is new and within the budget; None at the end."""
         space = history.space
         if self._size != len(space.space):
             self._at, self._size = None, len(space.space)
@@ -71,14 +71,14 @@ class Grid(Strategy):
             tried = history.ruled_out(at) or any(
                 _repeats(at, names, keys) for names, keys in self._asked.items()
             )
-            # A running trial may yet turn out to be the same: the walk comes back to this one.
+            # A running trial may turn out to be the same, so the walk comes back here later.
             open_yet = not tried and any(_repeats(at, names, {key}) for names, key in running)
             waits = waits or open_yet
             if not waits:
                 self._at = at
             if tried or open_yet:
                 continue
-            # Judged here: what is sampled where many do not fit would leave the order.
+            # Judged here, because the oracle would sample at random after many that do not fit.
             if history.fits(at):
                 return Proposal(at, operator="grid")
             refused += 1
@@ -86,15 +86,15 @@ class Grid(Strategy):
         return None
 
     def invalidate_cache(self) -> None:
-        """Reads all trials anew."""
+        """Makes all trials be read again."""
         self._asked, self._read = {}, 0
 
     def state(self) -> dict[str, Any]:
-        """Where the walk stands."""
+        """Returns the position of the walk."""
         return {"at": self._at, "size": self._size}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up the walk."""
+        """Restores the position of the walk."""
         self._at, self._size = state["at"], state["size"]
 
     def _end_reason(self, history: History) -> str:
@@ -114,7 +114,7 @@ class Grid(Strategy):
 
 
 def _partial(history: History, trials: Iterable[Trial]) -> list[tuple[frozenset[str], str]]:
-    """Returns, of trials without values of all that is known by now, what they have values of."""
+    """Returns names and key of each trial that lacks some of the known hyperparameters."""
     found = []
     for trial in trials:
         values = trial.hyperparameters.values
@@ -125,7 +125,7 @@ def _partial(history: History, trials: Iterable[Trial]) -> list[tuple[frozenset[
 
 
 def _repeats(values: genome.Values, names: frozenset[str], keys: set[str]) -> bool:
-    """Whether values differ from a trial's only in hyperparameters that it has not asked for."""
+    """Returns whether values differ from a trial's only in names that it has not asked for."""
     shared = {name: value for name, value in values.items() if name in names}
     return len(shared) < len(values) and key_of(shared) in keys
 
@@ -133,7 +133,7 @@ def _repeats(values: genome.Values, names: frozenset[str], keys: set[str]) -> bo
 def successor(
     space: keras_tuner.HyperParameters, values: genome.Values | None
 ) -> genome.Values | None:
-    """The setting after another one in the order of the grid.
+    """Returns the setting that follows another one in the order of the grid.
 
     Args:
         space: The search space.
@@ -165,7 +165,7 @@ def successor(
 
 
 def _filled(space: keras_tuner.HyperParameters, kept: genome.Values) -> genome.Values:
-    """A setting that has the first value of the grid wherever `kept` has none."""
+    """Returns a setting with the first value of the grid for all names that `kept` lacks."""
     values: genome.Values = {}
     for name, decisions in plan_of(space):
         decision = next((one for one in decisions if one.is_active(values)), None)
@@ -176,14 +176,14 @@ def _filled(space: keras_tuner.HyperParameters, kept: genome.Values) -> genome.V
 
 @functools.lru_cache(maxsize=1000)
 def grid_of(decision: Decision) -> tuple[Value, ...]:
-    """The values that a grid tries of one hyperparameter, its default first."""
+    """Returns the values of one hyperparameter that a grid tries, its default first."""
     hp, domain = decision.hp, decision.domain
     smooth = domain is None or (isinstance(domain, range) and hp.step is None)
     if smooth and (domain is None or len(domain) > _SAMPLES):
         values = [hp.prob_to_value((part + 0.5) / _SAMPLES) for part in range(_SAMPLES)]
     else:
         values = list(domain or ())
-    # A default of 0.3 is the 0.30000000000000004 of the steps.
+    # A default of 0.3 and the step 0.30000000000000004 are the same value.
     place = decision.index(hp.default)
     default = hp.default if domain is None or place is None else domain[place]
     return tuple(dict.fromkeys([default, *values]))

@@ -18,9 +18,10 @@ Change = tuple[str, Value]
 class HillClimbing(Strategy):
     """Walks from a setting to a better one that differs in one decision, until there is none.
 
-    An episode begins with random settings. Then the changes of its best setting are tried one after
-    the other; the first that improves is the next place. When none is left, the place is a local
-    optimum, and the next episode begins. A subclass says in which order changes are tried.
+    An episode begins with random settings. Then the one-decision changes of its best setting are
+    tried one after the other, and the walk goes on from the first that is better. When no change is
+    left, the setting is a local optimum, and the next episode begins. A subclass says in which
+    order changes are tried.
 
     Args:
         initial_samples: How many random settings begin the first episode. Defaults to a tenth of
@@ -38,19 +39,20 @@ class HillClimbing(Strategy):
         self._first_start = 0
         # How many random settings begin this episode; None where it is the first one.
         self._samples: int | None = None
-        # The walk around a place: its trial, what its order was drawn from, how far it is.
+        # The walk: the trial whose changes are tried, the seed of their order, and how many of them
+        # were tried.
         self._at: str | None = None
         self._order = 0
         self._step = 0
-        # Both follow from the trials and the walk; an episode can be long, and so can a walk.
+        # Both follow from the trials and the walk, and are kept because computing them takes long.
         self._best: tuple[int, int, Trial | None] = (0, 0, None)
         self._changes: tuple[tuple[str | None, int, int], list[Change]] = ((None, 0, 0), [])
 
     def begin_walk(self, history: History, rng: np.random.Generator) -> None:
-        """Prepares to try the changes of another setting, for strategies that keep more.
+        """Prepares to try the changes of another setting; does nothing by default.
 
         Args:
-            history: What is known of the search.
+            history: The view of the search.
             rng: The oracle's generator.
         """
 
@@ -60,12 +62,12 @@ class HillClimbing(Strategy):
         """Returns all one-decision changes of a trial's setting, in the order in which to try them.
 
         Args:
-            history: What is known of the search.
+            history: The view of the search.
             place: The trial.
-            rng: Gives the same order whenever it is asked for.
+            rng: Generator of the order; with the same seed in every call for one trial.
 
         Returns:
-            Names and new values.
+            List of pairs of a name and its new value.
         """
         raise NotImplementedError(f"{type(self).__name__} must define order_of_changes(...).")
 
@@ -79,7 +81,7 @@ class HillClimbing(Strategy):
         if step is not None:
             return step
         if history.running:
-            # What is running may still be better: look further away until it has ended.
+            # A running trial may still be better, so the episode is not over yet.
             near = genome.mutate(history.space, best.hyperparameters.values, rng)
             far = genome.mutate(history.space, near, rng)
             return Proposal(far, (best.trial_id,), "jump")
@@ -88,11 +90,11 @@ class HillClimbing(Strategy):
         return Proposal(genome.sample(history.space, rng))
 
     def invalidate_cache(self) -> None:
-        """Looks for the best of the episode anew."""
+        """Forgets which trial is the best of the episode."""
         self._best = (0, 0, None)
 
     def state(self) -> dict[str, Any]:
-        """Returns where the walk stands."""
+        """Returns the position of the walk."""
         return {
             "first_end": self._first_end,
             "first_start": self._first_start,
@@ -101,7 +103,7 @@ class HillClimbing(Strategy):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up the walk."""
+        """Restores the position of the walk."""
         self._first_end, self._first_start = state["first_end"], state["first_start"]
         self._samples = state["samples"]
         self._at, self._order, self._step = state["walk"]

@@ -14,7 +14,7 @@ from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.genome import Values
 from kerasnas.runtime.arguments import check_integer, check_number
 
-# Tries to make a child that is new, before one is proposed that is not.
+# How many children are made in search of a new one, before one that is not new is proposed.
 _TRIES = 20
 
 
@@ -35,9 +35,10 @@ class NSGA2(Strategy):
             10 (a third of `max_trials` when that is less) and at most 50.
         crossover: Share of the children that have two parents, from 0 to 1.
         limits: Mapping from a metric or cost to its limit, for what is known only after training:
-            at least that much of a metric to maximise, at most of any other. Trials within the
-            limits come before all others, those by how far they are from it. What is known before
-            training belongs into the tuner's budget, where it costs no trial.
+            at least that much of a metric to maximise, at most that much of any other. Trials
+            within the limits come before all others, which rank by how much they break the limits.
+            Limits on costs that are known before training belong in the tuner's budget, where they
+            cost no trial.
 
     Raises:
         ValueError: A number out of its range, or, at the first trial, a population larger than the
@@ -74,7 +75,7 @@ class NSGA2(Strategy):
         return {"limits": {name: float(limit) for name, limit in self.limits.items()}}
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal:
-        """Samples until the population is full, then makes a child of two of it."""
+        """Samples until the population is full, then makes a child of two of its members."""
         history.check_population(self.population_size)
         size = self.size(history)
         if len(history.completed) < size:
@@ -100,16 +101,20 @@ class NSGA2(Strategy):
         return Proposal(child, parents, "crossover" if crossed else "variation")
 
     def size(self, history: History) -> int:
-        """Returns the size of the population, for the trials of a search."""
+        """Returns the size of the population.
+
+        Args:
+            history: The view of the search.
+        """
         least = history.share_of_trials(3, 4, 10)
         return self.population_size or history.share_of_trials(5, least, 50)
 
     def invalidate_cache(self) -> None:
-        """Selects from all trials anew."""
+        """Makes the population be selected from all trials again."""
         self._population, self._seen = [], 0
 
     def _select(self, history: History, size: int) -> None:
-        """Takes what has ended into the population, and the worst out, one after the other."""
+        """Adds each trial that has completed since, and removes the worst of the population."""
         new = history.completed[self._seen :]
         self._seen = len(history.completed)
         for trial in new:
@@ -129,7 +134,7 @@ class NSGA2(Strategy):
 
 
 def _ranks(losses: np.ndarray, beyond: np.ndarray) -> np.ndarray:
-    """Fronts under constrained domination: those within the limits first."""
+    """Returns the front of each point under constrained domination: within the limits first."""
     ranks = np.zeros(len(losses), dtype=int)
     within = beyond == 0
     ranks[within] = pareto.fronts(losses[within])

@@ -11,9 +11,9 @@ from kerasnas.oracles.engine.strategy import Strategy
 class Random(Strategy):
     """Uniform random search, each architecture at most once.
 
-    Under a budget it is uniform over what fits; only where 100 samples in a row do not fit, the
-    nearest of them is repaired. It takes several objectives: the best trials are then those that no
-    other one beats in all.
+    Under a budget it is uniform over the settings that fit; only where 100 samples in a row do not
+    fit, the nearest of them is repaired. It takes several objectives: the best trials are then
+    those that no other one beats in all.
 
     Example:
 
@@ -22,7 +22,7 @@ class Random(Strategy):
     """
 
     multi_objective = True
-    # A repair prefers the settings that much surrounds that does not fit.
+    # Repairs are not uniform: they prefer settings with many neighbours that do not fit.
     patience = 100
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal:

@@ -13,7 +13,7 @@ from kerasnas.oracles.engine.proposal_filter import key_of
 from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.runtime.arguments import check_integer, check_number
 
-# Moves onto settings whose score is known, before one that must be trained is forced.
+# How many moves in a row may lead to settings with a known score, before a new one is proposed.
 _FREE_MOVES = 50
 
 
@@ -56,12 +56,12 @@ class SimulatedAnnealing(Strategy):
         # The current trial, and how many completed ones have been accepted or rejected.
         self._current: str | None = None
         self._decided = 0
-        # Completed trials by their settings; follows from the trials.
+        # Completed trials by the keys of their settings, which follow from the trials.
         self._known: dict[str, Trial] = {}
         self._known_of = 0
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal:
-        """Decides about what has ended since, then changes one decision of the current setting."""
+        """Accepts or rejects trials that ended since, then changes one decision of the setting."""
         samples = self._samples(history)
         if len(history.completed) < samples:
             return Proposal(genome.sample(history.space, rng))
@@ -87,15 +87,15 @@ class SimulatedAnnealing(Strategy):
         return Proposal(far, (current.trial_id,), "jump")
 
     def invalidate_cache(self) -> None:
-        """Looks up all trials anew."""
+        """Makes all trials be read again."""
         self._known, self._known_of = {}, 0
 
     def state(self) -> dict[str, Any]:
-        """The current setting, and which trials were decided about."""
+        """Returns the current trial, and how many completed trials were accepted or rejected."""
         return {"current": self._current, "decided": self._decided}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up the current setting."""
+        """Restores the current trial."""
         self._current, self._decided = state["current"], state["decided"]
 
     def _samples(self, history: History) -> int:
@@ -111,7 +111,7 @@ class SimulatedAnnealing(Strategy):
         losses = [history.loss(trial) for trial in history.completed[: self._samples(history)]]
         low, high = np.quantile(losses, [0.25, 0.75])
         done = min(len(history.trials) / (history.max_trials or 100), 1.0)
-        # Where all first scores are equal nothing is worse by a known measure.
+        # Where all first scores are equal, the spread is 0, and must not be divided by.
         return float(max(self.temperature * float(high - low), 1e-12) * 0.01**done)
 
     def _note_known(self, history: History) -> None:

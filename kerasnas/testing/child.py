@@ -49,7 +49,7 @@ def main() -> None:
 def _killed_search(
     life: Callable[[str], list[search.Row]], folder: pathlib.Path, number: int, lines: int
 ) -> dict[str, Any]:
-    """A search in three lives, of which the first two are killed at random lines."""
+    """Runs a search in three processes, of which the first two are killed at random lines."""
     draw = random.Random(number)
     name = f"killed_{number}"
     at = [draw.randrange(1, lines), draw.randrange(1, lines)]
@@ -60,7 +60,7 @@ def _killed_search(
 
 
 def outcome(values: Any) -> float | None:
-    """A score, or none for one setting of six, whose trials fail."""
+    """Returns a score, or None for one setting of six, so that its trial fails."""
     score = search.score(values)
     return None if int(score * 1e6) % 6 == 0 else score
 
@@ -75,7 +75,7 @@ def _maker(path: str, name: str) -> Callable[..., Any]:
 
 
 def _count_lines(work: Callable[[], Any]) -> int:
-    """How many lines of the oracles' code a call runs."""
+    """Returns how many lines of the oracles' code a call runs."""
     count = 0
 
     def at_line() -> None:
@@ -91,10 +91,10 @@ def _count_lines(work: Callable[[], Any]) -> int:
 
 
 def _fork(work: Callable[[], Any], kill_at: int | None) -> int:
-    """Does the work in a forked process that dies before its `kill_at`-th line.
+    """Does the work in a forked process, which is killed before its `kill_at`-th line.
 
     Returns:
-        0 when the work was done, 1 when it raised, minus the signal that ended it.
+        0 when the work was done, 1 when it raised an error, or minus the signal that ended it.
     """
     child = os.fork()
     if child:

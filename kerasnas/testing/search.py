@@ -13,7 +13,14 @@ OBJECTIVE = ("score", "max")
 
 
 class Row(NamedTuple):
-    """What a finished trial comes down to."""
+    """A finished trial in a form that can be compared.
+
+    Attributes:
+        trial_id: Id of the trial.
+        status: COMPLETED, FAILED or RUNNING.
+        values: Pairs of name and value, sorted.
+        score: The score, or None.
+    """
 
     trial_id: str
     status: str
@@ -22,14 +29,19 @@ class Row(NamedTuple):
 
 
 class Violation(NamedTuple):
-    """A broken limit, as a tuner's gate reports it."""
+    """A broken limit, as a tuner's gate reports it.
+
+    Attributes:
+        value: The cost of the setting.
+        limit: The limit of that cost, in the same unit.
+    """
 
     value: float
     limit: float
 
 
 def conditional_space() -> keras_tuner.HyperParameters:
-    """A space of 12 decisions, most of them conditional, some twice over.
+    """Returns a space of 12 decisions, most of them conditional, some under two conditions.
 
     Returns:
         Depth, and for each block its operation, kernel and width; and a learning rate.
@@ -56,7 +68,7 @@ def conditional_space() -> keras_tuner.HyperParameters:
 
 
 def small_space() -> keras_tuner.HyperParameters:
-    """A conditional space of 10 settings.
+    """Returns a conditional space of 10 settings.
 
     Returns:
         An operation; a kernel where that is a convolution; a Boolean.
@@ -77,7 +89,7 @@ def small_space() -> keras_tuner.HyperParameters:
 
 
 def separable_space() -> keras_tuner.HyperParameters:
-    """A space of 10 independent choices of 4 operations.
+    """Returns a space of 10 independent choices of 4 operations.
 
     Returns:
         About a million settings, whose `score` is a sum over the choices.
@@ -96,7 +108,7 @@ def separable_space() -> keras_tuner.HyperParameters:
 
 
 def graph_space() -> keras_tuner.HyperParameters:
-    """A space of free topology: nodes that may be there, and connections between those.
+    """Returns a space of free topology: optional nodes, and connections between them.
 
     Returns:
         The 43 hyperparameters of `kerasnas.GraphHyperModel`.
@@ -114,12 +126,12 @@ def graph_space() -> keras_tuner.HyperParameters:
 
 
 def setting(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values without those that an oracle adds for its tuner."""
+    """Returns the values without those that an oracle adds for its tuner."""
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 
 def score(values: Mapping[str, Any]) -> float:
-    """A sum over the values, each with a fixed pseudo-random worth.
+    """Returns a score: the sum of a fixed pseudo-random number for each value.
 
     Args:
         values: A trial's values.
@@ -198,7 +210,13 @@ def finish(
 
 
 def report(oracle: keras_tuner.Oracle, trial: Any, result: float | None) -> None:
-    """Tells an oracle that judges a trial while it trains about its epochs, until it stops it."""
+    """Reports epochs to an oracle that judges running trials, until it stops the trial.
+
+    Args:
+        oracle: The oracle; one that does not judge running trials gets no reports.
+        trial: One of its running trials.
+        result: The score to report after each epoch, or None for no report.
+    """
     if result is None or not (isinstance(oracle, Oracle) and oracle.reports):
         return
     for epoch in range(1, trial.hyperparameters.values["tuner/epochs"] + 1):
@@ -207,7 +225,7 @@ def report(oracle: keras_tuner.Oracle, trial: Any, result: float | None) -> None
 
 
 def rows(oracle: keras_tuner.Oracle) -> list[Row]:
-    """All trials of an oracle, by id, in a form that can be compared and sent as JSON."""
+    """Returns all trials of an oracle, by id, in a form that can be compared and sent as JSON."""
     return [
         Row(
             name,

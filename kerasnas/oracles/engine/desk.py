@@ -10,7 +10,7 @@ from kerasnas.oracles.engine.search import Search
 
 
 class Desk:
-    """Knows which worker runs which trial, and puts down in the ledger what comes of it.
+    """Keeps which worker runs which trial, and writes results into the ledger.
 
     Args:
         search: The search.
@@ -26,7 +26,7 @@ class Desk:
         self.ongoing: dict[str, Trial] = {}
 
     def again(self, worker: str) -> Trial | None:
-        """Returns the trial that a worker has not ended, or one that waits for another run.
+        """Returns the trial that a worker has not ended yet, or one that waits for another run.
 
         Args:
             worker: Name of the worker.
@@ -40,14 +40,19 @@ class Desk:
             return None
         trial = self._ledger.trials.by_id[self._ledger.waiting.pop(0)]
         trial.status = TrialStatus.RUNNING
-        # What is left of the last run would otherwise hide the results of this one.
+        # The results of the last run would otherwise hide those of this one.
         trial.metrics = type(trial.metrics)()
         trial.score, trial.message = None, None
         self.ongoing[worker] = trial
         return trial
 
     def next_id(self, max_trials: int | None) -> str:
-        """Returns the id of the next trial: its number, with zeros before it."""
+        """Returns the id of the next trial: its number, with leading zeros.
+
+        Args:
+            max_trials: The most trials there will be, which says how many digits an id has; None
+                for no limit.
+        """
         started = self._ledger.start_order
         numbers = [int(name) for name in started[-1:] if name.isdigit()]
         number = max([len(started), *(last + 1 for last in numbers)])
@@ -59,21 +64,21 @@ class Desk:
         Args:
             worker: Name of the worker.
             trial: The trial.
-            lineage: How it came about.
+            lineage: How the trial came about: its parents, its operator, notes.
         """
         self._search.start(trial, lineage)
         self.ongoing[worker] = trial
         self._ledger.save_trial(trial)
 
     def finish(self, trial: Trial, retries: int) -> bool:
-        """Takes back a trial that was run.
+        """Takes back a trial that a worker has run.
 
         Args:
             trial: The trial: COMPLETED with a score, INVALID (may be run again) or FAILED.
-            retries: How often one that is INVALID is run again before it has failed.
+            retries: How often an INVALID trial is run again before it counts as failed.
 
         Returns:
-            Whether it has ended, and is not to be run again.
+            True when the trial has ended; False when it will be run again.
         """
         runs = self._ledger.runs
         runs[trial.trial_id] += 1
@@ -86,13 +91,13 @@ class Desk:
                 trial.status = TrialStatus.FAILED
             self._end(trial)
         except OSError:
-            # With no room for its result it has not been run.
+            # The result could not be written, so this run does not count.
             runs[trial.trial_id] -= not self._ledger.has_ended(trial.trial_id)
             raise
         return True
 
     def fail_crashed(self) -> list[Trial]:
-        """Fails the trials that have ended their processes too often to be run again.
+        """Marks trials as failed whose processes have died too often.
 
         Returns:
             The trials.
@@ -110,13 +115,13 @@ class Desk:
         return crashed
 
     def close(self, failures_are_seen: bool) -> None:
-        """Saves the search, of which a worker gets no further trial.
+        """Saves the search when there are no more trials to hand out.
 
         Args:
-            failures_are_seen: Whether whoever runs the trials sees which of them have failed.
+            failures_are_seen: Whether the caller shows the user which trials have failed.
 
         Raises:
-            RuntimeError: All trials have failed, and nobody would see it.
+            RuntimeError: All trials have failed, and the caller would not show it.
         """
         if self._ledger.wants_snapshot(at_the_end=True):
             self._snapshot()
@@ -130,7 +135,7 @@ class Desk:
             if self._ledger.trials.completed and self._ledger.wants_snapshot():
                 self._snapshot()
         finally:
-            # Last, since the chief exits when nothing is ongoing.
+            # Comes last because the chief process exits as soon as no trial is ongoing.
             self._release(trial)
 
     def _release(self, trial: Trial) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a trial that has run, and of a search whose trials fail."""
+"""What happens when a trial ends, and when the trials of a search fail."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,18 @@ from kerasnas.oracles.engine.objectives import direction, is_cost, of_file
 
 
 def take_values(own: Trial, ended: Trial) -> None:
-    """Takes over what a build has registered, and keeps what was proposed as it was.
+    """Adds the hyperparameters that a build has registered to the oracle's trial.
+
+    The values that were proposed stay as they were.
 
     Args:
-        own: The oracle's trial.
+        own: The oracle's trial, which is changed.
         ended: The same trial as its worker hands it back.
     """
     proposed = own.hyperparameters.values
     own.hyperparameters = ended.hyperparameters
     space = own.hyperparameters
-    # A worker's copy went through 32-bit floats.
+    # On its way from a worker, a value is rounded to 32 bits: the proposed one is exact.
     values = {**space.values, **proposed}
     known = {hp.name for hp in space.space}
     extra = {name: value for name, value in values.items() if name not in known}
@@ -29,14 +31,14 @@ def take_values(own: Trial, ended: Trial) -> None:
 
 
 def check_costs(objectives: Sequence[keras_tuner.Objective], metrics: Mapping[str, Any]) -> None:
-    """Refuses what a tuner reports, where it lacks the objectives that ours alone measures.
+    """Refuses metrics that lack an objective which only `kerasnas.Tuner` measures.
 
     Args:
         objectives: The objectives of the search.
-        metrics: What is reported, by its name.
+        metrics: The reported values by name.
 
     Raises:
-        ValueError: A cost, or what is measured on a trial's file, is missing.
+        ValueError: A cost, or a value that is measured on a trial's file, is missing.
     """
     ours = [one.name for one in objectives if is_cost(one.name) or of_file(one.name)]
     if any(name not in metrics for name in ours):
@@ -52,13 +54,13 @@ def take_metrics(
     metrics: Mapping[str, Any],
     step: int,
 ) -> None:
-    """Adds what a tuner reports to the metrics of a trial.
+    """Adds reported values to the metrics of a trial.
 
     Args:
         trial: The trial.
-        objectives: The objectives of the search, whose directions are told.
-        metrics: What is reported, by its name.
-        step: The epoch that it is of.
+        objectives: The objectives of the search, which say whether large values are better.
+        metrics: The reported values by name.
+        step: The epoch in which they were measured.
     """
     directions = {objective.name: objective.direction for objective in objectives}
     for name, value in metrics.items():
@@ -83,7 +85,7 @@ def best_values(trial: Trial, objectives: Sequence[keras_tuner.Objective]) -> No
 
 
 def score(trial: Trial, score_trial: Callable[[Trial], None]) -> None:
-    """Scores a trial that has completed; without a finite score it is INVALID.
+    """Scores a completed trial, and makes it INVALID if the score is not finite.
 
     Args:
         trial: The trial.
@@ -102,14 +104,14 @@ def score(trial: Trial, score_trial: Callable[[Trial], None]) -> None:
 
 
 def check_consecutive_failures(ended: Sequence[Trial], limit: int | None) -> None:
-    """Ends a search whose last trials have all failed.
+    """Raises an error when the last trials of a search have all failed.
 
     Args:
         ended: All trials that have ended, in the order of their ends.
-        limit: How many failures in a row are too many; None for any number.
+        limit: How many failures in a row are too many; None allows any number.
 
     Raises:
-        RuntimeError: So many have failed.
+        RuntimeError: The last `limit` trials have failed.
     """
     last = list(ended[-limit:]) if limit else []
     if limit and [trial.status for trial in last] == [TrialStatus.FAILED] * limit:
@@ -120,14 +122,14 @@ def check_consecutive_failures(ended: Sequence[Trial], limit: int | None) -> Non
 
 
 def check_any_completed(ended: Sequence[Trial], running: Mapping[str, Trial]) -> None:
-    """Refuses to end a search in silence that has only failed trials.
+    """Raises an error when a search ends and none of its trials has completed.
 
     Args:
         ended: All trials that have ended, in the order of their ends.
-        running: Those that have not.
+        running: The trials that have not ended, by id.
 
     Raises:
-        RuntimeError: All have failed.
+        RuntimeError: All trials have failed.
     """
     if not ended or running or any(trial.status == TrialStatus.COMPLETED for trial in ended):
         return

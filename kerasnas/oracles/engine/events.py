@@ -1,7 +1,7 @@
-"""What the events of a journal, and what is kept beside it, must look like to be believed.
+"""Checks of the events of a journal, and of the files beside it, before they are used.
 
-A run's folder can come from anybody. Names of trials become names of folders, and classes are made
-by their names: both are checked before they are used.
+A run's folder may come from somebody else. Names of trials become names of folders, and names of
+classes become objects: both are checked first.
 """
 
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from typing import Any
 _SPACE = {"Fixed", "Float", "Int", "Choice", "Boolean"}
 _STATUSES = {"RUNNING", "IDLE", "INVALID", "STOPPED", "COMPLETED", "FAILED"}
 _LONGEST_NAME = 20
-# Lists grow up to the place that an event names.
+# The largest position in a list that an event may name: lists are filled up to it.
 _MOST = 10**7
-# Kinds of events that are about a trial.
+# Kinds of events that concern a trial.
 OF_TRIALS = {"created", "started", "cleared", "reported", "retried", "ended", "requeued"}
 _NONE = type(None)
 _TYPES: dict[str, Any] = {
@@ -48,20 +48,20 @@ _NEEDED = {
 
 
 def is_trial_id(name: Any) -> bool:
-    """Whether it is a trial's name: digits, so that no path can be made of it."""
+    """Returns whether a name is a trial's id: digits only, so that it cannot be a path."""
     return (
         isinstance(name, str) and name.isascii() and name.isdigit() and len(name) <= _LONGEST_NAME
     )
 
 
 def check_ids(names: Iterable[Any]) -> None:
-    """Refuses names that are not those of trials.
+    """Refuses names that are not ids of trials.
 
     Args:
-        names: What a file gives as trials' names.
+        names: Names that a file gives as ids of trials.
 
     Raises:
-        ValueError: One of them is none.
+        ValueError: One of them is not an id.
     """
     for name in names:
         if not is_trial_id(name):
@@ -69,7 +69,7 @@ def check_ids(names: Iterable[Any]) -> None:
 
 
 def check_event(event: dict[str, Any]) -> None:
-    """Refuses an event that no oracle has written.
+    """Refuses an event that no oracle can have written.
 
     Args:
         event: A line of the journal.
@@ -89,13 +89,13 @@ def check_event(event: dict[str, Any]) -> None:
 
 
 def check_parts(record: dict[str, Any]) -> None:
-    """Refuses a record with a part of another type, or values that lead to what is no trial.
+    """Refuses a record that has an entry of a wrong type, or that names an impossible trial.
 
     Args:
-        record: An event, or what another file holds of a trial.
+        record: An event, or the content of another file about a trial.
 
     Raises:
-        ValueError: It has such a part.
+        ValueError: The record has such an entry.
     """
     for name, value in record.items():
         if name in _TYPES and not isinstance(value, _TYPES[name]):
@@ -108,13 +108,13 @@ def check_parts(record: dict[str, Any]) -> None:
     for value in values.values():
         if not isinstance(value, (str, int, float, _NONE)):
             raise ValueError(f"a hyperparameter cannot be of type {type(value).__name__}")
-    # Its weights are where a promoted trial begins.
+    # A promoted trial loads the weights of this one, so its name becomes a path.
     if "tuner/trial_id" in values:
         check_ids([values["tuner/trial_id"]])
 
 
 def check_space(configs: Any) -> None:
-    """Refuses hyperparameters that are none of KerasTuner's, whose classes would be made.
+    """Refuses hyperparameters whose classes are not KerasTuner's.
 
     Args:
         configs: Configurations of hyperparameters.
@@ -134,7 +134,7 @@ def check_space(configs: Any) -> None:
 
 
 def check_snapshot(snapshot: dict[str, Any]) -> None:
-    """Refuses an `oracle.json` that no oracle has written.
+    """Refuses an `oracle.json` that no oracle can have written.
 
     Args:
         snapshot: Its content.
@@ -162,7 +162,7 @@ def check_snapshot(snapshot: dict[str, Any]) -> None:
 
 
 def check_trial(content: dict[str, Any]) -> None:
-    """Refuses a `trial.json` that no oracle has written.
+    """Refuses a `trial.json` that no oracle can have written.
 
     Args:
         content: Its content.

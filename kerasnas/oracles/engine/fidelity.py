@@ -1,4 +1,4 @@
-"""How long a trial trains, whether it goes on, and what a short training is worth."""
+"""The interface of a fidelity: how long a trial trains, and whether it goes on."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +15,10 @@ class Plan:
     """A trial that is about to begin.
 
     Args:
-        proposal: Its setting.
-        schedule: Values that tell its tuner how long to train, such as `tuner/epochs`.
-        notes: What is saved in its lineage.
-        is_new: Whether the network was not trained before.
+        proposal: The setting, and how it was made.
+        schedule: Values that tell the tuner how long to train, such as `tuner/epochs`.
+        notes: Entries that are saved in the trial's lineage.
+        is_new: Whether the network was never trained before.
     """
 
     proposal: Proposal
@@ -28,11 +28,11 @@ class Plan:
 
 
 class Verdict(NamedTuple):
-    """What becomes of a running trial after an epoch.
+    """The decision about a running trial after an epoch.
 
     Args:
-        stops: Whether its training ends.
-        notes: What is saved in its lineage, or None.
+        stops: Whether the training ends now.
+        notes: Entries that are saved in the trial's lineage, or None.
     """
 
     stops: bool
@@ -40,18 +40,20 @@ class Verdict(NamedTuple):
 
 
 class Fidelity:
-    """Trains every trial in full; the base of those that do not.
+    """Trains every trial in full; other fidelities are derived from this class.
 
     A strategy says which networks are tried, a fidelity how long each of them is trained. Any
-    strategy goes with any fidelity: what a strategy sees of trials of different lengths is the
-    fidelity's answer, the view that it gives of the history.
+    strategy works with any fidelity: where trials have trained for different numbers of epochs, the
+    fidelity gives the strategy a view of the history in which their losses can be compared.
 
     Attributes:
         history: All trials of the search; set by `begin`.
         max_epochs: Epochs of a full training, or None where the call of `search` says that.
-        reports: Whether it judges trainings while they run.
-        goes_on: Whether it may begin trials though no new network is proposed any more.
-        run_notes: Names in the lineage of a trial that are of one run of it, and not of the next.
+        reports: Whether it judges trainings while they run, so that tuners must call `report`.
+        goes_on: Whether it may begin trials after the strategy has stopped proposing, such as
+            longer trainings of known networks.
+        run_notes: Names in a trial's lineage that belong to one run of the trial, and are removed
+            when it is run again.
     """
 
     history: History
@@ -67,66 +69,74 @@ class Fidelity:
             names: Names of the objectives.
 
         Raises:
-            ValueError: They are several, and it compares by one.
+            ValueError: There are several, and the fidelity compares trials by one.
         """
         if self.max_epochs is not None:
             check_one(self, names)
 
     def begin(self, history: History) -> None:
-        """Takes up a search, new or resumed.
+        """Prepares for a search, new or resumed.
 
         Args:
-            history: All its trials.
+            history: All trials of the search.
         """
         self.history = history
 
     def next_trial(
         self, propose: Callable[[], Proposal | None], exhausted: Callable[[], bool]
     ) -> Plan | None:
-        """Decides about the next trial.
+        """Returns the next trial to run.
 
         Args:
-            propose: Callable that returns a new network, or None while there is none.
-            exhausted: Callable that returns whether there will never be another one.
+            propose: Callable that returns a new network from the strategy, or None if it has none
+                now.
+            exhausted: Callable that returns whether the strategy will never propose another one.
 
         Returns:
-            The trial, or None where there is none to begin now.
+            The trial, or None where no trial can begin now.
         """
         proposal = propose()
         return None if proposal is None else Plan(proposal)
 
     def view(self) -> History:
-        """Returns what a strategy gets to see: each network once, with its loss at full length."""
+        """Returns the history that the strategy sees.
+
+        Every network is in it once, with its loss, measured or estimated, after a full training.
+        """
         return self.history
 
     def report(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> Verdict:
-        """Takes what an epoch of a running trial has come to.
+        """Judges a running trial after one of its epochs.
 
         Args:
-            trial_id: The trial.
-            epoch: How many epochs it was trained.
-            metrics: The objective's best value so far, by its name.
+            trial_id: Id of the trial.
+            epoch: How many epochs the trial has been trained, from 1.
+            metrics: The objective's best value so far, by the objective's name.
 
         Returns:
-            Whether the training ends, and what to note.
+            Whether the training ends, and what to save in the lineage.
         """
         return Verdict(False)
 
     def retry(self, trial_id: str) -> None:
-        """Forgets what a trial has reported, which is to be run again."""
-
-    def check_reported(self, trial_id: str) -> None:
-        """Refuses a trial that completed without reports, where it could not be judged.
+        """Forgets the reports of a trial that will be run again.
 
         Args:
-            trial_id: The trial, which has completed.
+            trial_id: Id of the trial.
+        """
+
+    def check_reported(self, trial_id: str) -> None:
+        """Refuses a completed trial whose tuner has not called `report`, if it must be called.
+
+        Args:
+            trial_id: Id of the trial.
 
         Raises:
-            RuntimeError: Its tuner reports nothing.
+            RuntimeError: The fidelity needs reports, and there was none.
         """
 
     def settings(self) -> dict[str, Any]:
-        """Returns the arguments that a resumed search must share with the first run."""
+        """Returns the arguments that must stay the same when the search is resumed."""
         return {}
 
 
@@ -134,14 +144,14 @@ def made_fidelity(fidelity: Any) -> Fidelity:
     """Returns a fidelity for one search.
 
     Args:
-        fidelity: A fidelity, of which a copy is made, since it keeps what one search has come to;
-            or None, which trains every trial in full.
+        fidelity: A fidelity, which is copied because it keeps the state of one search; or None,
+            which trains every trial in full.
 
     Returns:
         The fidelity.
 
     Raises:
-        TypeError: It is neither.
+        TypeError: The argument is neither.
     """
     if fidelity is None:
         return Fidelity()

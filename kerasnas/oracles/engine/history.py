@@ -1,4 +1,4 @@
-"""What a strategy gets to see of a search."""
+"""The read-only view of a search that strategies get."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from kerasnas.oracles.genome import Values
 
 @dataclass
 class SearchFacts:
-    """What is the same in every view of a search.
+    """The facts about a search that all of its views share.
 
     Args:
         space: Callable that returns the search space as it is now.
-        proposal_filter: What tells which settings were tried.
-        lineage: What is known of how each trial came about, by trial id.
-        seed: Seed of all that is random.
+        proposal_filter: The filter that knows which settings were tried.
+        lineage: How each trial came about, by trial id.
+        seed: Seed of the search.
         max_trials: How many trials there will be at most; None for no limit.
         max_proposals: How many proposals are tried for one trial.
     """
@@ -60,15 +60,16 @@ class ReadOnly(Sequence[Trial]):
 
 
 class History:
-    """A read-only view of a search: its space, its trials, and what they came to.
+    """A read-only view of a search: its space, its trials and their losses.
 
     Args:
-        facts: What is the same in every view of the search.
-        trials: The trials that this one shows.
-        ranking: What tells which of them are better.
+        facts: The facts that all views of the search share.
+        trials: The trials that this view shows.
+        ranking: The ranking that says which trials are better.
 
     Attributes:
-        revision: A number that changes whenever losses, or the order, of trials that ended do.
+        revision: Integer that grows whenever the loss of an ended trial, or the order in which
+            trials ended, changes. What a strategy has derived from them is then out of date.
 
     Example:
 
@@ -89,7 +90,12 @@ class History:
         self.revision = 0
 
     def showing(self, trials: Trials, ranking: Ranking) -> "History":
-        """Returns a view of the same search with other trials, or with other losses of them."""
+        """Returns another view of the same search.
+
+        Args:
+            trials: The trials that it shows.
+            ranking: The ranking of these trials, which says what their losses are.
+        """
         return History(self._facts, trials, ranking)
 
     @property
@@ -144,31 +150,72 @@ class History:
 
     @property
     def objectives(self) -> Sequence[keras_tuner.Objective]:
-        """What the search optimises; mostly one."""
+        """The objectives of the search; usually one."""
         return self._ranking.objectives
 
     def values(self, trial: Trial) -> Values:
-        """Returns the setting of a trial: its values of the hyperparameters that matter now."""
+        """Returns the setting of a trial.
+
+        Args:
+            trial: Any trial of the search.
+
+        Returns:
+            The values of all hyperparameters that are active in the space as it is now. Where the
+            space has grown since, new ones have their defaults.
+        """
         return genome.settle(self.space, trial.hyperparameters.values)
 
     def lineage(self, trial_id: str) -> Mapping[str, Any]:
-        """Returns what is known of how a trial came about: its parents, operator, notes."""
+        """Returns how a trial came about: its `parents`, its `operator`, and notes.
+
+        Args:
+            trial_id: Id of the trial.
+        """
         return MappingProxyType(dict(self._facts.lineage.get(trial_id, {})))
 
     def loss(self, trial: Trial) -> float:
-        """Returns the score of a completed trial, turned so that smaller is better."""
+        """Returns the loss of a completed trial: its score, negated if large scores are better.
+
+        Args:
+            trial: A completed trial.
+
+        Returns:
+            Float, in the unit of the first objective; smaller is better.
+        """
         return self._ranking.loss(trial)
 
     def losses(self, trial: Trial) -> tuple[float, ...]:
-        """Returns all objectives of a completed trial, turned so that smaller is better."""
+        """Returns the losses of a completed trial, one for each objective.
+
+        Args:
+            trial: A completed trial.
+
+        Returns:
+            Tuple of floats in the order of `objectives`; smaller is better.
+        """
         return self._ranking.losses(trial)
 
     def violation(self, trial: Trial) -> float:
-        """Returns by how much of its limits a completed trial is beyond them; 0 within all."""
+        """Returns by how much a completed trial breaks the limits of the strategy.
+
+        Args:
+            trial: A completed trial.
+
+        Returns:
+            Sum, over all limits, of the excess as a share of the limit: 0 for a trial within all
+            limits, infinity where a limited value is not known.
+        """
         return self._ranking.violation(trial)
 
     def best(self, count: int) -> list[Trial]:
-        """Returns at most so many completed trials, the best first."""
+        """Returns the best completed trials.
+
+        Args:
+            count: How many at most.
+
+        Returns:
+            Trials, the best first.
+        """
         return self._ranking.best(self._completed, count)
 
     def front(self) -> list[Trial]:
@@ -176,32 +223,52 @@ class History:
         return self._ranking.front(self._completed)
 
     def ruled_out(self, values: Values) -> bool:
-        """Returns whether a setting was tried, or turned away for the trial that is sought."""
+        """Returns whether a setting was tried, or was already turned away for the next trial.
+
+        Args:
+            values: The setting.
+        """
         return self._facts.proposal_filter.ruled_out(values)
 
     def fits(self, values: Values) -> bool:
-        """Returns whether a setting may become a trial; one that may not counts as turned away."""
+        """Returns whether a setting is new and within the budget.
+
+        Unlike `ruled_out` it asks for the costs of the setting, and it counts a setting that breaks
+        the budget as turned away.
+
+        Args:
+            values: The setting.
+        """
         return self._facts.proposal_filter.judge(values) == 0
 
     @property
     def asked(self) -> int:
-        """How many settings were judged, and turned away, for the trial that is being sought."""
+        """How many settings were judged so far while looking for the next trial."""
         return self._facts.proposal_filter.asked
 
     @property
     def nearest(self) -> str:
-        """By how much the setting nearest to the budget broke it, as a text; "" where none did."""
+        """Limits that the setting nearest to the budget breaks, as text; "" where all fit."""
         return self._facts.proposal_filter.smallest()
 
     def share_of_trials(self, part: int, least: int, most: int) -> int:
-        """Returns one part in so many of the trials, within bounds; of 100 without a limit."""
+        """Returns a share of the number of trials, for defaults that follow from it.
+
+        Args:
+            part: Divisor of the number of trials, which counts as 100 where there is no limit.
+            least: The smallest result.
+            most: The largest result.
+
+        Returns:
+            Integer: `max_trials // part`, but at least `least` and at most `most`.
+        """
         return min(max((self.max_trials or 100) // part, least), most)
 
     def check_population(self, size: int | None) -> None:
-        """Refuses a population that a user wants, and that the space is too small for.
+        """Refuses a population size above the number of settings in the space.
 
         Args:
-            size: The population, or None where the user left it to the strategy.
+            size: The size that the user has asked for, or None where the strategy chooses it.
 
         Raises:
             ValueError: The space has fewer settings.

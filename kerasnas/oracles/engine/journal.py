@@ -1,4 +1,4 @@
-"""A journal that survives a kill at any instruction, and shows which of its lines were damaged."""
+"""A journal that survives a kill at any time, and in which damaged lines are found."""
 
 import os
 import pathlib
@@ -36,12 +36,12 @@ class Journal:
         """Adds an event.
 
         Args:
-            event: What JSON can hold.
-            sync: Whether to wait until it is on the disk; without, it survives the process but not
-                a power cut.
+            event: The event, as a dict that JSON can hold.
+            sync: Whether to wait until the event is on the disk. Without, it survives the end of
+                the process but not a power cut.
 
         Raises:
-            kerasnas.runtime.files.CannotWriteError: There is no room for it, or the disk fails.
+            kerasnas.runtime.files.CannotWriteError: The disk is full or fails.
         """
         line = (sealed.dumps(event) + "\n").encode()
         with self._lock, writing(self.path, len(line)):
@@ -53,7 +53,7 @@ class Journal:
                 if sync:
                     os.fsync(descriptor)
             except BaseException:
-                # A full disk must not leave half a line that swallows the next event.
+                # Half a line, left by a full disk, would make the next line unreadable too.
                 os.ftruncate(descriptor, self._end)
                 raise
             self._end += len(line)
@@ -71,11 +71,11 @@ class Journal:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            # Through a symbolic link it would change a file that is none of the run's.
+            # O_NOFOLLOW: a symbolic link could lead to a file outside of the run's folder.
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
             self._descriptor = os.open(self.path, flags, 0o644)
             size = os.fstat(self._descriptor).st_size
-            # A kill can leave the last line without its end; nothing may be glued to that.
+            # A kill can cut the last line off. It is removed, or the next event would join it.
             self._end = _end_of_last_line(self._descriptor, size)
             if self._end < size:
                 os.ftruncate(self._descriptor, self._end)
@@ -85,15 +85,15 @@ class Journal:
 def read(
     path: str | os.PathLike[str], check: Callable[[dict[str, Any]], None] = lambda event: None
 ) -> tuple[list[dict[str, Any]], list[int]]:
-    """Reads the events of a journal, whatever state it is in.
+    """Reads all events of a journal that can be read.
 
     Args:
         path: The file; it need not exist.
-        check: Callable that raises a ValueError for an event that is none.
+        check: Callable that raises a ValueError for a record that is not a valid event.
 
     Returns:
-        The events, and the numbers of the lines that cannot be read. A last line without an end is
-        an event that did not happen: it is left out and not counted.
+        The events, and the numbers of the lines that cannot be read. A last line that was cut off
+        while it was written is ignored, and does not count as unreadable.
 
     Raises:
         kerasnas.runtime.sealed.NewerFormatError: A later version wrote it.
@@ -120,7 +120,7 @@ def read(
         except ValueError:
             unreadable.append(number)
     if _is_whole(rest[:-1]):
-        # Not a line that was never finished: its end was damaged.
+        # The record is complete, so only its line break was damaged.
         unreadable.append(len(lines) + 1)
     return events, unreadable
 

@@ -1,7 +1,7 @@
-"""The events of a search on disk, and what they add up to.
+"""The events of a search on disk, and the trials that follow from them.
 
-Every event is one line of `journal.jsonl`, which is the truth; `oracle.json` and each trial's
-`trial.json` are written beside it in KerasTuner's format, each in one step, and can be lost.
+Every event is one line of `journal.jsonl`, from which a search is restored. `oracle.json` and each
+trial's `trial.json` repeat its content in KerasTuner's format; a search survives their loss.
 """
 
 import collections
@@ -27,16 +27,17 @@ _STARTS = 3
 
 
 class Ledger:
-    """The only thing that writes the trials of a search.
+    """Writes the trials of a search; nothing else does.
 
     Attributes:
-        folder: The folder of the search, once it is read or begun.
-        trials: The trials that the events add up to.
+        folder: The folder of the search; empty before `begin` or `read`.
+        trials: The trials that follow from the events.
         start_order: Ids of all trials in the order of their starts.
         end_order: Ids of those that have ended, in the order of their ends.
-        lineage: What is known of how each trial came about, by its id.
+        lineage: How each trial came about, by its id.
         runs: How often each trial was run, by its id.
-        waiting: Ids of trials that are to be run again, or were running when the process ended.
+        waiting: Ids of the trials that will be run again, because a run failed or because the
+            process ended during it.
     """
 
     def __init__(self) -> None:
@@ -48,19 +49,21 @@ class Ledger:
         self.runs: dict[str, int] = collections.defaultdict(int)
         self.waiting: list[str] = []
         self._journal: Journal | None = None
-        # Starts that count against each trial, and the trials that this process has started.
+        # How many starts of each trial no epoch has followed yet, and which trials this process
+        # has started.
         self._starts: dict[str, int] = {}
         self._uncleared: set[str] = set()
-        # How often the process ended while a proposal was built to be judged, by its name.
+        # How often the process died while it built a proposal to judge it, by the proposal's key.
         self._builds: dict[str, int] = {}
-        # How much of the space and of the queue the journal has, and of the trials oracle.json.
+        # How many hyperparameters and queued settings the journal has, and how many ended trials
+        # oracle.json has.
         self._space_saved = 0
         self._queue_saved = 0
         self._snapshot_size = 0
 
     @property
     def is_open(self) -> bool:
-        """Whether the folder of the search was read or begun."""
+        """Whether the ledger has a folder, by `begin` or `read`."""
         return self._journal is not None
 
     # ------------------------------------------------------------------ reading
@@ -77,13 +80,13 @@ class Ledger:
         self.append("header", header)
 
     def read(self, folder: str) -> recovery.Recovered:
-        """Reads what is left of a search in its folder, without taking it up.
+        """Reads the files of a search, without changing `trials`; `restore` does that.
 
         Args:
             folder: The folder of the search.
 
         Returns:
-            All that can be read.
+            Everything that can be read.
         """
         tidy(folder)
         found = recovery.recover(folder)
@@ -96,10 +99,10 @@ class Ledger:
         found: recovery.Recovered,
         space_of: Callable[[Values], keras_tuner.HyperParameters],
     ) -> None:
-        """Takes up what `read` has found.
+        """Replaces all trials by those that `read` has found.
 
         Args:
-            found: What was found.
+            found: The result of `read`.
             space_of: Callable from values to the search space with these values.
         """
         trials: dict[str, Trial] = {}
@@ -125,11 +128,11 @@ class Ledger:
         _, self._space_saved, self._queue_saved = found.journaled
 
     def complete(self, found: recovery.Recovered, keys: Mapping[str, list[str]]) -> None:
-        """Writes what the journal and the trials' files lack of what `restore` has taken up.
+        """Writes what is missing in the journal and in the files of the trials.
 
         Args:
-            found: What was found.
-            keys: Names under which each trial counts as tried, by its id.
+            found: The result of `read`, after `restore`.
+            keys: The keys under which each trial counts as tried, by trial id.
         """
         for trial_id in found.unjournaled:
             trial = self.trials.by_id[trial_id]
@@ -149,9 +152,9 @@ class Ledger:
 
         Args:
             trial: The trial.
-            lineage: How it came about.
-            keys: Names under which it counts as tried.
-            position: All that the next proposal depends on besides the trials.
+            lineage: How the trial came about.
+            keys: The keys under which it counts as tried.
+            position: Everything besides the trials that the next proposal depends on.
         """
         self.lineage[trial.trial_id] = lineage
         self.append("created", {**self._created(trial, keys), "state": position})
@@ -159,23 +162,28 @@ class Ledger:
         self.start_order.append(trial.trial_id)
 
     def note_lineage(self, trial_id: str, lineage: dict[str, Any]) -> None:
-        """Notes more about a trial than was known when it began."""
+        """Replaces the lineage of a trial.
+
+        Args:
+            trial_id: Id of the trial.
+            lineage: The new lineage.
+        """
         self.append("reported", {"trial": trial_id, "lineage": lineage})
         self.lineage[trial_id] = lineage
 
     def note_start(self, trial_id: str) -> None:
-        """Notes that a tuner begins to run a trial, in case that its process dies of it."""
+        """Notes that a tuner starts a trial, so that starts which kill the process are counted."""
         self.append("started", {"trial": trial_id})
         self._uncleared.add(trial_id)
 
     def clear_start(self, trial_id: str) -> None:
-        """Notes that the last start of a trial does not count against it; only once a start."""
+        """Notes that the last start of a trial did not kill the process; once for each start."""
         if trial_id in self._uncleared:
             self.append("cleared", {"trial": trial_id})
             self._uncleared.discard(trial_id)
 
     def retry(self, trial: Trial) -> None:
-        """Notes that a trial is to be run again."""
+        """Notes that a trial will be run again."""
         self.append("retried", {**_record(trial), "runs": self.runs[trial.trial_id]})
         self.waiting.append(trial.trial_id)
 
@@ -184,15 +192,15 @@ class Ledger:
 
         Args:
             trial: The trial, COMPLETED or FAILED.
-            keys: Names under which it counts as tried.
+            keys: The keys under which it counts as tried.
         """
         ended = {"runs": self.runs[trial.trial_id], "keys": keys, "at": len(self.end_order)}
-        # The one wait for the disk in a trial's life.
+        # This is the only time in a trial's life that we wait for the disk.
         self.append("ended", {**_record(trial), **ended}, sync=True)
         self.end_order.append(trial.trial_id)
         self.trials.end(trial)
         if trial.trial_id in self.waiting:
-            # A worker has ended what a restarted chief had queued for another run.
+            # The chief was restarted and queued this trial again, but its worker was still alive.
             self.waiting.remove(trial.trial_id)
 
     def has_ended(self, trial_id: str) -> bool:
@@ -200,23 +208,23 @@ class Ledger:
         return trial_id not in self.trials.running
 
     def crashed(self) -> list[Trial]:
-        """Returns the waiting trials that have ended their processes too often to be run again."""
+        """Returns the waiting trials whose processes have died too often to run them again."""
         return [
             self.trials.by_id[name] for name in self.waiting if self._starts.get(name, 0) >= _STARTS
         ]
 
     def starts(self, trial_id: str) -> int:
-        """Returns how many starts count against a trial."""
+        """Returns how many starts of a trial in a row no epoch has followed."""
         return self._starts.get(trial_id, 0)
 
     def requeue_failed(self, crashed: bool) -> int:
-        """Notes that failed trials are to be run again; `read` and `restore` then tell so.
+        """Notes that failed trials will be run again, as of the next `read` and `restore`.
 
         Args:
-            crashed: Whether those whose process ended three times are among them.
+            crashed: Whether to include the trials whose process has died three times.
 
         Returns:
-            How many there are.
+            The number of these trials.
         """
         failed = [
             trial.trial_id
@@ -229,14 +237,14 @@ class Ledger:
 
     @contextmanager
     def building(self, values: Mapping[str, Any]) -> Iterator[bool]:
-        """Notes that a proposal is built to be judged, in case that the process dies of it.
+        """Notes that a proposal is being built, so that builds which kill the process are counted.
 
         Args:
             values: The proposal.
 
         Yields:
-            Whether it may be built. Where the process ended twice over it, the trial that it
-            becomes has to show whether it ends once more.
+            Whether the proposal may be built. Where the process has died of it twice, it is not
+            built again before it is a trial.
         """
         key = _proposal_of(values)
         if self._journal is None or self._builds.get(key, 0) >= _STARTS - 1:
@@ -254,20 +262,20 @@ class Ledger:
         """Adds an event to the journal.
 
         Args:
-            kind: Kind of the event, as `kerasnas.oracles.engine.events` knows it.
-            event: Its parts.
-            sync: Whether to wait until it is on the disk.
+            kind: Kind of the event; `kerasnas.oracles.engine.events` lists them.
+            event: The content of the event.
+            sync: Whether to wait until the event is on the disk.
 
         Raises:
             RuntimeError: The search has no folder yet.
-            kerasnas.runtime.files.CannotWriteError: There is no room for it, or the disk fails.
+            kerasnas.runtime.files.CannotWriteError: The disk is full or fails.
         """
         if self._journal is None:
             raise RuntimeError("The oracle has no folder yet: a tuner or `open` must set it.")
         self._journal.append({"event": kind, **event}, sync)
 
     def save_space(self, space: Sequence[Any]) -> None:
-        """Notes the hyperparameters that are new.
+        """Writes the hyperparameters that the journal does not have yet.
 
         Args:
             space: All hyperparameters of the search space, in order.
@@ -280,7 +288,7 @@ class Ledger:
             self._space_saved = len(space)
 
     def save_queue(self, settings: Sequence[Values]) -> None:
-        """Notes the queued settings that are new.
+        """Writes the queued settings that the journal does not have yet.
 
         Args:
             settings: All settings that were ever queued, in order.
@@ -298,10 +306,10 @@ class Ledger:
         write_atomic(path, text)
 
     def wants_snapshot(self, at_the_end: bool = False) -> bool:
-        """Returns whether enough has happened since the last snapshot for another one.
+        """Returns whether enough trials have ended since the last snapshot to write another one.
 
         Args:
-            at_the_end: Whether anything at all is enough.
+            at_the_end: Whether one more ended trial is enough, as at the end of a search.
         """
         least = self._snapshot_size + 1 if at_the_end else max(1, 2 * self._snapshot_size)
         return len(self.end_order) >= least
@@ -327,7 +335,7 @@ class Ledger:
 
 
 def _proposal_of(values: Mapping[str, Any]) -> str:
-    """Returns the name of a proposal, which knows nothing of how long its trial will train."""
+    """Returns the key of a proposal, whatever the number of epochs that its trial trains."""
     return key_of({name: value for name, value in values.items() if not name.startswith("tuner/")})
 
 

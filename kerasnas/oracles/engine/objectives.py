@@ -1,4 +1,4 @@
-"""What a search optimises: metrics of the training, costs of the network, and its file's."""
+"""Objectives: metrics of the training, and costs and metrics of the network's file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,15 +12,15 @@ from kerasnas.hardware.budget import LIMITS
 COSTS = tuple(LIMITS)
 # Bytes of the file that a trial's model becomes, and its milliseconds on this machine.
 FILE_COSTS = ("tflite_size", "tflite_latency_ms")
-# Before the name of a metric that is measured on that file.
+# Prefix of the metrics that are measured on that file.
 FILE_METRIC = "val_tflite_"
 
 
 def resolve(objective: Any) -> Any:
-    """Gives each objective its direction, and unwraps a list of one.
+    """Returns objectives with their directions, and the objective itself for a list of one.
 
-    KerasTuner's own guess is not asked: it would make an F1 score or an intersection over union as
-    small as possible.
+    Directions are looked up here because KerasTuner would minimise an F1 score or an intersection
+    over union.
 
     Args:
         objective: As in KerasTuner: a metric's name, a `keras_tuner.Objective`, or a list of these;
@@ -28,7 +28,8 @@ def resolve(objective: Any) -> Any:
             on a trial's file: a metric ("val_tflite_accuracy"), `tflite_size`, `tflite_latency_ms`.
 
     Returns:
-        What `keras_tuner.Oracle` takes. Directions that were told by the name alone are marked.
+        What `keras_tuner.Oracle` takes. Objectives whose direction follows from the name alone have
+        the attribute `told_by_name`.
 
     Raises:
         ValueError: An empty list, the same name twice, a cost that is to be maximised, or a metric
@@ -77,34 +78,34 @@ def _resolve_one(objective: Any) -> Any:
 
 
 def is_cost(name: str) -> bool:
-    """Whether an objective is no metric, but a cost of the network or of its file."""
+    """Returns whether an objective is a cost of the network or of its file, and not a metric."""
     return name in COSTS or name in FILE_COSTS
 
 
 def of_file(name: str) -> bool:
-    """Whether an objective is measured on the file that a trial's model becomes."""
+    """Returns whether an objective is measured on the file that is made of a trial's model."""
     return name in FILE_COSTS or name.startswith(FILE_METRIC)
 
 
 def direction(name: str) -> str | None:
-    """Which way an objective is better: "min", "max", or None where its name does not tell."""
+    """Returns "min" or "max", or None where the name does not say which is better."""
     return "min" if is_cost(name) else metric_direction.direction(name)
 
 
 def float_name(name: str) -> str:
-    """The metric of the training that stands for one of the file: "val_accuracy"."""
+    """Returns the metric of the training for one of the file, such as "val_accuracy"."""
     return f"val_{name.removeprefix(FILE_METRIC)}" if name.startswith(FILE_METRIC) else name
 
 
 def check_one(owner: object, names: Sequence[str]) -> None:
-    """Refuses several objectives, on behalf of what takes one.
+    """Refuses several objectives for a strategy or fidelity that takes one.
 
     Args:
         owner: The strategy or fidelity that takes one.
         names: Names of the objectives.
 
     Raises:
-        ValueError: They are several.
+        ValueError: There are several.
     """
     if len(names) > 1:
         raise ValueError(
@@ -115,5 +116,5 @@ def check_one(owner: object, names: Sequence[str]) -> None:
 
 
 def members(objective: keras_tuner.Objective) -> list[keras_tuner.Objective]:
-    """The objectives that one of KerasTuner's stands for: its parts, or itself."""
+    """Returns the parts of a multi-objective of KerasTuner, or the objective itself in a list."""
     return list(getattr(objective, "objectives", [objective]))

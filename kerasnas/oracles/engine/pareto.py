@@ -21,7 +21,7 @@ def non_dominated(losses: np.ndarray) -> np.ndarray:
     losses = np.asarray(losses, dtype=float)
     marked = np.zeros(len(losses), dtype=bool)
     front = np.empty((0, losses.shape[1] if losses.ndim == 2 else 0))
-    # In this order no point is dominated by a later one, so the front so far decides.
+    # In this order a point is never dominated by a later one: the front so far decides.
     for place in np.lexsort(losses.T[::-1]):
         point = losses[place]
         no_worse = (front <= point).all(axis=1)
@@ -65,7 +65,7 @@ def fronts(losses: np.ndarray) -> np.ndarray:
 
 
 def crowding(losses: np.ndarray) -> np.ndarray:
-    """Measures how much room each point of a front has around it.
+    """Returns how far apart the neighbours of each point of a front are.
 
     Args:
         losses: Array of shape (points, objectives), the points of one front.
@@ -93,7 +93,7 @@ def crowding(losses: np.ndarray) -> np.ndarray:
 
 
 def hypervolume(losses: np.ndarray, reference: np.ndarray) -> float:
-    """Volume that a set of points dominates, up to a reference point.
+    """Returns the volume that a set of points dominates, up to a reference point.
 
     Args:
         losses: Array of shape (points, objectives), smaller is better.
@@ -130,7 +130,7 @@ def hypervolume(losses: np.ndarray, reference: np.ndarray) -> float:
 
 
 def running_hypervolume(losses: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
-    """Hypervolume of the first point, of the first two, and so on.
+    """Returns the hypervolume of the first point, of the first two, and so on.
 
     Args:
         losses: Array of shape (points, objectives), smaller is better.

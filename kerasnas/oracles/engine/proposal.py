@@ -1,4 +1,4 @@
-"""What a strategy wants to try next."""
+"""A proposal of a strategy."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,9 @@ class Proposal:
     """A setting that a strategy wants to try next.
 
     Args:
-        values: The setting.
-        parents: Ids of the trials that it was made from; the first is the one it is compared to.
+        values: The setting: a value for each active hyperparameter, by name.
+        parents: Ids of the trials that it was made from. The lineage says what has changed from the
+            first of them.
         operator: How it was made: `random`, `mutation`, `crossover` ...; after a repair
             `mutation+repair`.
 

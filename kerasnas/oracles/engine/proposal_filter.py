@@ -1,4 +1,4 @@
-"""What a proposal must pass before it becomes a trial: it is new, and within the budget."""
+"""The check that a proposal is new and within the budget, before it becomes a trial."""
 
 import hashlib
 import json
@@ -12,21 +12,22 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.genome import Values
 from kerasnas.runtime.files import CannotWriteError
 
-# Verdicts are remembered so that a setting proposed again is not measured again.
+# How many verdicts are kept, so that a setting that is proposed again is not measured again.
 _REMEMBERED = 50_000
 
 
 class ProposalFilter:
-    """The check of the budget and for repeats, and the counts of what it turned away.
+    """Turns away repeats and settings that break the budget, and counts them.
 
     Attributes:
         gate: Callable from values to the violations of the budget, or None.
-        key: Callable from values to the name of the architecture that they build, or None.
-        turned_away: How many settings broke the budget, each once a trial at most.
-        repeats: How many proposals built what was tried before.
+        key: Callable from values to a string that identifies their architecture, or None.
+        turned_away: How many settings broke the budget; each counts once for each trial that is
+            looked for.
+        repeats: How many proposals were of an architecture that was tried before.
         repaired: How many proposals that broke the budget were changed until they met it.
         asked: How many settings were judged since `begin`.
-        known: How many of these had been tried, or refused since `begin`, before.
+        known: How many of these were already tried, or already refused since `begin`.
 
     Example:
 
@@ -45,15 +46,17 @@ class ProposalFilter:
         self.repaired = 0
         self.asked = 0
         self.known = 0
-        # The setting nearest to the budget among those that broke it, for the message at the end.
+        # By how much the setting nearest to the budget breaks it, and which limits, for the message
+        # at the end of the search.
         self.nearest: tuple[float, Mapping[str, Any]] | None = None
         self.tried: set[str] = set()
-        # Names under which each trial counts as tried, by its id.
+        # The keys under which each trial counts as tried, by its id.
         self.keys_of_trials: dict[str, list[str]] = {}
         self._refused: set[str] = set()
-        # Names of a small space's settings that are not ruled out; None until they are listed.
+        # Keys of the settings of a small space that are left; None until they are listed.
         self._left: set[str] | None = None
-        # How many settings the space has, None for many, and how many registrations it had then.
+        # How many hyperparameters the space had when its settings were counted, and the count; None
+        # for too many.
         self._size: tuple[int, int | None] = (-1, None)
         self._verdicts: dict[str, tuple[str, float, Mapping[str, Any]]] = {}
 
@@ -62,45 +65,58 @@ class ProposalFilter:
         gate: Callable[[Values], Mapping[str, Any]] | None,
         key: Callable[[Values], str] | None,
     ) -> None:
-        """Sets the two callables and forgets what the old ones said."""
+        """Sets `gate` and `key`, and forgets the answers of the old ones.
+
+        Args:
+            gate: Callable from values to the broken limits, {} for none, or None.
+            key: Callable from values to a string for their architecture, or None.
+        """
         self.gate, self.key = gate, key
         self.nearest = None
         self.keys_of_trials.clear()
         self.invalidate_cache()
 
     def invalidate_cache(self) -> None:
-        """Drops remembered verdicts, as must be done when the space grows."""
+        """Drops remembered verdicts, which is necessary when the space grows."""
         self._verdicts.clear()
 
     def begin(self) -> None:
-        """Starts the search for one trial: what was refused for the last one may be asked again."""
+        """Begins to look for another trial, for which refused settings may be judged again."""
         self._refused.clear()
         self._left = None
         self.asked = self.known = 0
 
     def ruled_out(self, values: Values) -> bool:
-        """Whether a setting was tried, or refused since `begin`."""
+        """Returns whether a setting was tried, or refused since `begin`."""
         name = key_of(values)
         return name in self.tried or name in self._refused
 
     def size(self, space: keras_tuner.HyperParameters, limit: int) -> int | None:
-        """How many settings a space has, counted once; None above a limit, which stays the same."""
+        """Returns how many settings a space has, which is counted once.
+
+        Args:
+            space: The search space.
+            limit: The largest number to count to, the same in every call.
+
+        Returns:
+            The number, or None where it is above the limit.
+        """
         if self._size[0] != len(space.space):
             self._size = len(space.space), genome.size(space, limit)
         return self._size[1]
 
     def exhausted(self, space: keras_tuner.HyperParameters, limit: int) -> bool:
-        """Whether every setting was tried, or refused since `begin`.
+        """Returns whether every setting was tried, or refused since `begin`.
 
         Args:
             space: The search space.
             limit: The most settings that are listed to find out.
 
         Returns:
-            True when none is left; False too where the space has more than `limit`.
+            True when no setting is left; False also where the space has more than `limit`.
         """
         count = self.size(space, limit)
-        # More names than settings at most: architectures have theirs.
+        # Settings and architectures have keys here: with fewer keys than settings, some are left.
         if count is None or len(self.tried) + len(self._refused) < count:
             return False
         if self._left is None:
@@ -115,8 +131,8 @@ class ProposalFilter:
             values: The setting.
 
         Returns:
-            0 when it may become a trial, infinity when it was tried before, else by how much it
-            breaks the budget: the sum of the shares above each limit.
+            0 when it may become a trial, infinity when it was tried before, otherwise the sum, over
+            the broken limits, of the excess as a share of the limit.
         """
         self.asked += 1
         name = key_of(values)
@@ -138,40 +154,47 @@ class ProposalFilter:
         return excess
 
     def excess(self, values: Values) -> float:
-        """By how much a setting breaks the budget, without counting it."""
+        """Returns by how much a setting breaks the budget, as `judge` does, without counting it."""
         return self._verdict(key_of(values), values)[1]
 
     def violations(self, values: Values) -> Mapping[str, Any]:
-        """Which limits of the budget a setting breaks, without counting it."""
+        """Returns the limits that a setting breaks, by name, without counting it."""
         return self._verdict(key_of(values), values)[2]
 
     def keys(self, values: Values) -> list[str]:
-        """The names under which a setting counts as tried: its values' and its architecture's."""
+        """Returns the keys under which a setting counts as tried: by values and architecture."""
         name = key_of(values)
         if self.key is None:
             return [name]
         try:
             return [name, _hash(f"architecture {self.key(values)}")]
         except CannotWriteError:
-            # A tuner journals what it builds. The disk is no fault of the values.
+            # A tuner writes to the journal while it builds: a full disk says nothing of the values.
             raise
         except Exception:
-            # The trial that these values become fails for the same cause, and says it.
+            # A trial of these values will fail with the same error, and report it.
             return [name]
 
     def remember(self, trial_id: str, values: Values) -> None:
-        """Notes that a trial tries a setting."""
+        """Notes that a trial tries a setting.
+
+        Args:
+            trial_id: Id of the trial.
+            values: Its setting.
+        """
         self.tried.update(self.keys_of(trial_id, values))
 
     def keys_of(self, trial_id: str, values: Values) -> list[str]:
-        """Returns the names of a trial's setting; they are found once, which can mean a build.
+        """Returns the keys of a trial's setting.
+
+        They are kept, because finding them may need a build.
 
         Args:
-            trial_id: The trial.
+            trial_id: Id of the trial.
             values: Its setting.
 
         Returns:
-            The names under which the setting counts as tried.
+            The keys under which the setting counts as tried.
         """
         known = self.keys_of_trials.get(trial_id, [])
         complete = 1 if self.key is None else 2
@@ -180,7 +203,7 @@ class ProposalFilter:
         return known
 
     def smallest(self) -> str:
-        """Says how near to the budget any proposal came, for a message."""
+        """Returns the limits that the setting nearest to the budget breaks, as text."""
         if self.nearest is None:
             return ""
         return describe(self.nearest[1])
@@ -206,20 +229,20 @@ class ProposalFilter:
         try:
             return self.gate(values)
         except (keras_tuner.errors.FatalError, CannotWriteError):
-            # What would fail every trial ends the search at once.
+            # These errors would fail every trial, so they end the search.
             raise
         except Exception:
-            # As for the key: the trial itself fails, with the reason.
+            # As for the key: the trial will fail with the same error, and report it.
             return {}
 
 
 def key_of(values: Mapping[str, Any]) -> str:
-    """Names a setting by its values, the same in every process."""
+    """Returns the key of a setting: a hash of its values, the same in every process."""
     return _hash(json.dumps(values, sort_keys=True, separators=(",", ":")))
 
 
 def describe(violations: Mapping[str, Any]) -> str:
-    """Writes violations as `flash=70000 > limit 65536`."""
+    """Returns violations as text: `flash=70000 > limit 65536`."""
     return ", ".join(
         f"{limit}={_number(violation.value)} > limit {_number(violation.limit)}"
         for limit, violation in violations.items()
@@ -238,6 +261,6 @@ def _excess(violations: Mapping[str, Any]) -> float:
     total = 0.0
     for violation in violations.values():
         over = float(violation.value) - float(violation.limit)
-        # A limit that is named is broken, whatever its numbers round to.
+        # The gate says that this limit is broken, even if rounding hides it.
         total += max(over / violation.limit if violation.limit else over, 1e-9)
     return total

@@ -1,4 +1,4 @@
-"""Finds one proposal that may become a trial, in a bounded number of tries."""
+"""Finds a proposal that is new and within the budget, in a bounded number of tries."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from kerasnas.oracles.engine.repair import repair
 # Spaces up to this size are listed to the end before the search gives up.
 LISTED = 10_000
 
-# Bound of one repair: another proposal may be nearer.
+# The most steps of one repair; after that, another proposal may be nearer to the budget.
 STEPS = 100
 
 
@@ -28,21 +28,22 @@ def find(
 ) -> tuple[Proposal | None, str | None]:
     """Asks a strategy until a proposal is new and meets the budget.
 
-    Of every `patience` proposals that break the budget, the one nearest to it is repaired. Where
-    the strategy finds none, uniform samples follow in its place, then a longer repair of the
-    nearest of all, then, in a small space, everything that is left.
+    Of every `patience` proposals that break the budget, the one nearest to it is repaired. If that
+    does not succeed, uniform samples take the place of the strategy's proposals. Then the nearest
+    of all is repaired in more steps. Then, in a small space, every setting that is left is tried.
 
     Args:
-        propose: The strategy; None from it means that it waits for running trials.
+        propose: Callable that asks the strategy; None from it means that the strategy waits.
         space: The search space.
         rng: Generator of every draw.
-        proposal_filter: Judge of the proposals.
-        tries: Bound of the proposals, of the samples, of the steps of all repairs together, and of
-            those of the last one.
+        proposal_filter: The filter that judges proposals.
+        tries: The most proposals, the most samples, the most steps of all repairs together, and the
+            most steps of the last repair.
         patience: How many proposals may break the budget before one is repaired.
 
     Returns:
-        The proposal, or None and the reason why the search ends, or None twice for waiting.
+        The proposal and None; or None and the reason why the search ends; or None and None while
+        the strategy waits.
 
     Example:
 
@@ -59,7 +60,7 @@ def find(
     for attempt in range(2 * tries):
         if _nothing_left(space, proposal_filter, tries):
             break
-        # A strategy that only repeats itself is not asked to the end.
+        # A strategy that keeps repeating itself is given up early.
         if attempt < tries and repeats < tries // 4:
             proposal = propose()
             if proposal is None:
@@ -100,7 +101,7 @@ def find(
 def _nothing_left(
     space: keras_tuner.HyperParameters, proposal_filter: ProposalFilter, tries: int
 ) -> bool:
-    """Whether a small space is exhausted, looked into once many proposals were known before."""
+    """Returns whether a small space is exhausted; checked only after many known proposals."""
     known = proposal_filter.known
     if not known or known < min(proposal_filter.size(space, LISTED) or tries, tries // 4):
         return False
@@ -118,7 +119,7 @@ def _repaired(
     proposal_filter: ProposalFilter,
     steps: int,
 ) -> Proposal | None:
-    """The proposal with what made it, and with values near its own that meet the budget."""
+    """Returns the repaired proposal, with its parents; None if the repair does not succeed."""
     values = repair(space, proposal.values, rng, proposal_filter, steps)
     if values is None:
         return None

@@ -16,18 +16,18 @@ from kerasnas.oracles.engine.strategy import Strategy
 
 
 class Proposer:
-    """Asks the strategy under a fidelity, and keeps all that the next answer depends on.
+    """Asks the fidelity and the strategy for the next trial, and keeps the state of both.
 
     Args:
-        strategy: What proposes settings.
-        fidelity: What says how long trials train.
+        strategy: The strategy, which proposes settings.
+        fidelity: The fidelity, which says how long trials train.
         history: The trials of the search.
-        proposal_filter: What tells which settings were tried, and which break the budget.
-        seed: Seed of all that is random.
+        proposal_filter: The filter, which knows what was tried and what breaks the budget.
+        seed: Seed of the generator.
 
     Attributes:
-        rng: The generator of all that is random.
-        queue: The settings that come before all proposals.
+        rng: The generator of every draw in the search.
+        queue: The settings that are tried before any proposal.
         stop_reason: Why there will be no further proposal, or None.
 
     Example:
@@ -50,29 +50,42 @@ class Proposer:
         self.queue = Queue(proposal_filter)
         self.stop_reason: str | None = None
         self._filter = proposal_filter
-        # The revision of the history that the strategy has seen last.
+        # The revision of the history when the strategy saw it last.
         self._revision = 0
         fidelity.begin(history)
 
     def restart(self) -> None:
-        """Lets the strategy and the fidelity read all trials anew, as after a resume."""
+        """Makes the strategy and the fidelity read all trials again, as after a resume."""
         self.fidelity.begin(self.history)
         self._revision = self.history.revision
         self.strategy.invalidate_cache()
 
     def next_trial(self) -> Plan | None:
-        """Returns the trial to begin, or None where there is none now or, with a reason, ever."""
+        """Returns the next trial to begin.
+
+        Returns:
+            The trial, or None where no trial can begin now. If `stop_reason` is set after that, the
+            strategy will propose no other network.
+        """
         declared = bool(self.history.space.space)
         propose = self._next_network if declared else self._explore_empty_space
         return self.fidelity.next_trial(propose, lambda: self.stop_reason is not None)
 
     @property
     def waits(self) -> bool:
-        """Whether a trial that ends may be followed by another one."""
+        """Whether another trial may begin once a running one has ended."""
         return self.stop_reason is None or self.fidelity.goes_on
 
     def lineage(self, plan: Plan) -> dict[str, Any]:
-        """Returns how a trial comes about, and what its strategy and fidelity note of it."""
+        """Returns the lineage of a trial that begins.
+
+        Args:
+            plan: The trial.
+
+        Returns:
+            `parents` and `operator`, the names that have `changed` from the first parent, and the
+            notes of the strategy and of the fidelity.
+        """
         proposal, space = plan.proposal, self.history.space
         found: dict[str, Any] = {
             "parents": list(proposal.parents),
@@ -88,7 +101,7 @@ class Proposer:
         return found
 
     def position(self) -> dict[str, Any]:
-        """Returns all that the next proposal depends on besides the trials, fit for JSON."""
+        """Returns everything besides the trials that the next proposal depends on, fit for JSON."""
         state = self.strategy.state()
         return {
             "rng": self.rng.bit_generator.state,
@@ -100,7 +113,11 @@ class Proposer:
         }
 
     def take_position(self, position: dict[str, Any]) -> None:
-        """Takes up what `position` has returned."""
+        """Restores a position.
+
+        Args:
+            position: The result of `position`.
+        """
         state = position["strategy"]
         self.rng.bit_generator.state = position["rng"]
         self.strategy.set_state(state if self.fidelity.max_epochs is None else state["searcher"])
@@ -110,7 +127,7 @@ class Proposer:
         self.queue.done = position["enqueued"]
 
     def _next_network(self) -> Proposal | None:
-        """Returns a setting that was not tried before, or None where there is none now or ever."""
+        """Returns a setting that was not tried before; None if there is none, now or at all."""
         self._filter.begin()
         queued = self.queue.next(self.history.space)
         if queued is not None or self.stop_reason is not None:
@@ -129,7 +146,8 @@ class Proposer:
         if proposal is not None:
             return proposal
         if reason is None and self.history.running:
-            # As if it had not been asked: how often a worker asks must change nothing.
+            # The strategy waits. Its position is restored because the search must not depend on how
+            # often workers ask.
             self.take_position(before)
             return None
         self.stop_reason = self.strategy.end_reason or reason or _NOTHING
@@ -173,7 +191,7 @@ class Proposer:
         return Proposal(full, tuple(found.parents), found.operator)
 
     def _view(self) -> History:
-        """Returns what the strategy sees, once it knows which of it is no longer as it was."""
+        """Returns the history that the strategy sees, and tells it if old losses have changed."""
         view = self.fidelity.view()
         if view.revision != self._revision:
             self._revision = view.revision
@@ -181,7 +199,7 @@ class Proposer:
         return view
 
     def _explore_empty_space(self) -> Proposal | None:
-        """Lets one trial show which hyperparameters there are, where nobody has declared any."""
+        """Proposes one trial with no values, whose build shows which hyperparameters there are."""
         if not self._filter.ruled_out({}):
             return Proposal({}, operator="default")
         if not self.history.running:

@@ -1,4 +1,4 @@
-"""Settings that a user puts before all proposals."""
+"""The settings that a user wants to be tried before any proposal."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -13,10 +13,10 @@ from kerasnas.oracles.genome import Values
 
 
 class Queue:
-    """Settings that are tried first, each once.
+    """Holds settings that are tried first, each of them once.
 
     Args:
-        proposal_filter: What tells which settings were tried and which break the budget.
+        proposal_filter: The filter, which knows what was tried and what breaks the budget.
 
     Attributes:
         settings: All settings that were ever queued, in order.
@@ -41,7 +41,7 @@ class Queue:
 
         Args:
             values: Values by name; missing ones take their defaults.
-            space: The search space; while it is empty, nothing is checked.
+            space: The search space; while it is empty, values are not checked.
 
         Raises:
             ValueError: An unknown name, a value outside of the space, or a broken budget.
@@ -54,10 +54,13 @@ class Queue:
             self.settings.append(values)
 
     def next(self, space: keras_tuner.HyperParameters) -> Proposal | None:
-        """Returns the next setting that was not tried yet; None where there is none.
+        """Returns the next setting that was not tried yet.
 
         Args:
             space: The search space. A setting that it does not allow is skipped with a warning.
+
+        Returns:
+            The setting as a proposal, or None where no setting is left.
         """
         while self.done < len(self.settings):
             values = self.settings[self.done]
@@ -77,7 +80,7 @@ class Queue:
         self.settings = saved + [values for values in self.settings if values not in saved]
 
     def _trouble(self, values: Values, space: keras_tuner.HyperParameters) -> str:
-        """Returns what keeps a setting from becoming a trial, or nothing."""
+        """Returns why a setting cannot become a trial, or an empty string."""
         try:
             full = genome.complete(space, values)
         except ValueError as error:

@@ -19,17 +19,17 @@ class Ranking:
     Args:
         objectives: One objective or several.
         limits: Mapping from a metric or cost to its limit: at least that much of a metric to
-            maximise, at most that much of any other. None ranks by the first objective alone, an
-            empty one by all of them.
-        losses: Callable from a completed trial to its losses, one an objective; by default those
-            that were measured.
+            maximise, at most that much of any other. None ranks by the first objective alone; a
+            mapping, even an empty one, ranks front after front by all objectives.
+        losses: Callable from a completed trial to its losses, one for each objective; by default
+            the measured ones.
 
     Attributes:
         objectives: As given.
         limits: Pairs of an objective and its limit.
 
     Raises:
-        ValueError: A limit that is no finite number, or of what has no known direction.
+        ValueError: A limit is not a finite number, or the direction of its metric is not known.
 
     Example:
 
@@ -53,20 +53,28 @@ class Ranking:
             self.limits.append((self._limited(name), float(limit)))
 
     def loss(self, trial: Trial) -> float:
-        """Returns the score of a completed trial, turned so that smaller is better."""
+        """Returns the score of a completed trial, negated if large scores are better."""
         if self._losses is not None:
             return self._losses(trial)[0]
         return float(-trial.score if self.objectives[0].direction == "max" else trial.score)
 
     def losses(self, trial: Trial) -> tuple[float, ...]:
-        """Returns all objectives of a completed trial, turned so that smaller is better."""
+        """Returns the objectives of a completed trial, each negated if large values are better."""
         if self._losses is not None:
             return self._losses(trial)
         values = ((one, trial.metrics.get_best_value(one.name)) for one in self.objectives)
         return tuple(-value if one.direction == "max" else value for one, value in values)
 
     def violation(self, trial: Trial) -> float:
-        """Returns by how much of the limits a completed trial is beyond them; 0 within all."""
+        """Returns by how much a completed trial breaks the limits.
+
+        Args:
+            trial: A completed trial.
+
+        Returns:
+            Sum, over all limits, of the excess as a share of the limit: 0 for a trial within all
+            limits, infinity where a limited value is not known.
+        """
         total = 0.0
         for objective, limit in self.limits:
             known = trial.metrics.exists(objective.name)
@@ -78,7 +86,7 @@ class Ranking:
         return total
 
     def front(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Returns the trials within the limits that no other one dominates.
+        """Returns the trials within the limits that no other trial dominates.
 
         Args:
             trials: Completed trials.

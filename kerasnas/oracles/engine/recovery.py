@@ -1,4 +1,4 @@
-"""Reads back what a search left in its folder, whatever a kill or a full disk did to the files."""
+"""Reads the folder of a search, even if a kill or a full disk has damaged its files."""
 
 import glob
 import os
@@ -13,27 +13,28 @@ from kerasnas.runtime import sealed
 from kerasnas.runtime.run_folder import JOURNAL, SNAPSHOT
 
 ENDED = ("COMPLETED", "FAILED")
-# What a trial.json says again of a trial that has ended.
+# The parts of an ended trial that its trial.json repeats from the journal.
 _OUTCOME = ("status", "score", "metrics", "best_step", "message")
 
 
 @dataclass
 class Recovered:
-    """What is known of a search.
+    """Everything that the files of a search say.
 
     Attributes:
-        header: What identifies the search, or None where it cannot be read.
+        header: The header, which identifies the search, or None where it cannot be read.
         space: Configurations of the hyperparameters, in order.
-        trials: By trial id, in the order of their starts: `status`, `values`, `lineage`, `runs`,
-            `starts` (after which no epoch was reached, and nothing else ended them) and, of those
-            that ended, `score`, `metrics`, `best_step`, `message`.
-        ended: Ids in the order of their ends.
+        trials: Records by trial id, in the order of the starts: `status`, `values`, `lineage`,
+            `runs`, `starts` (how many starts in a row no epoch has followed) and, for trials that
+            ended, `score`, `metrics`, `best_step`, `message`.
+        ended: Ids of the ended trials, in the order of their ends.
         enqueued: Settings that the user queued.
-        builds: How often the process ended while a proposal was built to be judged, by its name.
-        state: The oracle's state as of the last trial that was created, or None.
-        journaled: Whether the journal has the header, and how many of the space and of the queue
-            it has from the first on.
-        unjournaled: Ids of trials that only other files knew.
+        builds: How often the process died while it built a proposal to judge it, by the proposal's
+            key.
+        state: The oracle's state when the last trial was created, or None.
+        journaled: Whether the journal has the header, and how many hyperparameters and queued
+            settings it has without a gap.
+        unjournaled: Ids of trials that are not in the journal but in other files.
         stale: Ids of trials whose `trial.json` is behind or unreadable.
     """
 
@@ -47,18 +48,18 @@ class Recovered:
     journaled: tuple[bool, int, int] = (False, 0, 0)
     unjournaled: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
-    # The trial whose creation the state is of.
+    # The number of the trial at whose creation `state` was saved.
     state_of: int = -1
 
 
 def recover(folder: str) -> Recovered:
-    """Reads the journal, then what the other files know beyond it.
+    """Reads the journal, and completes it from the other files.
 
     Args:
         folder: The project folder of a search.
 
     Returns:
-        All that can be read. A warning names each file that cannot.
+        Everything that can be read. A warning names each file that cannot.
 
     Raises:
         ValueError: A later version of kerasnas wrote the run.
@@ -86,7 +87,7 @@ def recover(folder: str) -> Recovered:
         for trial_path in sorted(glob.glob(trial_file(glob.escape(folder), "*")))
         if events.is_trial_id(_trial_of(trial_path))
     ]
-    # Each event is in the journal before it is anywhere else.
+    # Events are written to the journal first: a trial that only other files know was cut off.
     elsewhere = {_trial_of(trial_path) for trial_path in trial_paths}
     elsewhere.update((snapshot or {}).get("start_order", []))
     cut = not unreadable and not elsewhere <= found.trials.keys()
@@ -100,7 +101,7 @@ def recover(folder: str) -> Recovered:
     for trial_path in trial_paths:
         _apply_trial_file(found, trial_path, damaged)
     found.trials = {
-        # Their numbers are the order in which they started.
+        # Trials are numbered in the order in which they started.
         name: found.trials[name]
         for name in sorted(found.trials, key=int)
         if found.trials[name]["values"] is not None
@@ -115,7 +116,7 @@ def recover(folder: str) -> Recovered:
 
 
 def trial_file(folder: str, trial_id: str) -> str:
-    """Where KerasTuner keeps a trial.
+    """Returns the file in which KerasTuner keeps a trial.
 
     Args:
         folder: The project folder.
@@ -161,7 +162,7 @@ def _apply_event(found: Recovered, event: dict[str, Any]) -> None:
 
 
 def _starts(kind: str, before: int) -> int:
-    """How many starts count against a trial after an event."""
+    """Returns how many starts in a row no epoch has followed, after an event."""
     if kind == "started":
         return before + 1
     if kind == "cleared":
@@ -170,27 +171,27 @@ def _starts(kind: str, before: int) -> int:
 
 
 def _put(known: list[Any], new: list[Any], at: int | None) -> None:
-    """Puts entries at their place, and leaves None where a lost line had others before."""
-    # Version 0.1.0 did not say where.
+    """Puts entries at their position, and None where a line with earlier ones was lost."""
+    # Version 0.1.0 did not save the position.
     at = len(known) if at is None else at
     known += [None] * (at + len(new) - len(known))
     known[at : at + len(new)] = new
 
 
 def _fill(known: list[Any], all_of_them: list[Any]) -> None:
-    """Puts entries that are missing into the gaps, in order, and after all that is known."""
+    """Puts missing entries into the gaps, in order, and the rest at the end."""
     for entry in all_of_them:
         if entry not in known:
             _put(known, [entry], known.index(None) if None in known else None)
 
 
 def _whole(known: list[Any]) -> int:
-    """How many entries there are before the first gap."""
+    """Returns how many entries there are before the first gap."""
     return known.index(None) if None in known else len(known)
 
 
 def _apply_snapshot(found: Recovered, snapshot: dict[str, Any]) -> None:
-    """Takes from `oracle.json` what a damaged or missing journal does not say."""
+    """Adds what `oracle.json` has and a damaged or missing journal has not."""
     ours = snapshot.get("kerasnas", {})
     found.header = found.header or ours.get("header")
     _fill(found.space, snapshot.get("hyperparameters", {}).get("space", []))
@@ -202,7 +203,7 @@ def _apply_snapshot(found: Recovered, snapshot: dict[str, Any]) -> None:
     for trial_id in started:
         trial = found.trials.setdefault(trial_id, _unknown())
         trial["lineage"] = trial["lineage"] or ours.get("lineage", {}).get(trial_id, {})
-    # The order of the files' names then serves for what ended after the snapshot.
+    # Trials that ended after the snapshot are added later, in the order of their files' names.
     _fill(found.ended, snapshot.get("end_order", []))
 
 
@@ -231,7 +232,7 @@ def _apply_trial_file(found: Recovered, path: str, damaged: bool) -> None:
         if content["status"] not in ENDED:
             return
         if known["requeued"] and content["status"] == "FAILED":
-            # As it had failed before.
+            # The file is still the one of the failure before it was queued again.
             found.stale.append(trial_id)
             return
     trial = found.trials.setdefault(trial_id, _unknown())
@@ -255,7 +256,7 @@ def _unknown() -> dict[str, Any]:
 
 
 def _load(path: str, check: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any] | None, str]:
-    """The content of a JSON file, or None and, where there is a file, what is wrong with it."""
+    """Returns the content of a JSON file, or None and what is wrong with a file that exists."""
     try:
         content = sealed.loads(pathlib.Path(path).read_bytes())
         check(content)

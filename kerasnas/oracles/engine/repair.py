@@ -1,4 +1,4 @@
-"""The way from a setting that breaks the budget to one near it that does not."""
+"""Repair: changes a setting that breaks the budget until it fits."""
 
 import keras_tuner
 import numpy as np
@@ -17,20 +17,20 @@ def repair(
 ) -> Values | None:
     """Changes decisions of a setting until it is new and meets the budget.
 
-    A step changes some decisions at random and is kept unless it breaks the budget by more. All
-    decisions have their turn before one comes again. As long as steps are kept, each changes twice
-    as many decisions as the last; one that is not kept halves them. No direction is preferred, so
-    what is found is not always the same small network.
+    A step changes some decisions at random, and is kept unless it breaks the budget by more. Every
+    decision is changed once before any is changed again. After a step that is kept, the next one
+    changes twice as many decisions; after one that is not, half as many. Values are not chosen
+    to be small, so that repairs do not always lead to the same small network.
 
     Args:
         space: The search space.
         values: The setting that breaks the budget.
         rng: Generator of every draw.
-        proposal_filter: Judge of the settings.
+        proposal_filter: The filter that judges the settings.
         steps: How many settings are judged at most.
 
     Returns:
-        The setting, or None where none was found in so many steps.
+        The setting, or None where `steps` settings were judged and none fits.
 
     Example:
 
@@ -50,12 +50,13 @@ def repair(
         for name in waiting[:together]:
             changed = _change(space, changed, name, rng)
         waiting = waiting[together:]
-        if changed == values:  # What was to be changed has gone with an earlier change.
+        if changed == values:  # An earlier change has made these decisions inactive.
             continue
         over = proposal_filter.judge(changed)
         if over == 0:
             return changed
-        # An equal excess is kept too: where two layers set the peak, one alone does not lower it.
+        # An equal excess is kept too: where two layers have the same peak, a change of one of them
+        # does not lower it.
         if over <= excess:
             values, excess = changed, over
             together *= 2

@@ -1,4 +1,4 @@
-"""What identifies a search in its folder, and whether a folder holds the one at hand."""
+"""The header of a run: what identifies a search in its folder."""
 
 import json
 import reprlib
@@ -13,14 +13,14 @@ from kerasnas.oracles.engine.subclass import SubclassStrategy
 
 
 def name_of(part: Strategy | Fidelity) -> str:
-    """Returns the name of the oracle that is made of a strategy, or of a fidelity."""
+    """Returns the name of the oracle that belongs to a strategy or a fidelity."""
     if isinstance(part, SubclassStrategy):
         return type(part.oracle).__name__
     return f"{type(part).__name__}Oracle"
 
 
 def settings_of(strategy: Strategy, fidelity: Fidelity) -> dict[str, Any]:
-    """Returns the arguments that a resumed search must share with the first run."""
+    """Returns the arguments that must stay the same when the search is resumed."""
     own = strategy.settings()
     try:
         # What is saved is read back as JSON, and compared.
@@ -38,21 +38,21 @@ def settings_of(strategy: Strategy, fidelity: Fidelity) -> dict[str, Any]:
 
 
 def check(saved: dict[str, Any] | None, here: dict[str, Any], folder: str) -> None:
-    """Refuses to go on with another search.
+    """Refuses a folder that holds another search.
 
     Args:
         saved: The header in the folder, or None where it cannot be read.
-        here: The header of the search at hand.
+        here: The header of the search that is to go on.
         folder: The folder, for the message.
 
     Raises:
-        ValueError: They are of different searches.
+        ValueError: The two headers belong to different searches.
     """
     if saved is None:
         return
     now = json.loads(json.dumps(here))
     for part in ("oracle", "objective", "settings", "identity"):
-        # A plain tuner knows no identity; that is no contradiction.
+        # KerasTuner's tuners have no identity, which may follow or precede one that has.
         if part == "identity" and not (saved[part] and now[part]):
             continue
         if saved[part] != now[part]:
@@ -89,7 +89,7 @@ def check_seed(saved: int, given: int | None, folder: str) -> None:
 
 @contextmanager
 def blaming_files(folder: str) -> Iterator[None]:
-    """Says of which folder it is that its files make no sense."""
+    """Turns errors within the block into one that names the folder with the damaged files."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
@@ -101,7 +101,7 @@ def blaming_files(folder: str) -> Iterator[None]:
 
 
 def _apart(before: Any, here: Any) -> tuple[Any, Any]:
-    """Returns two things that differ; of dictionaries only the entries that do, to be short."""
+    """Returns two values that differ, reduced to the entries that differ if both are dicts."""
     if not (isinstance(before, dict) and isinstance(here, dict)):
         return before, here
     names = [key for key in {**before, **here} if before.get(key) != here.get(key)]

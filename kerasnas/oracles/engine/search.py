@@ -1,4 +1,4 @@
-"""One search: its strategy, its fidelity, its ledger, and what it lets pass, joined."""
+"""One search: its strategy, fidelity, filter and ledger, joined."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,25 +20,25 @@ from kerasnas.oracles.genome import Values
 
 
 class Search:
-    """Carries trials from proposals to the ledger; it knows nothing of workers.
+    """Takes trials from their proposal to the ledger; workers are the desk's concern.
 
     Args:
-        strategy: What proposes settings.
-        fidelity: What says how long trials train.
-        objectives: What the search optimises.
+        strategy: The strategy, which proposes settings.
+        fidelity: The fidelity, which says how long trials train.
+        objectives: The objectives, at least one.
         space: Callable that returns the search space as it is now.
         max_trials: How many trials there will be at most; None for no limit.
         max_proposals: How many proposals are tried for one trial.
-        seed: Seed of all that is random; None draws one.
+        seed: Integer seed of every draw; None draws one.
 
     Attributes:
         strategy: As given.
         fidelity: As given.
-        ledger: What writes the run.
-        filter: What a proposal must pass.
-        history: The trials of the search, as a strategy sees them.
-        proposer: What finds the next trial.
-        facts: What is the same in every view of the search, its seed among it.
+        ledger: Writes the run.
+        filter: Turns away repeats and settings that break the budget.
+        history: The view of all trials.
+        proposer: Finds the next trial.
+        facts: The facts that all views of the search share, such as its seed.
 
     Example:
 
@@ -58,7 +58,7 @@ class Search:
         max_proposals: int,
         seed: int | None,
     ):
-        # One of numpy's integers cannot be saved.
+        # JSON cannot hold integers of numpy.
         drawn = np.random.SeedSequence().generate_state(1)[0] if seed is None else seed
         self.strategy, self.fidelity = strategy, fidelity
         self.ledger = Ledger()
@@ -71,7 +71,7 @@ class Search:
         self.proposer = Proposer(strategy, fidelity, self.history, self.filter, int(drawn))
 
     def header(self, kind: str, identity: dict[str, Any]) -> dict[str, Any]:
-        """Returns what identifies the search in its folder.
+        """Returns the header, which identifies the search in its folder.
 
         Args:
             kind: Name of the oracle's class.
@@ -89,10 +89,10 @@ class Search:
     def restore(
         self, found: Recovered, space_of: Callable[[Values], keras_tuner.HyperParameters]
     ) -> None:
-        """Takes up what the ledger has read.
+        """Restores the search from what the ledger has read.
 
         Args:
-            found: What was read.
+            found: The result of `Ledger.read`.
             space_of: Callable from values to the search space with these values.
         """
         self.ledger.restore(found, space_of)
@@ -105,11 +105,11 @@ class Search:
             self.proposer.take_position(found.state)
 
     def complete(self, found: Recovered, header: dict[str, Any]) -> None:
-        """Writes what the run's files lack of what `restore` has taken up.
+        """Writes what is missing in the files of the run, after `restore`.
 
         Args:
-            found: What was read.
-            header: What identifies the search.
+            found: The result of `Ledger.read`.
+            header: The header of the search.
         """
         if not found.journaled[0]:
             self.ledger.append("header", header)
@@ -119,7 +119,7 @@ class Search:
         self.proposer.stop_reason = None
 
     def save_space_and_queue(self) -> None:
-        """Journals the hyperparameters and the queued settings that are new."""
+        """Writes new hyperparameters and newly queued settings to the journal."""
         self.ledger.save_space(self.history.space.space)
         self.ledger.save_queue(self.proposer.queue.settings)
 
@@ -128,7 +128,7 @@ class Search:
 
         Args:
             trial: The trial.
-            lineage: How it came about.
+            lineage: How the trial came about.
         """
         self.save_space_and_queue()
         keys = self.filter.keys_of(trial.trial_id, self.history.values(trial))
@@ -144,32 +144,45 @@ class Search:
         self.filter.tried.update(keys)
 
     def end(self, trial: Trial) -> None:
-        """Notes that a trial has ended, COMPLETED or FAILED."""
+        """Notes that a trial has ended.
+
+        Args:
+            trial: The trial, COMPLETED or FAILED.
+        """
         self.save_space_and_queue()
         keys = self.filter.keys_of(trial.trial_id, self.history.values(trial))
         self.ledger.end(trial, keys)
         self.filter.tried.update(keys)
 
     def retry(self, trial: Trial) -> None:
-        """Notes that a trial is to be run again."""
-        # What the run that failed has reported says nothing of the next one.
+        """Notes that a trial will be run again.
+
+        Args:
+            trial: The trial.
+        """
+        # The reports of the failed run do not apply to the next one.
         self.fidelity.retry(trial.trial_id)
         self.note(trial.trial_id, {})
         self.save_space_and_queue()
         self.ledger.retry(trial)
 
     def note(self, trial_id: str, notes: dict[str, Any]) -> None:
-        """Puts what a run has come to into the lineage, in the place of an earlier run's."""
+        """Writes the notes of a run into the lineage, in place of those of an earlier run.
+
+        Args:
+            trial_id: Id of the trial.
+            notes: The notes; {} removes those of an earlier run.
+        """
         known = self.ledger.lineage[trial_id]
         kept = {name: v for name, v in known.items() if name not in self.fidelity.run_notes}
         if {**kept, **notes} != known:
             self.ledger.note_lineage(trial_id, {**kept, **notes})
 
     def changed(self, space: bool = False) -> None:
-        """Judges anew what was judged, once the space, the gate or the key are others.
+        """Updates what depends on the space, the gate and the key after one of them has changed.
 
         Args:
-            space: Whether it is the space.
+            space: Whether the space has changed.
         """
         if space:
             self.filter.invalidate_cache()

@@ -1,4 +1,4 @@
-"""The interface of a search strategy: one idea of what to try next."""
+"""The interface of a search strategy."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -13,21 +13,21 @@ from kerasnas.oracles.genome import Values
 
 
 class Strategy:
-    """Decides which setting is tried next; everything else about a search is the oracle's work.
+    """Decides which setting is tried next; the oracle does everything else.
 
-    A strategy defines `propose`. It reads the search through the history that it is given, takes
-    all that is random from the generator, and keeps only what cannot be read from the trials.
-    Numbering trials, saving them, the budget and repeats are none of its concern.
+    A subclass defines `propose`. It reads the search through the history that it gets, draws from
+    the generator that it gets, and keeps only what cannot be read from the trials. The oracle
+    numbers and saves the trials, and turns away repeats and settings that break the budget.
 
     Attributes:
-        multi_objective: Whether it takes several objectives.
+        multi_objective: Whether the strategy takes several objectives.
         patience: How many proposals for one trial may break the budget before the nearest of them
-            is repaired: changed step by step until it fits.
+            is repaired, that is, changed step by step until it fits.
         limits: Mapping from a metric or cost to its limit; trials within the limits rank before
-            all others, front after front. None ranks them by the first objective alone.
-        end_reason: Why `propose` has nothing more to give, for the message at the end; None for
-            the oracle's own words.
-        has_searched: Whether it has been asked; it then cannot be given to another oracle.
+            all others, front after front. None ranks trials by the first objective alone.
+        end_reason: Why `propose` has no further proposal, for the message at the end; None leaves
+            the message to the oracle.
+        has_searched: Whether it was asked before; it then cannot be given to another oracle.
 
     Example:
 
@@ -43,7 +43,7 @@ class Strategy:
     """
 
     multi_objective = False
-    # With fewer, repairs lead further away; with more, more are redrawn in vain
+    # Smaller numbers repair proposals that are further from the budget, larger ones waste proposals
     # (`benchmarks/repair.py --patience`).
     patience = 10
     limits: Mapping[str, float] | None = None
@@ -53,16 +53,16 @@ class Strategy:
     def propose(self, history: History, rng: np.random.Generator) -> Proposal | None:
         """Proposes the next setting.
 
-        Called again while its proposals are turned away, because they repeat a trial or break the
-        budget.
+        The oracle calls it again for the same trial while proposals are turned away because they
+        repeat a trial or break the budget.
 
         Args:
-            history: What is known of the search.
-            rng: The oracle's generator.
+            history: The view of the search: its space, its trials and their losses.
+            rng: The oracle's generator, to be used for every draw.
 
         Returns:
-            The proposal, or None to wait until a running trial has ended. None while no trial
-            runs ends the search.
+            The proposal, or None to wait until a running trial has ended. None while no trial is
+            running ends the search.
         """
         raise NotImplementedError(f"{type(self).__name__} must define propose(self, history, rng).")
 
@@ -73,47 +73,61 @@ class Strategy:
             names: Names of the objectives.
 
         Raises:
-            ValueError: They are several, and it takes one.
+            ValueError: There are several, and the strategy takes one.
         """
         if not self.multi_objective:
             check_one(self, names)
 
     def state(self) -> dict[str, Any]:
-        """Returns what the strategy keeps between proposals, small and fit for JSON."""
+        """Returns what the strategy keeps between proposals and cannot read from the trials.
+
+        It is saved with every trial, so it should be small.
+
+        Returns:
+            A dict that JSON can hold.
+        """
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up a state that `state` has returned.
+        """Restores a state.
 
         Args:
-            state: The state; of a resumed run it went through JSON.
+            state: The result of `state`, after JSON if a run was resumed: tuples are lists.
         """
 
     def settings(self) -> dict[str, Any]:
-        """Returns the arguments that a resumed search must share with the first run."""
+        """Returns the arguments that must stay the same when the search is resumed.
+
+        Returns:
+            A dict that JSON can hold, by the names of the arguments.
+        """
         return {}
 
     def invalidate_cache(self) -> None:
-        """Drops what was derived from the trials, whose losses or order have changed."""
+        """Drops what the strategy has derived from the trials.
+
+        The oracle calls it when losses of ended trials, or the order of their ends, have changed.
+        """
 
     def note(
         self, history: History, values: Values, rng: np.random.Generator
     ) -> dict[str, Any] | None:
-        """Returns what is saved in the lineage of a trial that begins.
+        """Returns notes that are saved in the lineage of a trial that begins.
 
         Args:
-            history: What is known of the search, without that trial.
-            values: The setting of the trial, which may not be one that this strategy proposed.
+            history: The view of the search, without that trial.
+            values: The setting of the trial, which the strategy need not have proposed: it may be a
+                queued or repaired one.
             rng: The oracle's generator.
 
         Returns:
-            What JSON can hold, by names of the strategy's own, or None.
+            A dict that JSON can hold, by names of the strategy's own, or None.
         """
         return None
 
 
 def is_strategy(value: Any) -> TypeGuard[Strategy | type[Strategy]]:
-    """Returns whether a value is a strategy, or the class of one."""
+    """Returns whether a value is a strategy or the class of a strategy."""
     return isinstance(value, Strategy) or (isinstance(value, type) and issubclass(value, Strategy))
 
 
@@ -121,14 +135,14 @@ def made(strategy: Any) -> Strategy:
     """Returns a strategy for one search.
 
     Args:
-        strategy: A strategy, of which a copy is made, since it keeps what one search has come to;
-            or its class.
+        strategy: A strategy, which is copied because it keeps the state of one search; or its
+            class.
 
     Returns:
         The strategy.
 
     Raises:
-        TypeError: It is neither, or its class cannot be made without arguments.
+        TypeError: The argument is neither, or the class needs arguments.
         ValueError: It has searched before.
     """
     if isinstance(strategy, Strategy):

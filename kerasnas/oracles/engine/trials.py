@@ -1,4 +1,4 @@
-"""The trials of a search in memory, by what has become of them."""
+"""The trials of a search in memory: running, completed and failed."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,15 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 
 class Trials:
-    """Trials in the order in which they started, and in the order in which they ended.
+    """Keeps trials in the order in which they started, and in the order in which they ended.
 
     Attributes:
         by_id: All trials by their id, in the order of their starts.
-        started: All trials in that order.
-        running: Those that have not ended, by id, in the order of their starts.
-        ended: Those that have, in the order of their ends.
-        completed: Those of the ended ones that have a score.
-        failed: Those that have none.
+        started: All trials in the order of their starts.
+        running: The trials that have not ended, by id, in the order of their starts.
+        ended: The trials that have ended, in the order of their ends.
+        completed: The ended trials that have a score, in the same order.
+        failed: The ended trials that have no score, in the same order.
 
     Example:
 
@@ -34,12 +34,12 @@ class Trials:
         self.failed: list[Trial] = []
 
     def begin(self, trial: Trial) -> None:
-        """Adds a trial that runs."""
+        """Adds a running trial."""
         self.by_id[trial.trial_id] = self.running[trial.trial_id] = trial
         self.started.append(trial)
 
     def end(self, trial: Trial) -> None:
-        """Moves a trial to those that have ended, by its status."""
+        """Moves a running trial to the completed or to the failed ones, by its status."""
         del self.running[trial.trial_id]
         self.ended.append(trial)
         completed = trial.status == TrialStatus.COMPLETED
@@ -53,11 +53,11 @@ class Trials:
             order.clear()
 
     def restore(self, trials: Mapping[str, Trial], ended: list[str]) -> None:
-        """Takes the place of all trials.
+        """Replaces all trials.
 
         Args:
             trials: Trials by id, in the order of their starts.
-            ended: Ids of those that have ended, in the order of their ends.
+            ended: Ids of the trials that have ended, in the order of their ends.
         """
         self.clear()
         for trial in trials.values():

@@ -21,16 +21,16 @@ class ASHA(Fidelity):
     """Stops a training at a rung unless it is among the best that have reached that rung.
 
     A trial trains up to `max_epochs`. At each rung it goes on if it is in the best `1 / factor` of
-    all that were there before, itself included; nobody waits for anybody. It needs a tuner that
-    reports epochs while they pass, which is `kerasnas.Tuner` (`kerasnas.ASHA`); under another one
-    the first trial ends with an error.
+    all trials that have reached the rung so far, itself included; no trial waits for another. It
+    needs a tuner that reports epochs while they pass, which is `kerasnas.Tuner` (`kerasnas.ASHA`);
+    under another one the first trial ends with an error.
 
     Args:
         max_epochs: Epochs of a full training.
         factor: Of `factor` trials one goes on at a rung, and has `factor` times the epochs at the
             next.
         min_epochs: Epochs of the first rung. Defaults to a twelfth of `max_epochs`.
-        rungs: The epochs of all rungs, in the place of `min_epochs` and `factor` times it.
+        rungs: The epochs of all rungs, instead of `min_epochs` and its multiples by `factor`.
 
     Raises:
         ValueError: A number out of its range.
@@ -81,7 +81,7 @@ class ASHA(Fidelity):
             epochs *= self.factor
 
     def begin(self, history: History) -> None:
-        """Takes up a search; what was reported is in the lineages."""
+        """Prepares for a search, whose reports are read from the lineages of the trials."""
         super().begin(history)
         self._reporting: set[str] = set()
         # Losses at each rung by trial, as the lineages have them.
@@ -94,7 +94,7 @@ class ASHA(Fidelity):
         )
 
     def settings(self) -> dict[str, Any]:
-        """Returns what fixes the rungs."""
+        """Returns the arguments that decide about the rungs."""
         return {
             "max_epochs": self.max_epochs,
             "factor": self.factor,
@@ -103,27 +103,27 @@ class ASHA(Fidelity):
         }
 
     def view(self) -> History:
-        """Returns all trials, with what their losses would be at full length."""
+        """Returns all trials, with their estimated losses at full length."""
         return self._networks.view()
 
     def next_trial(
         self, propose: Callable[[], Proposal | None], exhausted: Callable[[], bool]
     ) -> Plan | None:
-        """Lets a network be proposed, to be trained in full."""
+        """Returns a new network, to be trained in full unless it is stopped."""
         proposal = propose()
         if proposal is None:
             return None
         return Plan(proposal, {"tuner/epochs": self.max_epochs, "tuner/initial_epoch": 0})
 
     def report(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> Verdict:
-        """Ends a training at a rung, unless it is among the best there."""
+        """Stops a training at a rung, unless it is among the best there."""
         self._reporting.add(trial_id)
         if epoch not in self.rungs:
             return Verdict(False)
         objective = self.history.objectives[0]
         value = float(metrics[objective.name])
         if not math.isfinite(value):
-            return Verdict(True)  # It is not going to be among the best, and its trial will fail.
+            return Verdict(True)  # Its trial will fail, since the loss is not finite.
         loss = -value if objective.direction == "max" else value
         there = self._at_rung.setdefault(epoch, {})
         there[trial_id] = loss
@@ -133,12 +133,12 @@ class ASHA(Fidelity):
         return Verdict(stops, {_REPORTS: reports, **({_STOPPED: epoch} if stops else {})})
 
     def retry(self, trial_id: str) -> None:
-        """Forgets what a run that failed has reported."""
+        """Forgets the reports of a failed run."""
         for there in self._at_rung.values():
             there.pop(trial_id, None)
 
     def check_reported(self, trial_id: str) -> None:
-        """Refuses a trial that has completed without having reported any epoch."""
+        """Refuses a completed trial that has not reported any epoch."""
         if trial_id not in self._reporting:
             raise RuntimeError(
                 "ASHAOracle stops trials while they train, and was told of no epoch. Use it with "
@@ -147,7 +147,7 @@ class ASHA(Fidelity):
             )
 
     def _losses_by_epochs(self, trial: Trial) -> Mapping[int, float]:
-        """Returns the losses at the rungs, and, of one that was not stopped, in the end."""
+        """Returns the losses at the rungs and, unless the trial was stopped, at the end."""
         lineage = self.history.lineage(trial.trial_id)
         losses = {int(epochs): loss for epochs, loss in lineage.get(_REPORTS, {}).items()}
         return (

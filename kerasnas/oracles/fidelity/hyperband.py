@@ -23,8 +23,8 @@ class Hyperband(Fidelity):
     The values of a trial carry what its tuner must do: `tuner/epochs` and `tuner/initial_epoch`,
     and, from the second round of a bracket on, `tuner/trial_id`, whose weights it starts from.
     `keras_tuner.Hyperband` and `kerasnas.Tuner` understand them; the latter carries over the
-    optimizer's state and step count too. A failed trial is one that is not promoted: it neither
-    holds up its bracket nor empties the next round.
+    optimizer's state and step count too. A failed trial is not promoted: it neither holds
+    up its bracket nor leaves a gap in the next round.
 
     Args:
         max_epochs: Epochs of a full training.
@@ -62,20 +62,20 @@ class Hyperband(Fidelity):
         self.hyperband_iterations = hyperband_iterations
 
     def begin(self, history: History) -> None:
-        """Takes up a search; the brackets follow from what each trial's lineage says."""
+        """Prepares for a search, whose brackets are read from the lineages of the trials."""
         super().begin(history)
         # Trial ids by round, of each bracket that is not done, numbered over the whole search.
         self._brackets: dict[int, list[list[str]]] = {}
         self._next_bracket = 0
         self._seen = 0
-        # Which trial each promoted one goes on as.
+        # The trial in which each promoted trial is continued.
         self._promoted: dict[str, str] = {}
         self._networks = Networks(
             history, _is_network, self._losses_by_epochs, self._of_this_and_the_one_before
         )
 
     def settings(self) -> dict[str, Any]:
-        """Returns what fixes the rounds."""
+        """Returns the arguments that decide about the rounds."""
         return {
             "max_epochs": self.max_epochs,
             "factor": self.factor,
@@ -83,7 +83,7 @@ class Hyperband(Fidelity):
         }
 
     def view(self) -> History:
-        """Returns the networks of first rounds, with what their losses would be at full length."""
+        """Returns the networks of all first rounds, with their estimated losses at full length."""
         return self._networks.view()
 
     def next_trial(
@@ -105,14 +105,14 @@ class Hyperband(Fidelity):
         name: str | None = trial.trial_id
         while name is not None:
             trial = self.history.trials[name]
-            # A worker calls its trial completed before it is scored.
+            # A worker sets the status of its trial before the oracle has scored it.
             if name not in self.history.running and trial.status == TrialStatus.COMPLETED:
                 losses[int(trial.hyperparameters.values["tuner/epochs"])] = self.history.loss(trial)
             name = self._promoted.get(name)
         return losses
 
     def _of_this_and_the_one_before(self, trial: Trial) -> Mapping[int, float]:
-        """Returns the loss of a trial, and of the one that it goes on from."""
+        """Returns the loss of a trial, and of the trial that it continues, by epochs."""
         values = trial.hyperparameters.values
         losses = {int(values["tuner/epochs"]): self.history.loss(trial)}
         if not _is_network(trial):
@@ -124,9 +124,9 @@ class Hyperband(Fidelity):
     def _serve(
         self, number: int, propose: Callable[[], Proposal | None], exhausted: Callable[[], bool]
     ) -> Plan | None:
-        """Returns the next trial of a bracket; None while it waits for running ones, or is done."""
+        """Returns the next trial of a bracket; None if it is done, or waits for running trials."""
         first = self._brackets[number][0]
-        # Once nothing new is found, first rounds stay as short as they are.
+        # When the strategy is exhausted, the first round is not filled any further.
         if not exhausted() and len(first) < self._size(number, 0):
             proposal = propose()
             if proposal is not None:
@@ -136,7 +136,7 @@ class Hyperband(Fidelity):
     def _promote(self, number: int, short: bool) -> Plan | None:
         rounds = self._brackets[number]
         trials, running = self.history.trials, self.history.running
-        # How many trials a round has when it is full; final once the round before it has ended.
+        # The size of the round, which is final once the round before it has ended.
         full = len(rounds[0]) if short else self._size(number, 0)
         final = True
         for place in range(1, len(rounds)):
@@ -146,7 +146,7 @@ class Hyperband(Fidelity):
             taken = {trials[name].hyperparameters.values[_FROM] for name in rounds[place]}
             candidates = [trial for trial in completed if trial.trial_id not in taken]
             failed = len(ended) - len(completed)
-            # Enough are worse than the best, or have failed, for it to be sure of its place.
+            # So many others have failed or are worse that the best one is promoted in any case.
             if candidates and len(candidates) + failed > thrown_out:
                 return self._continued(min(candidates, key=self.history.loss), number, place)
             final = final and len(ended) == full
@@ -185,7 +185,7 @@ class Hyperband(Fidelity):
         self._seen = len(self.history.started)
 
     def _may_open(self, exhausted: bool) -> bool:
-        # A bracket that waits for networks is filled before the next one opens.
+        # A bracket with room for networks is filled before the next one opens.
         waits = any(
             len(rounds[0]) < self._size(number, 0) for number, rounds in self._brackets.items()
         )
@@ -201,7 +201,7 @@ class Hyperband(Fidelity):
         return number
 
     def _count(self) -> int:
-        """How many brackets a sweep has."""
+        """Returns how many brackets a sweep has."""
         epochs, count = float(self.max_epochs), 0
         while epochs >= self.min_epochs:
             epochs /= self.factor
@@ -209,7 +209,7 @@ class Hyperband(Fidelity):
         return count
 
     def _kind(self, number: int) -> int:
-        """KerasTuner's number of a bracket: how often it halves. The most halving one is first."""
+        """Returns KerasTuner's number of a bracket: how many rounds follow its first one."""
         return self._count() - 1 - number % self._count()
 
     def _size(self, number: int, place: int) -> int:

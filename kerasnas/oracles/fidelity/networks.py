@@ -1,4 +1,4 @@
-"""What trials of different lengths say of their networks, as a strategy sees it."""
+"""The view of a search whose trials train for different numbers of epochs."""
 
 import collections
 import itertools
@@ -14,19 +14,19 @@ from kerasnas.oracles.engine.trials import Trials
 
 
 class Networks:
-    """Shows each network once, with what its loss would be at full length.
+    """Shows each network once, with an estimate of its loss after a full training.
 
-    That is the loss after its longest training and, for each rung above, by how much the networks
-    that went on to that rung changed on average.
+    The estimate is the loss after the longest training of the network, plus, for each longer rung,
+    the mean change of the losses of the networks that have reached that rung.
 
     Args:
         history: All trials of the search.
-        is_network: Callable from a trial to whether it is the first of its network, and no longer
-            training of an earlier one.
-        losses_by_epochs: Callable from the first trial of a network, which has completed, to its
-            losses by the epochs that it was trained; at least one.
-        new_losses: Callable from any completed trial to the losses by epochs that it adds to the
-            knowledge of how losses change.
+        is_network: Callable that returns whether a trial is the first one of its network, and does
+            not continue an earlier trial.
+        losses_by_epochs: Callable from the completed first trial of a network to the losses of the
+            network, at least one, by the number of epochs.
+        new_losses: Callable from any completed trial to losses of its network by epochs, from which
+            the changes between rungs are taken.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Networks:
         self._trials = Trials()
         ranking = Ranking(history.objectives, losses=lambda trial: (self._full_length_loss(trial),))
         self._view = history.showing(self._trials, ranking)
-        # How many starts and ends were read, changes of losses from one rung to the next in the
-        # order in which they came about, and what they say of a loss at a rung.
+        # How many starts and ends were read; changes of losses from one rung to the next, in order;
+        # and how many of these the current estimates use, with the offset of each rung.
         self._read = (0, 0)
         self._changes: list[tuple[int, int, float]] = []
         self._offsets: tuple[int, dict[int, float]] = (0, {})
 
     def view(self) -> History:
-        """Returns the view, up to date; its revision tells whether earlier losses have changed."""
+        """Returns the view with all trials so far; a new revision means that old losses changed."""
         started, ended = self._read
         self._read = (len(self._history.started), len(self._history.ended))
         for trial in self._history.started[started:]:
@@ -65,7 +65,7 @@ class Networks:
                 losses = self._new_losses(trial)
                 for here, above in itertools.pairwise(sorted(losses)):
                     self._changes.append((here, above, losses[above] - losses[here]))
-        # Means that move with every trial would make a strategy read all trials anew each time.
+        # The means are updated seldom, because a strategy reads all trials again when they change.
         count = _few_of(len(self._changes))
         if count != self._offsets[0]:
             self._offsets = count, _offsets(self._changes[:count])
@@ -87,7 +87,7 @@ def _few_of(count: int) -> int:
 
 
 def _offsets(changes: list[tuple[int, int, float]]) -> dict[int, float]:
-    """Returns by how much a loss changes from each rung to the last, from those who went on."""
+    """Returns the mean change of a loss from each rung to the last one."""
     by_rung: dict[tuple[int, int], list[float]] = collections.defaultdict(list)
     for here, above, change in changes:
         if math.isfinite(change):

@@ -15,7 +15,7 @@ def check_rungs(max_epochs: Any, factor: Any, min_epochs: Any) -> tuple[int, int
 
     Args:
         max_epochs: Epochs of a full training.
-        factor: Of `factor` trials one goes on to the next rung, with `factor` times the epochs.
+        factor: One of `factor` trials goes on to the next rung, with `factor` times the epochs.
         min_epochs: Least epochs of the first rung; None for a twelfth of `max_epochs`.
 
     Returns:
@@ -32,5 +32,5 @@ def check_rungs(max_epochs: Any, factor: Any, min_epochs: Any) -> tuple[int, int
             "min_epochs must be at most max_epochs. "
             f"Received: min_epochs={min_epochs}, max_epochs={max_epochs}"
         )
-    # Numbers of numpy cannot be saved.
+    # JSON cannot hold integers of numpy.
     return int(max_epochs), int(factor), int(min_epochs or math.ceil(max_epochs / _LEAST_SHARE))

@@ -14,10 +14,10 @@ from kerasnas.oracles.genome.scale import Scale
 
 Value = int | float | str | bool
 
-# Up to this many values an ordered decision's neighbours are all its others; above, some of them.
+# With at most so many values, all others of an ordered decision are neighbours; else some are.
 _FEW = 12
-# Quantiles that stand for a continuous or long range among the neighbours, and how far the near
-# ones are, as shares of the range.
+# The neighbours on a continuous or long range: values at these quantiles, and values so far from
+# the current one, as shares of the range.
 _QUANTILES = (0.05, 0.275, 0.5, 0.725, 0.95)
 _NEAR = (0.02, 0.1)
 # The standard deviation of a small step on an ordered range, as a share of the range.
@@ -43,19 +43,23 @@ class Decision:
     scale: Scale | None = None
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
-        """Whether all conditions of this registration hold."""
-        # Asked so often that a generator would cost.
+        """Returns whether all conditions of this registration hold.
+
+        Args:
+            values: The setting.
+        """
+        # This runs for every decision of every setting, where `all` with a generator is slower.
         for name, wanted in self.needs:
             if name not in values or values[name] not in wanted:
                 return False
         return True
 
     def index(self, value: Value) -> int | None:
-        """Position of `value` among the possible values, or None."""
+        """Returns the place of `value` among the possible values, or None."""
         if self.domain is None:
             return None
         if isinstance(self.domain, range) and not isinstance(value, int):
-            # A range would be walked to its end for it.
+            # `range.index` compares a float with every element.
             whole = isinstance(value, float) and value.is_integer()
             return self.index(int(value)) if whole else None
         try:
@@ -69,7 +73,7 @@ class Decision:
         return None
 
     def allows(self, value: Value) -> bool:
-        """Whether this registration may take `value`."""
+        """Returns whether this registration may take `value`."""
         if self.domain is not None:
             return self.index(value) is not None or value == self.hp.default
         return (
@@ -79,28 +83,27 @@ class Decision:
         )
 
     def draw(self, rng: np.random.Generator) -> Value:
-        """A random value, by the prior that the hyperparameter was declared with."""
+        """Returns a random value, drawn from the declared prior of the hyperparameter."""
         value: Value = self.hp.prob_to_value(float(rng.random()))
         if self.domain is None:
             return float(min(max(float(value), self.hp.min_value), self.hp.max_value))
         if isinstance(self.domain, range):
-            # KerasTuner scales by max_value + 1, which floating point can reach.
+            # KerasTuner draws below max_value + 1, and rounding can reach that.
             return min(int(value), self.domain[-1])
         return value
 
     def position(self, value: Any) -> float:
-        """Where on its range a value of an ordered decision stands, from 0 to 1.
+        """Returns the position, from 0 to 1, of a value on the range of an ordered decision.
 
-        This is what every strategy takes for the size of a number: 1, 10 and 100 of
-        `Int("units", 1, 100, sampling="log")` stand at 0, 0.5 and 1. A choice stands at its place
-        among the others.
+        Strategies compare numbers by it: 1, 10 and 100 of `Int("units", 1, 100, sampling="log")`
+        are at 0, 0.5 and 1. The position of a choice follows from its place among the others.
         """
         if self.scale is not None:
             return self.scale.position(value)
         return (self.index(value) or 0) / max(len(self.domain or ()) - 1, 1)
 
     def at_position(self, position: float) -> Value:
-        """The value nearest to a position from 0 to 1 of an ordered decision's range."""
+        """Returns the value nearest to a position, from 0 to 1, on an ordered decision's range."""
         position = min(max(position, 0.0), 1.0)
         if self.domain is None or not self.is_even:
             assert self.scale is not None
@@ -115,7 +118,7 @@ class Decision:
         return self.domain[-1 - place if self._descends else place]
 
     def others(self, value: Value) -> list[Value]:
-        """Values that are not `value`: all of a few, else some near ones and some quantiles."""
+        """Returns other values than `value`: all if they are few, else near ones and quantiles."""
         if self.domain is not None and (len(self.domain) <= _FEW or not self.ordered):
             here = self.index(value)
             same = value if here is None else self.domain[here]
@@ -125,13 +128,13 @@ class Decision:
         return sorted(picks - {value}, key=self.position)
 
     def change(self, value: Value, rng: np.random.Generator, step: float | None = None) -> Value:
-        """A value that is not `value`; of an ordered decision half of the time one near it.
+        """Returns another value than `value`; for ordered decisions, half of the time a near one.
 
         Args:
             value: The value.
             rng: Generator of every draw.
-            step: With it an ordered decision always moves, so far: the standard deviation, as a
-                share of its range.
+            step: How far an ordered decision moves: the standard deviation, as a share of its
+                range. With None, half of the moves are small and the others go anywhere.
 
         Returns:
             The new value.
@@ -145,11 +148,11 @@ class Decision:
             place = int(rng.integers(len(self.domain) - 1))
             return self.domain[place + (place >= here)]
         drawn = self.draw(rng)
-        # A prior can give most of its weight to one value.
+        # A prior with most of its weight on one value would often draw the same again.
         return drawn if drawn != value else self._moved(value, float(rng.normal(0.0, _STEP)))
 
     def _moved(self, value: Value, by: float) -> Value:
-        """The value so far away, or as far on the other side, but at least the one beside it."""
+        """Returns the value at a distance of `by`, or on the other side; at least the next one."""
         here = self.position(value)
         for position in (here + by, here - by):
             moved = self.at_position(position)
@@ -164,14 +167,14 @@ class Decision:
 
     @functools.cached_property
     def is_even(self) -> bool:
-        """Whether neighbouring values stand equally far apart, and are equally likely."""
+        """Whether all neighbouring values are equally far apart, and equally likely."""
         if self.domain is None:
             return False
         return not isinstance(self.domain, range) or self.hp.sampling == "linear"
 
     @functools.cached_property
     def _descends(self) -> bool:
-        """KerasTuner steps down from the largest value where the prior is `reverse_log`."""
+        """Whether the values are in falling order, as KerasTuner's are under `reverse_log`."""
         if self.scale is None or self.domain is None:
             return False
         return self.position(self.domain[0]) > self.position(self.domain[-1])
@@ -185,15 +188,15 @@ class Decision:
 
 
 Plan = list[tuple[str, list[Decision]]]
-# A plan is made once for each space; its length tells when KerasTuner has registered more.
+# The plan of each space, and how many registrations the space had when it was made.
 _plans: weakref.WeakKeyDictionary[Any, tuple[int, Plan]] = weakref.WeakKeyDictionary()
 
 
 def plan_of(space: keras_tuner.HyperParameters) -> Plan:
-    """Names in an order in which parents come before children, with their registrations.
+    """Returns all names with their registrations, parents before children.
 
-    The order of registration is not enough: a space that came from a worker process is sorted by
-    type, so that a child can stand before its parent.
+    The order of registration is not enough: a space that comes from a worker process is sorted by
+    type, so that a child can come before its parent.
     """
     known = _plans.get(space)
     if known is not None and known[0] == len(space.space):
@@ -213,7 +216,7 @@ def plan_of(space: keras_tuner.HyperParameters) -> Plan:
                 for condition in decision.hp.conditions
             )
         ]
-        # Names that are each other's parents under different conditions: first come, first.
+        # Names can be each other's parents under different conditions: then the first one is next.
         for name in ready or [next(iter(waiting))]:
             plan.append((name, waiting.pop(name)))
     _plans[space] = (len(space.space), plan)
@@ -221,7 +224,7 @@ def plan_of(space: keras_tuner.HyperParameters) -> Plan:
 
 
 def parents_of(space: keras_tuner.HyperParameters) -> set[str]:
-    """Names on whose values it depends which other decisions are made."""
+    """Returns the names whose values decide whether other hyperparameters are active."""
     return {name for _, ways in plan_of(space) for one in ways for name, _ in one.needs}
 
 
@@ -232,7 +235,7 @@ def _decision(hp: Any) -> Decision:
 
 
 def _domain(hp: Any) -> tuple[Sequence[Value] | None, bool]:
-    """The possible values, and whether they are ordered."""
+    """Returns the possible values, and whether they are ordered."""
     types = keras_tuner.engine.hyperparameters
     if isinstance(hp, types.Int):
         if hp.sampling == "linear" or hp.step is None:

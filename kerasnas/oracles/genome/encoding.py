@@ -8,22 +8,22 @@ import numpy as np
 
 from kerasnas.oracles.genome.decision import Decision, Value, plan_of
 
-# As far as two different values of an unordered decision are apart.
+# The distance between the codes of two different values of an unordered decision.
 _RANGE = math.sqrt(2.0)
-# Ordered decisions of so few values are also told apart value by value: kernels 3, 5 and 7 can
-# differ more than their order says.
+# Ordered decisions with at most so many values also have a column for each value, because kernels
+# 3, 5 and 7 can differ by more than their order says.
 _FEW = 4
 
 
 class Encoding:
     """Encodes the settings of a space, conditional ones included.
 
-    An unordered decision is one column a value, 1 for the value that it has. An ordered one is its
-    place on its range, from 0 to the square root of 2, and a column that says whether it matters.
-    All columns of a decision that does not matter are 0.
+    An unordered decision has one column for each value, which is 1 for its value and else 0. An
+    ordered decision has a column that is 1 where it is active, and one with its position on its
+    range, from 0 to the square root of 2. All columns of an inactive decision are 0.
 
     Args:
-        space: The search space; what it gains later is not encoded.
+        space: The search space; hyperparameters that it gains later are not encoded.
 
     Example:
 

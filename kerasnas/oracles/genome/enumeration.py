@@ -66,7 +66,7 @@ def size(space: keras_tuner.HyperParameters, limit: int = 10_000) -> int | None:
 
 
 def _enumerate(plan: Plan) -> Iterator[Values]:
-    # A stack of iterators: recursion would end at a thousand names, lists at a long range.
+    # A stack of iterators, because recursion fails at a thousand names and lists are too long.
     stack = [iter([(0, dict[str, Value]())])]
     while stack:
         branch = next(stack[-1], None)

@@ -1,4 +1,4 @@
-"""Small networks and larger ones: the order in which a network grows."""
+"""The smallest network of a space, and networks that are larger by one decision."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,14 +11,14 @@ from kerasnas.oracles.genome.decision import Decision, Value, plan_of
 
 
 def smallest(space: keras_tuner.HyperParameters) -> Values:
-    """The setting to grow from.
+    """Returns the setting of the smallest network.
 
     Args:
         space: The search space.
 
     Returns:
-        Numbers at their least, flags off, and each choice at the value that brings the fewest
-        further decisions (the default, where it is one of several).
+        The least value of each number, False for each flag, and for each choice the value that
+        activates the fewest other decisions (of several, the default).
 
     Example:
 
@@ -53,7 +53,7 @@ def enlargements(
 
     Returns:
         An iterator over settings in which one number is larger, one flag is on, or one choice is
-        another, and not fewer decisions matter than before.
+        different, and in which not fewer decisions are active than before.
 
     Example:
 
@@ -80,7 +80,7 @@ def _least(decision: Decision, brings: list[tuple[Value, ...]]) -> Value:
         return float(decision.hp.min_value)
     if decision.ordered:
         first = decision.domain[0]
-        # The numbers of a choice stand in the order in which the user has written them.
+        # A choice keeps its numbers in the order in which the user wrote them, not by size.
         in_order = isinstance(first, str) or isinstance(decision.domain, range)
         return first if in_order else min(decision.domain)
     if isinstance(decision.hp.default, bool):

@@ -1,4 +1,4 @@
-"""Where a number stands on its range, under the prior that it was declared with."""
+"""The position of a number on its range, under the prior that it was declared with."""
 
 import functools
 import math
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """The range of a number as equal steps of its prior: linear, logarithmic, or that reversed.
+    """Maps a number to its position, from 0 to 1, on the range that it was declared with.
+
+    Positions are even under the prior of the number: linear, logarithmic or reversed logarithmic.
 
     Args:
         low: Least value of the declared range.
         high: Largest value of the declared range.
         sampling: `linear`, `log` or `reverse_log`, as in KerasTuner.
-        first: The least value that can be reached: with a step, `low` or `high` need not be.
+        first: The least value that can be reached, which depends on the step.
         last: The largest value that can be reached.
 
     Example:
@@ -30,7 +32,7 @@ class Scale:
     last: float
 
     def position(self, value: float) -> float:
-        """From 0 for the least value to 1 for the largest; values beyond stand at the ends."""
+        """Returns the position of a value: 0 at `first` and below, 1 at `last` and above."""
         if value <= self.first:
             return 0.0
         if value >= self.last:
@@ -39,7 +41,7 @@ class Scale:
         return (self._warp(value) - start) / span
 
     def value(self, position: float) -> float:
-        """The number at a position from 0 to 1."""
+        """Returns the number at a position from 0 to 1."""
         start, span = self._ends
         here = start + position * span
         if self.sampling == "log":
@@ -48,7 +50,7 @@ class Scale:
             here = self.high + self.low - math.exp(-here)
         return min(max(here, self.first), self.last)
 
-    # Asked for a hundred times a proposal.
+    # Kept because one proposal needs it about a hundred times.
     @functools.cached_property
     def _ends(self) -> tuple[float, float]:
         start = self._warp(self.first)

@@ -83,14 +83,14 @@ def complete(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) ->
 
 
 def active(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) -> Values:
-    """Keeps the values that matter: those of known hyperparameters whose conditions hold.
+    """Keeps the values of known hyperparameters whose conditions hold.
 
     Args:
         space: The search space.
         values: Values by name; missing ones stay missing.
 
     Returns:
-        The part of `values` that matters.
+        The part of `values` that belongs to active hyperparameters.
 
     Example:
 
@@ -112,14 +112,14 @@ def set_one(
     value: Value,
     rng: np.random.Generator | None = None,
 ) -> Values:
-    """Sets one hyperparameter and puts the rest of the setting in order.
+    """Sets one hyperparameter, drops what becomes inactive, and fills what becomes active.
 
     Args:
         space: The search space.
         values: The setting to start from.
         name: The hyperparameter to set.
         value: Its new value.
-        rng: Draws what the change activates; None fills it with defaults.
+        rng: Generator that draws the values of what the change activates; None takes defaults.
 
     Returns:
         The new setting.
@@ -135,7 +135,7 @@ def set_one(
 
 
 def decisions_of(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) -> list[Decision]:
-    """The registrations that decide each value of a setting.
+    """Returns the registrations that say what each value of a setting may be.
 
     Args:
         space: The search space.
@@ -161,7 +161,7 @@ def decisions_of(space: keras_tuner.HyperParameters, values: Mapping[str, Value]
 
 
 def settle(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) -> Values:
-    """Drops what does not matter and fills what is missing with defaults, questioning nothing.
+    """Drops inactive values and fills missing ones with defaults, without checking any.
 
     Args:
         space: The search space.
@@ -222,7 +222,7 @@ def parts(space: keras_tuner.HyperParameters) -> dict[str, list[str]]:
 
 
 def plain(value: Any) -> Value:
-    """A Python value for a numpy one: only those can be saved and sent to workers."""
+    """Returns the Python value of a numpy one, which can be saved and sent to workers."""
     found: Value = value.item() if isinstance(value, np.generic) else value
     return found
 
@@ -279,5 +279,5 @@ def _given_or_default(decision: Decision, given: Mapping[str, Value]) -> Value:
     place = decision.index(value)
     if decision.domain is None:
         return float(value)
-    # The space's own object: 1 for True, 0.3 for 0.30000000000000004.
+    # The value as the space has it: 1 for True, 0.30000000000000004 for 0.3.
     return value if place is None else decision.domain[place]

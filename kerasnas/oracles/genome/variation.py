@@ -129,13 +129,13 @@ def neighbours(
     names: Sequence[str] | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[Values]:
-    """All settings that differ in one decision.
+    """Returns all settings that differ in one decision.
 
     Args:
         space: The search space.
         values: The setting to start from.
         names: Only these decisions are changed; None changes each.
-        rng: Draws what a change activates; None fills it with defaults.
+        rng: Generator that draws the values of what a change activates; None takes defaults.
 
     Returns:
         The neighbours; a continuous or long range contributes a few quantiles and nearby values.
@@ -159,7 +159,7 @@ def neighbours(
 def distance(
     space: keras_tuner.HyperParameters, first: Mapping[str, Value], second: Mapping[str, Value]
 ) -> float:
-    """How far two settings are apart.
+    """Returns how far two settings are apart.
 
     Args:
         space: The search space.
@@ -167,8 +167,9 @@ def distance(
         second: The other one.
 
     Returns:
-        A sum over decisions: 1 where only one setting has it or unordered values differ, else the
-        share of the range between both values. 0 only for equal settings.
+        A sum over all decisions: 1 for a decision that only one setting has, 1 for different
+        unordered values, and for ordered values their distance as a share of the range. It is 0 for
+        equal settings only.
 
     Example:
 
@@ -199,5 +200,5 @@ def _gap(
     a, b = first[name], second[name]
     if not (here.allows(a) and here.allows(b)):
         return 1.0
-    # Two values can be so near that rounding takes them for one.
+    # Different values must have a distance, even where rounding makes their positions equal.
     return max(abs(here.position(a) - here.position(b)), 1e-12)

@@ -1,4 +1,4 @@
-"""What NEAT does to a setting: cross two, or grow, shrink and change one."""
+"""The moves of NEAT: crossing two settings, and growing, shrinking or changing one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from kerasnas.hypermodels.graph import ABSENT, find_graphs
 from kerasnas.oracles import genome
 from kerasnas.oracles.genome import Values
 
-# So many decisions are tried to find one whose change brings others with it, or takes others away.
+# At most so many decisions are changed in search of a change that activates or deactivates others.
 _ASKED = 12
 
 
@@ -29,8 +29,8 @@ def cross(
         rng: Generator of every draw.
 
     Returns:
-        The child: what both have comes from either, what only the fitter one has (disjoint and
-        excess genes) from that one, and what only the weaker one has from nobody.
+        The child. What both parents have comes from either of them. What only the fitter one has
+        (disjoint and excess genes) is kept, and what only the weaker one has is left out.
 
     Example:
 
@@ -38,10 +38,10 @@ def cross(
     cross(hp, {"op": "conv", "kernel": 3}, {"op": "pool"}, rng)
     ```
     """
-    # What the weaker one alone has counts only where a value that came from it calls for it.
+    # Values that only the weaker one has are used where a value that came from it activates them.
     mixed = {**weaker, **fitter}
     for name, value in fitter.items():
-        # A connection that is off is a gene that both have; a node that is not there is none.
+        # A connection that is off is a gene that both parents have; an absent node is not a gene.
         both = value != ABSENT and weaker.get(name, ABSENT) != ABSENT
         if both and value != weaker[name] and rng.random() < 0.5:
             mixed[name] = weaker[name]
@@ -49,7 +49,13 @@ def cross(
 
 
 class Moves:
-    """What can be done to a setting: on the graphs of its space, and where there is none."""
+    """The moves in a space: on the nodes and connections of its graphs, or on any decision.
+
+    Args:
+        space: The search space.
+        growth: Share of the mutations that grow a setting, from 0 to 1.
+        shrinkage: Share of the mutations that shrink it, from 0 to 1.
+    """
 
     def __init__(self, space: keras_tuner.HyperParameters, growth: float, shrinkage: float) -> None:
         self.space, self.size = space, len(space.space)
@@ -66,11 +72,19 @@ class Moves:
         }
 
     def are_of(self, space: keras_tuner.HyperParameters) -> bool:
-        """Returns whether these are the moves of a space as it is now."""
+        """Returns whether these moves were made for a space, and it has not grown since."""
         return self.space is space and self.size == len(space.space)
 
     def mutate(self, values: Values, rng: np.random.Generator) -> tuple[Values, str]:
-        """Grows, shrinks, or changes one decision; whatever of it the setting allows."""
+        """Grows, shrinks or changes a setting, in a way that the setting allows.
+
+        Args:
+            values: The setting.
+            rng: Generator of every draw.
+
+        Returns:
+            The new setting and the name of the move.
+        """
         draw = rng.random()
         wanted = self.grow if draw < self.growth else self.change
         if self.growth <= draw < self.growth + self.shrinkage:
@@ -79,7 +93,10 @@ class Moves:
         return found or (values, "mutation")
 
     def scatter(self, values: Values, rng: np.random.Generator) -> Values:
-        """Draws the decisions that bring no others; as NEAT begins with weights at random."""
+        """Draws all decisions that activate no others, as NEAT begins with random weights.
+
+        A space with graphs is left as it is, since its settings differ by topology.
+        """
         if self.graphs:
             return values
         for decision in genome.decisions_of(self.space, values):
@@ -89,7 +106,7 @@ class Moves:
         return values
 
     def grow(self, values: Values, rng: np.random.Generator) -> tuple[Values, str] | None:
-        """Adds a node or a connection; without graphs, brings decisions. None if that is all."""
+        """Adds a node or a connection, or, without graphs, decisions; None if nothing can grow."""
         if not self.graphs:
             return self._resize(values, rng, 1, "growth")
         graph = pick(self.graphs, rng)
@@ -106,7 +123,7 @@ class Moves:
         return None
 
     def shrink(self, values: Values, rng: np.random.Generator) -> tuple[Values, str] | None:
-        """Takes away a node, a connection, or decisions. None if there is nothing to take."""
+        """Removes a node, a connection or decisions; None if there is nothing to remove."""
         if not self.graphs:
             return self._resize(values, rng, -1, "shrinkage")
         graph = pick(self.graphs, rng)
@@ -120,7 +137,7 @@ class Moves:
         return None
 
     def change(self, values: Values, rng: np.random.Generator) -> tuple[Values, str] | None:
-        """Changes one decision that no graph's topology is made of. None if there is none."""
+        """Changes one decision and keeps the topology of the graphs; None if there is none."""
         open_ones = [one for one in genome.decisions_of(self.space, values) if one.is_open]
         choices = [one for one in open_ones if self._is_free(one.hp.name, values)]
         if not choices:
@@ -141,7 +158,7 @@ class Moves:
     def _resize(
         self, values: Values, rng: np.random.Generator, sign: int, operator: str
     ) -> tuple[Values, str] | None:
-        """A change of one decision after which more of them matter, or fewer."""
+        """Changes one decision so that more of them are active, or fewer; None if not found."""
         open_ones = [one for one in genome.decisions_of(self.space, values) if one.is_open]
         choices = [one for one in open_ones if one.hp.name in self._parents]
         for place in rng.permutation(len(choices))[:_ASKED]:
@@ -154,5 +171,5 @@ class Moves:
 
 
 def pick(items: Sequence[Any], rng: np.random.Generator) -> Any:
-    """Returns one of some things at random."""
+    """Returns a random item."""
     return items[int(rng.integers(len(items)))]

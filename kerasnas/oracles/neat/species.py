@@ -13,17 +13,18 @@ from kerasnas.hypermodels.graph import ABSENT
 from kerasnas.oracles import genome
 from kerasnas.oracles.genome import Values
 
-# The power of a rank that is its fitness; ranks alone make one species much like another.
+# Fitness is a rank to this power; without it, species would hardly differ in fitness.
 _PRESSURE = 3
-# The compatibility threshold at the start, in genes, by how much a trial moves it, and its least.
+# The compatibility threshold at the start, in genes; the factor by which a trial moves it; and its
+# least value.
 _THRESHOLD, _MOVE, _LEAST = 3.0, 1.1, 0.1
-# What a young species has at least, of the average fitness of one, and what the fitness counts of
-# one that has stopped improving.
+# The least fitness of a young species, as a share of the average, and the factor on the fitness of
+# a species that has stopped improving.
 _YOUNG, _STAGNANT = 0.5, 0.2
 
 
 def genes_of(values: Mapping[str, Any]) -> Values:
-    """What a network has: its decisions without those that say that something is not there."""
+    """Returns the decisions of a network, without those that say that a part is absent."""
     return {name: v for name, v in values.items() if v is not False and v != ABSENT}
 
 
@@ -39,7 +40,7 @@ class Member:
 
 @dataclasses.dataclass
 class Species:
-    """Living members that are alike, the fittest first."""
+    """Living members that are similar, the fittest first."""
 
     number: int
     born: int
@@ -49,7 +50,12 @@ class Species:
 
 
 class Population:
-    """The `size` trials that are alive, in species; it follows from the order of their ends."""
+    """The living trials in species; it depends only on the order in which trials are added.
+
+    Args:
+        size: How many trials are alive at most.
+        num_species: How many species the compatibility threshold aims at.
+    """
 
     def __init__(self, size: int, num_species: int) -> None:
         self.size, self.num_species = size, num_species
@@ -61,7 +67,12 @@ class Population:
         self._losses: list[float] = []
 
     def add(self, space: keras_tuner.HyperParameters, member: Member) -> None:
-        """Takes in a trial: into the species whose best is nearest, or into one of its own."""
+        """Adds a trial to the species whose best member is nearest, or founds a new species.
+
+        Args:
+            space: The search space.
+            member: The trial.
+        """
         self.clock += 1
         gaps = [genome.distance(space, one.members[0].genes, member.genes) for one in self.species]
         if gaps and min(gaps) <= self.threshold:
@@ -77,13 +88,16 @@ class Population:
         if len(self._losses) > self.size:
             self._remove_one()
         if len(self.species) > self.num_species:
-            # Above the largest gap it would only take long to come back.
+            # A threshold above the largest gap has no effect, and would take long to come down.
             self.threshold = min(self.threshold * _MOVE, max(gaps, default=0.0) + _LEAST)
         elif len(self.species) < self.num_species:
             self.threshold = max(self.threshold / _MOVE, _LEAST)
 
     def draw(self, rng: np.random.Generator) -> Species:
-        """A species, by the mean fitness of its members, which of a young one is not held low."""
+        """Returns a random species, by the mean fitness of its members.
+
+        A young species has at least half of the average chance.
+        """
         shares = [self._share(one, sum(map(self._fitness, one.members))) for one in self.species]
         average = sum(shares) / len(shares)
         chances = np.array(
@@ -95,12 +109,12 @@ class Population:
         return self.species[int(rng.choice(len(chances), p=chances / chances.sum()))]
 
     def find(self, values: Values) -> tuple[str, ...]:
-        """The id of the living trial of a setting, if there is one."""
+        """Returns the id of the living trial with a setting, in a tuple; empty if there is none."""
         living = [member for one in self.species for member in one.members]
         return tuple(member.trial_id for member in living if member.values == values)
 
     def _fitness(self, member: Member) -> float:
-        """The share of the living that are not better, to a power that presses for the best."""
+        """Returns the share of the living that are not better, to a power that favours the best."""
         worse = len(self._losses) - bisect.bisect_right(self._losses, member.loss)
         return float(((1 + worse) / len(self._losses)) ** _PRESSURE)
 
@@ -113,7 +127,7 @@ class Population:
         return weight * fitness / len(species.members)
 
     def _remove_one(self) -> None:
-        """Ends the life of the member whose share of its species' fitness is the least."""
+        """Removes the member with the least fitness, shared within its species."""
         settled = [one for one in self.species if not self._is_young(one)] or self.species
         loser = min(settled, key=lambda one: self._share(one, self._fitness(one.members[-1])))
         self._losses.remove(loser.members.pop().loss)

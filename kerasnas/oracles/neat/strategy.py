@@ -13,24 +13,24 @@ from kerasnas.oracles.neat.moves import Moves, cross, pick
 from kerasnas.oracles.neat.species import Member, Population, genes_of
 from kerasnas.runtime.arguments import check_integer, check_number
 
-# A change that was tried before is changed further, at most so often.
+# A child that was tried before is changed again, at most so often.
 _FURTHER = 10
-# How many of a species may be parents, as a share: of ten or fewer, the best alone.
+# The share of a species that may be parents: of ten or fewer members, only the best one.
 _SURVIVAL = 0.1
 
 
 class NEAT(Strategy):
     """Starts with the smallest network and lets it grow, in species, by the names of its parts.
 
-    The first population is the setting of all defaults and what is one change away from it, where
-    there are no graphs with all decisions drawn that bring no others. From then on each trial is
-    the child of a species, drawn by the mean rank of its members (explicit fitness sharing): one of
-    its best is changed, or two of it are crossed. What is new founds a species when it differs from
-    the best of every other one by more than a threshold, and is not judged by the others before it
-    has had time to improve.
+    The first population is the setting of all defaults, and settings one change away from it. In a
+    space without graphs, the decisions that activate no others are drawn at random first. From then
+    on each trial is the child of a species, drawn by the mean rank of its members (explicit
+    fitness sharing): one of its best members is changed, or two members are crossed. A child that
+    differs from the best of every species by more than a threshold founds a new one, which is
+    protected from the others until it has had time to improve.
 
     On a graph of `kerasnas.hypermodels.graph.GraphHyperModel`, growth splits a connection by a node
-    or puts in a connection; on any other space, it is a change of one decision that brings others.
+    or adds a connection; on any other space, it changes one decision so that others become active.
 
     Args:
         population_size: How many trials are alive. Defaults to a tenth of `max_trials`, at least
@@ -39,7 +39,7 @@ class NEAT(Strategy):
             root of `population_size`.
         crossover: Share of the children with two parents, between 0 and 1.
         growth: Share of the mutations that add a node, a connection or decisions.
-        shrinkage: Share of the mutations that take such away. The rest change one decision.
+        shrinkage: Share of the mutations that remove one. The rest change one decision.
 
     Raises:
         ValueError: A number out of its range, or `growth` and `shrinkage` above 1 together.
@@ -85,7 +85,7 @@ class NEAT(Strategy):
         population, moves = self._read_trials(history)
 
         def new(child: Values, operator: str) -> tuple[Values, str]:
-            """Changes a child further, as long as it was tried before."""
+            """Changes a child again while it is one that was tried before."""
             for _ in range(_FURTHER):
                 if not history.ruled_out(child):
                     break
@@ -104,7 +104,7 @@ class NEAT(Strategy):
         if not others or rng.random() >= self.crossover:
             child, operator = new(*moves.mutate(parent.values, rng))
             return Proposal(child, (parent.trial_id,), operator)
-        # Of two that are as fit, the smaller one is the fitter.
+        # Of two with the same loss, the smaller network counts as the fitter one.
         mates = sorted((parent, pick(others, rng)), key=lambda one: (one.loss, len(one.genes)))
         child = cross(history.space, mates[0].values, mates[1].values, rng)
         if history.ruled_out(child) or rng.random() < 0.5:
@@ -112,14 +112,14 @@ class NEAT(Strategy):
         return Proposal(child, (mates[0].trial_id, mates[1].trial_id), "crossover")
 
     def invalidate_cache(self) -> None:
-        """Puts all trials into species anew."""
+        """Makes all trials be put into species again."""
         self._population = None
 
     def species(self, history: History) -> dict[int, list[str]]:
         """Returns the completed trials by species, extinct ones included.
 
         Args:
-            history: What is known of the search.
+            history: The view of the search.
 
         Returns:
             Ids in the order in which the trials ended, by the number of their species.
@@ -134,11 +134,19 @@ class NEAT(Strategy):
         return {number: list(trials) for number, trials in known.items()}
 
     def population(self, history: History) -> Population:
-        """Returns the trials that are alive, in their species."""
+        """Returns the living trials in their species.
+
+        Args:
+            history: The view of the search.
+        """
         return self._read_trials(history)[0]
 
     def sizes(self, history: History) -> tuple[int, int]:
-        """Returns how many trials are alive, and in how many species, in a search."""
+        """Returns how many trials are alive, and how many species are aimed at.
+
+        Args:
+            history: The view of the search.
+        """
         least = history.share_of_trials(3, 3, 10)
         size = self.population_size or history.share_of_trials(10, least, 20)
         return size, self.num_species or max(2, round(math.sqrt(size)))
@@ -147,7 +155,7 @@ class NEAT(Strategy):
         """Returns the population after all trials that have ended, and the moves of the space."""
         space = history.space
         if self._moves is None or not self._moves.are_of(space):
-            # In a larger space, the distances between the trials are others.
+            # The distances between trials change when the space grows.
             self._moves, self._population = Moves(space, self.growth, self.shrinkage), None
         if self._population is None:
             self._population = Population(*self.sizes(history))

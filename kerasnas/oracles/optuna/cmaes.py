@@ -1,7 +1,7 @@
-"""Optuna's CMA-ES without its pickles: its distribution follows from the trials that have ended.
+"""Optuna's CMA-ES without pickles: its distribution is computed again from the ended trials.
 
-Optuna keeps the distribution as a pickle in the attributes of trials, which a resumed search would
-execute. Here it is told again what the trials say.
+Optuna keeps the distribution as a pickle in the attributes of trials. A resumed search would load
+it, and a pickle can execute anything.
 
 Private parts of Optuna, as read in 5.0.0: `CmaEsSampler._restore_optimizer`, `_init_optimizer` and
 `_attr_key_generation`, and `_SearchSpaceTransform`.
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-# Attributes of a trial that CMA-ES itself reads back.
+# Prefixes of the attributes that CMA-ES reads back from trials.
 PREFIXES = ("cma:", "sepcma:", "cmawm:")
 _PICKLES = tuple(f"{prefix}optimizer" for prefix in PREFIXES)
 # The point that CMA-ES with margin has drawn, before it was rounded.
@@ -20,12 +20,12 @@ _DRAWN = "x_for_tell"
 
 
 def without_pickles(attributes: dict[str, Any]) -> dict[str, Any]:
-    """The attributes of a trial without those that Optuna would unpickle."""
+    """Returns the attributes of a trial without those that Optuna would unpickle."""
     return {name: value for name, value in attributes.items() if not name.startswith(_PICKLES)}
 
 
 class Replay:
-    """Tells the distribution of CMA-ES again what the trials of a study came to.
+    """Computes the distribution of CMA-ES from the trials of a study.
 
     A generation is told the first trials to complete of those that were drawn from it, as many as
     its population has. What a generation was told stays the same, whatever ends later, so each
@@ -38,7 +38,7 @@ class Replay:
         self._states: dict[str, tuple[Any, int, list[tuple[np.ndarray, float]]]] = {}
 
     def lend(self, sampler: Any, ended: list[Any]) -> None:
-        """Makes a sampler take its distribution from here, for one ask.
+        """Makes a sampler use this distribution for one ask.
 
         Args:
             sampler: A `CmaEsSampler`, a copy for this ask.
@@ -70,14 +70,14 @@ class Replay:
                 solutions.append((point, trial.value))
             if len(solutions) == optimizer.population_size:
                 optimizer.tell(solutions)
-                # As it is when Optuna has stored and read it.
+                # Optuna itself goes on with a copy, which it has stored and read.
                 optimizer, solutions = copy.deepcopy(optimizer), []
         self._states[name] = optimizer, len(ended), solutions
         return optimizer
 
 
 def _point(trial: Any, space: Any, sampler: Any) -> np.ndarray | None:
-    """Where a trial is in the space of the distribution; None where it has another space."""
+    """Returns the point of a trial in the distribution's space; None if it has another space."""
     if not space._search_space.keys() <= trial.params.keys():
         return None
     if sampler._with_margin:

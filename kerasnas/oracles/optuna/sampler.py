@@ -21,7 +21,7 @@ _SAMPLERS = {
     "qmc": "QMCSampler",
     "random": "RandomSampler",
 }
-# What Optuna itself does not install.
+# Packages that Optuna does not install itself.
 _NEEDS = {
     "GPSampler": ("scipy", "torch"),
     "CmaEsSampler": ("cmaes",),
@@ -30,7 +30,7 @@ _NEEDS = {
 
 
 def known_sampler(sampler: Any) -> Any:
-    """The class's name for a name, or the instance, once all that it needs is there.
+    """Returns the class's name for a name, or the instance, after checking what it needs.
 
     Args:
         sampler: A name or an instance.
@@ -75,12 +75,17 @@ def known_sampler(sampler: Any) -> Any:
 
 
 def make_sampler(known: Any, seed: int) -> Any:
-    """A sampler as Optuna has it by default; an instance is taken as it is."""
+    """Returns a sampler with Optuna's defaults; an instance is returned as it is.
+
+    Args:
+        known: The result of `known_sampler`.
+        seed: Integer seed.
+    """
     import optuna
 
     if not isinstance(known, str):
         return known
-    # Without scrambling it would propose the same for every seed.
+    # Without scrambling, its proposals would not depend on the seed.
     kwargs = {"seed": seed % 2**32, "scramble": True} if known == "QMCSampler" else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -88,7 +93,12 @@ def make_sampler(known: Any, seed: int) -> Any:
 
 
 def reseed(sampler: Any, seeds: np.random.RandomState) -> None:
-    """Seeds every generator of a sampler and of what it is made of."""
+    """Seeds every generator of a sampler and of its parts.
+
+    Args:
+        sampler: The sampler.
+        seeds: Generator from which the seeds are drawn.
+    """
     from optuna.samplers._lazy_random_state import LazyRandomState
 
     for part in parts_of(sampler):
@@ -102,7 +112,7 @@ def reseed(sampler: Any, seeds: np.random.RandomState) -> None:
 
 
 def parts_of(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """A sampler, and what it is made of: samplers within it, and generators."""
+    """Yields a sampler and its parts: samplers within it, and generators."""
     from optuna.samplers import BaseSampler
     from optuna.samplers._lazy_random_state import LazyRandomState
 
@@ -120,7 +130,7 @@ def parts_of(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps Optuna from logging, for every value that it draws in another way, that it does."""
+    """Silences Optuna within the block; it would log every value that it draws independently."""
     import optuna
 
     level = optuna.logging.get_verbosity()

@@ -1,4 +1,4 @@
-"""How the decisions of a search space look to Optuna."""
+"""The decisions of a search space as parameters of Optuna."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +10,14 @@ from kerasnas.oracles.genome.decision import Decision, Value, plan_of
 
 @dataclass(frozen=True)
 class Parameter:
-    """How a decision looks to Optuna.
+    """A decision as a parameter of Optuna.
 
     Args:
         name: The parameter's name.
         decision: The decision.
         distribution: The `optuna` distribution.
-        form: Whether it is the value itself, its place among the possible ones, or the quantile of
-            its prior.
+        form: What Optuna suggests: the `value` itself, its `place` among the possible values, or
+            the `quantile` of its prior.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Parameter:
     form: str = "value"
 
     def suggest(self, trial: Any) -> Value:
-        """Asks for it and gives the hyperparameter's value."""
+        """Lets a trial of Optuna suggest the parameter, and returns the hyperparameter's value."""
         drawn = self._drawn(trial)
         found: Value = drawn
         if self.form == "quantile":
@@ -37,7 +37,7 @@ class Parameter:
         return found
 
     def encode(self, value: Any) -> Any:
-        """The nearest that the distribution has to a value; None where nothing is near."""
+        """Returns what the distribution has nearest to a value; None where nothing is near."""
         decision, domain = self.decision, self.decision.domain
         if self.form == "quantile" or domain is None:
             low, high = decision.hp.min_value, decision.hp.max_value
@@ -49,7 +49,7 @@ class Parameter:
         if place is None and not decision.ordered:
             return None
         if place is None:
-            # A default may be none of the values that the step reaches.
+            # A default need not be one of the values that the step reaches.
             place = min(range(len(domain)), key=lambda here: abs(domain[here] - value))
         return place if self.form == "place" else domain[place]
 
@@ -65,10 +65,10 @@ class Parameter:
 
 
 def parameters_of(space: keras_tuner.HyperParameters) -> dict[Decision, Parameter]:
-    """The parameter of each decision that has a choice."""
+    """Returns the parameter of each decision with more than one value."""
     found = {}
     for name, decisions in plan_of(space):
-        # Optuna holds a name to one distribution; registrations that agree share it.
+        # Optuna allows one distribution for each name; equal registrations share it.
         distinct: list[Any] = []
         for decision in decisions:
             if decision.is_open:
@@ -98,10 +98,10 @@ def _distribution(decision: Decision) -> tuple[Any, str]:
     if isinstance(domain, range):
         log = sampling == "log"
         return distributions.IntDistribution(domain[0], domain[-1], log, domain.step), "value"
-    # Places are exact where steps of floats are not, and even where the values are not.
+    # Places are exact, unlike steps of floats, and evenly spaced, unlike some lists of values.
     return distributions.IntDistribution(0, len(domain) - 1), "place"
 
 
 def only(decision: Decision) -> Value:
-    """The value of a decision without a choice."""
+    """Returns the value of a decision that has only one."""
     return float(decision.hp.min_value) if decision.domain is None else decision.domain[0]

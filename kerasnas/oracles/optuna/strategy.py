@@ -19,8 +19,8 @@ from kerasnas.oracles.optuna.sampler import known_sampler, quiet
 from kerasnas.oracles.optuna.space import only
 from kerasnas.oracles.optuna.study import Study, check_takes_several
 
-# So often a sampler is asked for one trial; a model fitted to the same trials again and again has
-# little new to say, and may take seconds for it.
+# How often a sampler is asked for one trial. A model that is fitted to the same trials again has
+# little new to propose, and may take seconds to do it.
 _ASKS = 50
 
 
@@ -65,9 +65,10 @@ class Optuna(Strategy):
     def __init__(self, sampler: Any = "tpe"):
         self.sampler = known_sampler(sampler)
         self._study: Study | None = None
-        # Attributes of the study that no trial's lineage has, while there is no study.
+        # Attributes of the study that are not in any lineage, kept here while there is no study.
         self._pending: dict[str, Any] = {}
-        # For the trial that is being sought: how many asks, and what the last one gave.
+        # For the trial that is being looked for: how many asks, and the values and attributes of
+        # the last one.
         self._asks = 0
         self._asked: tuple[genome.Values, dict[str, Any]] | None = None
 
@@ -107,7 +108,7 @@ class Optuna(Strategy):
             if not study.parameters:
                 return None
             if self._asked is None or self._asked[0] != values:
-                # Queued, or found where the sampler found nothing: an evolution takes it in too.
+                # A queued or sampled setting: the sampler's attributes are those of one of its own.
                 attributes = study.attributes_of_another(rng)
             else:
                 attributes = self._asked[1]
@@ -116,7 +117,7 @@ class Optuna(Strategy):
             if not any(noted.values()):
                 return None
             common = {"common": study.common} if study.common else {}
-            # As it will be after a resume: lists where there were tuples.
+            # Through JSON, so that it is the same after a resume: tuples become lists.
             return {"optuna": json.loads(json.dumps({**noted, **common}))}
 
     def state(self) -> dict[str, Any]:
@@ -124,11 +125,11 @@ class Optuna(Strategy):
         return {"attributes": dict(self._pending) if self._study is None else self._study.unsaved()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up the attributes; the study is made anew when it is needed."""
+        """Restores the attributes; the study is made again when it is needed."""
         self._pending, self._study = dict(state["attributes"]), None
 
     def invalidate_cache(self) -> None:
-        """Drops the study, which follows from the trials."""
+        """Drops the study, which is made again from the trials."""
         self._pending, self._study = self.state()["attributes"], None
 
     def _open(self, history: History) -> Study:
@@ -139,7 +140,7 @@ class Optuna(Strategy):
     def _up_to_date(self, history: History) -> Study:
         """Returns the study with all trials, and without what was turned away."""
         if self._study is None or not self._study.is_of(history.space):
-            # Trials made before the space grew have the defaults of what is new, as when they ran.
+            # Trials from before the space grew have the defaults of new hyperparameters.
             self._study = Study(self.sampler, history, self.state()["attributes"])
         self._study.forget_asked()
         self._asks, self._asked = 0, None

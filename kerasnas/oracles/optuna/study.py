@@ -1,7 +1,7 @@
 """An Optuna study in memory that follows the trials of a search.
 
-Everything in it follows from the trials and from the attributes that the sampler gave to them and
-to the study, which each trial's lineage keeps.
+Everything in it follows from the trials, and from the attributes that the sampler has set on them
+and on the study. The lineages of the trials keep these.
 
 Private parts of Optuna, as read in 5.0.0: `Study._storage`, `Study._study_id`, `Trial._trial_id`,
 and, in `_forget`, the lists of `InMemoryStorage`, which cannot delete a trial.
@@ -22,7 +22,7 @@ from kerasnas.oracles.optuna.cmaes import PREFIXES, Replay, without_pickles
 from kerasnas.oracles.optuna.sampler import make_sampler, parts_of, quiet, reseed
 from kerasnas.oracles.optuna.space import Parameter, parameters_of
 
-# Values of a running trial that its parameters repeat.
+# Attributes of a running trial that repeat its parameters.
 _REPEATED = ":relative_params:"
 
 
@@ -30,9 +30,9 @@ class Study:
     """A study of the search space as it is now.
 
     Args:
-        sampler: What `known_sampler` returns.
-        history: What is known of the search.
-        pending: Attributes of the study that no trial's lineage has.
+        sampler: The result of `known_sampler`.
+        history: The view of the search.
+        pending: Attributes of the study that are not in any trial's lineage.
         common: The parameters that CMA-ES searches; None for another sampler.
 
     Attributes:
@@ -63,11 +63,11 @@ class Study:
         self._study = _new_study(self._objectives)
         self._study.sampler = self._sampler
         self._storage = self._study._storage
-        # The numbers of the trials here by their ids, and of those that have ended, in that order.
+        # Optuna's numbers of the trials by their ids, and of the ended ones in the order of ends.
         self._numbers: dict[str, int] = {}
         self._told: list[int] = []
         self._replay = Replay()
-        # Attributes of the study that are in a lineage.
+        # Attributes of the study that are in some trial's lineage.
         self._saved: dict[str, Any] = {}
         for trial in history.started:
             self._saved.update(_noted(history, trial).get("study", {}))
@@ -75,7 +75,7 @@ class Study:
             self._storage.set_study_system_attr(self._study._study_id, name, value)
 
     def is_of(self, space: keras_tuner.HyperParameters) -> bool:
-        """Returns whether the study is of a space as it is now."""
+        """Returns whether the study was made for a space, and it has not grown since."""
         return self._space is space and self._size == len(space.space)
 
     def forget_asked(self) -> None:
@@ -123,7 +123,7 @@ class Study:
         trial = self.ask(rng)
         _ = trial.relative_params
         attributes = self.attributes_of(trial)
-        # CMA-ES with margin would take it for the point that it has just drawn.
+        # With this attribute, CMA-ES with margin would take the trial for its own last draw.
         return {} if "x_for_tell" in attributes else attributes
 
     def unsaved(self) -> dict[str, Any]:
@@ -148,8 +148,8 @@ class Study:
         noted = _noted(history, trial)
         attributes = without_pickles(noted.get("trial", {}))
         if noted.get("common") != self.common:
-            # Where other hyperparameters have become common to all settings, CMA-ES would draw at
-            # random for ever, or break; without these it begins anew.
+            # When other hyperparameters have become common to all settings, CMA-ES would draw at
+            # random for ever, or fail; without these attributes it begins again.
             attributes = {
                 name: value for name, value in attributes.items() if not name.startswith(PREFIXES)
             }
@@ -181,20 +181,20 @@ class Study:
 
 
 def check_takes_several(sampler: Any, names: Sequence[str]) -> None:
-    """Lets a sampler itself say that it takes one objective only.
+    """Refuses several objectives for a sampler that takes one, by trying the sampler.
 
     Args:
-        sampler: What `known_sampler` returns.
+        sampler: The result of `known_sampler`.
         names: Names of the objectives.
 
     Raises:
-        ValueError: It takes one only.
+        ValueError: The sampler takes one objective only.
     """
     with quiet():
         study = _new_study(len(names))
         study.sampler = make_sampler(sampler, 0)
         try:
-            # Drawn when it is looked at.
+            # Reading the attribute makes the sampler draw.
             _ = study.ask().relative_params
         except ValueError as error:
             raise ValueError(
@@ -215,7 +215,7 @@ def _new_study(objectives: int) -> Any:
     study = optuna.create_study(
         storage=optuna.storages.InMemoryStorage(), directions=["minimize"] * objectives
     )
-    # Some samplers end the study, which must be an error outside of Optuna's own loop.
+    # Some samplers stop the study, which Optuna refuses outside of its own loop.
     study.stop = lambda: None
     return study
 

@@ -1,4 +1,4 @@
-"""Settings that may be worth a trial, ranked by what the predictor's model says of them."""
+"""Candidates for the next trial, ranked by the predictor's model."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -13,7 +13,7 @@ from kerasnas.oracles.predictor import surrogate
 from kerasnas.oracles.predictor.model import Learned
 
 # How many candidates are judged for one proposal: changes of the best trials, and random settings.
-# The second of two numbers is for proposals away from the best, here and below.
+# Of two numbers, here and below, the second is for proposals away from the best trial.
 _CHANGED, _RANDOM = (200, 80), (50, 120)
 _PARENTS = 10
 _MOST_CHANGES = 3
@@ -21,24 +21,24 @@ _MOST_CHANGES = 3
 # a round, and how far these changes go in each of the rounds, as shares of a range.
 _STARTS, _NEAR = (5, 10), 10
 _STEPS = (0.2, 0.1, 0.05, 0.02)
-# The chance of a proposal away from the best grows by one in `_STALLED` with every trial since the
-# last improvement, up to `_AWAY`. Only an improvement by more than `_NOTABLE` of the distance from
-# the median to the best counts.
+# The chance of a proposal away from the best grows by 1 / `_STALLED` with every trial since the
+# last improvement, up to `_AWAY`. An improvement counts if it is larger than `_NOTABLE` of the
+# distance from the median loss to the best.
 _STALLED, _AWAY, _NOTABLE = 40, 0.7, 0.01
 # How many changes of the best in a single decision are judged for one proposal.
 _SINGLE = 100
-# How well the model must predict each trial from the others for its word to count there. Otherwise
-# one of the best few is changed a little in some decisions, whatever the model believes.
+# How well the model must predict each trial from the others (a correlation) to be used there. If it
+# does not, one of the best few is changed a little in some decisions, without the model.
 _AGREEMENT = 0.3
 _BLIND_PARENTS, _BLIND_STEP, _BLIND = 3, 0.1, 8
 
 
 def near_best(history: History, learned: Learned, rng: np.random.Generator) -> list[Proposal]:
-    """Ranks changes of the best trial by improvement, where the model is worth anything.
+    """Returns changes of the best trial, ranked by expected improvement if the model is good.
 
     Args:
-        history: What is known of the search.
-        learned: What its trials teach.
+        history: The view of the search.
+        learned: What the model has learned from its trials.
         rng: Generator of every draw.
 
     Returns:
@@ -63,11 +63,11 @@ def near_best(history: History, learned: Learned, rng: np.random.Generator) -> l
 
 
 def anywhere(history: History, learned: Learned, rng: np.random.Generator) -> list[Proposal]:
-    """Ranks what promises most in the whole space, or away from the best.
+    """Returns candidates from the whole space, or from where the best trial is not, ranked.
 
     Args:
-        history: What is known of the search.
-        learned: What its trials teach.
+        history: The view of the search.
+        learned: What the model has learned from its trials.
         rng: Generator of every draw.
 
     Returns:
@@ -124,7 +124,7 @@ def _changes(
 
 
 def _stalled(losses: np.ndarray) -> int:
-    """How many trials have completed since there was one about as good as the best."""
+    """Returns how many trials have completed since the first one about as good as the best."""
     if not len(losses):
         return 0
     least = losses.min()
@@ -134,11 +134,11 @@ def _stalled(losses: np.ndarray) -> int:
 
 
 class Candidates:
-    """Proposals by what they promise.
+    """A pool of proposals, each with its worth.
 
     Args:
-        judge: Callable from settings to what they promise.
-        ruled_out: Callable from a setting to whether it cannot be tried.
+        judge: Callable from a list of settings to an array of their worths, larger is better.
+        ruled_out: Callable that returns whether a setting cannot be tried.
     """
 
     def __init__(
@@ -149,7 +149,14 @@ class Candidates:
         self._worth: dict[str, float] = {}
 
     def add(self, *groups: list[Proposal]) -> list[list[str]]:
-        """Judges those that are not known, and names those of each group that may be tried."""
+        """Judges new proposals.
+
+        Args:
+            *groups: Lists of proposals.
+
+        Returns:
+            For each group, the names of those proposals that may be tried.
+        """
         named = [{repr(one.values): one for one in group} for group in groups]
         fresh = {
             name: one
@@ -164,9 +171,14 @@ class Candidates:
         return [[name for name in group if name in self.found] for group in named]
 
     def best(self, names: Iterable[str], count: int) -> list[str]:
-        """Those that promise most, the best last."""
+        """Returns the names of the proposals of most worth, the best last.
+
+        Args:
+            names: Names to choose from.
+            count: How many at most.
+        """
         return sorted(names, key=self._worth.__getitem__)[-count:]
 
     def ranked(self) -> list[Proposal]:
-        """All that may be tried, the best last."""
+        """Returns all proposals that may be tried, the best last."""
         return [self.found[name] for name in self.best(self.found, len(self.found))]

@@ -15,7 +15,7 @@ _BOUND = 4.0
 _STEPS = 40
 # Where the search for the parameters may begin: the length scales of the prior times exp of these.
 _BEGINS = (0.0, -0.8, -1.6, 0.8)
-# What keeps the matrix of settings that are nearly the same from being singular.
+# Added to the diagonal, so that the matrix of nearly equal settings is not singular.
 _JITTER = 1e-7
 _ROOT = np.sqrt(5.0)
 
@@ -55,7 +55,7 @@ class GaussianProcess:
 
     def __init__(self, starts: Sequence[int]):
         self.starts = list(starts)
-        # Of length scales among many, and of the same decisions alone.
+        # By how much the length scales of the joint kernel grow with the number of decisions (log).
         self._wide = 0.5 * np.log(max(len(self.starts), 1))
         priors = np.array([*[_LENGTH] * len(self.starts), _JOINT, _ADDITIVE, _NOISE])
         self._prior, self._spread = priors[:, 0], priors[:, 1]
@@ -112,7 +112,15 @@ class GaussianProcess:
         return [float(value) for value in found.x]
 
     def condition(self, x: np.ndarray, y: np.ndarray) -> "GaussianProcess":
-        """Takes in what was observed, with the parameters that it has."""
+        """Takes in observations, without changing the parameters.
+
+        Args:
+            x: Vectors, (trials, columns).
+            y: Scores, about of mean 0 and deviation 1.
+
+        Returns:
+            The process itself.
+        """
         self.observed = x, y
         self._x, self._mean = self._scaled(x), float(y.mean())
         kernel = self._kernel(self._x)
@@ -122,7 +130,11 @@ class GaussianProcess:
         return self
 
     def predict(self, queries: np.ndarray) -> Prediction:
-        """Predicts scores."""
+        """Predicts scores.
+
+        Args:
+            queries: Vectors, (queries, columns).
+        """
         from scipy.linalg import solve_triangular
 
         cross = self._kernel(self._scaled(queries))
@@ -132,10 +144,12 @@ class GaussianProcess:
         return Prediction(mean, np.sqrt(np.maximum(size - (explained**2).sum(axis=0), 1e-12)))
 
     def agreement(self) -> float:
-        """How well each score is predicted from the others: the correlation, 0 where there is none.
+        """Returns how well each score is predicted from the others, as a correlation.
+
+        It is 0 where all scores, or all predictions, are equal.
 
         Source:
-            Rasmussen and Williams 2006, section 5.4.2: leaving one out takes no other model.
+            Rasmussen and Williams 2006, section 5.4.2: leave-one-out without other models.
         """
         y = self.observed[1]
         inverse = _solve(self._factor, np.eye(len(y)))

@@ -1,4 +1,4 @@
-"""What the trials of a search teach about settings that were not tried."""
+"""A model, learned from the trials of a search, of settings that were not tried."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,19 +11,20 @@ from kerasnas.oracles.genome import Values
 from kerasnas.oracles.genome.encoding import Encoding
 from kerasnas.oracles.predictor import surrogate
 
-# A Gaussian process costs the cube of what it takes in: the best and the latest are enough.
+# How many trials are learned from: the time of a Gaussian process grows with their cube.
 _BEST, _LATEST = 150, 100
-# Trials without which no score can be predicted.
+# The fewest trials from which scores are predicted.
 _LEAST = 2
 
 
 class Learned(NamedTuple):
-    """What is known of scores and of failures, where there are any.
+    """What was learned about scores and failures.
 
     Attributes:
-        encoding: How settings become vectors.
-        scores: What predicts scores, or None before there are enough.
-        success: What predicts the chance that a trial does not fail, or None where none has.
+        encoding: Encodes settings as vectors.
+        scores: The model of scores, or None while too few trials have completed.
+        success: Callable from vectors to the logarithm of the chance that a trial does not fail;
+            None where no trial has failed.
     """
 
     encoding: Encoding
@@ -31,7 +32,14 @@ class Learned(NamedTuple):
     success: surrogate.Judge | None
 
     def judge(self, promise: surrogate.Judge | None) -> Callable[[list[Values]], np.ndarray]:
-        """Returns what settings promise, less where they may fail."""
+        """Returns a judge of settings that adds the chance to fail.
+
+        Args:
+            promise: Callable from vectors to what they promise, or None for nothing.
+
+        Returns:
+            Callable from a list of settings to an array of their worths.
+        """
         judges = [one for one in (promise, self.success) if one is not None]
 
         def judge(settings: list[Values]) -> np.ndarray:
@@ -47,7 +55,7 @@ class Model:
     """Two Gaussian processes over settings: one of scores, one of failures.
 
     Attributes:
-        fits: Their parameters, which are learned seldom and kept.
+        fits: The parameters of both, which are learned seldom, and saved.
 
     Example:
 
@@ -58,18 +66,18 @@ class Model:
 
     def __init__(self) -> None:
         self.fits: surrogate.Fits = {}
-        # Vectors of the trials in one encoding; both follow from the trials.
+        # The encoding with the size of its space, and the vectors of the trials in it.
         self._encoding: tuple[int, Encoding] | None = None
         self._vectors: dict[str, np.ndarray] = {}
 
     def learn(self, history: History) -> Learned:
-        """Learns from the trials.
+        """Learns from all trials.
 
         Args:
-            history: What is known of the search.
+            history: The view of the search.
 
         Returns:
-            What they teach.
+            What was learned.
         """
         size = len(history.space.space)
         if self._encoding is None or self._encoding[0] != size:
@@ -98,6 +106,6 @@ class Model:
 
 
 def _best_and_latest(losses: np.ndarray) -> np.ndarray:
-    """Places of the trials that are learned from, in order."""
+    """Returns the places of the trials that are learned from, in order."""
     early = np.argsort(losses[: max(len(losses) - _LATEST, 0)], kind="stable")[:_BEST]
     return np.concatenate([np.sort(early), np.arange(max(len(losses) - _LATEST, 0), len(losses))])

@@ -12,8 +12,8 @@ from kerasnas.oracles.predictor.candidates import anywhere, near_best
 from kerasnas.oracles.predictor.model import Model
 from kerasnas.runtime.arguments import check_integer, check_number
 
-# The share of the proposals that change the best in a single decision. Coordinate descent so goes
-# on where no model of the whole space sees a gradient.
+# The share of the proposals that change the best trial in a single decision. They make progress
+# also where the model of the whole space sees no gradient.
 _LOCAL = 0.5
 
 
@@ -22,14 +22,14 @@ class Predictor(Strategy):
 
     A Gaussian process with a length scale for every decision predicts a setting's score, taken by
     rank where it is worse than the median. Half of the proposals change the best trial in one
-    decision, the one from which most improvement is expected; where the process does not predict
-    the trials from each other, one of the best is changed a little at random. The other half comes
-    from the whole space: the candidate with the largest expected improvement or, the more often the
-    longer nothing better was found, with the largest away from the best, over the best that is
-    known there. Candidates are the best trials with one to three decisions changed, some random
-    settings, and what climbs from the most promising of these lead to. Where trials have failed, a
-    second process predicts the chance that a candidate does not, and counts against what may fail.
-    A share of the proposals is random, whatever the models believe.
+    decision, the one from which most improvement is expected; where the process cannot predict
+    trials from each other, one of the best is changed a little at random. The other half comes from
+    the whole space: usually the candidate with the largest expected improvement. The longer nothing
+    better was found, the more often the best trial's surroundings are left out, and the improvement
+    is over the best trial elsewhere. Candidates are the best trials with one to three decisions
+    changed, some random settings, and settings that climbs from the most promising of these reach.
+    Where trials have failed, a second process predicts the chance that a candidate fails, and
+    lowers its rank. A share of the proposals is random, whatever the models predict.
 
     It learns from few trials, and its proposals cost some ten milliseconds.
 
@@ -63,11 +63,11 @@ class Predictor(Strategy):
         check_number("exploration", exploration, least=0, most=1)
         self.initial_samples, self.exploration = initial_samples, exploration
         self._model = Model()
-        # What is left of the ranked candidates for the trial that is being looked for.
+        # For how many trials candidates were ranked, and those that are left.
         self._ranked: tuple[int, list[Proposal]] = (-1, [])
 
     def propose(self, history: History, rng: np.random.Generator) -> Proposal:
-        """Proposes the candidate that promises most, of those that were not turned away."""
+        """Proposes the best candidate that was not turned away."""
         trials, left = self._ranked
         if trials == len(history.trials) and left:
             return left.pop()
@@ -84,7 +84,11 @@ class Predictor(Strategy):
         return left.pop() if left else Proposal(genome.sample(history.space, rng))
 
     def samples(self, history: History) -> int:
-        """Returns how many random settings come first, for the trials of a search."""
+        """Returns how many random settings come first.
+
+        Args:
+            history: The view of the search.
+        """
         return self.initial_samples or history.share_of_trials(5, 3, 10)
 
     def state(self) -> dict[str, Any]:
@@ -92,7 +96,7 @@ class Predictor(Strategy):
         return {"models": {name: list(fit) for name, fit in self._model.fits.items()}}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up the models; forgets the candidates for a trial that did not come about."""
+        """Restores the parameters of the models, and forgets candidates for an earlier trial."""
         # Version 0.1.0 had other models.
         self._model.fits = {
             name: (trials, columns, list(parameters))

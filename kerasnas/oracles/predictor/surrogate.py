@@ -1,4 +1,4 @@
-"""What the trials so far promise of new settings: by how much they improve, and that they run."""
+"""What new settings promise: the expected improvement, and the chance that they do not fail."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,18 +9,19 @@ from kerasnas.oracles.predictor.gaussian_process import GaussianProcess
 
 # How much the number of trials grows before the parameters of a model are learned again.
 _GROWTH = 1.1
-# Learning costs the trials squared times the decisions; so much of that, and so many trials.
+# The time to learn grows with the squared number of trials times the number of decisions: at most
+# so much of that product, but at least and at most so many trials.
 _WORK, _FEWEST, _MOST = 250_000, 50, 150
-# The power of the chance to succeed: with 1, half of the trials beside what fails would fail.
+# The chance to succeed counts to this power: with 1, half of the trials near failed ones fail.
 _CAUTION = 2.0
-# Subtracted from what must rank last, such as a setting that more likely fails than not. Where a
-# search has converged, logarithms of expected improvements differ more than those of any chances.
+# Subtracted from settings that must rank last, such as those that more likely fail than not. It is
+# large because logarithms of expected improvements differ by much where a search has converged.
 _LAST = 1e6
-# Shares of the trials that may count as near the best, and how far that reaches at least.
+# Least and largest share of the trials that count as near the best, and the least radius of that.
 _BASIN, _NARROWEST = (0.1, 0.7), 0.3
 # The least improvement whose logarithm is taken.
 _LEAST = 1e-300
-# From so many deviations below the best on, an improvement is computed by its asymptote.
+# Further than so many deviations below the best, improvements are computed by their asymptote.
 _FAR = -5.0
 
 # By name of the model: how many trials and columns its parameters were learned from, and these.
@@ -50,8 +51,8 @@ def scores(
     Args:
         x: Vectors of the completed trials, (trials, columns).
         y: Their scores, larger is better, about of deviation 1.
-        running: Vectors of the trials whose scores are not known yet; the model takes them to be
-            what it predicts, so that the next ones are tried elsewhere.
+        running: Vectors of running trials. The model takes its own predictions for their scores, so
+            that the next trials are made elsewhere.
         starts: Where the columns of each decision begin.
         fits: Parameters learned before; changed in place.
 
@@ -71,7 +72,7 @@ def scores(
 
 
 def improvement(model: GaussianProcess, best: float) -> Judge:
-    """The logarithm of the improvement that is expected of a setting.
+    """Returns a judge of settings by the logarithm of the improvement that is expected of them.
 
     Args:
         model: Predicts scores.
@@ -93,17 +94,17 @@ def improvement(model: GaussianProcess, best: float) -> Judge:
 
 
 def elsewhere(model: GaussianProcess, rng: np.random.Generator) -> Judge:
-    """The improvement that is expected away from the best, over the best that is there.
+    """Returns a judge by the expected improvement over the best trial outside of an optimum.
 
-    A search that has closed in on one optimum so climbs to the next one, as a restart would, but
-    with all that it knows.
+    With it, a search that has found one optimum looks for the next one, as after a restart, but
+    with a model of all trials.
 
     Args:
         model: Predicts scores.
         rng: Draws how many of the trials count as near the best.
 
     Returns:
-        Callable from vectors to logarithms of the improvement; what is near the best comes last.
+        Callable from vectors to logarithms of the improvement; settings near the best come last.
     """
     x, _ = model.observed
     mean = model.predict(x).mean
@@ -121,7 +122,7 @@ def elsewhere(model: GaussianProcess, rng: np.random.Generator) -> Judge:
 
 
 def success(completed: np.ndarray, failed: np.ndarray, starts: Sequence[int], fits: Fits) -> Judge:
-    """Learns where trials fail.
+    """Learns in which part of the space trials fail.
 
     Args:
         completed: Vectors of completed trials.
@@ -148,7 +149,7 @@ def success(completed: np.ndarray, failed: np.ndarray, starts: Sequence[int], fi
 
 
 def ranks(losses: np.ndarray) -> np.ndarray:
-    """Scores as quantiles of a normal distribution: networks that fail to learn are no outliers."""
+    """Returns scores by rank, as quantiles of a normal distribution, which has no outliers."""
     from scipy.stats import norm, rankdata
 
     order = rankdata(-losses)
@@ -156,7 +157,7 @@ def ranks(losses: np.ndarray) -> np.ndarray:
 
 
 def half_ranks(losses: np.ndarray) -> np.ndarray:
-    """The better half of the scores in proportion, the worse half by rank.
+    """Returns scores: in proportion for the better half of the losses, by rank for the rest.
 
     Source:
         Song et al. 2024, arXiv:2408.11527, the "half-rank" of Vizier's Gaussian process bandit.
@@ -186,7 +187,7 @@ def _model(
 
 
 def _some(y: np.ndarray, count: int) -> np.ndarray:
-    """Places of the best, and of some of the rest, from good to bad."""
+    """Returns the places of the best trials, and of some of the rest, from good to bad."""
     order = np.argsort(-y, kind="stable")
     if len(y) <= count:
         return order
@@ -196,7 +197,7 @@ def _some(y: np.ndarray, count: int) -> np.ndarray:
 
 
 def _log_improvement(z: np.ndarray) -> np.ndarray:
-    """Logarithm of the expected improvement over 0 of a normal variable of mean z, deviation 1."""
+    """Returns the log of the expected improvement over 0 of a normal variable of mean z."""
     from scipy.stats import norm
 
     near = np.maximum(z, _FAR)

@@ -1,4 +1,4 @@
-"""One pass through a model's graph, call by call, so that a proxy can look in or step around."""
+"""A pass through a model's graph, call by call, in which proxies can read or replace calls."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 
 from kerasnas.keras_models.walk import Call
 
-# What to do for one call: (operation, positional arguments, keyword arguments) -> its result.
+# Computes one call: (operation, positional arguments, keyword arguments) -> its result.
 Apply = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 # Class names of activations, in lower case: of layers and of `keras.ops` operations. The output of
@@ -60,10 +60,10 @@ def run(
 
 
 def as_in_training(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Does one call as training would, but for what is random.
+    """Computes one call as in training, but without randomness.
 
-    Normalization takes the statistics of the batch, as in the first step of a training: with those
-    that it starts with, it would do nothing. Dropout and augmentation are off.
+    Normalization uses the statistics of the batch, as in the first step of a training; with its
+    initial ones it would do nothing. Dropout and augmentation are off.
     """
     if isinstance(operation, keras.layers.BatchNormalization):
         kwargs = {**kwargs, "training": True}
@@ -97,20 +97,20 @@ def activation_of(operation: Any) -> str | None:
 
 
 def is_activation(operation: Any) -> bool:
-    """Whether an operation is nothing but an activation."""
+    """Returns whether an operation is only an activation."""
     if isinstance(operation, keras.layers.Activation):
         return True
     return type(operation).__name__.lower() in _SAME_SIGN | _ONE_SIGN
 
 
 def splits(activation: str | None) -> bool:
-    """Whether the sign of what an activation gives says on which side of zero its input was."""
+    """Returns whether an activation's outputs show the sign of its inputs."""
     return activation is not None and activation not in _ONE_SIGN
 
 
 def like_outputs(model: keras.Model, tensors: Sequence[Any]) -> Any:
     """Puts one tensor for each of `model.outputs` into the structure that the model returns."""
-    if isinstance(model, keras.Sequential):  # Its `output` is there only once it was called.
+    if isinstance(model, keras.Sequential):  # It has no `output` before it was called.
         return tensors[0] if len(tensors) == 1 else list(tensors)
     return keras.tree.pack_sequence_as(model.output, list(tensors))
 

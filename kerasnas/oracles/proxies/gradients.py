@@ -40,7 +40,7 @@ def gradients(loss: Callable[[list[Any]], Any], values: Sequence[Any]) -> list[n
 
 
 def _differentiate(loss: Callable[[list[Any]], Any], values: list[Any]) -> Sequence[Any]:
-    # Eager: each function is differentiated once, and tracing or compiling it would cost more.
+    # Eagerly, since each function is differentiated once: tracing or compiling it would cost more.
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -50,7 +50,7 @@ def _differentiate(loss: Callable[[list[Any]], Any], values: list[Any]) -> Seque
             tape.watch(values)
             result = loss(values)
         found = tape.gradient(result, values)
-        # Those of an embedding come as slices.
+        # The gradients of an embedding are slices.
         return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in found]
     if backend == "jax":
         import jax  # type: ignore[import-not-found,unused-ignore]
@@ -71,7 +71,7 @@ def _differentiate(loss: Callable[[list[Any]], Any], values: list[Any]) -> Seque
 
 
 def with_weights(variables: Sequence[Any], values: Sequence[Any]) -> keras.StatelessScope:
-    """A scope in which variables have other values, and nothing that is assigned stays.
+    """Returns a scope in which variables have other values, and assignments do not last.
 
     Args:
         variables: Keras variables.

@@ -49,7 +49,7 @@ def naswot(model: keras.Model, x: Any) -> float:
                 kernel = kernel + _shared_bits(keras.ops.convert_to_numpy(tensor) > 0)
         return result
 
-    with keras.StatelessScope():  # Normalization moves its averages, which must not stay.
+    with keras.StatelessScope():  # Normalization updates its averages, which must not last.
         run(model, walk(model), feeds(model, x), apply)
     if isinstance(kernel, float):
         raise ValueError(

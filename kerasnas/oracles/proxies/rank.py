@@ -19,7 +19,7 @@ from kerasnas.oracles.proxies.score import COSTS, Proxy, check_data, score
 from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.session import clear_session, seeded
 
-_DRAWS = 20  # Settings that are drawn at most, for each candidate that is asked for.
+_DRAWS = 20  # The most settings that are drawn for each candidate.
 _COLLECT = 50  # Models between two collections of garbage: a model is full of cycles.
 
 
@@ -60,7 +60,7 @@ def rank(
         space: The whole search space.
         proxy: Name of a proxy, or a function (model, x, y) -> float; see `score`.
         candidates: How many settings to score; a smaller space is scored as a whole.
-        keep: How many to give.
+        keep: How many to return.
         data: One minibatch (x, y), for the proxies that read it.
         gate: Callable from values to the broken limits, {} for none, as in `Oracle.attach`.
         key: Callable from values to a string that is the same for the same architecture; the first
@@ -143,7 +143,7 @@ def _admitted(
     key: Callable[[Values], str] | None,
     rng: np.random.Generator,
 ) -> Iterator[Values]:
-    """Draws different settings that keep the limits."""
+    """Yields different settings that keep the limits."""
     seen: set[str] = set()
     given = 0
     for values in _drawn(space, candidates, rng):
@@ -151,7 +151,7 @@ def _admitted(
         if names & seen:
             continue
         seen |= names
-        # The gate first: where both must build, it is the one that can say no.
+        # The gate comes first: both may have to build the setting, but only the gate refuses it.
         if gate is not None and gate(values):
             continue
         architecture = None if key is None else f"architecture {key(values)}"
@@ -168,7 +168,7 @@ def _admitted(
 def _drawn(
     space: keras_tuner.HyperParameters, candidates: int, rng: np.random.Generator
 ) -> Iterator[Values]:
-    """A small space as a whole, in random order; else random settings, which can repeat."""
+    """Yields a small space as a whole, in random order; else random settings, with repeats."""
     draws = _DRAWS * candidates
     if genome.size(space, limit=draws) is None:
         yield from (genome.sample(space, rng) for _ in range(draws))
@@ -185,7 +185,7 @@ def _build(
 ) -> keras.Model:
     hp = space.copy()
     hp.values = dict(values)
-    # Keras holds on to the names and states of all models since the last clearing.
+    # Keras keeps names and states of all models since its session was cleared last.
     clear_session()
     with seeded(seed, key_of(values)):
         return build(hp)

@@ -25,7 +25,7 @@ _PROXIES = {
     "grad_norm": _Proxy(grad_norm, ("x", "y")),
 }
 PROXIES = tuple(_PROXIES)
-# Those that a profile has, so that nothing needs to be built.
+# Proxies that are read from a profile, without building a model.
 COSTS = ("params", "macs")
 
 
@@ -34,7 +34,7 @@ Proxy: TypeAlias = str | Callable[[keras.Model, Any, Any], float]
 
 
 def check_proxy(proxy: Any) -> None:
-    """Raise unless `proxy` is the name of a proxy, or a function that is one."""
+    """Refuses a proxy that is neither a known name nor a function."""
     if isinstance(proxy, type) or not (callable(proxy) or proxy in PROXIES):
         raise ValueError(
             f"Argument `proxy` must be one of {', '.join(PROXIES)}, or a function (model, x, y) -> "
@@ -43,14 +43,14 @@ def check_proxy(proxy: Any) -> None:
 
 
 def needs(proxy: Proxy) -> tuple[str, ...]:
-    """What of a minibatch a proxy must have: (), ("x",) or ("x", "y")."""
+    """Returns the parts of a minibatch that a proxy needs: (), ("x",) or ("x", "y")."""
     check_proxy(proxy)
-    # A function of the user's own takes what there is.
+    # A user's own function gets whatever is given.
     return _PROXIES[proxy].needs if isinstance(proxy, str) else ()
 
 
 def check_data(proxy: Proxy, x: Any, y: Any) -> None:
-    """Raise unless there is all that the proxy reads."""
+    """Refuses data that lack a part that the proxy needs."""
     missing = [name for name, given in (("x", x), ("y", y)) if given is None]
     missing = [name for name in missing if name in needs(proxy)]
     if missing:

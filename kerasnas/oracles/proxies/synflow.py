@@ -12,7 +12,7 @@ from kerasnas.keras_models.walk import Call, walk
 from kerasnas.oracles.proxies.forward import is_activation, run
 from kerasnas.oracles.proxies.gradients import double_precision, gradients, with_weights
 
-# What would shift, centre or cut the signal; what is positive stays so without them.
+# Layers that would shift, centre or cut the signal. Without them, positive signals stay positive.
 _BYPASSED = tuple(
     getattr(keras.layers, name)
     for name in (
@@ -85,7 +85,7 @@ def _linear(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 @contextlib.contextmanager
 def _without_fused_activations(calls: list[Call]) -> Iterator[None]:
     """Takes the activations out of layers that apply one themselves, and puts them back after."""
-    # Recurrent layers show that of their cell, which is part of how they work.
+    # Recurrent layers show the activation of their cell, without which they would not work.
     held = [
         (call.operation, call.operation.activation)
         for call in calls

@@ -1,4 +1,4 @@
-"""What breaks the budget never becomes a trial."""
+"""Settings that break the budget never become trials."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,10 @@ from kerasnas.testing.search import Violation
 
 
 class Budgeting(Making):
-    """What breaks the budget never becomes a trial."""
+    """Settings that break the budget never become trials."""
 
     def test_every_trial_meets_the_budget(self, make: Make) -> None:
-        """What does not fit never becomes a trial, and is counted."""
+        """Settings that do not fit never become trials, and are counted."""
         oracle = make(max_trials=20)
         oracle.attach(gate=_narrow_gate)
         trials = search.run(oracle)
@@ -45,7 +45,7 @@ def _size(values: Mapping[str, Any]) -> int:
 
 
 def _narrow_gate(values: Mapping[str, Any]) -> dict[str, Violation]:
-    """A budget that about one setting in twenty meets: deep, and of little width."""
+    """Returns the broken limits of a budget that one setting in twenty meets: deep and narrow."""
     broken = {}
     if _size(values) > 40:
         broken["flash"] = Violation(_size(values), 40)

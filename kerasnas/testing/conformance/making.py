@@ -43,7 +43,7 @@ class Making:
 
     @pytest.fixture
     def make(self, tmp_path: pathlib.Path) -> Make:
-        """Makes oracles with a folder; the same folder for the same name."""
+        """Returns a function that makes oracles with a folder, the same one for the same name."""
 
         def make(folder: str = "search", **kwargs: Any) -> Oracle:
             defaults: dict[str, Any] = {
@@ -61,7 +61,7 @@ class Making:
 
     @pytest.fixture
     def elsewhere(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-        """The same search in another process with other hashes: unbroken, and killed."""
+        """Returns the same search in another process with other hashes: unbroken, and killed."""
         cls = type(self)
         if "_elsewhere" not in cls.__dict__:
             cls._elsewhere = run_elsewhere(cls, tmp_path_factory.mktemp("elsewhere"))

@@ -18,7 +18,7 @@ class PlainTuner(Making):
     needs_kerasnas: str | None = None
 
     def test_in_a_plain_keras_tuner(self, tmp_path: pathlib.Path) -> None:
-        """Somebody's _build function, real models, the space found by building, and a resume."""
+        """A user's build function with real models, a space found by building, and a resume."""
         rng = np.random.default_rng(0)
         x = rng.normal(size=(32, 4)).astype("float32")
         y = (x[:, 0] > 0).astype("float32")

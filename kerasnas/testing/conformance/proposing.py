@@ -1,4 +1,4 @@
-"""Proposals are whole, new, and better than chance."""
+"""Proposals are complete, new, and better than chance."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from kerasnas.testing.conformance.making import Make, Making, settings_of
 
 
 class Proposing(Making):
-    """Proposals are whole, new, and better than chance."""
+    """Proposals are complete, new, and better than chance."""
 
     searches = True
     has_parents = True
@@ -40,7 +40,7 @@ class Proposing(Making):
             assert child not in parents
 
     def test_no_architecture_is_tried_twice(self, make: Make) -> None:
-        """Neither the same values nor what the tuner's key calls the same."""
+        """Neither the same values nor the same key of the tuner is tried again."""
         space = search.conditional_space()
         settings = settings_of(search.run(make("values", hyperparameters=space, max_trials=60)))
         assert len(set(settings)) == len(settings)
@@ -133,7 +133,7 @@ class Proposing(Making):
 
 
 def _without_rate(values: Mapping[str, Any]) -> str:
-    """An architecture: the learning rate builds the same one."""
+    """Returns the key of an architecture, which does not depend on the learning rate."""
     kept = {name: value for name, value in values.items() if name != "learning_rate"}
     return json.dumps(search.setting(kept), sort_keys=True)
 

@@ -67,7 +67,7 @@ class Sharing(Making):
 
 
 def _join(threads: Iterable[threading.Thread]) -> None:
-    """Runs threads to their ends; one that hangs is a failure, not a hang of the test."""
+    """Runs threads to their ends, and fails for one that hangs instead of hanging itself."""
     started = list(threads)
     for thread in started:
         thread.daemon = True
