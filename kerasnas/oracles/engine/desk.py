@@ -114,19 +114,22 @@ class Desk:
             self._end(trial)
         return crashed
 
-    def close(self, failures_are_seen: bool) -> None:
+    def close(self, failures_are_seen: bool, stop_reason: str | None = None) -> None:
         """Saves the search when there are no more trials to hand out.
 
         Args:
             failures_are_seen: Whether the caller shows the user which trials have failed.
+            stop_reason: Why there will be no further proposal, or None.
 
         Raises:
-            RuntimeError: All trials have failed, and the caller would not show it.
+            RuntimeError: All trials have failed, or there was none, and the caller would not show
+                it.
         """
         if self._ledger.wants_snapshot(at_the_end=True):
             self._snapshot()
         if not failures_are_seen:
-            endings.check_any_completed(self._ledger.trials.ended, self._ledger.trials.running)
+            trials = self._ledger.trials
+            endings.check_any_completed(trials.ended, trials.running, stop_reason)
 
     def _end(self, trial: Trial) -> None:
         self._search.end(trial)

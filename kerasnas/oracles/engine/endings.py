@@ -11,6 +11,23 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.engine.objectives import direction, is_cost, of_file
 
 
+def check_status(trial: Trial) -> None:
+    """Refuses a trial that is handed back without saying how it ended.
+
+    Args:
+        trial: The trial as its worker hands it back.
+
+    Raises:
+        ValueError: Its status is none of COMPLETED, INVALID and FAILED.
+    """
+    known = (TrialStatus.COMPLETED, TrialStatus.INVALID, TrialStatus.FAILED)
+    if trial.status not in known:
+        raise ValueError(
+            f"The status of a trial that ends must be one of {', '.join(known)}. "
+            f"Received: trial {trial.trial_id} with status={trial.status!r}"
+        )
+
+
 def take_values(own: Trial, ended: Trial) -> None:
     """Adds the hyperparameters that a build has registered to the oracle's trial.
 
@@ -121,16 +138,21 @@ def check_consecutive_failures(ended: Sequence[Trial], limit: int | None) -> Non
         )
 
 
-def check_any_completed(ended: Sequence[Trial], running: Mapping[str, Trial]) -> None:
+def check_any_completed(
+    ended: Sequence[Trial], running: Mapping[str, Trial], stop_reason: str | None = None
+) -> None:
     """Raises an error when a search ends and none of its trials has completed.
 
     Args:
         ended: All trials that have ended, in the order of their ends.
         running: The trials that have not ended, by id.
+        stop_reason: Why there will be no further proposal, or None.
 
     Raises:
         RuntimeError: All trials have failed.
     """
+    if stop_reason and not ended and not running:
+        raise RuntimeError(f"No trial could be run: {stop_reason}")
     if not ended or running or any(trial.status == TrialStatus.COMPLETED for trial in ended):
         return
     first = ended[0].message or "no reason was given"

@@ -151,7 +151,7 @@ class History:
     @property
     def objectives(self) -> Sequence[keras_tuner.Objective]:
         """The objectives of the search; usually one."""
-        return self._ranking.objectives
+        return tuple(self._ranking.objectives)
 
     def values(self, trial: Trial) -> Values:
         """Returns the setting of a trial.

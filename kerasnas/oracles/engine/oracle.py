@@ -103,7 +103,7 @@ class Oracle(StrategyMethods):
         warm_start: Iterable[Mapping[str, Any]] = (),
     ):
         if self.proposes():
-            subclass.warn(type(self).__name__)
+            subclass.warn(type(self).__name__, type(self).propose)
             if not (strategy is None or is_strategy(strategy)):
                 # In the order of version 0.1: the objective comes first.
                 if objective is not None:
@@ -341,7 +341,7 @@ class Oracle(StrategyMethods):
                 raise
             if trial.status == TrialStatus.STOPPED:
                 self.tuner_ids.discard(tuner_id)
-                self._desk.close(self.failures_are_seen)
+                self._desk.close(self.failures_are_seen, self.stop_reason)
             return trial
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -409,6 +409,7 @@ class Oracle(StrategyMethods):
                 own = self.trials[trial]
                 status = TrialStatus.COMPLETED if status == "COMPLETE" else status
                 trial = Trial(own.hyperparameters, own.trial_id, status)
+            endings.check_status(trial)
             own = self.trials[trial.trial_id]
             if self.ledger.has_ended(own.trial_id):
                 warnings.warn(

@@ -95,7 +95,8 @@ def blaming_files(folder: str) -> Iterator[None]:
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ValueError(
             f"The run in {folder} cannot be read: its files are damaged, or no search has "
-            f"written them ({type(error).__name__}: {error}). Choose another `project_name`, "
+            "written them, or a strategy's `set_state` does not take what its `state` has "
+            f"returned ({type(error).__name__}: {error}). Choose another `project_name`, "
             "or pass `overwrite=True` to delete it"
         ) from error
 

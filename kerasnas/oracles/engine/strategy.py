@@ -151,7 +151,13 @@ def made(strategy: Any) -> Strategy:
                 "A strategy that has searched keeps what it has come to, and cannot begin another "
                 f"search: make a new {type(strategy).__name__}. Received: strategy={strategy!r}"
             )
-        return copy.deepcopy(strategy)
+        try:
+            return copy.deepcopy(strategy)
+        except TypeError as error:
+            raise TypeError(
+                f"A strategy is copied for its search, and {type(strategy).__name__} cannot be: "
+                f"{error}. Pass the class, or keep in it only what can be copied"
+            ) from error
     if not (isinstance(strategy, type) and issubclass(strategy, Strategy)):
         raise TypeError(
             "strategy must be a kerasnas.oracles.Strategy, such as kerasnas.oracles.Evolution(), "

@@ -1,7 +1,9 @@
 """Oracles of version 0.1, where a strategy was a subclass of `Oracle` that defines `propose`."""
 
+import inspect
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
@@ -22,12 +24,21 @@ _WARNING = (
 )
 
 
-def warn(name: str) -> None:
+def warn(name: str, propose: Callable[..., Any]) -> None:
     """Warns of a class that defines `propose`, at the line of the user's that makes its oracle.
 
     Args:
         name: Name of the class.
+        propose: Its `propose`.
+
+    Raises:
+        TypeError: It has the arguments of a strategy's.
     """
+    if "history" in inspect.signature(propose).parameters:
+        raise TypeError(
+            f"{name} is an oracle, and defines propose(self, history, rng), which is a strategy's: "
+            "derive it from kerasnas.oracles.Strategy instead"
+        )
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("kerasnas."):
         level, frame = level + 1, frame.f_back

@@ -270,3 +270,23 @@ def test_what_json_cannot_hold_is_named(tmp_path):
     for number, settings in enumerate(([1], "a", {"sizes": {1, 2}}, 3)):
         with pytest.raises(TypeError, match=r"settings\(\) must return a dict"):
             oracle_of(tmp_path / str(number), lambda h: Proposal({}), settings=settings)
+
+
+def test_a_strategy_that_cannot_be_copied_is_told_from_its_class():
+    with pytest.raises(TypeError, match="is copied for its search, and Proposing cannot be"):
+        Oracle(Proposing(number for number in range(3)), "val_loss")
+
+
+def test_a_tuner_of_keras_tuners_is_told_that_nothing_could_be_run(tmp_path):
+    oracle = Oracle(Proposing(lambda history: None), "val_loss", 4, search.small_space())
+    tuner = keras_tuner.Tuner(oracle=oracle, hypermodel=lambda hp: None, directory=tmp_path)
+    with pytest.raises(RuntimeError, match="No trial could be run: the strategy has nothing more"):
+        tuner.search()
+
+
+def test_a_trial_ends_with_one_of_three_statuses(tmp_path):
+    oracle = oracle_of(tmp_path, lambda history: Proposal({}))
+    trial = oracle.create_trial("me")
+    trial.status = "DONE"
+    with pytest.raises(ValueError, match=r"COMPLETED, INVALID, FAILED.*'DONE'"):
+        oracle.end_trial(trial)

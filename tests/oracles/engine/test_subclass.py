@@ -169,3 +169,12 @@ def test_it_may_take_the_place_of_a_searcher(tmp_path):
         assert run(Sampling) == run(HyperbandOracle)
     with pytest.warns(DeprecationWarning, match="PassingOn"):
         assert run(PassingOn, searcher="evolution") == run(HyperbandOracle, searcher="evolution")
+
+
+def test_the_signature_of_a_strategy_is_not_that_of_an_oracle():
+    class New(Oracle):
+        def propose(self, history, rng):
+            return None
+
+    with pytest.raises(TypeError, match=r"New is an oracle.*derive it from kerasnas\.oracles\.Str"):
+        New(OBJECTIVE)
