@@ -245,5 +245,5 @@ def test_a_strategy_may_be_a_class(strategy, build, tmp_path):
         oracle = Tuner(first, second, **settings, project_name="run").oracle
         assert type(oracle) is strategy
         assert (oracle.objective.name, oracle.max_trials, oracle.seed) == ("val_loss", 3, 7)
-    with pytest.raises(TypeError, match="its class, or the name of a strategy"):
+    with pytest.raises(TypeError, match="the class of either, or the name of a strategy"):
         Tuner(build, int, **settings)
