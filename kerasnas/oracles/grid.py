@@ -119,7 +119,7 @@ def _partial(history: History, trials: Iterable[Trial]) -> list[tuple[frozenset[
     for trial in trials:
         values = trial.hyperparameters.values
         if not history.values(trial).keys() <= values.keys():
-            network = {n: value for n, value in values.items() if not n.startswith("tuner/")}
+            network = genome.network_values(values)
             found.append((frozenset(network), key_of(network)))
     return found
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras_tuner
 
 from kerasnas.hypermodels import GraphHyperModel
-from kerasnas.oracles import Oracle
+from kerasnas.oracles import Oracle, genome
 
 OBJECTIVE = ("score", "max")
 
@@ -127,7 +127,7 @@ def graph_space() -> keras_tuner.HyperParameters:
 
 def setting(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values without those that an oracle adds for its tuner."""
-    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+    return genome.network_values(values)
 
 
 def score(values: Mapping[str, Any]) -> float:

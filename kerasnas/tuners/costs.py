@@ -7,6 +7,7 @@ from keras_tuner.engine.trial import Trial
 from kerasnas.hardware.budget import LIMITS
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.objectives import COSTS, members
+from kerasnas.oracles.genome import network_values
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.gate import Gate
 
@@ -33,7 +34,7 @@ class Costs:
         """Returns all that is known of a trial's costs, by the names of a profile's attributes."""
         if self._gate is None:
             return {}
-        network = _network_values(trial)
+        network = network_values(trial.hyperparameters.values)
         profile = self._gate.costs(network)
         found = {name: getattr(profile, name, None) for name in LIMITS.values()}
         if profile is None:
@@ -56,15 +57,13 @@ class Costs:
             costs.setdefault("params", model.count_params())
         unknown = [name for name in names if LIMITS[name] not in costs]
         if unknown:
-            reason = "" if self._gate is None else self._gate.why_not(_network_values(trial))
+            reason = (
+                ""
+                if self._gate is None
+                else self._gate.why_not(network_values(trial.hyperparameters.values))
+            )
             raise keras_tuner.errors.FailedTrialError(
                 f"the cost of the network, an objective, is not known: {', '.join(unknown)}"
                 + (f". {reason}" if reason else "")
             )
         return {name: costs[LIMITS[name]] for name in names}
-
-
-def _network_values(trial: Trial) -> dict[str, object]:
-    """Those of a trial's values that are the network's, and not how long it is trained."""
-    values = trial.hyperparameters.values
-    return {name: value for name, value in values.items() if not name.startswith("tuner/")}

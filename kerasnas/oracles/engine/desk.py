@@ -135,7 +135,7 @@ class Desk:
         self._search.end(trial)
         try:
             self._ledger.save_trial(trial)
-            if self._ledger.trials.completed and self._ledger.wants_snapshot():
+            if self._ledger.wants_snapshot():
                 self._snapshot()
         finally:
             # Comes last because the chief process exits as soon as no trial is ongoing.

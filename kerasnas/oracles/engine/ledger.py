@@ -17,7 +17,7 @@ from kerasnas.oracles.engine import recovery
 from kerasnas.oracles.engine.journal import Journal
 from kerasnas.oracles.engine.proposal_filter import key_of
 from kerasnas.oracles.engine.trials import Trials
-from kerasnas.oracles.genome import Values
+from kerasnas.oracles.genome import Values, network_values
 from kerasnas.runtime import sealed
 from kerasnas.runtime.files import write_atomic, writing
 from kerasnas.runtime.run_folder import JOURNAL, SNAPSHOT, tidy
@@ -311,8 +311,9 @@ class Ledger:
         Args:
             at_the_end: Whether one more ended trial is enough, as at the end of a search.
         """
-        least = self._snapshot_size + 1 if at_the_end else max(1, 2 * self._snapshot_size)
-        return len(self.end_order) >= least
+        if at_the_end:
+            return len(self.end_order) > self._snapshot_size
+        return bool(self.trials.completed) and len(self.end_order) >= 2 * self._snapshot_size
 
     def save_snapshot(self, state: dict[str, Any]) -> None:
         """Writes `oracle.json` in one step.
@@ -336,7 +337,7 @@ class Ledger:
 
 def _proposal_of(values: Mapping[str, Any]) -> str:
     """Returns the key of a proposal, whatever the number of epochs that its trial trains."""
-    return key_of({name: value for name, value in values.items() if not name.startswith("tuner/")})
+    return key_of(network_values(values))
 
 
 def _record(trial: Trial) -> dict[str, Any]:

@@ -476,7 +476,7 @@ class Oracle(StrategyMethods):
     def save(self) -> None:
         """Writes `oracle.json` when enough has happened; the journal has everything already."""
         with self._lock:
-            if self.completed and self.ledger.wants_snapshot():
+            if self.ledger.wants_snapshot():
                 self.snapshot()
 
     def snapshot(self) -> None:

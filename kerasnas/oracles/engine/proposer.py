@@ -175,11 +175,8 @@ class Proposer:
             raise ValueError(
                 f"{name}.propose must name ids of trials as parents. Received: {strangers}"
             )
-        values = {
-            key: genome.plain(value)
-            for key, value in found.values.items()
-            if not str(key).startswith("tuner/")
-        }
+        network = genome.network_values(found.values)
+        values = {key: genome.plain(value) for key, value in network.items()}
         try:
             # What a changed parent has made meaningless is dropped; unknown names are an error.
             unknown = values.keys() - {hp.name for hp in space.space}

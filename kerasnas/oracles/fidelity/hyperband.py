@@ -6,6 +6,7 @@ from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from kerasnas.oracles import genome
 from kerasnas.oracles.engine.fidelity import Fidelity, Plan
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
@@ -13,7 +14,6 @@ from kerasnas.oracles.fidelity.networks import Networks
 from kerasnas.oracles.fidelity.rungs import check_rungs
 from kerasnas.runtime.arguments import check_integer
 
-_TUNER = "tuner/"
 _FROM = "tuner/trial_id"
 
 
@@ -156,8 +156,7 @@ class Hyperband(Fidelity):
         return None
 
     def _continued(self, trial: Trial, number: int, place: int) -> Plan:
-        values = trial.hyperparameters.values
-        values = {name: value for name, value in values.items() if not name.startswith(_TUNER)}
+        values = genome.network_values(trial.hyperparameters.values)
         proposal = Proposal(values, (trial.trial_id,), "promotion")
         return self._scheduled(proposal, number, place, {_FROM: trial.trial_id})
 

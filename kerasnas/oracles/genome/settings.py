@@ -184,6 +184,24 @@ def settle(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) -> V
     return settled
 
 
+def network_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of the network, without those that tell a tuner how long to train it.
+
+    Args:
+        values: Values by name, as a trial has them.
+
+    Returns:
+        Those whose names do not begin with `tuner/`.
+
+    Example:
+
+    ```python
+    network_values({"op": "conv", "tuner/epochs": 3})   # {"op": "conv"}
+    ```
+    """
+    return {name: value for name, value in values.items() if not str(name).startswith("tuner/")}
+
+
 def parts(space: keras_tuner.HyperParameters) -> dict[str, list[str]]:
     """Groups hyperparameters into the parts of the network that they describe.
 
