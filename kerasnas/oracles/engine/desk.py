@@ -7,6 +7,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles.engine import endings
 from kerasnas.oracles.engine.search import Search
+from kerasnas.oracles.engine.space import with_values
 
 
 class Desk:
@@ -46,29 +47,39 @@ class Desk:
         self.ongoing[worker] = trial
         return trial
 
-    def next_id(self, max_trials: int | None) -> str:
-        """Returns the id of the next trial: its number, with leading zeros.
-
-        Args:
-            max_trials: The most trials there will be, which says how many digits an id has; None
-                for no limit.
-        """
-        started = self._ledger.start_order
-        numbers = [int(name) for name in started[-1:] if name.isdigit()]
-        number = max([len(started), *(last + 1 for last in numbers)])
-        return f"{number:0{len(str(max_trials))}d}"
-
-    def begin(self, worker: str, trial: Trial, lineage: dict[str, Any]) -> None:
+    def new(
+        self, worker: str, max_trials: int | None, propose: Callable[[str], dict[str, Any]]
+    ) -> Trial:
         """Hands out a new trial.
 
         Args:
             worker: Name of the worker.
-            trial: The trial.
-            lineage: How the trial came about: its parents, its operator, notes.
+            max_trials: The most trials there will be; None for no limit.
+            propose: Callable from the new trial's id to a dict with its `status`, and if that is
+                RUNNING its `values` and `lineage`; see `Oracle.populate_space`.
+
+        Returns:
+            The trial; its status is RUNNING, IDLE or STOPPED.
         """
-        self._search.start(trial, lineage)
-        self.ongoing[worker] = trial
-        self._ledger.save_trial(trial)
+        before, trial_id = self._search.proposer.position(), self._next_id(max_trials)
+        response: dict[str, Any] = {"status": TrialStatus.STOPPED}
+        try:
+            if max_trials is None or len(self._ledger.start_order) < max_trials:
+                response = propose(trial_id)
+            space = with_values(self._search.history.space, response.get("values", {}))
+            trial = Trial(space, trial_id, response["status"])
+            if trial.status == TrialStatus.RUNNING:
+                self._search.start(
+                    trial, response.get("lineage", {"parents": [], "operator": "own"})
+                )
+                self.ongoing[worker] = trial
+                self._ledger.save_trial(trial)
+        except BaseException:
+            # What did not become a trial must leave no trace in what comes next.
+            if trial_id not in self._ledger.trials.by_id:
+                self._search.proposer.take_position(before)
+            raise
+        return trial
 
     def finish(self, trial: Trial, retries: int) -> bool:
         """Takes back a trial that a worker has run.
@@ -130,6 +141,13 @@ class Desk:
         if not failures_are_seen:
             trials = self._ledger.trials
             endings.check_any_completed(trials.ended, trials.running, stop_reason)
+
+    def _next_id(self, max_trials: int | None) -> str:
+        """Returns the number of the next trial, with leading zeros where the trials are limited."""
+        started = self._ledger.start_order
+        numbers = [int(name) for name in started[-1:] if name.isdigit()]
+        number = max([len(started), *(last + 1 for last in numbers)])
+        return f"{number:0{len(str(max_trials))}d}"
 
     def _end(self, trial: Trial) -> None:
         self._search.end(trial)

@@ -11,32 +11,42 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.engine.objectives import direction, is_cost, of_file
 
 
-def check_status(trial: Trial) -> None:
-    """Refuses a trial that is handed back without saying how it ended.
+def handed_back(trial: Trial | str, status: str, trials: Mapping[str, Trial]) -> Trial:
+    """Returns a trial as its worker hands it back, and refuses one that does not say how it ended.
 
     Args:
-        trial: The trial as its worker hands it back.
+        trial: The trial, or its id, as in scripts for KerasTuner before 1.2.
+        status: Status of a trial that is given by its id; "COMPLETE" is COMPLETED.
+        trials: The oracle's trials by id.
 
     Raises:
         ValueError: Its status is none of COMPLETED, INVALID and FAILED.
     """
+    if isinstance(trial, str):
+        own = trials[trial]
+        status = TrialStatus.COMPLETED if status == "COMPLETE" else status
+        # A copy, as from a worker: the oracle takes over what it says, or nothing of it.
+        trial = Trial(own.hyperparameters, own.trial_id, status)
     known = (TrialStatus.COMPLETED, TrialStatus.INVALID, TrialStatus.FAILED)
     if trial.status not in known:
         raise ValueError(
             f"The status of a trial that ends must be one of {', '.join(known)}. "
             f"Received: trial {trial.trial_id} with status={trial.status!r}"
         )
+    return trial
 
 
-def take_values(own: Trial, ended: Trial) -> None:
-    """Adds the hyperparameters that a build has registered to the oracle's trial.
+def take_over(own: Trial, ended: Trial) -> None:
+    """Adds what a worker hands back to the oracle's trial.
 
-    The values that were proposed stay as they were.
+    The hyperparameters that the build has registered are added; the values that were proposed stay
+    as they were.
 
     Args:
         own: The oracle's trial, which is changed.
         ended: The same trial as its worker hands it back.
     """
+    own.status, own.message = ended.status, ended.message
     proposed = own.hyperparameters.values
     own.hyperparameters = ended.hyperparameters
     space = own.hyperparameters

@@ -1,35 +1,21 @@
-"""The oracle: how a trial is handed out, judged, ended and saved, whatever the strategy.
+"""The oracle: a search with a strategy and a fidelity, in any tuner."""
 
-This is the only file that touches private parts of KerasTuner's `Oracle`, as read in keras-tuner
-1.4.8 (1.4.7 is the same): `_project_dir`, `_set_project_dir` and `_check_objective_found`.
-`create_trial`, `update_trial` and `end_trial` are replaced as a whole: KerasTuner's leave their
-lock held after an exception, save the same state several times, and lose a trial that is run
-again.
-"""
-
-import functools
 import operator
 import os
-import threading
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import keras_tuner
 import numpy as np
-from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.engine.trial import Trial
 
-from kerasnas.oracles.engine import arguments, endings, run_header, subclass
-from kerasnas.oracles.engine.desk import Desk
+from kerasnas.oracles.engine import arguments, subclass
 from kerasnas.oracles.engine.fidelity import Fidelity, made_fidelity
-from kerasnas.oracles.engine.objectives import members, resolve
-from kerasnas.oracles.engine.search import Search
-from kerasnas.oracles.engine.space import with_values
-from kerasnas.oracles.engine.strategy import Strategy, is_strategy, made
+from kerasnas.oracles.engine.search_oracle import SearchOracle
+from kerasnas.oracles.engine.strategy import made
 from kerasnas.oracles.engine.subclass import StrategyMethods, SubclassStrategy
 from kerasnas.oracles.genome import Values
-from kerasnas.runtime.run_folder import JOURNAL, check_name
 
 
 def _forwarded(path: str, doc: str) -> Any:
@@ -37,7 +23,7 @@ def _forwarded(path: str, doc: str) -> Any:
     return property(operator.attrgetter(path), doc=doc)
 
 
-class Oracle(StrategyMethods):
+class Oracle(StrategyMethods, SearchOracle):
     """Searches with any strategy, in any `keras_tuner.Tuner`.
 
     It hands out trials, turns away proposals that repeat an architecture or break the budget before
@@ -104,12 +90,9 @@ class Oracle(StrategyMethods):
     ):
         if self.proposes():
             subclass.warn(type(self).__name__, type(self).propose)
-            if not (strategy is None or is_strategy(strategy)):
-                # In the order of version 0.1: the objective comes first.
-                if objective is not None:
-                    max_trials, hyperparameters = objective, hyperparameters or max_trials
-                strategy, objective = None, strategy
-            strategy = strategy or Strategy()
+            strategy, objective, max_trials, hyperparameters = subclass.in_order(
+                strategy, objective, max_trials, hyperparameters
+            )
         arguments.check(
             max_trials,
             max_retries_per_trial,
@@ -119,56 +102,25 @@ class Oracle(StrategyMethods):
             hyperparameters,
             warm_start,
         )
+        self._inherited = made(strategy)
         super().__init__(
-            objective=resolve(objective),
-            max_trials=None if max_trials is None else int(max_trials),  # One of numpy's, too.
-            # A copy: what the search adds to the space must not reach the next search.
-            hyperparameters=None if hyperparameters is None else hyperparameters.copy(),
+            SubclassStrategy(self) if self.proposes() else self._inherited,
+            made_fidelity(fidelity),
+            objective,
+            max_trials=max_trials,
+            hyperparameters=hyperparameters,
+            max_proposals=max_proposals,
+            seed=seed,
             allow_new_entries=allow_new_entries,
             tune_new_entries=tune_new_entries,
-            # KerasTuner replaces 0 and None by a draw from the global generator.
-            seed=1,
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
-        self.hyperparameters: keras_tuner.HyperParameters
-        self.objectives = members(self.objective)
-        self._inherited = made(strategy)
-        self.strategy = SubclassStrategy(self) if self.proposes() else self._inherited
-        self.fidelity = made_fidelity(fidelity)
-        names = [objective.name for objective in self.objectives]
-        self.strategy.check_objectives(names)
-        self.fidelity.check_objectives(names)
-        self._search = Search(
-            self.strategy,
-            self.fidelity,
-            self.objectives,
-            lambda: self.hyperparameters,
-            self.max_trials,
-            max_proposals,
-            seed,
-        )
-        self.seed = self._search.facts.seed
-        self._given_seed = seed  # None where none was given, and once a run was read.
-        self.history, self.ledger = self._search.history, self._search.ledger
         self.shown = self.history
-        self._desk = Desk(self._search, self.snapshot)
-        # KerasTuner reads these under its own names.
-        self.ongoing_trials = self._desk.ongoing
-        self.trials = self.ledger.trials.by_id
-        self.start_order, self.end_order = self.ledger.start_order, self.ledger.end_order
-        # What a tuner tells of the hypermodel, to know its runs again.
-        self.identity: dict[str, Any] = {}
-        # Whether whoever runs the trials sees which have failed: KerasTuner's tuners do not.
-        self.failures_are_seen = True
         # What `make("auto")` chose, and why.
         self.chosen: str | None = None
-        # Reentrant, so that a subclass may call one public method from another.
-        self._lock = threading.RLock()
         for values in warm_start:
             self.enqueue(values)
-
-    # ------------------------------------------------------------------ what users and tuners ask
 
     completed: Sequence[Trial] = _forwarded(
         "history.completed", "The completed trials, in the order of their ends."
@@ -205,7 +157,6 @@ class Oracle(StrategyMethods):
     reports: bool = _forwarded(
         "fidelity.reports", "Whether it judges trainings while they run, by `report`."
     )
-    folder: str = _forwarded("_project_dir", "The folder of the search.")
     note_start: Callable[[str], None] = _forwarded(
         "ledger.note_start", "Notes that a tuner begins to run a trial, and may die of it."
     )
@@ -304,241 +255,5 @@ class Oracle(StrategyMethods):
         self.failures_are_seen = True
         self._ensure_ledger()
 
-    # ------------------------------------------------------------------ one trial's life
-
-    def create_trial(self, tuner_id: str) -> Trial:
-        """Hands out the next trial, as in KerasTuner.
-
-        Args:
-            tuner_id: Name of the worker, which gets the trial again that it has not ended.
-
-        Returns:
-            The trial; its status is RUNNING, IDLE (ask again later) or STOPPED.
-
-        Raises:
-            RuntimeError: The search of a tuner of KerasTuner's is over, and all trials have failed.
-        """
-        with self._lock:
-            self._ensure_ledger()
-            self.tuner_ids.add(tuner_id)
-            known = self._desk.again(tuner_id)
-            if known is not None:
-                return known
-            before, trial_id = self._search.proposer.position(), self._desk.next_id(self.max_trials)
-            try:
-                response: dict[str, Any] = {"status": TrialStatus.STOPPED}
-                if self.max_trials is None or len(self.trials) < self.max_trials:
-                    response = self.populate_space(trial_id)
-                space = with_values(self.hyperparameters, response.get("values", {}))
-                trial = Trial(space, trial_id, response["status"])
-                if trial.status == TrialStatus.RUNNING:
-                    lineage = response.get("lineage", {"parents": [], "operator": "own"})
-                    self._desk.begin(tuner_id, trial, lineage)
-            except BaseException:
-                # What did not become a trial must leave no trace in what comes next.
-                if trial_id not in self.trials:
-                    self._search.proposer.take_position(before)
-                raise
-            if trial.status == TrialStatus.STOPPED:
-                self.tuner_ids.discard(tuner_id)
-                self._desk.close(self.failures_are_seen, self.stop_reason)
-            return trial
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Finds the values of the next trial: queued ones first, then the strategy's.
-
-        Args:
-            trial_id: The id that the trial will have.
-
-        Returns:
-            A dict with `status` (RUNNING, IDLE or STOPPED) and, when RUNNING, `values` and
-            `lineage`. After STOPPED, `stop_reason` says why.
-        """
-        with self._lock:
-            plan = self._search.proposer.next_trial()
-            if plan is not None:
-                values = {**plan.proposal.values, **plan.schedule}
-                lineage = self._search.proposer.lineage(plan)
-                return {"status": TrialStatus.RUNNING, "values": values, "lineage": lineage}
-            if self.ongoing_trials and self._search.proposer.waits:
-                return {"status": TrialStatus.IDLE}
-            return {"status": TrialStatus.STOPPED}
-
-    def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Trial:
-        """Takes metrics of a running trial, as in KerasTuner; `end_trial` saves them."""
-        with self._lock:
-            trial = self.trials[trial_id]
-            endings.check_costs(self.objectives, metrics)
-            self._check_objective_found(metrics)
-            endings.take_metrics(trial, self.objectives, metrics, step)
-            return trial
-
-    def report(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> bool:
-        """Takes what an epoch of a running trial has come to.
-
-        Args:
-            trial_id: The trial.
-            epoch: How many epochs it was trained.
-            metrics: The objective's best value so far, by its name.
-
-        Returns:
-            Whether the training is to stop.
-        """
-        with self._lock:
-            verdict = self.fidelity.report(trial_id, epoch, metrics)
-            if verdict.notes is not None:
-                self._search.note(trial_id, verdict.notes)
-            return verdict.stops
-
-    def end_trial(self, trial: Trial | str, status: str = TrialStatus.COMPLETED) -> None:
-        """Ends a trial: scores it, saves it, or queues it for another run.
-
-        Args:
-            trial: The trial, its status COMPLETED, INVALID (may be run again) or FAILED. Scripts
-                for KerasTuner before 1.2 give its id instead, and the status beside it.
-            status: Status of a trial that is given by its id; "COMPLETE" is COMPLETED.
-
-        Raises:
-            RuntimeError: The last `max_consecutive_failed_trials` trials have failed, the
-                hypermodel asked for hyperparameters while `allow_new_entries` is False, or the
-                fidelity judges trainings while they run and was told of none.
-        """
-        with self._lock:
-            if isinstance(trial, str):
-                # A copy, as from a worker: what it says is taken over below, or nothing of it.
-                own = self.trials[trial]
-                status = TrialStatus.COMPLETED if status == "COMPLETE" else status
-                trial = Trial(own.hyperparameters, own.trial_id, status)
-            endings.check_status(trial)
-            own = self.trials[trial.trial_id]
-            if self.ledger.has_ended(own.trial_id):
-                warnings.warn(
-                    f"Trial {own.trial_id} has ended before; its new result is ignored.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-                return
-            self.update_space(trial.hyperparameters)
-            endings.take_values(own, trial)
-            own.status, own.message = trial.status, trial.message
-            if own.status == TrialStatus.COMPLETED:
-                endings.score(own, self.score_trial)
-            if self._desk.finish(own, self.max_retries_per_trial):
-                endings.check_consecutive_failures(
-                    self.history.ended, self.max_consecutive_failed_trials
-                )
-                if own.status == TrialStatus.COMPLETED:
-                    self.fidelity.check_reported(own.trial_id)
-
-    def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:
-        """Adds hyperparameters that are new, as in KerasTuner."""
-        with self._lock:
-            known = len(self.hyperparameters.space)
-            super().update_space(hyperparameters)
-            if len(self.hyperparameters.space) > known:
-                self._search.changed(space=True)
-
-    def score_trial(self, trial: Trial) -> None:
-        """Scores a trial, as in KerasTuner; of several objectives the score is the first."""
-        endings.best_values(trial, self.objectives)
-
-    # ------------------------------------------------------------------ saving and resuming
-
-    def reload(self) -> None:
-        """Restores the search from whatever files its folder holds.
-
-        A trial that was running is handed out again, first, with the same id and values.
-
-        Raises:
-            ValueError: The folder is of a search with another objective, strategy or hypermodel, or
-                of a later version of kerasnas, or its files say what no search can have been.
-        """
-        with self._lock:
-            folder = self.folder
-            found = self.ledger.read(folder)
-            run_header.check(found.header, self._header(), folder)
-            with run_header.blaming_files(folder):
-                here = self.hyperparameters
-                saved = {"space": found.space, "values": {}}
-                self.hyperparameters = keras_tuner.HyperParameters.from_config(saved)
-                super().update_space(here)
-                self.ongoing_trials.clear()
-                self._search.restore(found, functools.partial(with_values, self.hyperparameters))
-                if found.header is not None:
-                    saved_seed = found.header["seed"]
-                    run_header.check_seed(saved_seed, self._given_seed, folder)
-                    self.seed = self._search.facts.seed = saved_seed
-                    self._given_seed = None
-            self._search.complete(found, self._header())
-            if self.completed:
-                self.snapshot()
-
-    def save(self) -> None:
-        """Writes `oracle.json` when enough has happened; the journal has everything already."""
-        with self._lock:
-            if self.ledger.wants_snapshot():
-                self.snapshot()
-
-    def snapshot(self) -> None:
-        """Writes `oracle.json`, in KerasTuner's format, in one step."""
-        with self._lock:
-            self.ledger.save_snapshot(self.get_state())
-
-    def get_state(self) -> dict[str, Any]:
-        """Returns the oracle's state in KerasTuner's format, with ours beside it."""
-        ours = {
-            "header": {"event": "header", **self._header()},
-            "state": self._search.proposer.position(),
-            "lineage": self.lineage,
-            "enqueued": self._search.proposer.queue.settings,
-        }
-        return {**super().get_state(), "kerasnas": ours}
-
-    def fail_crashed(self) -> list[Trial]:
-        """Fails the trials that have ended their processes too often to be tried again.
-
-        Returns:
-            The trials: those whose process has ended three times before their first epoch was over.
-        """
-        with self._lock:
-            return self._desk.fail_crashed()
-
-    def retry_failed(self, crashed: bool = True) -> int:
-        """Queues failed trials to be run again, with the same ids and values.
-
-        Args:
-            crashed: Whether those whose process ended three times are among them.
-
-        Returns:
-            How many there are.
-        """
-        with self._lock:
-            count = self.ledger.requeue_failed(crashed)
-            if count:
-                # What strategies have derived from the order of ends is derived anew.
-                self.reload()
-            return count
-
-    # ------------------------------------------------------------------ private
-
-    def _set_project_dir(self, directory: Any, project_name: Any) -> None:
-        # KerasTuner's tuner calls it before it deletes the folder, for `overwrite=True`.
-        check_name(project_name)
-        self.failures_are_seen = False
-        super()._set_project_dir(directory, project_name)
-
-    def _header(self) -> dict[str, Any]:
-        own = type(self) is not Oracle
-        kind = type(self).__name__ if own else run_header.kind_of(self.strategy, self.fidelity)
-        return self._search.header(kind, self.identity)
-
-    def _ensure_ledger(self) -> None:
-        if self.ledger.is_open:
-            return
-        folder = self.folder
-        if os.path.exists(os.path.join(folder, JOURNAL)):
-            # Killed before the tuner had saved anything, which then does not call reload.
-            self.reload()
-            return
-        self.ledger.begin(folder, self._header())
-        self._search.save_space_and_queue()
+    def _kind(self) -> str:
+        return super()._kind() if type(self) is Oracle else type(self).__name__

@@ -83,7 +83,7 @@ def check_seed(saved: int, given: int | None, folder: str) -> None:
             "Choose another `project_name` for a search with another seed. "
             f"Received: seed={given}",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

@@ -58,6 +58,9 @@ class Search:
         max_proposals: int,
         seed: int | None,
     ):
+        names = [objective.name for objective in objectives]
+        strategy.check_objectives(names)
+        fidelity.check_objectives(names)
         # JSON cannot hold integers of numpy.
         drawn = np.random.SeedSequence().generate_state(1)[0] if seed is None else seed
         self.strategy, self.fidelity = strategy, fidelity
@@ -69,6 +72,7 @@ class Search:
         )
         self.history = History(self.facts, self.ledger.trials, self.ranking)
         self.proposer = Proposer(strategy, fidelity, self.history, self.filter, int(drawn))
+        self._given_seed = seed  # None where none was given, and once a run was read.
 
     def header(self, kind: str, identity: dict[str, Any]) -> dict[str, Any]:
         """Returns the header, which identifies the search in its folder.
@@ -103,6 +107,9 @@ class Search:
         self.proposer.restart()
         if found.state is not None:
             self.proposer.take_position(found.state)
+        if found.header is not None:
+            run_header.check_seed(found.header["seed"], self._given_seed, self.ledger.folder)
+            self.facts.seed, self._given_seed = found.header["seed"], None
 
     def complete(self, found: Recovered, header: dict[str, Any]) -> None:
         """Writes what is missing in the files of the run, after `restore`.

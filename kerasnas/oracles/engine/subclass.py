@@ -12,7 +12,7 @@ from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine.strategy import Strategy, is_strategy
 from kerasnas.oracles.genome import Values
 
 _WARNING = (
@@ -22,6 +22,20 @@ _WARNING = (
     "history.loss and history.space there. {name}(), without the objective, then is the first "
     "argument of kerasnas.oracles.Oracle or the second of kerasnas.Tuner."
 )
+
+
+def in_order(
+    strategy: Any, objective: Any, max_trials: Any, hyperparameters: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Returns the first arguments of an oracle, given in the order of version 0.1 or of today.
+
+    In version 0.1 the objective came first, since there was no strategy.
+    """
+    if strategy is None or is_strategy(strategy):
+        return strategy or Strategy(), objective, max_trials, hyperparameters
+    if objective is not None:
+        max_trials, hyperparameters = objective, hyperparameters or max_trials
+    return Strategy(), strategy, max_trials, hyperparameters
 
 
 def warn(name: str, propose: Callable[..., Any]) -> None:
@@ -45,12 +59,15 @@ def warn(name: str, propose: Callable[..., Any]) -> None:
     warnings.warn(_WARNING.format(name=name), DeprecationWarning, level)
 
 
-class StrategyMethods(keras_tuner.Oracle):
+class StrategyMethods:
     """What such a subclass may override or call; each of these belongs to a strategy now."""
 
     history: History
     # What the strategy is shown of it, where trials are of different lengths.
     shown: History
+    hyperparameters: keras_tuner.HyperParameters
+    trials: Any
+    ongoing_trials: Any
     # The strategy of the class that a subclass with a `propose` of its own derives from.
     _inherited: Strategy
 

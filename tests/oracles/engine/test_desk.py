@@ -14,7 +14,7 @@ SCORE = keras_tuner.Objective(*searches.OBJECTIVE)
 
 
 @pytest.fixture
-def desk_of(tmp_path, make_trial):
+def desk_of(tmp_path):
     """Opens a desk; tells its search, how often it was saved, and hands out trials."""
 
     space = searches.small_space()
@@ -29,9 +29,10 @@ def desk_of(tmp_path, make_trial):
     desk = Desk(search, save)
 
     def begin(worker, max_trials=9):
-        trial = make_trial(desk.next_id(max_trials), {"op": "pool", "bias": True}, space=space)
-        desk.begin(worker, trial, {"parents": [], "operator": "random"})
-        return trial
+        values = {"op": "pool", "bias": True}
+        return desk.new(
+            worker, max_trials, lambda trial_id: {"status": "RUNNING", "values": values}
+        )
 
     return desk, search, saved, begin
 
@@ -53,10 +54,30 @@ def test_a_worker_gets_the_trial_again_that_it_has_not_ended(desk_of):
 
 
 def test_trials_are_numbered_with_as_many_digits_as_there_may_be(desk_of):
-    desk, _, _, begin = desk_of
+    _, _, _, begin = desk_of
     assert begin("a", 100).trial_id == "000"
-    assert desk.next_id(100) == "001"
-    assert desk.next_id(9) == "1"
+    assert begin("b", 100).trial_id == "001"
+    assert begin("c").trial_id == "2"
+
+
+def test_as_many_trials_are_handed_out_as_there_may_be(desk_of):
+    desk, _, _, begin = desk_of
+    assert [begin(worker, 2).status for worker in "abc"] == ["RUNNING", "RUNNING", "STOPPED"]
+    assert list(desk.ongoing) == ["a", "b"]
+
+
+def test_what_did_not_become_a_trial_leaves_no_trace(desk_of):
+    desk, search, _, _ = desk_of
+
+    def broken(trial_id):
+        search.proposer.rng.random()
+        raise ZeroDivisionError
+
+    before = search.proposer.position()
+    with pytest.raises(ZeroDivisionError):
+        desk.new("a", 9, broken)
+    assert search.proposer.position() == before
+    assert desk.ongoing == {}
 
 
 def test_a_trial_is_in_its_file_when_it_begins_and_when_it_ends(desk_of, tmp_path):

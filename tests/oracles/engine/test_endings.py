@@ -15,7 +15,7 @@ def test_what_a_build_has_registered_is_taken_over_beside_what_was_proposed(make
     own = make_trial("0", {"op": "conv", "kernel": 5, "bias": True, "tuner/epochs": 3})
     ended = make_trial("0", {"op": "conv", "kernel": 7, "late": 4}, space=small_space())
     ended.hyperparameters.Int("late", 1, 9)
-    endings.take_values(own, ended)
+    endings.take_over(own, ended)
     assert own.hyperparameters.values == {
         **{"op": "conv", "kernel": 5, "bias": True, "tuner/epochs": 3},
         "late": 4,
@@ -25,7 +25,7 @@ def test_what_a_build_has_registered_is_taken_over_beside_what_was_proposed(make
 
 def test_what_does_not_matter_is_dropped_at_the_end(make_trial):
     own = make_trial("0", {"op": "pool", "kernel": 5, "bias": True})
-    endings.take_values(own, make_trial("0", space=small_space()))
+    endings.take_over(own, make_trial("0", space=small_space()))
     assert own.hyperparameters.values == {"op": "pool", "bias": True}
 
 
