@@ -19,6 +19,7 @@ from kerasnas.oracles import genome
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.mark.slow
 def test_every_strategy_is_ahead_of_random_search_on_made_up_spaces():
     """The script ends with an error unless each is ahead by two standard errors."""
     done = subprocess.run(
@@ -35,6 +36,7 @@ def test_every_strategy_is_ahead_of_random_search_on_made_up_spaces():
     assert done.stdout.count("| ") > 8
 
 
+@pytest.mark.slow
 def test_no_setting_is_better_than_the_optimum_that_regret_is_counted_from(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     # The benchmarks choose another backend, which the examples of later tests would inherit.

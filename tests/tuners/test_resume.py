@@ -17,8 +17,13 @@ def table(tuner):
 
 @pytest.mark.parametrize(
     "kind",
-    # The last scores files.
-    ["Evolution", "Hyperband", "ASHA", pytest.param("Random", marks=pytest.mark.slow)],
+    [
+        "Evolution",
+        "Hyperband",
+        pytest.param("ASHA", marks=pytest.mark.slow),
+        # It scores files.
+        pytest.param("Random", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_searches_end_as_the_unbroken_one(tmp_path, kind):
     unbroken = killed_search.tuner_of(kind, tmp_path / "unbroken")
