@@ -241,9 +241,10 @@ class SearchOracle(keras_tuner.Oracle):
                 self.snapshot()
 
     def snapshot(self) -> None:
-        """Writes `oracle.json`, in KerasTuner's format, in one step."""
+        """Writes `oracle.json`, in KerasTuner's format, in one step, once the search has begun."""
         with self._lock:
-            self.ledger.save_snapshot(self.get_state())
+            if self.ledger.is_open:
+                self.ledger.save_snapshot(self.get_state())
 
     def get_state(self) -> dict[str, Any]:
         """Returns the oracle's state in KerasTuner's format, with ours beside it."""

@@ -263,3 +263,12 @@ def test_nothing_is_printed(tmp_path, capsys):
     results = iter([None, 1.0, None, None, *[1.0] * 20])
     search.run(oracle, lambda values: next(results))
     assert capsys.readouterr().out == ""
+
+
+def test_before_a_search_has_begun_there_is_nothing_to_save(tmp_path, monkeypatch):
+    """A search that is interrupted before its first trial saves at its end."""
+    monkeypatch.chdir(tmp_path)
+    oracle = RandomOracle(hyperparameters=search.small_space())
+    oracle.save()
+    oracle.snapshot()
+    assert list(tmp_path.iterdir()) == []
