@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
@@ -42,11 +42,7 @@ class ReadOnly(Sequence[Trial]):
     def __init__(self, trials: list[Trial]):
         self._trials = trials
 
-    @overload
-    def __getitem__(self, place: int) -> Trial: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Trial]: ...
-    def __getitem__(self, place: int | slice) -> Trial | list[Trial]:
+    def __getitem__(self, place: Any) -> Any:
         return self._trials[place]
 
     def __len__(self) -> int:
@@ -81,10 +77,8 @@ class History:
 
     def __init__(self, facts: SearchFacts, trials: Trials, ranking: Ranking):
         self._facts, self._ranking = facts, ranking
-        self._by_id, self._running = (
-            MappingProxyType(trials.by_id),
-            MappingProxyType(trials.running),
-        )
+        self._by_id = MappingProxyType(trials.by_id)
+        self._running = MappingProxyType(trials.running)
         self._started, self._ended = ReadOnly(trials.started), ReadOnly(trials.ended)
         self._completed, self._failed = ReadOnly(trials.completed), ReadOnly(trials.failed)
         self.revision = 0
