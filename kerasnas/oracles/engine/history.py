@@ -76,11 +76,7 @@ class History:
     """
 
     def __init__(self, facts: SearchFacts, trials: Trials, ranking: Ranking):
-        self._facts, self._ranking = facts, ranking
-        self._by_id = MappingProxyType(trials.by_id)
-        self._running = MappingProxyType(trials.running)
-        self._started, self._ended = ReadOnly(trials.started), ReadOnly(trials.ended)
-        self._completed, self._failed = ReadOnly(trials.completed), ReadOnly(trials.failed)
+        self._facts, self._trials, self._ranking = facts, trials, ranking
         self.revision = 0
 
     def showing(self, trials: Trials, ranking: Ranking) -> "History":
@@ -115,32 +111,32 @@ class History:
     @property
     def trials(self) -> Mapping[str, Trial]:
         """All trials by id, in the order in which they started."""
-        return self._by_id
+        return MappingProxyType(self._trials.by_id)
 
     @property
     def started(self) -> Sequence[Trial]:
         """All trials in the order in which they started."""
-        return self._started
+        return ReadOnly(self._trials.started)
 
     @property
     def running(self) -> Mapping[str, Trial]:
         """The trials that have not ended, by id, in the order in which they started."""
-        return self._running
+        return MappingProxyType(self._trials.running)
 
     @property
     def ended(self) -> Sequence[Trial]:
         """The trials that have ended, completed or failed, in the order of their ends."""
-        return self._ended
+        return ReadOnly(self._trials.ended)
 
     @property
     def completed(self) -> Sequence[Trial]:
         """The trials that have ended with a score, in the order of their ends."""
-        return self._completed
+        return ReadOnly(self._trials.completed)
 
     @property
     def failed(self) -> Sequence[Trial]:
         """The trials that have ended without a score, in the order of their ends."""
-        return self._failed
+        return ReadOnly(self._trials.failed)
 
     @property
     def objectives(self) -> Sequence[keras_tuner.Objective]:
@@ -210,11 +206,11 @@ class History:
         Returns:
             Trials, the best first.
         """
-        return self._ranking.best(self._completed, count)
+        return self._ranking.best(self._trials.completed, count)
 
     def front(self) -> list[Trial]:
         """Returns the completed trials within the limits that no other one dominates."""
-        return self._ranking.front(self._completed)
+        return self._ranking.front(self._trials.completed)
 
     def ruled_out(self, values: Values) -> bool:
         """Returns whether a setting was tried, or was already turned away for the next trial.

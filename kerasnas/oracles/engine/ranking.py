@@ -92,16 +92,16 @@ class Ranking:
         """
         if not self._by_fronts:
             return heapq.nsmallest(count, trials, key=self.loss)
-        beyond = [self.violation(trial) for trial in trials]
-        within = [trial for trial, over in zip(trials, beyond, strict=True) if over == 0]
+        beyond = {trial.trial_id: self.violation(trial) for trial in trials}
+        within = [trial for trial in trials if beyond[trial.trial_id] == 0]
         best: list[Trial] = []
         while within and len(best) < count:
             front = self._front(within)
             taken = {trial.trial_id for trial in front}
             within = [trial for trial in within if trial.trial_id not in taken]
             best += front
-        rest = [(over, trial) for trial, over in zip(trials, beyond, strict=True) if over > 0]
-        best += [trial for _, trial in sorted(rest, key=lambda one: (one[0], self.loss(one[1])))]
+        rest = [trial for trial in trials if beyond[trial.trial_id] > 0]
+        best += sorted(rest, key=lambda trial: (beyond[trial.trial_id], self.loss(trial)))
         return best[:count]
 
     def _front(self, trials: Sequence[Trial]) -> list[Trial]:

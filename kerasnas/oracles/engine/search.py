@@ -91,9 +91,8 @@ class Search:
         if not found.journaled[0]:
             self.ledger.append("header", header)
         self.save_space_and_queue()
-        self.remember_all()
+        self.changed()
         self.ledger.complete(found, self.filter.keys_of_trials)
-        self.proposer.stop_reason = None
 
     def save_space_and_queue(self) -> None:
         """Writes new hyperparameters and newly queued settings to the journal."""
@@ -146,11 +145,7 @@ class Search:
         """Updates what depends on the space, the gate and the key after one of them has changed."""
         if space:
             self.filter.invalidate_cache()
-        self.remember_all()
-        self.proposer.stop_reason = None
-
-    def remember_all(self) -> None:
-        """Notes the settings of all trials as tried."""
         self.filter.tried.clear()
         for trial in self.history.started:
             self.filter.remember(trial.trial_id, self.history.values(trial))
+        self.proposer.stop_reason = None
