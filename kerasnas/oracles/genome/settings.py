@@ -285,12 +285,6 @@ def decide(space: keras_tuner.HyperParameters, choose: Callable[[Decision], Valu
 
     Returns:
         The setting.
-
-    Example:
-
-    ```python
-    decide(hp, lambda decision: decision.hp.default)
-    ```
     """
     values: Values = {}
     for name, decisions in plan_of(space):
