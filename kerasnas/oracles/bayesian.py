@@ -14,9 +14,7 @@ import sklearn
 import threadpoolctl
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine import History, Proposal, Strategy
 from kerasnas.oracles.genome.decision import Decision, Value
 from kerasnas.runtime.arguments import check_integer
 

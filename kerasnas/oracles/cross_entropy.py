@@ -7,9 +7,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine import History, Proposal, Strategy
 from kerasnas.oracles.genome.decision import Decision, Value
 from kerasnas.runtime.arguments import check_integer, check_number
 
@@ -48,12 +46,7 @@ class CrossEntropy(Strategy):
     >>> oracle = kn.oracles.CrossEntropyOracle("val_accuracy", max_trials=100, seed=0)
     """
 
-    def __init__(
-        self,
-        batch_size: int | None = None,
-        elite: float = 0.2,
-        smoothing: float = 0.7,
-    ):
+    def __init__(self, batch_size: int | None = None, elite: float = 0.2, smoothing: float = 0.7):
         check_integer("batch_size", batch_size, least=2, optional=True)
         for name, share in (("elite", elite), ("smoothing", smoothing)):
             check_number(name, share, above=0, most=1)

@@ -4,9 +4,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine import History, Proposal, Strategy
 from kerasnas.runtime.arguments import check_integer, check_number
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine import History, Proposal
 from kerasnas.oracles.genome import growth
 from kerasnas.oracles.hill_climbing import Change, HillClimbing, changes_of
 from kerasnas.runtime.arguments import check_integer

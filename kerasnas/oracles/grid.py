@@ -9,11 +9,10 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine import History, Proposal, Strategy
 from kerasnas.oracles.engine.proposal_filter import key_of
-from kerasnas.oracles.engine.strategy import Strategy
-from kerasnas.oracles.genome.decision import Decision, Value, plan_of
+from kerasnas.oracles.genome.decision import Decision, Value
+from kerasnas.oracles.genome.settings import decide
 
 # A range without a step has so many places on the grid, as in KerasTuner.
 _SAMPLES = 10
@@ -58,7 +57,7 @@ class Grid(Strategy):
         space = history.space
         if self._size != len(space.space):
             self._at, self._size = None, len(space.space)
-            self._asked, self._read = {}, 0
+            self.invalidate_cache()
         for names, key in _partial(history, history.completed[self._read :]):
             self._asked.setdefault(names, set()).add(key)
         self._read = len(history.completed)
@@ -166,12 +165,7 @@ def successor(
 
 def _filled(space: keras_tuner.HyperParameters, kept: genome.Values) -> genome.Values:
     """Returns a setting with the first value of the grid for all names that `kept` lacks."""
-    values: genome.Values = {}
-    for name, decisions in plan_of(space):
-        decision = next((one for one in decisions if one.is_active(values)), None)
-        if decision is not None:
-            values[name] = kept[name] if name in kept else grid_of(decision)[0]
-    return values
+    return decide(space, lambda one: kept.get(one.hp.name, grid_of(one)[0]))
 
 
 @functools.lru_cache(maxsize=1000)

@@ -6,9 +6,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine import History, Proposal, Strategy
 from kerasnas.oracles.genome.decision import Value
 from kerasnas.runtime.arguments import check_integer
 
@@ -82,8 +80,7 @@ class HillClimbing(Strategy):
             return step
         if history.running:
             # A running trial may still be better, so the episode is not over yet.
-            near = genome.mutate(history.space, best.hyperparameters.values, rng)
-            far = genome.mutate(history.space, near, rng)
+            far = genome.mutants(history.space, best.hyperparameters.values, rng, [2])[0]
             return Proposal(far, (best.trial_id,), "jump")
         self._first_end, self._first_start = len(history.completed), len(history.trials)
         self._samples = 1

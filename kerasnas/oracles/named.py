@@ -7,9 +7,8 @@ import inspect
 import re
 from typing import Any, ClassVar
 
-from kerasnas.oracles.engine.fidelity import Fidelity
+from kerasnas.oracles.engine import Fidelity, Strategy
 from kerasnas.oracles.engine.oracle import Oracle
-from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.oracles.registry import ALIASES, ENTRIES, Entry, strategy_of
 
 _POSITIONAL, _KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
@@ -51,12 +50,6 @@ def oracle_of(entry: Entry) -> type[NamedOracle]:
 
     Returns:
         The class, with the signature and the help of both.
-
-    Example:
-
-    ```python
-    oracle_of(Entry(Evolution))("val_accuracy", population_size=20)
-    ```
     """
     part = entry.part
     found = parameters(part)
@@ -123,9 +116,7 @@ def _described(part: type[Strategy] | type[Fidelity]) -> str:
         return f"{before}    Args:\n{first}{last}\n    Example:\n{after}"
     doc = doc.replace("    Args:\n", f"    Args:\n{first}", 1)
     # The arguments end at the first empty line.
-    return re.sub(r"(    Args:\n(?:.+\n)+)", rf"\g<1>{re.escape(last)}", doc, count=1).replace(
-        re.escape(last), last
-    )
+    return re.sub(r"    Args:\n(?:.+\n)+", lambda found: found[0] + last, doc, count=1)
 
 
 ORACLES: dict[str, type[NamedOracle]] = {name: oracle_of(one) for name, one in ENTRIES.items()}

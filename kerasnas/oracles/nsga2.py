@@ -7,10 +7,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine import pareto
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine import History, Proposal, Strategy, pareto
 from kerasnas.oracles.genome import Values
 from kerasnas.runtime.arguments import check_integer, check_number
 

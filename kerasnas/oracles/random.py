@@ -3,9 +3,7 @@
 import numpy as np
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine import History, Proposal, Strategy
 
 
 class Random(Strategy):

@@ -119,12 +119,6 @@ def strategy_of(searcher: Any, objective: Any) -> Strategy:
         TypeError: A class that cannot be made without further arguments.
         ValueError: There is none of that name, or an oracle that has an objective, settings in its
             queue or a fidelity of its own.
-
-    Example:
-
-    ```python
-    strategy_of("evolution", "val_accuracy")
-    ```
     """
     if isinstance(searcher, str):
         return made(ENTRIES[find(searcher, kind=Strategy)].part)

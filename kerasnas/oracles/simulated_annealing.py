@@ -7,10 +7,8 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine import History, Proposal, Strategy
 from kerasnas.oracles.engine.proposal_filter import key_of
-from kerasnas.oracles.engine.strategy import Strategy
 from kerasnas.runtime.arguments import check_integer, check_number
 
 # How many moves in a row may lead to settings with a known score, before a new one is proposed.
@@ -44,11 +42,7 @@ class SimulatedAnnealing(Strategy):
     >>> oracle = kn.oracles.SimulatedAnnealingOracle("val_accuracy", max_trials=50, seed=0)
     """
 
-    def __init__(
-        self,
-        initial_samples: int | None = None,
-        temperature: float = 0.25,
-    ):
+    def __init__(self, initial_samples: int | None = None, temperature: float = 0.25):
         check_integer("initial_samples", initial_samples, least=2, optional=True)
         check_number("temperature", temperature, above=0)
         self.initial_samples = initial_samples
@@ -72,7 +66,9 @@ class SimulatedAnnealing(Strategy):
         while self._decided < len(history.completed):
             self._decide(history, history.completed[self._decided], rng)
             self._decided += 1
-        self._note_known(history)
+        for trial in history.completed[self._known_of :]:
+            self._known[key_of(history.values(trial))] = trial
+        self._known_of = len(history.completed)
         for _ in range(_FREE_MOVES):
             current = history.trials[self._current]
             values = genome.mutate(history.space, current.hyperparameters.values, rng)
@@ -82,8 +78,7 @@ class SimulatedAnnealing(Strategy):
             if known is not None:
                 self._decide(history, known, rng)
         current = history.trials[self._current]
-        near = genome.mutate(history.space, current.hyperparameters.values, rng)
-        far = genome.mutate(history.space, near, rng)
+        far = genome.mutants(history.space, current.hyperparameters.values, rng, [2])[0]
         return Proposal(far, (current.trial_id,), "jump")
 
     def invalidate_cache(self) -> None:
@@ -113,8 +108,3 @@ class SimulatedAnnealing(Strategy):
         done = min(len(history.trials) / (history.max_trials or 100), 1.0)
         # Where all first scores are equal, the spread is 0, and must not be divided by.
         return float(max(self.temperature * float(high - low), 1e-12) * 0.01**done)
-
-    def _note_known(self, history: History) -> None:
-        for trial in history.completed[self._known_of :]:
-            self._known[key_of(history.values(trial))] = trial
-        self._known_of = len(history.completed)

@@ -1,1 +1,11 @@
-"""What carries any strategy: the oracle, the history, the ledger, the filter of proposals."""
+"""What carries any strategy: the oracle, the history, the ledger, the filter of proposals.
+
+The classes here are what strategies and fidelities are written against.
+"""
+
+from kerasnas.oracles.engine.fidelity import Fidelity, Plan, Propose, Verdict
+from kerasnas.oracles.engine.history import History
+from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine.strategy import Strategy
+
+__all__ = ["Fidelity", "History", "Plan", "Proposal", "Propose", "Strategy", "Verdict"]

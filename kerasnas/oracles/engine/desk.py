@@ -29,9 +29,6 @@ class Desk:
     def again(self, worker: str) -> Trial | None:
         """Returns the trial that a worker has not ended yet, or one that waits for another run.
 
-        Args:
-            worker: Name of the worker.
-
         Returns:
             The trial, which the worker now runs, or None where there is none.
         """
@@ -145,8 +142,7 @@ class Desk:
     def _next_id(self, max_trials: int | None) -> str:
         """Returns the number of the next trial, with leading zeros where the trials are limited."""
         started = self._ledger.start_order
-        numbers = [int(name) for name in started[-1:] if name.isdigit()]
-        number = max([len(started), *(last + 1 for last in numbers)])
+        number = max([len(started), *(int(last) + 1 for last in started[-1:])])
         return f"{number:0{len(str(max_trials))}d}"
 
     def _end(self, trial: Trial) -> None:

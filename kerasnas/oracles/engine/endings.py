@@ -60,10 +60,6 @@ def take_over(own: Trial, ended: Trial) -> None:
 def check_costs(objectives: Sequence[keras_tuner.Objective], metrics: Mapping[str, Any]) -> None:
     """Refuses metrics that lack an objective which only `kerasnas.Tuner` measures.
 
-    Args:
-        objectives: The objectives of the search.
-        metrics: The reported values by name.
-
     Raises:
         ValueError: A cost, or a value that is measured on a trial's file, is missing.
     """
@@ -96,28 +92,8 @@ def take_metrics(
         trial.metrics.update(name, value, step=step)
 
 
-def best_values(trial: Trial, objectives: Sequence[keras_tuner.Objective]) -> None:
-    """Scores a trial by the best values of its objectives; its score is the first of these.
-
-    Args:
-        trial: The trial; a message says which objective is not finite.
-        objectives: The objectives of the search.
-    """
-    for objective in reversed(objectives):
-        trial.score = trial.metrics.get_best_value(objective.name)
-        trial.best_step = trial.metrics.get_best_step(objective.name)
-        if trial.score is None or not math.isfinite(trial.score):
-            trial.message = f"The objective {objective.name} is {trial.score}."
-            return
-
-
 def score(trial: Trial, score_trial: Callable[[Trial], None]) -> None:
-    """Scores a completed trial, and makes it INVALID if the score is not finite.
-
-    Args:
-        trial: The trial.
-        score_trial: Callable that sets its score.
-    """
+    """Scores a completed trial, and makes it INVALID if the score is not finite."""
     try:
         score_trial(trial)
     except Exception as error:
@@ -140,11 +116,10 @@ def check_consecutive_failures(ended: Sequence[Trial], limit: int | None) -> Non
     Raises:
         RuntimeError: The last `limit` trials have failed.
     """
-    last = list(ended[-limit:]) if limit else []
-    if limit and [trial.status for trial in last] == [TrialStatus.FAILED] * limit:
+    if limit and [one.status for one in ended[-limit:]] == [TrialStatus.FAILED] * limit:
         raise RuntimeError(
             f"The last {limit} trials have failed "
-            f"(max_consecutive_failed_trials={limit}).\n" + (last[-1].message or "")
+            f"(max_consecutive_failed_trials={limit}).\n" + (ended[-1].message or "")
         )
 
 

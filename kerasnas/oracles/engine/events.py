@@ -57,9 +57,6 @@ def is_trial_id(name: Any) -> bool:
 def check_ids(names: Iterable[Any]) -> None:
     """Refuses names that are not ids of trials.
 
-    Args:
-        names: Names that a file gives as ids of trials.
-
     Raises:
         ValueError: One of them is not an id.
     """
@@ -70,9 +67,6 @@ def check_ids(names: Iterable[Any]) -> None:
 
 def check_event(event: dict[str, Any]) -> None:
     """Refuses an event that no oracle can have written.
-
-    Args:
-        event: A line of the journal.
 
     Raises:
         ValueError: Something in it is missing, or of another type.
@@ -116,9 +110,6 @@ def check_parts(record: dict[str, Any]) -> None:
 def check_space(configs: Any) -> None:
     """Refuses hyperparameters whose classes are not KerasTuner's.
 
-    Args:
-        configs: Configurations of hyperparameters.
-
     Raises:
         ValueError: One of them is of another class.
     """
@@ -135,9 +126,6 @@ def check_space(configs: Any) -> None:
 
 def check_snapshot(snapshot: dict[str, Any]) -> None:
     """Refuses an `oracle.json` that no oracle can have written.
-
-    Args:
-        snapshot: Its content.
 
     Raises:
         ValueError: Something in it is of another type.
@@ -163,9 +151,6 @@ def check_snapshot(snapshot: dict[str, Any]) -> None:
 
 def check_trial(content: dict[str, Any]) -> None:
     """Refuses a `trial.json` that no oracle can have written.
-
-    Args:
-        content: Its content.
 
     Raises:
         ValueError: Something in it is missing, or of another type.

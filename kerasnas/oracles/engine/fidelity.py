@@ -9,6 +9,9 @@ from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.objectives import check_one
 from kerasnas.oracles.engine.proposal import Proposal
 
+# Returns a new network from the strategy, or None if it has none now.
+Propose = Callable[[], Proposal | None]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -82,9 +85,7 @@ class Fidelity:
         """
         self.history = history
 
-    def next_trial(
-        self, propose: Callable[[], Proposal | None], exhausted: Callable[[], bool]
-    ) -> Plan | None:
+    def next_trial(self, propose: Propose, exhausted: Callable[[], bool]) -> Plan | None:
         """Returns the next trial to run.
 
         Args:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
@@ -42,11 +42,7 @@ class ReadOnly(Sequence[Trial]):
     def __init__(self, trials: list[Trial]):
         self._trials = trials
 
-    @overload
-    def __getitem__(self, place: int) -> Trial: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Trial]: ...
-    def __getitem__(self, place: int | slice) -> Trial | list[Trial]:
+    def __getitem__(self, place: Any) -> Any:
         return self._trials[place]
 
     def __len__(self) -> int:
@@ -80,13 +76,7 @@ class History:
     """
 
     def __init__(self, facts: SearchFacts, trials: Trials, ranking: Ranking):
-        self._facts, self._ranking = facts, ranking
-        self._by_id, self._running = (
-            MappingProxyType(trials.by_id),
-            MappingProxyType(trials.running),
-        )
-        self._started, self._ended = ReadOnly(trials.started), ReadOnly(trials.ended)
-        self._completed, self._failed = ReadOnly(trials.completed), ReadOnly(trials.failed)
+        self._facts, self._trials, self._ranking = facts, trials, ranking
         self.revision = 0
 
     def showing(self, trials: Trials, ranking: Ranking) -> "History":
@@ -121,32 +111,32 @@ class History:
     @property
     def trials(self) -> Mapping[str, Trial]:
         """All trials by id, in the order in which they started."""
-        return self._by_id
+        return MappingProxyType(self._trials.by_id)
 
     @property
     def started(self) -> Sequence[Trial]:
         """All trials in the order in which they started."""
-        return self._started
+        return ReadOnly(self._trials.started)
 
     @property
     def running(self) -> Mapping[str, Trial]:
         """The trials that have not ended, by id, in the order in which they started."""
-        return self._running
+        return MappingProxyType(self._trials.running)
 
     @property
     def ended(self) -> Sequence[Trial]:
         """The trials that have ended, completed or failed, in the order of their ends."""
-        return self._ended
+        return ReadOnly(self._trials.ended)
 
     @property
     def completed(self) -> Sequence[Trial]:
         """The trials that have ended with a score, in the order of their ends."""
-        return self._completed
+        return ReadOnly(self._trials.completed)
 
     @property
     def failed(self) -> Sequence[Trial]:
         """The trials that have ended without a score, in the order of their ends."""
-        return self._failed
+        return ReadOnly(self._trials.failed)
 
     @property
     def objectives(self) -> Sequence[keras_tuner.Objective]:
@@ -216,11 +206,11 @@ class History:
         Returns:
             Trials, the best first.
         """
-        return self._ranking.best(self._completed, count)
+        return self._ranking.best(self._trials.completed, count)
 
     def front(self) -> list[Trial]:
         """Returns the completed trials within the limits that no other one dominates."""
-        return self._ranking.front(self._completed)
+        return self._ranking.front(self._trials.completed)
 
     def ruled_out(self, values: Values) -> bool:
         """Returns whether a setting was tried, or was already turned away for the next trial.

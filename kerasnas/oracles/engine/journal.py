@@ -17,13 +17,6 @@ class Journal:
 
     Args:
         path: The file; it is created when the first event is appended.
-
-    Example:
-
-    ```python
-    journal = Journal("journal.jsonl")
-    journal.append({"event": "created", "trial": "00"})
-    ```
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -74,9 +67,9 @@ class Journal:
             # O_NOFOLLOW: a symbolic link could lead to a file outside of the run's folder.
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
             self._descriptor = os.open(self.path, flags, 0o644)
-            size = os.fstat(self._descriptor).st_size
             # A kill can cut the last line off. It is removed, or the next event would join it.
-            self._end = _end_of_last_line(self._descriptor, size)
+            size = os.fstat(self._descriptor).st_size
+            self._end = os.pread(self._descriptor, size, 0).rfind(b"\n") + 1
             if self._end < size:
                 os.ftruncate(self._descriptor, self._end)
         return self._descriptor
@@ -97,12 +90,6 @@ def read(
 
     Raises:
         kerasnas.runtime.sealed.NewerFormatError: A later version wrote it.
-
-    Example:
-
-    ```python
-    events, unreadable = read("journal.jsonl")
-    ```
     """
     try:
         content = pathlib.Path(path).read_bytes()
@@ -130,14 +117,3 @@ def _is_whole(line: bytes) -> bool:
         return bool(line) and bool(sealed.loads(line))
     except ValueError:
         return False
-
-
-def _end_of_last_line(descriptor: int, size: int) -> int:
-    end = size
-    while end > 0:
-        start = max(0, end - 65536)
-        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0

@@ -69,21 +69,13 @@ class Ledger:
     # ------------------------------------------------------------------ reading
 
     def begin(self, folder: str, header: dict[str, Any]) -> None:
-        """Begins the ledger of a new search.
-
-        Args:
-            folder: The folder of the search.
-            header: What identifies the search.
-        """
+        """Begins the ledger of a new search."""
         self.folder = folder
         self._journal = Journal(os.path.join(folder, JOURNAL))
         self.append("header", header)
 
     def read(self, folder: str) -> recovery.Recovered:
         """Reads the files of a search, without changing `trials`; `restore` does that.
-
-        Args:
-            folder: The folder of the search.
 
         Returns:
             Everything that can be read.
@@ -99,12 +91,7 @@ class Ledger:
         found: recovery.Recovered,
         space_of: Callable[[Values], keras_tuner.HyperParameters],
     ) -> None:
-        """Replaces all trials by those that `read` has found.
-
-        Args:
-            found: The result of `read`.
-            space_of: Callable from values to the search space with these values.
-        """
+        """Replaces all trials by those that `read` has found."""
         trials: dict[str, Trial] = {}
         for trial_id, record in found.trials.items():
             trial = Trial(space_of(record["values"]), trial_id, record["status"])
@@ -162,12 +149,7 @@ class Ledger:
         self.start_order.append(trial.trial_id)
 
     def note_lineage(self, trial_id: str, lineage: dict[str, Any]) -> None:
-        """Replaces the lineage of a trial.
-
-        Args:
-            trial_id: Id of the trial.
-            lineage: The new lineage.
-        """
+        """Replaces the lineage of a trial."""
         self.append("reported", {"trial": trial_id, "lineage": lineage})
         self.lineage[trial_id] = lineage
 
@@ -188,12 +170,7 @@ class Ledger:
         self.waiting.append(trial.trial_id)
 
     def end(self, trial: Trial, keys: list[str]) -> None:
-        """Notes that a trial has ended.
-
-        Args:
-            trial: The trial, COMPLETED or FAILED.
-            keys: The keys under which it counts as tried.
-        """
+        """Notes that a trial has ended."""
         ended = {"runs": self.runs[trial.trial_id], "keys": keys, "at": len(self.end_order)}
         # This is the only time in a trial's life that we wait for the disk.
         self.append("ended", {**_record(trial), **ended}, sync=True)
@@ -209,9 +186,7 @@ class Ledger:
 
     def crashed(self) -> list[Trial]:
         """Returns the waiting trials whose processes have died too often to run them again."""
-        return [
-            self.trials.by_id[name] for name in self.waiting if self._starts.get(name, 0) >= _STARTS
-        ]
+        return [self.trials.by_id[name] for name in self.waiting if self.starts(name) >= _STARTS]
 
     def starts(self, trial_id: str) -> int:
         """Returns how many starts of a trial in a row no epoch has followed."""
@@ -238,9 +213,6 @@ class Ledger:
     @contextmanager
     def building(self, values: Mapping[str, Any]) -> Iterator[bool]:
         """Notes that a proposal is being built, so that builds which kill the process are counted.
-
-        Args:
-            values: The proposal.
 
         Yields:
             Whether the proposal may be built. Where the process has died of it twice, it is not
@@ -275,11 +247,7 @@ class Ledger:
         self._journal.append({"event": kind, **event}, sync)
 
     def save_space(self, space: Sequence[Any]) -> None:
-        """Writes the hyperparameters that the journal does not have yet.
-
-        Args:
-            space: All hyperparameters of the search space, in order.
-        """
+        """Writes the hyperparameters that the journal does not have yet."""
         if len(space) > self._space_saved:
             new = keras_tuner.HyperParameters()
             new.merge(space[self._space_saved :])
@@ -288,11 +256,7 @@ class Ledger:
             self._space_saved = len(space)
 
     def save_queue(self, settings: Sequence[Values]) -> None:
-        """Writes the queued settings that the journal does not have yet.
-
-        Args:
-            settings: All settings that were ever queued, in order.
-        """
+        """Writes the queued settings that the journal does not have yet."""
         for values in settings[self._queue_saved :]:
             self.append("enqueued", {"values": values, "at": self._queue_saved})
             self._queue_saved += 1
@@ -316,11 +280,7 @@ class Ledger:
         return bool(self.trials.completed) and len(self.end_order) >= 2 * self._snapshot_size
 
     def save_snapshot(self, state: dict[str, Any]) -> None:
-        """Writes `oracle.json` in one step.
-
-        Args:
-            state: The oracle's state, in KerasTuner's format.
-        """
+        """Writes `oracle.json` in one step."""
         write_atomic(os.path.join(self.folder, SNAPSHOT), sealed.dumps(state))
         self._snapshot_size = len(self.end_order)
 

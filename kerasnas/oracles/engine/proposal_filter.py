@@ -127,9 +127,6 @@ class ProposalFilter:
     def judge(self, values: Values) -> float:
         """Judges a proposal and counts it.
 
-        Args:
-            values: The setting.
-
         Returns:
             0 when it may become a trial, infinity when it was tried before, otherwise the sum, over
             the broken limits, of the excess as a share of the limit.
@@ -176,22 +173,13 @@ class ProposalFilter:
             return [name]
 
     def remember(self, trial_id: str, values: Values) -> None:
-        """Notes that a trial tries a setting.
-
-        Args:
-            trial_id: Id of the trial.
-            values: Its setting.
-        """
+        """Notes that a trial tries a setting."""
         self.tried.update(self.keys_of(trial_id, values))
 
     def keys_of(self, trial_id: str, values: Values) -> list[str]:
         """Returns the keys of a trial's setting.
 
         They are kept, because finding them may need a build.
-
-        Args:
-            trial_id: Id of the trial.
-            values: Its setting.
 
         Returns:
             The keys under which the setting counts as tried.

@@ -1,6 +1,7 @@
 """Finds a proposal that is new and within the budget, in a bounded number of tries."""
 
 import math
+import operator
 from collections.abc import Callable
 
 import keras_tuner
@@ -16,6 +17,8 @@ LISTED = 10_000
 
 # The most steps of one repair; after that, another proposal may be nearer to the budget.
 STEPS = 100
+
+_excess = operator.itemgetter(0)
 
 
 def find(
@@ -44,19 +47,21 @@ def find(
     Returns:
         The proposal and None; or None and the reason why the search ends; or None and None while
         the strategy waits.
-
-    Example:
-
-    ```python
-    find(lambda: Proposal(genome.sample(space, rng)), space, rng, ProposalFilter(), tries=100)
-    ```
     """
     proposal_filter.begin()
     repeats = 0
     steps = min(STEPS, tries)
     repairs = tries // steps
     broken: list[tuple[float, Proposal]] = []
-    nearest: tuple[float, Proposal] | None = None
+    nearest: list[tuple[float, Proposal]] = []  # The one of all before `broken`, if there is any.
+
+    def repaired(proposal: Proposal, steps: int) -> Proposal | None:
+        values = repair(space, proposal.values, rng, proposal_filter, steps)
+        if values is None:
+            return None
+        proposal_filter.repaired += 1
+        return Proposal(values, proposal.parents, f"{proposal.operator}+repair")
+
     for attempt in range(2 * tries):
         if _nothing_left(space, proposal_filter, tries):
             break
@@ -78,24 +83,24 @@ def find(
         if len(broken) < patience:
             continue
         best = min(broken, key=_excess)
-        nearest = best if nearest is None else min(nearest, best, key=_excess)
+        nearest = [min([*nearest, best], key=_excess)]
         broken.clear()
         if repairs:
             repairs -= 1
-            repaired = _repaired(best[1], space, rng, proposal_filter, steps)
-            if repaired is not None:
-                return repaired, None
-    rest = [*broken, *([] if nearest is None else [nearest])]
+            found = repaired(best[1], steps)
+            if found is not None:
+                return found, None
+    rest = [*broken, *nearest]
     if rest and not proposal_filter.exhausted(space, LISTED):
-        repaired = _repaired(min(rest, key=_excess)[1], space, rng, proposal_filter, tries)
-        if repaired is not None:
-            return repaired, None
+        found = repaired(min(rest, key=_excess)[1], tries)
+        if found is not None:
+            return found, None
     count = proposal_filter.size(space, LISTED)
     if count is not None:
         for values in genome.enumerate_settings(space):
             if not proposal_filter.ruled_out(values) and proposal_filter.judge(values) == 0:
                 return Proposal(values, operator="listing"), None
-    return None, _reason(proposal_filter, proposal_filter.asked, count)
+    return None, _reason(proposal_filter, count)
 
 
 def _nothing_left(
@@ -108,27 +113,8 @@ def _nothing_left(
     return proposal_filter.exhausted(space, LISTED)
 
 
-def _excess(broken: tuple[float, Proposal]) -> float:
-    return broken[0]
-
-
-def _repaired(
-    proposal: Proposal,
-    space: keras_tuner.HyperParameters,
-    rng: np.random.Generator,
-    proposal_filter: ProposalFilter,
-    steps: int,
-) -> Proposal | None:
-    """Returns the repaired proposal, with its parents; None if the repair does not succeed."""
-    values = repair(space, proposal.values, rng, proposal_filter, steps)
-    if values is None:
-        return None
-    proposal_filter.repaired += 1
-    return Proposal(values, proposal.parents, f"{proposal.operator}+repair")
-
-
-def _reason(proposal_filter: ProposalFilter, asked: int, count: int | None) -> str:
-    smallest = proposal_filter.smallest()
+def _reason(proposal_filter: ProposalFilter, count: int | None) -> str:
+    smallest, asked = proposal_filter.smallest(), proposal_filter.asked
     if count is not None and not smallest:
         return f"the search space is exhausted: all of its {count} settings were tried"
     if count is not None:

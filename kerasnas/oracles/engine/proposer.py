@@ -18,23 +18,10 @@ from kerasnas.oracles.engine.strategy import Strategy
 class Proposer:
     """Asks the fidelity and the strategy for the next trial, and keeps the state of both.
 
-    Args:
-        strategy: The strategy, which proposes settings.
-        fidelity: The fidelity, which says how long trials train.
-        history: The trials of the search.
-        proposal_filter: The filter, which knows what was tried and what breaks the budget.
-        seed: Seed of the generator.
-
     Attributes:
         rng: The generator of every draw in the search.
         queue: The settings that are tried before any proposal.
         stop_reason: Why there will be no further proposal, or None.
-
-    Example:
-
-    ```python
-    plan = Proposer(strategy, Fidelity(), history, ProposalFilter(), seed=0).next_trial()
-    ```
     """
 
     def __init__(
@@ -79,9 +66,6 @@ class Proposer:
     def lineage(self, plan: Plan) -> dict[str, Any]:
         """Returns the lineage of a trial that begins.
 
-        Args:
-            plan: The trial.
-
         Returns:
             `parents` and `operator`, the names that have `changed` from the first parent, and the
             notes of the strategy and of the fidelity.
@@ -113,11 +97,7 @@ class Proposer:
         }
 
     def take_position(self, position: dict[str, Any]) -> None:
-        """Restores a position.
-
-        Args:
-            position: The result of `position`.
-        """
+        """Restores a position."""
         state = position["strategy"]
         self.rng.bit_generator.state = position["rng"]
         self.strategy.set_state(state if self.fidelity.max_epochs is None else state["searcher"])

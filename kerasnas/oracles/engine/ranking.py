@@ -30,12 +30,6 @@ class Ranking:
 
     Raises:
         ValueError: A limit is not a finite number, or the direction of its metric is not known.
-
-    Example:
-
-    ```python
-    Ranking([keras_tuner.Objective("val_accuracy", "max")]).best(trials, 3)
-    ```
     """
 
     def __init__(
@@ -68,9 +62,6 @@ class Ranking:
     def violation(self, trial: Trial) -> float:
         """Returns by how much a completed trial breaks the limits.
 
-        Args:
-            trial: A completed trial.
-
         Returns:
             Sum, over all limits, of the excess as a share of the limit: 0 for a trial within all
             limits, infinity where a limited value is not known.
@@ -88,9 +79,6 @@ class Ranking:
     def front(self, trials: Sequence[Trial]) -> list[Trial]:
         """Returns the trials within the limits that no other trial dominates.
 
-        Args:
-            trials: Completed trials.
-
         Returns:
             Trials, those with the best first objective first.
         """
@@ -99,25 +87,21 @@ class Ranking:
     def best(self, trials: Sequence[Trial], count: int) -> list[Trial]:
         """Returns the best trials, those within the limits first.
 
-        Args:
-            trials: Completed trials.
-            count: How many at most.
-
         Returns:
             Trials, by the first objective; where there are limits, front after front.
         """
         if not self._by_fronts:
             return heapq.nsmallest(count, trials, key=self.loss)
-        beyond = [self.violation(trial) for trial in trials]
-        within = [trial for trial, over in zip(trials, beyond, strict=True) if over == 0]
+        beyond = {trial.trial_id: self.violation(trial) for trial in trials}
+        within = [trial for trial in trials if beyond[trial.trial_id] == 0]
         best: list[Trial] = []
         while within and len(best) < count:
             front = self._front(within)
             taken = {trial.trial_id for trial in front}
             within = [trial for trial in within if trial.trial_id not in taken]
             best += front
-        rest = [(over, trial) for trial, over in zip(trials, beyond, strict=True) if over > 0]
-        best += [trial for _, trial in sorted(rest, key=lambda one: (one[0], self.loss(one[1])))]
+        rest = [trial for trial in trials if beyond[trial.trial_id] > 0]
+        best += sorted(rest, key=lambda trial: (beyond[trial.trial_id], self.loss(trial)))
         return best[:count]
 
     def _front(self, trials: Sequence[Trial]) -> list[Trial]:

@@ -55,20 +55,11 @@ class Recovered:
 def recover(folder: str) -> Recovered:
     """Reads the journal, and completes it from the other files.
 
-    Args:
-        folder: The project folder of a search.
-
     Returns:
         Everything that can be read. A warning names each file that cannot.
 
     Raises:
         ValueError: A later version of kerasnas wrote the run.
-
-    Example:
-
-    ```python
-    recover("runs/digits").trials["02"]["score"]
-    ```
     """
     found = Recovered()
     path = os.path.join(folder, JOURNAL)
@@ -82,11 +73,8 @@ def recover(folder: str) -> Recovered:
     snapshot, trouble = _load(os.path.join(folder, SNAPSHOT), events.check_snapshot)
     if trouble:
         _warn(trouble, "The journal is used instead.")
-    trial_paths = [
-        trial_path
-        for trial_path in sorted(glob.glob(trial_file(glob.escape(folder), "*")))
-        if events.is_trial_id(_trial_of(trial_path))
-    ]
+    trial_paths = sorted(glob.glob(trial_file(glob.escape(folder), "*")))
+    trial_paths = [one for one in trial_paths if events.is_trial_id(_trial_of(one))]
     # Events are written to the journal first: a trial that only other files know was cut off.
     elsewhere = {_trial_of(trial_path) for trial_path in trial_paths}
     elsewhere.update((snapshot or {}).get("start_order", []))
@@ -109,9 +97,7 @@ def recover(folder: str) -> Recovered:
     found.ended = [name for name in found.ended if name in found.trials]
     found.space = [config for config in found.space if config is not None]
     found.enqueued = [values for values in found.enqueued if values is not None]
-    for trial_id in found.trials:
-        if not os.path.exists(trial_file(folder, trial_id)):
-            found.stale.append(trial_id)
+    found.stale += [name for name in found.trials if not os.path.exists(trial_file(folder, name))]
     return found
 
 
@@ -213,10 +199,8 @@ def _apply_trial_file(found: Recovered, path: str, damaged: bool) -> None:
     known = found.trials.get(trial_id)
     if content is None:
         rebuilt = known is not None and known["values"] is not None
-        _warn(
-            trouble or path,
-            "It is rebuilt from the journal." if rebuilt else "This trial is lost.",
-        )
+        then = "It is rebuilt from the journal." if rebuilt else "This trial is lost."
+        _warn(trouble or path, then)
         if rebuilt:
             found.stale.append(trial_id)
         return

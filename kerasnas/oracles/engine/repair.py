@@ -31,13 +31,6 @@ def repair(
 
     Returns:
         The setting, or None where `steps` settings were judged and none fits.
-
-    Example:
-
-    ```python
-    judge = ProposalFilter()
-    repair(space, {"op": "pool", "depth": 3, "width": 64}, np.random.default_rng(0), judge, 100)
-    ```
     """
     excess = proposal_filter.excess(values)
     waiting: list[str] = []

@@ -64,11 +64,6 @@ def check(saved: dict[str, Any] | None, here: dict[str, Any], folder: str) -> No
             )
 
 
-def kind_of(strategy: Strategy, fidelity: Fidelity) -> str:
-    """Returns the name of the oracle that a strategy and a fidelity make together."""
-    return name_of(strategy if fidelity.max_epochs is None else fidelity)
-
-
 def check_seed(saved: int, given: int | None, folder: str) -> None:
     """Warns of a seed that has no effect, since the run was begun with another one.
 

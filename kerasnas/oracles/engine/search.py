@@ -22,30 +22,15 @@ from kerasnas.oracles.genome import Values
 class Search:
     """Takes trials from their proposal to the ledger; workers are the desk's concern.
 
-    Args:
-        strategy: The strategy, which proposes settings.
-        fidelity: The fidelity, which says how long trials train.
-        objectives: The objectives, at least one.
-        space: Callable that returns the search space as it is now.
-        max_trials: How many trials there will be at most; None for no limit.
-        max_proposals: How many proposals are tried for one trial.
-        seed: Integer seed of every draw; None draws one.
+    Its arguments are those of `kerasnas.oracles.Oracle`; `space` returns the search space as it is
+    now.
 
     Attributes:
-        strategy: As given.
-        fidelity: As given.
         ledger: Writes the run.
         filter: Turns away repeats and settings that break the budget.
         history: The view of all trials.
         proposer: Finds the next trial.
         facts: The facts that all views of the search share, such as its seed.
-
-    Example:
-
-    ```python
-    search = Search(strategy, Fidelity(), objectives, lambda: space, 50, 1000, seed=0)
-    plan = search.proposer.next_trial()
-    ```
     """
 
     def __init__(
@@ -75,12 +60,7 @@ class Search:
         self._given_seed = seed  # None where none was given, and once a run was read.
 
     def header(self, kind: str, identity: dict[str, Any]) -> dict[str, Any]:
-        """Returns the header, which identifies the search in its folder.
-
-        Args:
-            kind: Name of the oracle's class.
-            identity: What a tuner tells of the hypermodel, to know its runs again.
-        """
+        """Returns the header, which identifies the search in its folder."""
         objectives = self.ranking.objectives
         return {
             "oracle": kind,
@@ -93,12 +73,7 @@ class Search:
     def restore(
         self, found: Recovered, space_of: Callable[[Values], keras_tuner.HyperParameters]
     ) -> None:
-        """Restores the search from what the ledger has read.
-
-        Args:
-            found: The result of `Ledger.read`.
-            space_of: Callable from values to the search space with these values.
-        """
+        """Restores the search from what the ledger has read."""
         self.ledger.restore(found, space_of)
         self.filter.keys_of_trials = {
             name: record["keys"] for name, record in found.trials.items() if record["keys"]
@@ -112,18 +87,12 @@ class Search:
             self.facts.seed, self._given_seed = found.header["seed"], None
 
     def complete(self, found: Recovered, header: dict[str, Any]) -> None:
-        """Writes what is missing in the files of the run, after `restore`.
-
-        Args:
-            found: The result of `Ledger.read`.
-            header: The header of the search.
-        """
+        """Writes what is missing in the files of the run, after `restore`."""
         if not found.journaled[0]:
             self.ledger.append("header", header)
         self.save_space_and_queue()
-        self.remember_all()
+        self.changed()
         self.ledger.complete(found, self.filter.keys_of_trials)
-        self.proposer.stop_reason = None
 
     def save_space_and_queue(self) -> None:
         """Writes new hyperparameters and newly queued settings to the journal."""
@@ -131,12 +100,7 @@ class Search:
         self.ledger.save_queue(self.proposer.queue.settings)
 
     def start(self, trial: Trial, lineage: dict[str, Any]) -> None:
-        """Notes that a trial begins.
-
-        Args:
-            trial: The trial.
-            lineage: How the trial came about.
-        """
+        """Notes that a trial begins."""
         self.save_space_and_queue()
         keys = self.filter.keys_of(trial.trial_id, self.history.values(trial))
         position = self.proposer.position()
@@ -151,22 +115,14 @@ class Search:
         self.filter.tried.update(keys)
 
     def end(self, trial: Trial) -> None:
-        """Notes that a trial has ended.
-
-        Args:
-            trial: The trial, COMPLETED or FAILED.
-        """
+        """Notes that a trial has ended."""
         self.save_space_and_queue()
         keys = self.filter.keys_of(trial.trial_id, self.history.values(trial))
         self.ledger.end(trial, keys)
         self.filter.tried.update(keys)
 
     def retry(self, trial: Trial) -> None:
-        """Notes that a trial will be run again.
-
-        Args:
-            trial: The trial.
-        """
+        """Notes that a trial will be run again."""
         # The reports of the failed run do not apply to the next one.
         self.fidelity.retry(trial.trial_id)
         self.note(trial.trial_id, {})
@@ -186,18 +142,10 @@ class Search:
             self.ledger.note_lineage(trial_id, {**kept, **notes})
 
     def changed(self, space: bool = False) -> None:
-        """Updates what depends on the space, the gate and the key after one of them has changed.
-
-        Args:
-            space: Whether the space has changed.
-        """
+        """Updates what depends on the space, the gate and the key after one of them has changed."""
         if space:
             self.filter.invalidate_cache()
-        self.remember_all()
-        self.proposer.stop_reason = None
-
-    def remember_all(self) -> None:
-        """Notes the settings of all trials as tried."""
         self.filter.tried.clear()
         for trial in self.history.started:
             self.filter.remember(trial.trial_id, self.history.values(trial))
+        self.proposer.stop_reason = None

@@ -8,6 +8,7 @@ again.
 """
 
 import functools
+import math
 import os
 import threading
 import warnings
@@ -30,17 +31,7 @@ from kerasnas.runtime.run_folder import JOURNAL, check_name
 class SearchOracle(keras_tuner.Oracle):
     """Hands out, judges, ends and saves the trials of one search, as KerasTuner asks for it.
 
-    `kerasnas.oracles.Oracle` is this with the arguments and questions of users.
-
-    Args:
-        strategy: What proposes settings.
-        fidelity: How long trials train.
-        objective: A metric's name, a `keras_tuner.Objective`, or a list of these.
-        max_trials: How many trials at most; None for no limit.
-        hyperparameters: The declared part of the space, of which a copy is taken, or None.
-        max_proposals: How many proposals are tried for one trial.
-        seed: Integer seed of every draw; None draws one.
-        **contract: Other arguments of `keras_tuner.Oracle`.
+    `kerasnas.oracles.Oracle`, which describes the arguments, is this with the questions of users.
     """
 
     hyperparameters: keras_tuner.HyperParameters
@@ -206,7 +197,12 @@ class SearchOracle(keras_tuner.Oracle):
 
     def score_trial(self, trial: Trial) -> None:
         """Scores a trial, as in KerasTuner; of several objectives the score is the first."""
-        endings.best_values(trial, self.objectives)
+        for objective in reversed(self.objectives):
+            trial.score = trial.metrics.get_best_value(objective.name)
+            trial.best_step = trial.metrics.get_best_step(objective.name)
+            if trial.score is None or not math.isfinite(trial.score):
+                trial.message = f"The objective {objective.name} is {trial.score}."
+                return
 
     # ------------------------------------------------------------------ saving and resuming
 
@@ -294,7 +290,8 @@ class SearchOracle(keras_tuner.Oracle):
 
     def _kind(self) -> str:
         """Returns the name that says in a run folder which oracle has written it."""
-        return run_header.kind_of(self.strategy, self.fidelity)
+        decides = self.strategy if self.fidelity.max_epochs is None else self.fidelity
+        return run_header.name_of(decides)
 
     def _ensure_ledger(self) -> None:
         if self.ledger.is_open:

@@ -15,14 +15,6 @@ class Trials:
         ended: The trials that have ended, in the order of their ends.
         completed: The ended trials that have a score, in the same order.
         failed: The ended trials that have no score, in the same order.
-
-    Example:
-
-    ```python
-    trials = Trials()
-    trials.begin(trial)
-    trials.end(trial)
-    ```
     """
 
     def __init__(self) -> None:

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from kerasnas.oracles.engine.fidelity import Fidelity, Plan, Verdict
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine import Fidelity, History, Plan, Propose, Verdict
 from kerasnas.oracles.fidelity.networks import Networks
 from kerasnas.oracles.fidelity.rungs import check_rungs
 from kerasnas.runtime.arguments import check_integer
@@ -106,9 +104,7 @@ class ASHA(Fidelity):
         """Returns all trials, with their estimated losses at full length."""
         return self._networks.view()
 
-    def next_trial(
-        self, propose: Callable[[], Proposal | None], exhausted: Callable[[], bool]
-    ) -> Plan | None:
+    def next_trial(self, propose: Propose, exhausted: Callable[[], bool]) -> Plan | None:
         """Returns a new network, to be trained in full unless it is stopped."""
         proposal = propose()
         if proposal is None:

@@ -7,9 +7,7 @@ from typing import Any
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.fidelity import Fidelity, Plan
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine import Fidelity, History, Plan, Proposal, Propose
 from kerasnas.oracles.fidelity.networks import Networks
 from kerasnas.oracles.fidelity.rungs import check_rungs
 from kerasnas.runtime.arguments import check_integer
@@ -86,9 +84,7 @@ class Hyperband(Fidelity):
         """Returns the networks of all first rounds, with their estimated losses at full length."""
         return self._networks.view()
 
-    def next_trial(
-        self, propose: Callable[[], Proposal | None], exhausted: Callable[[], bool]
-    ) -> Plan | None:
+    def next_trial(self, propose: Propose, exhausted: Callable[[], bool]) -> Plan | None:
         """Fills the first round of a bracket, then promotes its best, then opens the next one."""
         self._read_new_trials()
         for number in sorted(self._brackets):
@@ -121,9 +117,7 @@ class Hyperband(Fidelity):
             losses[epochs] = self.history.loss(before)
         return losses
 
-    def _serve(
-        self, number: int, propose: Callable[[], Proposal | None], exhausted: Callable[[], bool]
-    ) -> Plan | None:
+    def _serve(self, number: int, propose: Propose, exhausted: Callable[[], bool]) -> Plan | None:
         """Returns the next trial of a bracket; None if it is done, or waits for running trials."""
         first = self._brackets[number][0]
         # When the strategy is exhausted, the first round is not filled any further.
@@ -148,17 +142,15 @@ class Hyperband(Fidelity):
             failed = len(ended) - len(completed)
             # So many others have failed or are worse that the best one is promoted in any case.
             if candidates and len(candidates) + failed > thrown_out:
-                return self._continued(min(candidates, key=self.history.loss), number, place)
+                best = min(candidates, key=self.history.loss)
+                values = genome.network_values(best.hyperparameters.values)
+                proposal = Proposal(values, (best.trial_id,), "promotion")
+                return self._scheduled(proposal, number, place, {_FROM: best.trial_id})
             final = final and len(ended) == full
             full = min(self._size(number, place), len(completed) if final else full)
         if final and len(rounds[-1]) == full:
             del self._brackets[number]
         return None
-
-    def _continued(self, trial: Trial, number: int, place: int) -> Plan:
-        values = genome.network_values(trial.hyperparameters.values)
-        proposal = Proposal(values, (trial.trial_id,), "promotion")
-        return self._scheduled(proposal, number, place, {_FROM: trial.trial_id})
 
     def _scheduled(
         self, proposal: Proposal, number: int, place: int, start: Mapping[str, Any] | None = None

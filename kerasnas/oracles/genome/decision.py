@@ -229,27 +229,18 @@ def parents_of(space: keras_tuner.HyperParameters) -> set[str]:
 
 
 def _decision(hp: Any) -> Decision:
+    types = keras_tuner.engine.hyperparameters
     needs = tuple((condition.name, frozenset(condition.values)) for condition in hp.conditions)
-    domain, ordered = _domain(hp)
-    return Decision(hp, domain, ordered, needs, _scale(hp, domain))
-
-
-def _domain(hp: Any) -> tuple[Sequence[Value] | None, bool]:
-    """Returns the possible values, and whether they are ordered."""
-    types = keras_tuner.engine.hyperparameters
-    if isinstance(hp, types.Int):
-        if hp.sampling == "linear" or hp.step is None:
-            return range(hp.min_value, hp.max_value + 1, hp.step or 1), True
-        return tuple(dict.fromkeys(int(value) for value in hp.values)), True
-    if isinstance(hp, types.Float):
-        return None if hp.step is None else tuple(dict.fromkeys(map(float, hp.values))), True
-    return tuple(dict.fromkeys(hp.values)), bool(getattr(hp, "ordered", False))
-
-
-def _scale(hp: Any, domain: Sequence[Value] | None) -> Scale | None:
-    types = keras_tuner.engine.hyperparameters
+    domain: Sequence[Value] | None
     if not isinstance(hp, (types.Int, types.Float)):
-        return None
+        domain = tuple(dict.fromkeys(hp.values))
+        return Decision(hp, domain, bool(getattr(hp, "ordered", False)), needs)
+    if isinstance(hp, types.Float):
+        domain = None if hp.step is None else tuple(dict.fromkeys(map(float, hp.values)))
+    elif hp.sampling == "linear" or hp.step is None:
+        domain = range(hp.min_value, hp.max_value + 1, hp.step or 1)
+    else:
+        domain = tuple(dict.fromkeys(int(value) for value in hp.values))
     low, high = hp.min_value, hp.max_value
     ends = sorted([low, high] if domain is None else [float(domain[0]), float(domain[-1])])
-    return Scale(low, high, hp.sampling, *ends)
+    return Decision(hp, domain, True, needs, Scale(low, high, hp.sampling, *ends))

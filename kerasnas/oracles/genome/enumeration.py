@@ -1,5 +1,6 @@
 """All settings of a finite space, one after the other, and how many there are."""
 
+import itertools
 from collections.abc import Iterator
 
 import keras_tuner
@@ -57,12 +58,8 @@ def size(space: keras_tuner.HyperParameters, limit: int = 10_000) -> int | None:
     """
     if any(d.domain is None for _, decisions in plan_of(space) for d in decisions):
         return None
-    count = 0
-    for _ in _enumerate(plan_of(space)):
-        count += 1
-        if count > limit:
-            return None
-    return count
+    count = sum(1 for _ in itertools.islice(_enumerate(plan_of(space)), limit + 1))
+    return count if count <= limit else None
 
 
 def _enumerate(plan: Plan) -> Iterator[Values]:

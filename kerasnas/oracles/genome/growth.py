@@ -8,6 +8,7 @@ import numpy as np
 from kerasnas.oracles import genome
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.genome.decision import Decision, Value, plan_of
+from kerasnas.oracles.genome.settings import decide
 
 
 def smallest(space: keras_tuner.HyperParameters) -> Values:
@@ -28,17 +29,12 @@ def smallest(space: keras_tuner.HyperParameters) -> Values:
     smallest(hp)   # {"depth": 2}
     ```
     """
-    brings: dict[str, list[tuple[Value, ...]]] = {}
+    brings: dict[str, list[frozenset[Value]]] = {}
     for _, decisions in plan_of(space):
         for decision in decisions:
-            for condition in decision.hp.conditions:
-                brings.setdefault(condition.name, []).append(tuple(condition.values))
-    values: Values = {}
-    for name, decisions in plan_of(space):
-        found = next((decision for decision in decisions if decision.is_active(values)), None)
-        if found is not None:
-            values[name] = _least(found, brings.get(name, []))
-    return values
+            for name, wanted in decision.needs:
+                brings.setdefault(name, []).append(wanted)
+    return decide(space, lambda decision: _least(decision, brings.get(decision.hp.name, [])))
 
 
 def enlargements(
@@ -75,7 +71,7 @@ def enlargements(
             yield larger
 
 
-def _least(decision: Decision, brings: list[tuple[Value, ...]]) -> Value:
+def _least(decision: Decision, brings: list[frozenset[Value]]) -> Value:
     if decision.domain is None:
         return float(decision.hp.min_value)
     if decision.ordered:

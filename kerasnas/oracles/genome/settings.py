@@ -39,7 +39,7 @@ def sample(
     sample(hp, np.random.default_rng(0))   # {"units": 48}
     ```
     """
-    return fill(space, {}, lambda decision: draw(decision, rng))
+    return decide(space, lambda decision: draw(decision, rng))
 
 
 def complete(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) -> Values:
@@ -72,7 +72,10 @@ def complete(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) ->
                 f"{', '.join(sorted(known)) or 'none'}. Received: {dict(values)}"
             )
     given = {name: plain(value) for name, value in values.items()}
-    full = fill(space, {}, lambda decision: _given_or_default(decision, given))
+    full = decide(
+        space,
+        lambda one: _checked(one, given[one.hp.name]) if one.hp.name in given else one.hp.default,
+    )
     for name in given:
         if name not in full:
             raise ValueError(
@@ -130,8 +133,11 @@ def set_one(
     set_one(hp, {"op": "pool"}, "op", "conv")   # {"op": "conv", "filters": 8}
     ```
     """
-    missing = _default if rng is None else (lambda decision: decision.draw(rng))
-    return fill(space, {**values, name: value}, missing)
+    return fill(
+        space,
+        {**values, name: value},
+        lambda decision: decision.hp.default if rng is None else decision.draw(rng),
+    )
 
 
 def decisions_of(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) -> list[Decision]:
@@ -176,12 +182,7 @@ def settle(space: keras_tuner.HyperParameters, values: Mapping[str, Value]) -> V
     settle(hp, {"op": "conv", "tuner/epochs": 3})   # {"op": "conv", "filters": 8}
     ```
     """
-    settled: Values = {}
-    for name, decisions in plan_of(space):
-        decision = next((d for d in decisions if d.is_active(settled)), None)
-        if decision is not None:
-            settled[name] = values.get(name, decision.hp.default)
-    return settled
+    return decide(space, lambda decision: values.get(decision.hp.name, decision.hp.default))
 
 
 def network_values(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,36 +267,44 @@ def fill(
     fill(hp, {"op": "conv"}, lambda decision: decision.hp.default)
     ```
     """
-    full: Values = {}
+
+    def kept_or_missing(decision: Decision) -> Value:
+        name = decision.hp.name
+        kept = name in values and decision.allows(values[name])
+        return values[name] if kept else missing(decision)
+
+    return decide(space, kept_or_missing)
+
+
+def decide(space: keras_tuner.HyperParameters, choose: Callable[[Decision], Value]) -> Values:
+    """Makes a setting decision by decision, parents before children.
+
+    Args:
+        space: The search space.
+        choose: Callable from a decision that is active to its value.
+
+    Returns:
+        The setting.
+    """
+    values: Values = {}
     for name, decisions in plan_of(space):
         for decision in decisions:
-            if decision.is_active(full):
-                kept = name in values and decision.allows(values[name])
-                full[name] = values[name] if kept else missing(decision)
+            if decision.is_active(values):
+                values[name] = choose(decision)
                 break
-    return full
+    return values
 
 
-def _default(decision: Decision) -> Value:
-    default: Value = decision.hp.default
-    return default
-
-
-def _given_or_default(decision: Decision, given: Mapping[str, Value]) -> Value:
-    name = decision.hp.name
-    if name not in given:
-        default: Value = decision.hp.default
-        return default
-    value = given[name]
+def _checked(decision: Decision, value: Value) -> Value:
+    """Returns a value as the space has it: 1 for True, 0.30000000000000004 for 0.3."""
     if not decision.allows(value):
         offered = (
             f"from {decision.hp.min_value} to {decision.hp.max_value}"
             if decision.domain is None
             else f"one of {list(decision.domain[:20])}"
         )
-        raise ValueError(f"'{name}' must be {offered}. Received: {value!r}")
-    place = decision.index(value)
+        raise ValueError(f"'{decision.hp.name}' must be {offered}. Received: {value!r}")
     if decision.domain is None:
         return float(value)
-    # The value as the space has it: 1 for True, 0.30000000000000004 for 0.3.
+    place = decision.index(value)
     return value if place is None else decision.domain[place]

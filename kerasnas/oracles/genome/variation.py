@@ -6,7 +6,7 @@ import keras_tuner
 import numpy as np
 
 from kerasnas.oracles.genome.decision import Decision, Value, parents_of, plan_of
-from kerasnas.oracles.genome.settings import Values, decisions_of, fill, set_one
+from kerasnas.oracles.genome.settings import Values, decide, decisions_of, fill, set_one
 
 
 def mutate(
@@ -120,7 +120,7 @@ def crossover(
         ]
         return offers[int(rng.integers(len(offers)))] if offers else decision.draw(rng)
 
-    return fill(space, {}, inherit)
+    return decide(space, inherit)
 
 
 def neighbours(
@@ -179,26 +179,17 @@ def distance(
     """
     total = 0.0
     for name, decisions in plan_of(space):
-        if name not in first and name not in second:
-            continue
-        if name not in first or name not in second:
-            total += 1.0
-        elif first[name] != second[name]:
-            total += _gap(decisions, first, second, name)
+        here, there = first.get(name), second.get(name)
+        if here != there:
+            decision = next((one for one in decisions if one.is_active(first)), None)
+            total += _gap(decision, here, there)
     return total
 
 
-def _gap(
-    decisions: list[Decision],
-    first: Mapping[str, Value],
-    second: Mapping[str, Value],
-    name: str,
-) -> float:
-    here = next((d for d in decisions if d.is_active(first)), None)
-    if here is None or not here.ordered:
+def _gap(decision: Decision | None, here: Value | None, there: Value | None) -> float:
+    if here is None or there is None or decision is None or not decision.ordered:
         return 1.0
-    a, b = first[name], second[name]
-    if not (here.allows(a) and here.allows(b)):
+    if not (decision.allows(here) and decision.allows(there)):
         return 1.0
     # Different values must have a distance, even where rounding makes their positions equal.
-    return max(abs(here.position(a) - here.position(b)), 1e-12)
+    return max(abs(decision.position(here) - decision.position(there)), 1e-12)

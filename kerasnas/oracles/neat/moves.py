@@ -9,6 +9,7 @@ import numpy as np
 from kerasnas.hypermodels.graph import ABSENT, find_graphs
 from kerasnas.oracles import genome
 from kerasnas.oracles.genome import Values
+from kerasnas.oracles.genome.decision import parents_of
 
 # At most so many decisions are changed in search of a change that activates or deactivates others.
 _ASKED = 12
@@ -31,12 +32,6 @@ def cross(
     Returns:
         The child. What both parents have comes from either of them. What only the fitter one has
         (disjoint and excess genes) is kept, and what only the weaker one has is left out.
-
-    Example:
-
-    ```python
-    cross(hp, {"op": "conv", "kernel": 3}, {"op": "pool"}, rng)
-    ```
     """
     # Values that only the weaker one has are used where a value that came from it activates them.
     mixed = {**weaker, **fitter}
@@ -61,7 +56,7 @@ class Moves:
         self.space, self.size = space, len(space.space)
         self.growth, self.shrinkage = growth, shrinkage
         self.graphs = find_graphs(hp.name for hp in space.space)
-        self._parents = {condition.name for hp in space.space for condition in hp.conditions}
+        self._parents = parents_of(space)
         self._edges = {name for graph in self.graphs for name in graph.every_edge()}
         nodes = {graph.node(p) for graph in self.graphs for p in range(1, graph.last)}
         # The operations of each node.
@@ -77,10 +72,6 @@ class Moves:
 
     def mutate(self, values: Values, rng: np.random.Generator) -> tuple[Values, str]:
         """Grows, shrinks or changes a setting, in a way that the setting allows.
-
-        Args:
-            values: The setting.
-            rng: Generator of every draw.
 
         Returns:
             The new setting and the name of the move.

@@ -67,12 +67,7 @@ class Population:
         self._losses: list[float] = []
 
     def add(self, space: keras_tuner.HyperParameters, member: Member) -> None:
-        """Adds a trial to the species whose best member is nearest, or founds a new species.
-
-        Args:
-            space: The search space.
-            member: The trial.
-        """
+        """Adds a trial to the species whose best member is nearest, or founds a new species."""
         self.clock += 1
         gaps = [genome.distance(space, one.members[0].genes, member.genes) for one in self.species]
         if gaps and min(gaps) <= self.threshold:

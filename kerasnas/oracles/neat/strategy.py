@@ -5,9 +5,7 @@ import math
 import numpy as np
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine import History, Proposal, Strategy
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.neat.moves import Moves, cross, pick
 from kerasnas.oracles.neat.species import Member, Population, genes_of

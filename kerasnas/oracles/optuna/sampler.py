@@ -93,12 +93,7 @@ def make_sampler(known: Any, seed: int) -> Any:
 
 
 def reseed(sampler: Any, seeds: np.random.RandomState) -> None:
-    """Seeds every generator of a sampler and of its parts.
-
-    Args:
-        sampler: The sampler.
-        seeds: Generator from which the seeds are drawn.
-    """
+    """Seeds every generator of a sampler and of its parts."""
     from optuna.samplers._lazy_random_state import LazyRandomState
 
     for part in parts_of(sampler):

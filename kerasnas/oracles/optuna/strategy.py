@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
-from kerasnas.oracles.genome.decision import plan_of
+from kerasnas.oracles.engine import History, Proposal, Strategy
+from kerasnas.oracles.genome.decision import Decision, Value
+from kerasnas.oracles.genome.settings import decide
 from kerasnas.oracles.optuna.sampler import known_sampler, quiet
 from kerasnas.oracles.optuna.space import only
 from kerasnas.oracles.optuna.study import Study, check_takes_several
@@ -85,17 +84,17 @@ class Optuna(Strategy):
     def propose(self, history: History, rng: np.random.Generator) -> Proposal:
         """Asks the sampler, decision by decision."""
         with quiet():
-            study = self._up_to_date(history) if history.asked == 0 else self._open(history)
+            study = self._study_for(history)
             if self._asks >= _ASKS:
                 return Proposal(genome.sample(history.space, rng))
             self._asks += 1
             trial = study.ask(rng)
-            values: genome.Values = {}
-            for name, decisions in plan_of(history.space):
-                decision = next((d for d in decisions if d.is_active(values)), None)
-                if decision is not None:
-                    parameter = study.parameters.get(decision)
-                    values[name] = only(decision) if parameter is None else parameter.suggest(trial)
+
+            def suggest(decision: Decision) -> Value:
+                parameter = study.parameters.get(decision)
+                return only(decision) if parameter is None else parameter.suggest(trial)
+
+            values = decide(history.space, suggest)
             self._asked = (values, study.attributes_of(trial))
             return Proposal(values, operator="optuna")
 
@@ -104,7 +103,7 @@ class Optuna(Strategy):
     ) -> dict[str, Any] | None:
         """Returns what the sampler noted about the trial and about the study."""
         with quiet():
-            study = self._up_to_date(history) if history.asked == 0 else self._open(history)
+            study = self._study_for(history)
             if not study.parameters:
                 return None
             if self._asked is None or self._asked[0] != values:
@@ -132,13 +131,10 @@ class Optuna(Strategy):
         """Drops the study, which is made again from the trials."""
         self._pending, self._study = self.state()["attributes"], None
 
-    def _open(self, history: History) -> Study:
-        if self._study is None:
-            return self._up_to_date(history)
-        return self._study
-
-    def _up_to_date(self, history: History) -> Study:
-        """Returns the study with all trials, and without what was turned away."""
+    def _study_for(self, history: History) -> Study:
+        """Returns the study with all trials; in a new search for a trial, without earlier asks."""
+        if self._study is not None and history.asked:
+            return self._study
         if self._study is None or not self._study.is_of(history.space):
             # Trials from before the space grew have the defaults of new hyperparameters.
             self._study = Study(self.sampler, history, self.state()["attributes"])

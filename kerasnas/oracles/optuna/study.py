@@ -4,7 +4,7 @@ Everything in it follows from the trials, and from the attributes that the sampl
 and on the study. The lineages of the trials keep these.
 
 Private parts of Optuna, as read in 5.0.0: `Study._storage`, `Study._study_id`, `Trial._trial_id`,
-and, in `_forget`, the lists of `InMemoryStorage`, which cannot delete a trial.
+and, in `forget_asked`, the lists of `InMemoryStorage`, which cannot delete a trial.
 """
 
 import copy
@@ -38,14 +38,6 @@ class Study:
     Attributes:
         parameters: The parameter of each decision that is open.
         common: As given.
-
-    Example:
-
-    ```python
-    study = Study("TPESampler", history, {})
-    study.follow(history)
-    study.ask(rng)
-    ```
     """
 
     def __init__(
@@ -80,7 +72,12 @@ class Study:
 
     def forget_asked(self) -> None:
         """Drops the trials that were asked for and turned away."""
-        _forget(self._storage, self._study._study_id, len(self._numbers))
+        kept = len(self._numbers)
+        trials = self._storage._studies[self._study._study_id].trials
+        for trial in trials[kept:]:
+            del self._storage._trial_id_to_study_id_and_number[trial._trial_id]
+        del trials[kept:]
+        self._storage._max_trial_id = kept - 1
 
     def follow(self, history: History) -> None:
         """Adds the trials that have begun, and tells the results of those that have ended."""
@@ -218,12 +215,3 @@ def _new_study(objectives: int) -> Any:
     # Some samplers stop the study, which Optuna refuses outside of its own loop.
     study.stop = lambda: None
     return study
-
-
-def _forget(storage: Any, study_id: int, kept: int) -> None:
-    """Drops all trials of a storage's only study after the first `kept`."""
-    trials = storage._studies[study_id].trials
-    for trial in trials[kept:]:
-        del storage._trial_id_to_study_id_and_number[trial._trial_id]
-    del trials[kept:]
-    storage._max_trial_id = kept - 1

@@ -6,8 +6,7 @@ import keras_tuner
 import numpy as np
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
+from kerasnas.oracles.engine import History, Proposal
 from kerasnas.oracles.genome import Values
 from kerasnas.oracles.predictor import surrogate
 from kerasnas.oracles.predictor.model import Learned
@@ -142,7 +141,9 @@ class Candidates:
     """
 
     def __init__(
-        self, judge: Callable[[list[Values]], np.ndarray], ruled_out: Callable[[Values], bool]
+        self,
+        judge: Callable[[list[Values]], np.ndarray],
+        ruled_out: Callable[[Values], bool],
     ):
         self.found: dict[str, Proposal] = {}
         self._judge, self._ruled_out = judge, ruled_out

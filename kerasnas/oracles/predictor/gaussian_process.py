@@ -60,12 +60,6 @@ class GaussianProcess:
         priors = np.array([*[_LENGTH] * len(self.starts), _JOINT, _ADDITIVE, _NOISE])
         self._prior, self._spread = priors[:, 0], priors[:, 1]
         self.parameters = self._prior.copy()
-        # The vectors and the scores that it has taken in.
-        self.observed = np.zeros((0, 0)), np.zeros(0)
-        self._x = np.zeros((0, 0))
-        self._factor = np.zeros((0, 0))
-        self._weights = np.zeros(0)
-        self._mean = 0.0
 
     @property
     def noise(self) -> float:
@@ -87,7 +81,8 @@ class GaussianProcess:
         """
         from scipy.optimize import minimize
 
-        gaps = self._gaps(x)
+        # Squared distances in each decision: (decisions, trials * trials).
+        gaps = np.array([_squares(part, part).ravel() for part in self._parts(x)])
 
         def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
             return self._loss(theta, gaps, y - y.mean())
@@ -121,6 +116,7 @@ class GaussianProcess:
         Returns:
             The process itself.
         """
+        # The vectors and the scores that it has taken in.
         self.observed = x, y
         self._x, self._mean = self._scaled(x), float(y.mean())
         kernel = self._kernel(self._x)
@@ -173,10 +169,6 @@ class GaussianProcess:
         for one, other in zip(self._parts(self._x), self._parts(queries), strict=True):
             kernel += additive / len(self.starts) * np.exp(-0.5 * _squares(one, other))
         return np.asarray(kernel)
-
-    def _gaps(self, x: np.ndarray) -> np.ndarray:
-        """Squared distances in each decision: (decisions, trials * trials)."""
-        return np.array([_squares(part, part).ravel() for part in self._parts(x)])
 
     def _loss(self, theta: np.ndarray, gaps: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
         """Minus the logarithm of the posterior, and its gradient."""

@@ -56,12 +56,6 @@ class Model:
 
     Attributes:
         fits: The parameters of both, which are learned seldom, and saved.
-
-    Example:
-
-    ```python
-    learned = Model().learn(history)
-    ```
     """
 
     def __init__(self) -> None:
@@ -72,9 +66,6 @@ class Model:
 
     def learn(self, history: History) -> Learned:
         """Learns from all trials.
-
-        Args:
-            history: The view of the search.
 
         Returns:
             What was learned.

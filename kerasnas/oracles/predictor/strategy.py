@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.history import History
-from kerasnas.oracles.engine.proposal import Proposal
-from kerasnas.oracles.engine.strategy import Strategy
+from kerasnas.oracles.engine import History, Proposal, Strategy
 from kerasnas.oracles.predictor.candidates import anywhere, near_best
 from kerasnas.oracles.predictor.model import Model
 from kerasnas.runtime.arguments import check_integer, check_number
@@ -54,11 +52,7 @@ class Predictor(Strategy):
     >>> oracle = kn.oracles.PredictorOracle("val_accuracy", max_trials=100, seed=0)
     """
 
-    def __init__(
-        self,
-        initial_samples: int | None = None,
-        exploration: float = 0.1,
-    ):
+    def __init__(self, initial_samples: int | None = None, exploration: float = 0.1):
         check_integer("initial_samples", initial_samples, least=2, optional=True)
         check_number("exploration", exploration, least=0, most=1)
         self.initial_samples, self.exploration = initial_samples, exploration

@@ -39,7 +39,7 @@ def gradients(loss: Callable[[list[Any]], Any], values: Sequence[Any]) -> list[n
     ]
 
 
-def _differentiate(loss: Callable[[list[Any]], Any], values: list[Any]) -> Sequence[Any]:
+def _differentiate(loss: Callable[[list[Any]], Any], values: list[Any]) -> Any:
     # Eagerly, since each function is differentiated once: tracing or compiling it would cost more.
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -55,15 +55,13 @@ def _differentiate(loss: Callable[[list[Any]], Any], values: list[Any]) -> Seque
     if backend == "jax":
         import jax  # type: ignore[import-not-found,unused-ignore]
 
-        of_jax: Sequence[Any] = jax.grad(loss)(values)
-        return of_jax
+        return jax.grad(loss)(values)
     if backend == "torch":
         import torch  # type: ignore[import-not-found,unused-ignore]
 
         with torch.enable_grad():
             leaves = [value.detach().requires_grad_() for value in values]
-            of_torch: Sequence[Any] = torch.autograd.grad(loss(leaves), leaves, allow_unused=True)
-            return of_torch
+            return torch.autograd.grad(loss(leaves), leaves, allow_unused=True)
     raise NotImplementedError(
         "Proxies that need gradients run on the Keras backends tensorflow, jax and torch. Choose "
         f'the proxy "naswot", "macs" or "params". Received: KERAS_BACKEND={backend!r}'

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -97,7 +98,8 @@ def rank(
     check_data(proxy, x, y)
     deadline = math.inf if max_time is None else time.monotonic() + max_time
     ranked, failure, count = [], None, 0
-    for values in _admitted(space, candidates, gate, key, np.random.default_rng(seed)):
+    admitted = _admitted(space, candidates, gate, key, np.random.default_rng(seed))
+    for values in itertools.islice(admitted, candidates):
         if time.monotonic() >= deadline:
             break
         count += 1
@@ -145,24 +147,20 @@ def _admitted(
 ) -> Iterator[Values]:
     """Yields different settings that keep the limits."""
     seen: set[str] = set()
-    given = 0
     for values in _drawn(space, candidates, rng):
-        names = {key_of(values)}
-        if names & seen:
+        name = key_of(values)
+        if name in seen:
             continue
-        seen |= names
+        seen.add(name)
         # The gate comes first: both may have to build the setting, but only the gate refuses it.
         if gate is not None and gate(values):
             continue
-        architecture = None if key is None else f"architecture {key(values)}"
-        if architecture is not None and architecture in seen:
-            continue
-        if architecture is not None:
+        if key is not None:
+            architecture = f"architecture {key(values)}"
+            if architecture in seen:
+                continue
             seen.add(architecture)
         yield values
-        given += 1
-        if given == candidates:
-            return
 
 
 def _drawn(

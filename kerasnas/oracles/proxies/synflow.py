@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasnas.keras_models.walk import Call, walk
-from kerasnas.oracles.proxies.forward import is_activation, run
+from kerasnas.oracles.proxies.forward import as_in_training, is_activation, run
 from kerasnas.oracles.proxies.gradients import double_precision, gradients, with_weights
 
 # Layers that would shift, centre or cut the signal. Without them, positive signals stay positive.
@@ -77,9 +77,7 @@ def synflow(model: keras.Model) -> float:
 def _linear(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if is_activation(operation) or isinstance(operation, _BYPASSED):
         return args[0] if args else next(iter(kwargs.values()))
-    if "training" in kwargs:
-        kwargs = {**kwargs, "training": False}
-    return operation(*args, **kwargs)
+    return as_in_training(operation, args, kwargs)
 
 
 @contextlib.contextmanager
