@@ -6,6 +6,7 @@ unbroken search, and those of each search that was killed twice and then resumed
 """
 
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -76,18 +77,13 @@ def _maker(path: str, name: str) -> Callable[..., Any]:
 
 def _count_lines(work: Callable[[], Any]) -> int:
     """Returns how many lines of the oracles' code a call runs."""
-    count = 0
-
-    def at_line() -> None:
-        nonlocal count
-        count += 1
-
-    sys.settrace(_tracer(at_line))
+    lines = itertools.count()
+    sys.settrace(_tracer(lambda: next(lines)))
     try:
         work()
     finally:
         sys.settrace(None)
-    return count
+    return next(lines)
 
 
 def _fork(work: Callable[[], Any], kill_at: int | None) -> int:
@@ -101,12 +97,10 @@ def _fork(work: Callable[[], Any], kill_at: int | None) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     try:
         if kill_at is not None:
-            left = kill_at
+            lines = itertools.count(1)
 
             def at_line() -> None:
-                nonlocal left
-                left -= 1
-                if left == 0:
+                if next(lines) == kill_at:
                     os.kill(os.getpid(), signal.SIGKILL)
 
             sys.settrace(_tracer(at_line))
@@ -120,7 +114,7 @@ def _fork(work: Callable[[], Any], kill_at: int | None) -> int:
         os._exit(1)
 
 
-def _tracer(at_line: Callable[[], None]) -> Callable[..., Any]:
+def _tracer(at_line: Callable[[], object]) -> Callable[..., Any]:
     def trace(frame: Any, event: str, argument: Any) -> Any:
         return trace_line if _ORACLES in frame.f_code.co_filename else None
 
