@@ -5,12 +5,12 @@ folder, a number of trials, and pairs of seeds for the kills. Writes one JSON ob
 unbroken search, and those of each search that was killed twice and then resumed.
 """
 
-import importlib.util
 import itertools
 import json
 import os
 import pathlib
 import random
+import runpy
 import signal
 import sys
 import traceback
@@ -27,7 +27,7 @@ _ORACLES = os.path.join("kerasnas", "oracles") + os.sep
 def main() -> None:
     """Serves the one request on standard input."""
     request = json.load(sys.stdin)
-    make = _maker(request["file"], request["class"])
+    make = runpy.run_path(request["file"])[request["class"]]().make_oracle
     folder = pathlib.Path(request["folder"])
 
     def life(name: str) -> list[search.Row]:
@@ -64,15 +64,6 @@ def outcome(values: Any) -> float | None:
     """Returns a score, or None for one setting of six, so that its trial fails."""
     score = search.score(values)
     return None if int(score * 1e6) % 6 == 0 else score
-
-
-def _maker(path: str, name: str) -> Callable[..., Any]:
-    spec = importlib.util.spec_from_file_location("conformance_of_oracle", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"Cannot import {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, name)().make_oracle
 
 
 def _count_lines(work: Callable[[], Any]) -> int:
