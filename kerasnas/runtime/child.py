@@ -43,6 +43,7 @@ class Child:
         with self._lock:
             child = self._ready()
             stdin, stdout = child.stdin, child.stdout
+            # `_ready` asks for both pipes.
             assert stdin
             assert stdout
             answers: list[str] = []

@@ -41,8 +41,7 @@ class Costs:
         network = network_values(trial.hyperparameters.values)
         profile = self._gate.costs(network)
         found = {name: getattr(profile, name, None) for name in LIMITS.values()}
-        if profile is None:
-            found["params"] = self._gate.params(network)
+        found["params"] = self._gate.params(network)
         return {name: value for name, value in found.items() if value is not None}
 
     def objectives(self, trial: Trial, model: keras.Model | None) -> dict[str, float]:

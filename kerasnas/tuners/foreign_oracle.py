@@ -145,8 +145,5 @@ def answering(oracle: Any, folder: str) -> "Oracle | ForeignOracle":
     Args:
         oracle: Any `keras_tuner.Oracle`, or KerasTuner's client of one in another process.
         folder: Folder of the run.
-
-    Returns:
-        The oracle, or the adapter around it.
     """
     return oracle if isinstance(oracle, Oracle) else ForeignOracle(oracle, folder)

@@ -71,13 +71,6 @@ def parse_duration(value: float | str | None) -> float | None:
 def bind_fit(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the arguments of `search` by the names that `keras.Model.fit` has for them.
 
-    Args:
-        args: Positional arguments.
-        kwargs: Keyword arguments.
-
-    Returns:
-        Values by argument name.
-
     Raises:
         TypeError: An argument that `fit` does not take.
     """
@@ -96,12 +89,6 @@ def check_takes(
     function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
     """Checks that a method of the user's own takes what every trial will give it.
-
-    Args:
-        function: The method.
-        name: Its name.
-        args: Positional arguments.
-        kwargs: Keyword arguments.
 
     Raises:
         TypeError: It does not. Every trial would fail.

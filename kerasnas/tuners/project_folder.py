@@ -125,13 +125,9 @@ class ProjectFolder:
 
 
 def read_state(path: str) -> dict[str, Any]:
-    """Reads a file of a tuner. A file that cannot be read is taken for empty, with a warning.
+    """Reads a file of a tuner, which need not exist.
 
-    Args:
-        path: Path of the file, which need not exist.
-
-    Returns:
-        What it holds.
+    One that cannot be read is taken for empty, with a warning.
     """
     try:
         state = sealed.loads(pathlib.Path(path).read_bytes())
@@ -148,15 +144,7 @@ def read_state(path: str) -> dict[str, Any]:
 
 
 def difference(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
-    """Returns in which entry two searches differ.
-
-    Args:
-        theirs: What the run in the folder is.
-        mine: What this search is.
-
-    Returns:
-        Text for an error.
-    """
+    """Returns in which entry the run in a folder and this search differ, as text for an error."""
     for name, here in mine.items():
         there = theirs.get(name)
         if there == here:
@@ -174,9 +162,6 @@ def same_seed(given: int, saved: int | None) -> int:
     Args:
         given: The seed of this tuner.
         saved: The seed in the run's folder; None for a new run.
-
-    Returns:
-        One of the two.
     """
     if saved is None or saved == given:
         return given

@@ -57,10 +57,6 @@ class SearchChecks:
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Checks the arguments of `search`.
 
-        Args:
-            args: Positional arguments.
-            kwargs: Keyword arguments.
-
         Raises:
             TypeError: An argument that the user's own code does not take, or no callback.
             ValueError: Data or an objective that no trial can be trained with.

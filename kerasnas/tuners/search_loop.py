@@ -121,7 +121,7 @@ class SearchLoop:
         else:
             self.oracle.snapshot()
         finally:
-            if not frozen:
+            if not frozen:  # Or it would also thaw what somebody else has frozen.
                 gc.unfreeze()
             progress.close()
         self.tuner.on_search_end()

@@ -98,7 +98,7 @@ class SearchSpace:
         hp = oracle.get_space()
         try:
             if not self.gate.sketches:
-                raise NotSymbolicError
+                raise NotSymbolicError  # The space is found by building, below.
             if not self._declared:
                 self.hypermodel.declare(hp)
             names = [parameter.name for parameter in hp.space]

@@ -138,11 +138,7 @@ class TrialRunner:
         )
 
     def run(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        """Builds and trains a trial's model, once for each execution.
-
-        Returns:
-            What `hypermodel.fit` returned, one for each execution.
-        """
+        """Builds and trains a trial's model; returns what `fit` returned, for each execution."""
         values = trial.hyperparameters.values
         if "tuner/epochs" in values:
             kwargs["epochs"] = values["tuner/epochs"]
@@ -187,11 +183,7 @@ class TrialRunner:
         return results
 
     def build_and_fit(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Builds a trial's model and trains it once.
-
-        Returns:
-            What `hypermodel.fit` returned.
-        """
+        """Builds a trial's model and trains it once; returns what `hypermodel.fit` returned."""
         hp = trial.hyperparameters
         model = self.tuner._try_build(hp)
         if model.built:  # An unknown cost is an error before the training is paid.
@@ -212,10 +204,7 @@ class TrialRunner:
         return results
 
     def prepare(self, model: keras.Model) -> keras.Model:
-        """Checks a model against the budget, and makes the variables of its optimizer.
-
-        Args:
-            model: A compiled model.
+        """Checks a compiled model against the budget, and makes the variables of its optimizer.
 
         Returns:
             The same model.
@@ -236,13 +225,7 @@ class TrialRunner:
         return model
 
     def load_model(self, trial: Trial) -> keras.Model:
-        """Builds the model of a completed trial, with the weights of its best epoch.
-
-        Args:
-            trial: The trial.
-
-        Returns:
-            The compiled model.
+        """Builds the compiled model of a completed trial, with the weights of its best epoch.
 
         Raises:
             ValueError: The trial has left no readable checkpoint.
