@@ -21,21 +21,9 @@ from kerasnas import (
     tuners,
 )
 from kerasnas._version import __version__
-from kerasnas.compression import (
-    Cluster,
-    Distill,
-    Prune,
-    PruneStructured,
-    Quantize,
-    compress,
-)
+from kerasnas.compression import Cluster, Distill, Prune, PruneStructured, Quantize, compress
 from kerasnas.hardware import Budget, profile
-from kerasnas.hypermodels import (
-    CellHyperModel,
-    GraphHyperModel,
-    HyperModel,
-    LayerwiseHyperModel,
-)
+from kerasnas.hypermodels import CellHyperModel, GraphHyperModel, HyperModel, LayerwiseHyperModel
 from kerasnas.tuners import Tuner, WarmStart
 
 # A tuner for each strategy and fidelity of the registry.

@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-Samples = tuple[
-    Any, Any, Any
-]  # x, y and the weights of the samples: each is an array, a structure of arrays, or None.
+# x, y and the weights of the samples: each is an array, a structure of arrays, or None.
+Samples = tuple[Any, Any, Any]
 
 
 def inputs_in_order(argument: str, x: Any, model: Any) -> list[np.ndarray]:

@@ -133,11 +133,8 @@ def keras_tells(name: str, metrics: Any) -> bool:
 
 def _has_direction(metric: Any) -> bool:
     if isinstance(metric, str):
-        if metric in (
-            "accuracy",
-            "acc",
-        ):  # Keras chooses one of its accuracies only when it sees the data.
-            return True
+        if metric in ("accuracy", "acc"):
+            return True  # Keras chooses one of its accuracies only when it sees the data.
         metric = keras.metrics.get(metric)
     if isinstance(metric, type):
         return hasattr(metric(), "_direction")

@@ -40,9 +40,7 @@ class Scorer:
         self._passing = keras.Model(ends, outputs)
         # The loss has no state to share, and the config of Huber (3.15.1) loses its delta.
         self._passing.compile(
-            loss=model.loss,
-            loss_weights=given_loss_weights(model),
-            **fresh_metrics(model),
+            loss=model.loss, loss_weights=given_loss_weights(model), **fresh_metrics(model)
         )
 
     def score(self, predictions: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
@@ -80,11 +78,8 @@ class Scorer:
         Returns:
             "min" if smaller is better, "max", or None where neither Keras nor its name tells.
         """
-        return direction(name, _flat(self._passing.metrics))
-
-
-def _flat(metrics: list[Any]) -> list[Any]:
-    return [inner for metric in metrics for inner in getattr(metric, "metrics", [metric])]
+        metrics = [getattr(metric, "metrics", metric) for metric in self._passing.metrics]
+        return direction(name, metrics)
 
 
 def first_metric(logs: dict[str, float]) -> str:

@@ -16,20 +16,12 @@ from kerasnas.runtime.errors import describe
 
 # How far outputs may differ, as a share of the largest absolute output.
 _TOLERANCE = 1e-4
-_ANY = object()
-# Keys that Keras 3 does not know, and the values with which leaving them out changes nothing.
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "batch_input_shape": (_ANY,),
-    "groups": (1,),
-    "implementation": (_ANY,),
-    "input_length": (_ANY,),
-    "key_shape": (_ANY,),
-    "query_shape": (_ANY,),
-    "renorm": (False,),
-    "softmax_robust_masking": (_ANY,),
-    "time_major": (False,),
-    "value_shape": (_ANY,),
-}
+# Keys that Keras 3 does not know, and that change nothing: always, or with these values.
+_IGNORED = (
+    *("batch_input_shape", "implementation", "input_length", "key_shape", "query_shape"),
+    *("softmax_robust_masking", "value_shape"),
+)
+_NEUTRAL = {"groups": 1, "renorm": False, "time_major": False}
 # Keras 2 computes another function: clip(x / 5 + 1 / 2, 0, 1).
 _OTHER = "hard_sigmoid"
 _WAY_OUT = (
@@ -177,8 +169,7 @@ def _config(target: Any, kind: str, config: dict[str, Any]) -> dict[str, Any]:
         if key == "alpha" and kind == "LeakyReLU":
             key = "negative_slope"
         if key not in known:
-            neutral = (None, *_NEUTRAL.get(key, ()))
-            if not any(value == one or one is _ANY for one in neutral):
+            if key not in _IGNORED and value not in (None, _NEUTRAL.get(key)):
                 raise ValueError(f"Keras 3 has no counterpart of {key}={value!r}")
         elif key == "recurrent_activation" and value == _OTHER:
             raise ValueError(f"the {_OTHER} of Keras 2 is another function than that of Keras 3")

@@ -16,27 +16,21 @@ _BINARY: dict[str, Callable[..., Any]] = {
     "subtract": keras.ops.subtract,
     "truediv": keras.ops.divide,
 }
+_ALONE = ("abs", "exp", "relu", "relu6", "sigmoid", "sqrt", "square", "tanh")
 # Operations with the names of their arguments in keras.ops, other than the tensor.
 _UNARY: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "cast": (keras.ops.cast, ("dtype",)),
     "clip_by_value": (keras.ops.clip, ("x_min", "x_max")),
     "concat": (keras.ops.concatenate, ("axis",)),
     "expand_dims": (keras.ops.expand_dims, ("axis",)),
-    "abs": (keras.ops.abs, ()),
-    "exp": (keras.ops.exp, ()),
     "reduce_max": (keras.ops.max, ("axis", "keepdims")),
     "reduce_mean": (keras.ops.mean, ("axis", "keepdims")),
     "reduce_sum": (keras.ops.sum, ("axis", "keepdims")),
-    "sigmoid": (keras.ops.sigmoid, ()),
-    "sqrt": (keras.ops.sqrt, ()),
-    "square": (keras.ops.square, ()),
-    "tanh": (keras.ops.tanh, ()),
-    "relu": (keras.ops.relu, ()),
-    "relu6": (keras.ops.relu6, ()),
     "softmax": (keras.ops.softmax, ("axis",)),
     "reshape": (keras.ops.reshape, ("newshape",)),
     "squeeze": (keras.ops.squeeze, ("axis",)),
     "transpose": (keras.ops.transpose, ("axes",)),
+    **{name: (getattr(keras.ops, name), ()) for name in _ALONE},
 }
 # The names that TensorFlow has for these arguments, and for the tensor.
 _RENAMED = {

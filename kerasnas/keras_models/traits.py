@@ -79,6 +79,7 @@ class LayerTraits:
 _BOTH = LayerTraits(in_tf_keras=True)
 _MOVED = replace(_BOTH, same_range=True, keeps_integers=True, keeps_factor=True)
 _MERGE = replace(_BOTH, merges=True, keeps_integers=True, lines="any")
+_ARITHMETIC = replace(_MERGE, commutes=True, output_trained=True)
 _COMPARISON = LayerTraits(compares=True)
 _OF_LINES = replace(_BOTH, lines="image")
 _POOLED_LINES = replace(_OF_LINES, channels_alone=True)
@@ -98,6 +99,14 @@ _AUGMENTATIONS = (
     "Solarization",
 )
 
+# Layers of which no more is known than that tf_keras has them.
+_PLAIN = (
+    *("AdditiveAttention", "Attention", "AveragePooling3D", "CategoryEncoding", "CenterCrop"),
+    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Dot", "EinsumDense", "Embedding", "GRU"),
+    *("GRUCell", "GroupNormalization", "LSTM", "LSTMCell", "MaxPooling3D", "MultiHeadAttention"),
+    *("PReLU", "Resizing", "SimpleRNN", "SimpleRNNCell", "UnitNormalization", "UpSampling3D"),
+)
+
 # By class name, of Keras's own classes and of those that users register.
 LAYERS: dict[str, LayerTraits] = {
     # convolution and Dense
@@ -113,25 +122,9 @@ LAYERS: dict[str, LayerTraits] = {
     "SeparableConv1D": replace(_OF_LINES, kernels=2, prunes=1),
     "SeparableConv2D": replace(_BOTH, kernels=2, prunes=1, steps="batch"),
     # other layers with weights
-    "AdditiveAttention": _BOTH,
-    "Attention": _BOTH,
     "BatchNormalization": replace(_BOTH, lines="any", steps="each"),
-    "ConvLSTM1D": _BOTH,
-    "ConvLSTM2D": _BOTH,
-    "ConvLSTM3D": _BOTH,
-    "EinsumDense": _BOTH,
-    "Embedding": _BOTH,
-    "GRU": _BOTH,
-    "GRUCell": _BOTH,
-    "GroupNormalization": _BOTH,
-    "LSTM": _BOTH,
-    "LSTMCell": _BOTH,
     "LayerNormalization": replace(_BOTH, steps="each"),
-    "MultiHeadAttention": _BOTH,
     "Normalization": LayerTraits(lines="any"),
-    "PReLU": _BOTH,
-    "SimpleRNN": _BOTH,
-    "SimpleRNNCell": _BOTH,
     # one value at a time
     "Activation": replace(_BOTH, lines="any", steps="each"),
     "ELU": replace(_BOTH, channels_alone=True, steps="each"),
@@ -139,17 +132,9 @@ LAYERS: dict[str, LayerTraits] = {
     "ReLU": replace(_BOTH, channels_alone=True, lines="any", steps="each"),
     "Rescaling": replace(_BOTH, lines="any", steps="each"),
     "Softmax": replace(_BOTH, steps="each"),
-    "UnitNormalization": _BOTH,
     # several tensors
     "Add": replace(_MERGE, operator="ADD", commutes=True, steps="batch"),
-    "Average": replace(
-        _MERGE,
-        operator="ADD",
-        commutes=True,
-        settings=(),
-        keeps_integers=False,
-        output_trained=True,
-    ),
+    "Average": replace(_ARITHMETIC, operator="ADD", settings=(), keeps_integers=False),
     "Concatenate": replace(
         _BOTH,
         operator="CONCATENATION",
@@ -159,21 +144,9 @@ LAYERS: dict[str, LayerTraits] = {
         steps="batch",
     ),
     "Divide": LayerTraits(operator="DIV", merges=True),
-    "Dot": _BOTH,
-    "Maximum": replace(
-        _MERGE, operator="MAXIMUM", commutes=True, one_scale=True, output_trained=True
-    ),
-    "Minimum": replace(
-        _MERGE, operator="MINIMUM", commutes=True, one_scale=True, output_trained=True
-    ),
-    "Multiply": replace(
-        _MERGE,
-        operator="MUL",
-        commutes=True,
-        keeps_factor=True,
-        output_trained=True,
-        steps="batch",
-    ),
+    "Maximum": replace(_ARITHMETIC, operator="MAXIMUM", one_scale=True),
+    "Minimum": replace(_ARITHMETIC, operator="MINIMUM", one_scale=True),
+    "Multiply": replace(_ARITHMETIC, operator="MUL", keeps_factor=True, steps="batch"),
     "SquaredDifference": LayerTraits(operator="SQUARED_DIFFERENCE", merges=True),
     "Subtract": replace(_MERGE, operator="SUB", output_trained=True),
     "TrueDivide": LayerTraits(merges=True),
@@ -189,7 +162,6 @@ LAYERS: dict[str, LayerTraits] = {
     # pooling
     "AveragePooling1D": _POOLED_LINES,
     "AveragePooling2D": replace(_BOTH, channels_alone=True, keeps_factor=True, steps="batch"),
-    "AveragePooling3D": _BOTH,
     "GlobalAveragePooling1D": _PADDED_LINES,
     "GlobalAveragePooling2D": replace(_OVER_ALL, steps="batch"),
     "GlobalAveragePooling3D": replace(_BOTH, settings=()),
@@ -198,9 +170,7 @@ LAYERS: dict[str, LayerTraits] = {
     "GlobalMaxPooling3D": replace(_BOTH, settings=()),
     "MaxPooling1D": _POOLED_LINES,
     "MaxPooling2D": replace(_MOVED, channels_alone=True, steps="batch"),
-    "MaxPooling3D": _BOTH,
     # shape
-    "CenterCrop": _BOTH,
     "Cropping1D": replace(_PADDED_LINES, settings=("cropping",)),
     "Cropping2D": replace(_MOVED, settings=("cropping",), channels_alone=True),
     "Cropping3D": replace(_BOTH, settings=("cropping",)),
@@ -209,15 +179,11 @@ LAYERS: dict[str, LayerTraits] = {
     "Permute": replace(_MOVED, settings=("dims",)),
     "RepeatVector": _OVER_ALL,
     "Reshape": _MOVED,
-    "Resizing": _BOTH,
     "UpSampling1D": _PADDED_LINES,
     "UpSampling2D": replace(_BOTH, channels_alone=True, keeps_integers=True, keeps_factor=True),
-    "UpSampling3D": _BOTH,
     "ZeroPadding1D": replace(_PADDED_LINES, settings=("padding",)),
     "ZeroPadding2D": replace(_MOVED, settings=("padding",), channels_alone=True, steps="batch"),
     "ZeroPadding3D": replace(_BOTH, settings=("padding",)),
-    # categories
-    "CategoryEncoding": _BOTH,
     # training only
     "ActivityRegularization": replace(_REGULARIZING, settings=(), channels_alone=True),
     "AlphaDropout": _REGULARIZING,
@@ -238,6 +204,7 @@ LAYERS: dict[str, LayerTraits] = {
     ),
     "SpatialDropout3D": _REGULARIZING,
     **dict.fromkeys(_AUGMENTATIONS, _AUGMENTING),
+    **dict.fromkeys(_PLAIN, _BOTH),
 }
 
 _UNKNOWN = LayerTraits()

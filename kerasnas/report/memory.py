@@ -9,7 +9,7 @@ from kerasnas.hardware.profile import LayerProfile, Profile, peak_of
 from kerasnas.runtime.files import write_atomic
 
 _WIDTH, _HEIGHT = 960, 440
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 64, 60  # Margins around the plot.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, _WIDTH - 24, 64, _HEIGHT - 60  # The edges of the plot.
 _UNITS = ((1024**2, "MB"), (1024, "KB"), (1, "bytes"))
 _LEGEND = (("alive", "in use"), ("arena", "end in the arena"), ("interpreter", "interpreter"))
 _STYLE = """
@@ -126,31 +126,28 @@ class _Drawing:
 
     def x(self, step: float) -> float:
         """Where a step begins."""
-        return round(_LEFT + (_WIDTH - _LEFT - _RIGHT) * step / len(self.steps), 2)
+        return round(_LEFT + (_RIGHT - _LEFT) * step / len(self.steps), 2)
 
     def y(self, size: float) -> float:
         """Where a number of bytes is."""
-        return round(_HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * size / self.most, 2)
+        return round(_BOTTOM - (_BOTTOM - _TOP) * size / self.most, 2)
 
     def _axes(self) -> list[str]:
         parts = []
         step = _round_step(self.most / self.scale / 8)
         for number in range(int(self.most / self.scale / step) + 1):
             at = self.y(number * step * self.scale)
-            parts.append(_line(_LEFT, at, _WIDTH - _RIGHT, at, "grid"))
+            parts.append(_line(_LEFT, at, _RIGHT, at, "grid"))
             parts.append(_label(_LEFT - 8, at + 4, f"{number * step:,g}", 'text-anchor="end"'))
         every = max(1, round(_round_step(len(self.steps) / 12)))
         for operator in range(every, len(self.steps) + 1, every):
             middle = self.x(operator - 0.5)
-            place = _HEIGHT - _BOTTOM + 18
-            parts.append(_label(middle, place, str(operator), 'text-anchor="middle"'))
-        bottom = self.y(0)
-        parts.append(_line(_LEFT, bottom, _WIDTH - _RIGHT, bottom, "axis"))
-        parts.append(_line(_LEFT, _TOP, _LEFT, bottom, "axis"))
-        parts.append(
-            _label((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 16, "operator", 'text-anchor="middle"')
-        )
-        middle = (_TOP + bottom) / 2
+            parts.append(_label(middle, _BOTTOM + 18, str(operator), 'text-anchor="middle"'))
+        parts.append(_line(_LEFT, _BOTTOM, _RIGHT, _BOTTOM, "axis"))
+        parts.append(_line(_LEFT, _TOP, _LEFT, _BOTTOM, "axis"))
+        middle = (_LEFT + _RIGHT) / 2
+        parts.append(_label(middle, _HEIGHT - 16, "operator", 'text-anchor="middle"'))
+        middle = (_TOP + _BOTTOM) / 2
         turned = f'text-anchor="middle" transform="rotate(-90 24 {middle})"'
         parts.append(_label(24, middle, f"RAM, {self.unit}", turned))
         return parts
@@ -159,10 +156,10 @@ class _Drawing:
         tail = self.profile.arena_tail
         alive = [tail + layer.ram_bytes for layer in self.steps]
         ends = [tail + max(layer.arena_bytes, layer.ram_bytes) for layer in self.steps]
-        height = self.y(0) - self.y(tail)
+        height = _BOTTOM - self.y(tail)
         return [
             f'<rect class="interpreter" x="{_LEFT}" y="{self.y(tail)}" '
-            f'width="{_WIDTH - _LEFT - _RIGHT}" height="{height:g}"/>',
+            f'width="{_RIGHT - _LEFT}" height="{height:g}"/>',
             f'<path class="alive" d="M{_LEFT},{self.y(tail)}{self._stairs(alive)}'
             f'V{self.y(tail)}Z"/>',
             f'<path class="arena" d="M{_LEFT},{self.y(ends[0])}{self._stairs(ends)}"/>',
@@ -171,7 +168,7 @@ class _Drawing:
     def _legend(self) -> list[str]:
         parts = []
         for i, (kind, said) in enumerate(_LEGEND):
-            x = _WIDTH - _RIGHT - 390 + 130 * i
+            x = _RIGHT - 390 + 130 * i
             parts.append(f'<rect class="{kind}" x="{x}" y="15" width="12" height="12"/>')
             parts.append(_label(x + 18, 26, said))
         return parts
@@ -180,11 +177,11 @@ class _Drawing:
         return "".join(f"V{self.y(size)}H{self.x(i + 1)}" for i, size in enumerate(sizes))
 
     def _lines(self) -> list[str]:
-        profile, right = self.profile, _WIDTH - _RIGHT
-        arena = self.y(profile.ram_bytes)
+        size = self.profile.ram_bytes
+        arena = self.y(size)
         parts = [
-            _line(_LEFT, arena, right, arena, "head"),
-            _label(right, arena - 6, f"arena {self._said(profile.ram_bytes)}", 'text-anchor="end"'),
+            _line(_LEFT, arena, _RIGHT, arena, "head"),
+            _label(_RIGHT, arena - 6, f"arena {self._said(size)}", 'text-anchor="end"'),
         ]
         middle = self.x(self.peak + 0.5)
         # A label beside the edge would be cut off there.
@@ -196,7 +193,7 @@ class _Drawing:
         parts.append(_label(middle, _TOP - 18, said, attributes))
         if self.limit is not None:
             budget = self.y(self.limit)
-            parts.append(_line(_LEFT, budget, right, budget, "budget"))
+            parts.append(_line(_LEFT, budget, _RIGHT, budget, "budget"))
             said = f"budget {self._said(self.limit)}"
             # On the other side of the arena's label, should both lines be near.
             parts.append(_label(_LEFT + 6, budget - 6, said, 'class="peak-name"'))
@@ -204,13 +201,12 @@ class _Drawing:
 
     def _hovers(self) -> list[str]:
         """A transparent column for each step, with what it is."""
-        top, height = _TOP, self.y(0) - _TOP
         parts = []
         for i, layer in enumerate(self.steps):
             said = f"{i + 1}: {layer.name} ({layer.kind}), {layer.ram_bytes:,} bytes in use"
             parts.append(
-                f'<rect class="step" x="{self.x(i)}" y="{top}" '
-                f'width="{self.x(i + 1) - self.x(i):.2f}" height="{height:g}">'
+                f'<rect class="step" x="{self.x(i)}" y="{_TOP}" '
+                f'width="{self.x(i + 1) - self.x(i):.2f}" height="{_BOTTOM - _TOP}">'
                 f"<title>{_escaped(said)}</title></rect>"
             )
         return parts

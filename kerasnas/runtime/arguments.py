@@ -44,12 +44,7 @@ def check_integer(
     Traceback (most recent call last):
     ValueError: Argument `threads` must be an integer of at least 1. Received: threads=0
     """
-    if value is None and optional:
-        return
-    said = _message(name, value, "an integer", least, most, None, optional, hint)
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise ArgumentTypeError(said)
-    _check_range(value, least, most, None, said)
+    _check(numbers.Integral, name, value, "an integer", least, most, None, optional, hint)
 
 
 def check_number(
@@ -86,12 +81,7 @@ def check_number(
     Traceback (most recent call last):
     ValueError: Argument `keep` must be a number above 0 and at most 1. Received: keep=1.5
     """
-    if value is None and optional:
-        return
-    said = _message(name, value, what, least, most, above, optional, hint)
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ArgumentTypeError(said)
-    _check_range(value, least, most, above, said)
+    _check(numbers.Real, name, value, what, least, most, above, optional, hint)
 
 
 def check_choice(
@@ -123,20 +113,8 @@ def check_choice(
         raise ValueError(f"Argument `{name}` must be {named}{hint}. Received: {name}={value!r}")
 
 
-def _check_range(
-    value: Any, least: float | None, most: float | None, above: float | None, said: str
-) -> None:
-    fits = (
-        math.isfinite(value)
-        and (least is None or value >= least)
-        and (most is None or value <= most)
-        and (above is None or value > above)
-    )
-    if not fits:
-        raise ValueError(said)
-
-
-def _message(
+def _check(
+    kind: type[Any],
     name: str,
     value: Any,
     what: str,
@@ -145,7 +123,9 @@ def _message(
     above: float | None,
     optional: bool,
     hint: str,
-) -> str:
+) -> None:
+    if value is None and optional:
+        return
     if least is not None and most is not None:
         span = f" from {least} to {most}"
     elif above is not None:
@@ -155,4 +135,14 @@ def _message(
     else:
         span = "" if most is None else f" of at most {most}"
     none = ", or None" if optional else ""
-    return f"Argument `{name}` must be {what}{span}{hint}{none}. Received: {name}={value!r}"
+    said = f"Argument `{name}` must be {what}{span}{hint}{none}. Received: {name}={value!r}"
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise ArgumentTypeError(said)
+    fits = (
+        math.isfinite(value)
+        and (least is None or value >= least)
+        and (most is None or value <= most)
+        and (above is None or value > above)
+    )
+    if not fits:
+        raise ValueError(said)

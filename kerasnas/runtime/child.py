@@ -42,18 +42,17 @@ class Child:
         """
         with self._lock:
             child = self._ready()
+            stdin, stdout = child.stdin, child.stdout
+            # `_ready` asks for both pipes.
+            assert stdin
+            assert stdout
             answers: list[str] = []
-            reader = threading.Thread(
-                target=lambda: answers.append(child.stdout.readline() if child.stdout else ""),
-                daemon=True,
-            )
+            reader = threading.Thread(target=lambda: answers.append(stdout.readline()), daemon=True)
             try:
-                if child.stdin:
-                    with contextlib.suppress(
-                        BrokenPipeError
-                    ):  # The child has ended; the answer will say so.
-                        child.stdin.write(f"{folder}\n")
-                        child.stdin.flush()
+                # If the child has ended, the answer will say so.
+                with contextlib.suppress(BrokenPipeError):
+                    stdin.write(f"{folder}\n")
+                    stdin.flush()
                 reader.start()
                 reader.join(timeout)
                 if answers and answers[0]:
@@ -76,11 +75,9 @@ class Child:
         """Ends the process, if there is one."""
         if self._child is not None and self._owner == os.getpid():
             self._child.kill()
-            self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
-                if pipe:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
+            # It waits for the process and closes the pipes.
+            with contextlib.suppress(BrokenPipeError), self._child:
+                pass
         self._child, self._jobs = None, 0
 
     def _ready(self) -> "subprocess.Popen[str]":

@@ -182,10 +182,8 @@ def _lives(process: int) -> bool:
         return True  # Elsewhere the question would end the process.
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
+    except (OSError, OverflowError) as error:
+        return not isinstance(error, ProcessLookupError)
     return True
 
 

@@ -156,9 +156,7 @@ def _own(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
 def _is_own(entry: os.DirEntry[str]) -> bool:
     if entry.is_dir(follow_symlinks=False):
         return _TRIAL.fullmatch(entry.name) is not None and _is_trial(entry.path)
-    if entry.name in (JOURNAL, SNAPSHOT) or _TUNER.fullmatch(entry.name):
-        return True
-    if is_leftover(entry.name):
+    if entry.name in (JOURNAL, SNAPSHOT) or _TUNER.fullmatch(entry.name) or is_leftover(entry.name):
         return True
     if entry.is_symlink() and _TRIAL.fullmatch(entry.name):
         return True

@@ -5,11 +5,12 @@ folder, a number of trials, and pairs of seeds for the kills. Writes one JSON ob
 unbroken search, and those of each search that was killed twice and then resumed.
 """
 
-import importlib.util
+import itertools
 import json
 import os
 import pathlib
 import random
+import runpy
 import signal
 import sys
 import traceback
@@ -26,7 +27,7 @@ _ORACLES = os.path.join("kerasnas", "oracles") + os.sep
 def main() -> None:
     """Serves the one request on standard input."""
     request = json.load(sys.stdin)
-    make = _maker(request["file"], request["class"])
+    make = runpy.run_path(request["file"])[request["class"]]().make_oracle
     folder = pathlib.Path(request["folder"])
 
     def life(name: str) -> list[search.Row]:
@@ -65,29 +66,15 @@ def outcome(values: Any) -> float | None:
     return None if int(score * 1e6) % 6 == 0 else score
 
 
-def _maker(path: str, name: str) -> Callable[..., Any]:
-    spec = importlib.util.spec_from_file_location("conformance_of_oracle", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"Cannot import {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, name)().make_oracle
-
-
 def _count_lines(work: Callable[[], Any]) -> int:
     """Returns how many lines of the oracles' code a call runs."""
-    count = 0
-
-    def at_line() -> None:
-        nonlocal count
-        count += 1
-
-    sys.settrace(_tracer(at_line))
+    lines = itertools.count()
+    sys.settrace(_tracer(lambda: next(lines)))
     try:
         work()
     finally:
         sys.settrace(None)
-    return count
+    return next(lines)
 
 
 def _fork(work: Callable[[], Any], kill_at: int | None) -> int:
@@ -101,12 +88,10 @@ def _fork(work: Callable[[], Any], kill_at: int | None) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     try:
         if kill_at is not None:
-            left = kill_at
+            lines = itertools.count(1)
 
             def at_line() -> None:
-                nonlocal left
-                left -= 1
-                if left == 0:
+                if next(lines) == kill_at:
                     os.kill(os.getpid(), signal.SIGKILL)
 
             sys.settrace(_tracer(at_line))
@@ -120,7 +105,7 @@ def _fork(work: Callable[[], Any], kill_at: int | None) -> int:
         os._exit(1)
 
 
-def _tracer(at_line: Callable[[], None]) -> Callable[..., Any]:
+def _tracer(at_line: Callable[[], object]) -> Callable[..., Any]:
     def trace(frame: Any, event: str, argument: Any) -> Any:
         return trace_line if _ORACLES in frame.f_code.co_filename else None
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import keras_tuner
 
+from kerasnas.hardware import Violation as Violation
 from kerasnas.hypermodels import GraphHyperModel
 from kerasnas.oracles import Oracle, genome
 
@@ -26,18 +27,6 @@ class Row(NamedTuple):
     status: str
     values: tuple[tuple[str, Any], ...]
     score: float | None
-
-
-class Violation(NamedTuple):
-    """A broken limit, as a tuner's gate reports it.
-
-    Attributes:
-        value: The cost of the setting.
-        limit: The limit of that cost, in the same unit.
-    """
-
-    value: float
-    limit: float
 
 
 def conditional_space() -> keras_tuner.HyperParameters:
@@ -227,12 +216,7 @@ def report(oracle: keras_tuner.Oracle, trial: Any, result: float | None) -> None
 def rows(oracle: keras_tuner.Oracle) -> list[Row]:
     """Returns all trials of an oracle, by id, in a form that can be compared and sent as JSON."""
     return [
-        Row(
-            name,
-            trial.status,
-            tuple(sorted(trial.hyperparameters.values.items())),
-            trial.score,
-        )
+        Row(name, trial.status, tuple(sorted(trial.hyperparameters.values.items())), trial.score)
         for name, trial in sorted(oracle.trials.items(), key=lambda one: int(one[0]))
     ]
 

@@ -17,6 +17,7 @@ from kerasnas.oracles.engine.strategy import is_strategy
 from kerasnas.oracles.genome import Values
 from kerasnas.runtime.arguments import check_integer
 from kerasnas.tuners import tflite_objectives
+from kerasnas.tuners.costs import cost_names
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.warm_start import WarmStart
 
@@ -197,9 +198,7 @@ def check_warm_start(warm_start: Any, oracle: Oracle | ForeignOracle) -> WarmSta
 
 def _check_budget(budget: Any, oracle: Oracle | ForeignOracle) -> None:
     """Raises an error unless the oracle can keep the budget, and the budget tells all costs."""
-    named = [one.name for one in members(oracle.objective)]
-    named += [one.name for one, _ in oracle.limits]
-    if "latency_ms" in named and getattr(budget, "latency", None) is None:
+    if "latency_ms" in cost_names(oracle) and getattr(budget, "latency", None) is None:
         raise ValueError(
             "The cost 'latency_ms' needs a budget that tells it: "
             "budget=kn.Budget(latency=kn.hardware.LatencyModel.fit(timings)) predicts it, "

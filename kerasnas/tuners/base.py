@@ -17,15 +17,16 @@ from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.distribute import utils as distribute
 from keras_tuner.src.engine.hypermodel import get_hypermodel
 
+from kerasnas.export import micro
 from kerasnas.hardware.budget import Budget
 from kerasnas.oracles import Oracle
 from kerasnas.runtime.arguments import check_integer
 from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
 from kerasnas.runtime.session import kept_random_state
-from kerasnas.tuners import arguments, inputs, run_identity, tflite_objectives
+from kerasnas.tuners import arguments, inputs
 from kerasnas.tuners.building import build_model
 from kerasnas.tuners.foreign_oracle import answering
-from kerasnas.tuners.project_folder import ProjectFolder
+from kerasnas.tuners.project_folder import ProjectFolder, same_seed
 from kerasnas.tuners.rerank import FileRanking
 from kerasnas.tuners.results import Results
 from kerasnas.tuners.search_checks import SearchChecks
@@ -139,7 +140,7 @@ class Tuner(keras_tuner.Tuner):
         # What the tuner asks. `self.oracle` is the oracle itself, as in KerasTuner.
         self._asked = answering(made, self._folder.path)
         arguments.check_oracle(self._asked, hypermodel, budget, executions_per_trial)
-        tflite_objectives.check_target(target)
+        micro.check_target(target)
         arguments.check_retry_failed(retry_failed, self._asked)
         self.max_time = inputs.parse_duration(max_time)
         self.budget = budget
@@ -171,7 +172,7 @@ class Tuner(keras_tuner.Tuner):
         # An oracle that was named has this seed; one that was passed has its own.
         self._seed = made.seed
         if seed is not None and made is oracle:
-            self._seed = run_identity.same_seed(seed, self._folder.seed)
+            self._seed = same_seed(seed, self._folder.seed)
         gate, folder, seed = self._space.gate, self._folder, self._seed
         self._results = Results(asked, folder)
         self._checks = SearchChecks(self, asked, self._space, self._results, build, own_run_trial)
@@ -341,7 +342,8 @@ class Tuner(keras_tuner.Tuner):
 
         Returns:
             A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
-            ram_bytes, latency_ms, epochs, best_step, duration (seconds), parents, operator,
+            ram_bytes, latency_ms, epochs, best_step, duration and
+            statistics_duration (seconds), parents, operator,
             message; of several objectives also pareto (whether no other trial is better in all)
             and hypervolume (what the trials up to this one dominate, as a share of the box between
             the best and the worst of each objective). What is not known is None.

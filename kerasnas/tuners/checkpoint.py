@@ -29,7 +29,6 @@ class BestEpoch(keras.callbacks.Callback):
 
     Attributes:
         epochs: Number of epochs trained, in the last execution.
-        params: Number of weights of the model.
         sha256: SHA-256 digest of the file written, in hexadecimal digits.
     """
 
@@ -38,7 +37,6 @@ class BestEpoch(keras.callbacks.Callback):
         self.objective = objective
         self.path = path
         self.epochs = 0
-        self.params: int | None = None
         self.sha256: str | None = None
         self._worst = -math.inf if objective.direction == "max" else math.inf
         self._best, self._written = self._worst, self._worst
@@ -72,8 +70,6 @@ class BestEpoch(keras.callbacks.Callback):
 
         Where no execution reports the objective, the weights of the last one are written.
         """
-        if self.model is not None and self.model.built:
-            self.params = self.model.count_params()
         weights, self._weights = self._weights, None
         best, self._best = self._best, self._worst
         if weights is None:

@@ -12,10 +12,14 @@ from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.gate import Gate
 
 
+def told(oracle: Oracle | ForeignOracle) -> list[keras_tuner.Objective]:
+    """Returns what the oracle has to be told of a trial: its objectives, and what it limits."""
+    return [*members(oracle.objective), *(objective for objective, _ in oracle.limits)]
+
+
 def cost_names(oracle: Oracle | ForeignOracle) -> list[str]:
-    """Returns the costs that the oracle has to be told: its objectives, and what it limits."""
-    wanted = [*members(oracle.objective), *(objective for objective, _ in oracle.limits)]
-    return sorted({one.name for one in wanted if one.name in COSTS})
+    """Returns the costs of the network among what the oracle has to be told."""
+    return sorted({one.name for one in told(oracle) if one.name in COSTS})
 
 
 class Costs:
@@ -37,8 +41,7 @@ class Costs:
         network = network_values(trial.hyperparameters.values)
         profile = self._gate.costs(network)
         found = {name: getattr(profile, name, None) for name in LIMITS.values()}
-        if profile is None:
-            found["params"] = self._gate.params(network)
+        found["params"] = self._gate.params(network)
         return {name: value for name, value in found.items() if value is not None}
 
     def objectives(self, trial: Trial, model: keras.Model | None) -> dict[str, float]:
@@ -57,11 +60,8 @@ class Costs:
             costs.setdefault("params", model.count_params())
         unknown = [name for name in names if LIMITS[name] not in costs]
         if unknown:
-            reason = (
-                ""
-                if self._gate is None
-                else self._gate.why_not(network_values(trial.hyperparameters.values))
-            )
+            network = network_values(trial.hyperparameters.values)
+            reason = "" if self._gate is None else self._gate.why_not(network)
             raise keras_tuner.errors.FailedTrialError(
                 f"the cost of the network, an objective, is not known: {', '.join(unknown)}"
                 + (f". {reason}" if reason else "")

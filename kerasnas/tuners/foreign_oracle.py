@@ -1,7 +1,7 @@
 """Lets a tuner ask any `keras_tuner.Oracle` what it asks an oracle of `kerasnas.oracles`."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -128,19 +128,15 @@ class ForeignOracle:
         run_folder.tidy(self._folder)
         try:
             self._oracle.reload()
-            check_ids(self._names_of_trials())
+            for trial in self.trials.values():
+                origin = trial.hyperparameters.values.get("tuner/trial_id", "0")
+                check_ids([trial.trial_id, origin])
         except (LookupError, TypeError, AttributeError, ValueError, OSError, RuntimeError) as error:
             raise ValueError(
                 f"The oracle's files in {self._folder} cannot be read: {error}. Choose another "
                 "`project_name`, pass `overwrite=True`, or use an oracle of kerasnas.oracles, "
                 "which reads what is left"
             ) from error
-
-    def _names_of_trials(self) -> Iterator[Any]:
-        """The ids of the trials, and of those whose weights they start from."""
-        for trial in self.trials.values():
-            yield trial.trial_id
-            yield trial.hyperparameters.values.get("tuner/trial_id", "0")
 
 
 def answering(oracle: Any, folder: str) -> "Oracle | ForeignOracle":
@@ -149,8 +145,5 @@ def answering(oracle: Any, folder: str) -> "Oracle | ForeignOracle":
     Args:
         oracle: Any `keras_tuner.Oracle`, or KerasTuner's client of one in another process.
         folder: Folder of the run.
-
-    Returns:
-        The oracle, or the adapter around it.
     """
     return oracle if isinstance(oracle, Oracle) else ForeignOracle(oracle, folder)

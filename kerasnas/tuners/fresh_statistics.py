@@ -79,16 +79,14 @@ class FreshStatistics(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         """Computes the statistics, if this is the validation of an epoch of the training."""
-        if self._training and not self._fresh:
-            self._take()
+        self._take()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Computes the statistics, if the epoch was not validated.
 
         A training loop of the user's own that calls nothing but this method is left alone.
         """
-        if self._training and not self._fresh:
-            self._take()
+        self._take()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Ends the training, so that later calls of `evaluate` are left alone."""
@@ -109,6 +107,8 @@ class FreshStatistics(keras.callbacks.Callback):
         return (self._steps() - self._first_step) * int(together)
 
     def _take(self) -> None:
+        if not self._training or self._fresh:
+            return
         self._fresh = True
         layers = with_statistics(self.model)
         if not layers:

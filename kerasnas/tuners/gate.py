@@ -20,6 +20,8 @@ from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.runtime.session import clear_session
 
+Building = Callable[[Mapping[str, Any]], contextlib.AbstractContextManager[bool]]
+
 
 class LatencyError(keras_tuner.errors.FatalValueError):
     """The budget's latency cannot be predicted for a proposal, which ends the search.
@@ -34,7 +36,7 @@ class _Judged:
     key: str
     profile: Profile | None
     network: str = ""  # A fingerprint: equal for proposals that build the same network.
-    params: int | None = None  # Known for some networks without a profile, too.
+    params: int | None = None  # Its number of weights, known for some without a profile, too.
     why_not: str = ""  # The reason why there is no profile.
 
 
@@ -62,9 +64,7 @@ class Gate:
         budget: Budget | None = None,
         max_params: int | None = None,
         wants_latency: bool = False,
-        building: Callable[
-            [Mapping[str, Any]], contextlib.AbstractContextManager[bool]
-        ] = lambda values: contextlib.nullcontext(True),
+        building: Building = lambda values: contextlib.nullcontext(True),
     ) -> None:
         self._hypermodel = hypermodel
         self._known = space
@@ -80,22 +80,11 @@ class Gate:
         self._architectural: set[str] = set()
         self._own_fit = type(hypermodel).fit is not keras_tuner.HyperModel.fit
         # If the default network can be sketched, so can the others, as a rule.
-        self._default = self._try_sketch()
+        self._default: tuple[Graph, FixedHyperParameters] | None = None
+        if isinstance(hypermodel, HyperModel):
+            with contextlib.suppress(NotSymbolicError):
+                self._default = self._sketch({})
         self.sketches = self._default is not None
-
-    def space(self, hp: keras_tuner.HyperParameters) -> None:
-        """Declares the whole space without building a model.
-
-        Args:
-            hp: Where to declare it.
-
-        Raises:
-            NotSymbolicError: The hypermodel must be built to find its space.
-        """
-        if not self.sketches:
-            raise NotSymbolicError(f"{type(self._hypermodel).__name__} must be built")
-        assert isinstance(self._hypermodel, HyperModel)
-        self._hypermodel.declare(hp)
 
     def violations(self, values: Mapping[str, Any]) -> dict[str, Violation]:
         """Returns the limits that a proposal breaks; none when it fits or cannot be built.
@@ -136,8 +125,7 @@ class Gate:
 
     def params(self, values: Mapping[str, Any]) -> int | None:
         """Returns a proposal's number of weights, known without a profile, too; None if unbuilt."""
-        judged = self._judge(values)
-        return judged.params if judged.profile is None else judged.profile.params
+        return self._judge(values).params
 
     def why_not(self, values: Mapping[str, Any]) -> str:
         """Returns why a proposal has no profile; nothing where it has one, or its build failed."""
@@ -187,13 +175,6 @@ class Gate:
                 return found
             raise LatencyError(f"The latency of a proposal cannot be predicted. {error}") from error
 
-    def _try_sketch(self) -> tuple[Graph, FixedHyperParameters] | None:
-        """The sketch of the default network; None where a model must be built to judge it."""
-        try:
-            return self._sketch({}) if isinstance(self._hypermodel, HyperModel) else None
-        except NotSymbolicError:
-            return None
-
     def _sketch(self, values: Mapping[str, Any]) -> tuple[Graph, FixedHyperParameters]:
         """The sketch of a proposal, and the hyperparameters that it has read."""
         hp = FixedHyperParameters(values)
@@ -217,7 +198,8 @@ class Gate:
         fit = self._fit_values(values, {*hp.read, *training})
         network = graph.fingerprint()
         key = _digest({"graph": network, "training": training, **fit})
-        return _Judged(key, profile_graph(graph, by_layer=False), network)
+        found = profile_graph(graph, by_layer=False)
+        return _Judged(key, found, network, found.params)
 
     def _training(self, values: dict[str, Any]) -> dict[str, Any]:
         """Of values that do not change the network, those that its compilation reads."""
@@ -225,7 +207,6 @@ class Gate:
             return {}
         text = json.dumps(values, sort_keys=True)
         if text not in self._trainings:
-            assert isinstance(self._hypermodel, HyperModel)
             self._trainings[text] = self._hypermodel.training_values(values)
         return self._trainings[text]
 
@@ -248,7 +229,7 @@ class Gate:
         return {name: value for name, value in values.items() if name not in self._architectural}
 
     def _build(self, values: Mapping[str, Any]) -> tuple[keras.Model, "_Noting"]:
-        hp = _Noting.of(self._known(), values)
+        hp = _Noting.from_config({**self._known().get_config(), "values": dict(values)})
         # Keras numbers layers without a name through a session, and the file has their names:
         # without this its size would depend on what was built before.
         clear_session()
@@ -270,7 +251,8 @@ class Gate:
         key = _digest({name: hp.values[name] for name in hp.read if name in hp.values} | fit)
         try:
             graph = keras_graph(model)
-            return _Judged(key, profile_graph(graph, by_layer=False), self._network(graph))
+            found = profile_graph(graph, by_layer=False)
+            return _Judged(key, found, self._network(graph), found.params)
         except (TypeError, ValueError) as error:
             params = model.count_params() if model.built else None
             return _Judged(key, None, params=params, why_not=str(error))
@@ -286,12 +268,6 @@ class _Noting(keras_tuner.HyperParameters):
     def __init__(self) -> None:
         super().__init__()
         self.read: set[str] = set()
-
-    @classmethod
-    def of(cls, space: keras_tuner.HyperParameters, values: Mapping[str, Any]) -> "_Noting":
-        made = cls.from_config({"space": space.get_config()["space"], "values": dict(values)})
-        made.read = set()
-        return made
 
     def _retrieve(self, hp: Any) -> Any:
         self.read.add(hp.name)

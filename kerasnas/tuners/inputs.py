@@ -12,10 +12,11 @@ import keras_tuner
 from kerasnas.data.direction import metric_named, of_metric, stated
 from kerasnas.keras_models.compiled import given_metrics
 from kerasnas.oracles.engine.objectives import float_name
+from kerasnas.tuners.callbacks import list_of_callbacks
 from kerasnas.tuners.reported import has_own_step, metric_names
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd]\s*)+")
+_NUMBER = r"\d+(?:\.\d+)?"
 _WAYS_TO_READ_AGAIN = (
     "Pass arrays, a `keras.utils.PyDataset` or a `tf.data.Dataset`, such as "
     "`tf.data.Dataset.from_generator(...)`, which every trial reads from its start"
@@ -45,10 +46,10 @@ def parse_duration(value: float | str | None) -> float | None:
         return None
     if isinstance(value, str):
         text = value.strip().lower()
-        if re.fullmatch(r"\d+(\.\d+)?", text):
+        parts = re.findall(rf"({_NUMBER})([smhd])", text)
+        if re.fullmatch(_NUMBER, text):
             seconds = float(text)
-        elif _DURATION.fullmatch(text):
-            parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+        elif re.fullmatch(rf"({_NUMBER}[smhd]\s*)+", text):
             seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
         else:
             raise ValueError(
@@ -70,13 +71,6 @@ def parse_duration(value: float | str | None) -> float | None:
 def bind_fit(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the arguments of `search` by the names that `keras.Model.fit` has for them.
 
-    Args:
-        args: Positional arguments.
-        kwargs: Keyword arguments.
-
-    Returns:
-        Values by argument name.
-
     Raises:
         TypeError: An argument that `fit` does not take.
     """
@@ -95,12 +89,6 @@ def check_takes(
     function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
     """Checks that a method of the user's own takes what every trial will give it.
-
-    Args:
-        function: The method.
-        name: Its name.
-        args: Positional arguments.
-        kwargs: Keyword arguments.
 
     Raises:
         TypeError: It does not. Every trial would fail.
@@ -128,7 +116,7 @@ def check_data(fit: Mapping[str, Any]) -> None:
     if fit.get("x") is None:
         raise ValueError(
             "`search` needs training data: search(x, y, ...) or search(dataset, ...). "
-            f"Received: x={fit.get('x')!r}"
+            "Received: x=None"
         )
     _check_lengths({name: fit.get(name) for name in _DATA}, "")
     if fit.get("validation_freq", 1) != 1:
@@ -137,7 +125,7 @@ def check_data(fit: Mapping[str, Any]) -> None:
             f"of them. Received: validation_freq={fit['validation_freq']!r}"
         )
     validation = fit.get("validation_data")
-    if validation is None or not isinstance(validation, (tuple, list)):
+    if not isinstance(validation, (tuple, list)):
         return
     if not 2 <= len(validation) <= 3:
         raise ValueError(
@@ -247,13 +235,15 @@ def check_objective(
             "`optimizer` and `loss` to the tuner"
         )
     check_direction(objective, model)
-    if has_own_step(model) or _own_callbacks(fit):
+    callbacks = list_of_callbacks(fit.get("callbacks"))
+    of_keras = all(type(callback).__module__.startswith("keras.") for callback in callbacks)
+    if has_own_step(model) or not of_keras:
         return  # They may report anything; the first trial will tell.
     known = metric_names(model)
     if known is None:
         return
-    wanted = getattr(objective, "name_to_direction", None) or [objective.name]
-    for name in wanted:
+    validated = fit.get("validation_data") is not None or fit.get("validation_split")
+    for name in getattr(objective, "name_to_direction", None) or [objective.name]:
         base = float_name(name).removeprefix("val_")
         if base not in known:
             choices = [*known, *(f"val_{metric}" for metric in known)]
@@ -261,9 +251,7 @@ def check_objective(
                 "The objective must be a metric of the compiled model: "
                 f"{', '.join(choices)}. Received: objective={name!r}"
             )
-        if name != base and not (
-            fit.get("validation_data") is not None or fit.get("validation_split")
-        ):
+        if name != base and not validated:
             raise ValueError(
                 f"The objective {name!r} is measured on validation data: pass `validation_data` "
                 f"or `validation_split` to `search`, or choose {base!r}. Received: neither"
@@ -303,9 +291,3 @@ def check_direction(objective: keras_tuner.Objective, model: keras.Model) -> Non
             f'kn.Objective("{objective.name}", "{found}") unless that is meant.',
             stacklevel=2,
         )
-
-
-def _own_callbacks(fit: Mapping[str, Any]) -> bool:
-    callbacks = fit.get("callbacks") or []
-    callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-    return any(not type(callback).__module__.startswith("keras.") for callback in callbacks)

@@ -41,20 +41,24 @@ class StrategyTuner(Tuner):
         check_known(type(self), kwargs, signature.parameters)
         given = signature.bind(hypermodel, *args, **kwargs).arguments
         given.pop("hypermodel", None)
-        names = self.oracle_class.signature.parameters
+        theirs = _parameters(self.oracle_class)
         for name in ("max_trials", "max_epochs"):
             if given.get(name) is not None:
                 check_integer(name, given[name], least=1)
-        warm_start = {"warm_start": given.pop("warm_start")} if "warm_start" in given else {}
-        oracle = self.oracle_class(**{n: value for n, value in given.items() if n in names})
-        rest = {name: value for name, value in given.items() if name not in names}
-        super().__init__(hypermodel, oracle, seed=given.get("seed"), **rest, **warm_start)
+        oracle = self.oracle_class(**{n: value for n, value in given.items() if n in theirs})
+        rest = {name: value for name, value in given.items() if name not in theirs}
+        super().__init__(hypermodel, oracle, seed=given.get("seed"), **rest)
+
+
+def _parameters(oracle_class: type[NamedOracle]) -> dict[str, inspect.Parameter]:
+    """Returns the arguments that go to the oracle."""
+    # Of the two that begin with known settings, the tuner's takes proxies, too.
+    return {n: one for n, one in oracle_class.signature.parameters.items() if n != "warm_start"}
 
 
 def _signature(oracle_class: type[NamedOracle]) -> inspect.Signature:
     """Returns the arguments of a tuner: the hypermodel, the oracle's, and the tuner's own."""
-    # Of the two that begin with known settings, the tuner's takes proxies, too.
-    theirs = {n: one for n, one in oracle_class.signature.parameters.items() if n != "warm_start"}
+    theirs = _parameters(oracle_class)
     own = dict(inspect.signature(Tuner.__init__).parameters)
     rest = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)

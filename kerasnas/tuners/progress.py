@@ -22,32 +22,23 @@ class Progress:
         deadline: `time.monotonic()` at which the search will stop, None for no limit.
     """
 
-    def __init__(
-        self,
-        verbose: int,
-        total: int | None,
-        done: int,
-        deadline: float | None,
-    ) -> None:
+    def __init__(self, verbose: int, total: int | None, done: int, deadline: float | None) -> None:
         self.total = total
         self.done = done
         self.deadline = deadline
         self._ended = 0
         self._started = time.monotonic()
         self._trial_started = self._started
-        self._console = (
-            Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=True)
-            if verbose
-            else None
+        self._console = Console(
+            file=sys.stdout, quiet=not verbose, highlight=False, markup=False, soft_wrap=True
         )
         # Keras's own lines and a live status would overwrite each other.
-        live = self._console is not None and self._console.is_terminal and verbose < 2
-        self._status: Status | None = self._console.status("") if self._console and live else None
+        live = verbose == 1 and self._console.is_terminal
+        self._status: Status | None = self._console.status("") if live else None
 
     def say(self, text: str) -> None:
         """Prints one line."""
-        if self._console is not None:
-            self._console.print(text)
+        self._console.print(text)
 
     def begin_trial(self, trial_id: str) -> None:
         """Shows that a trial has started."""

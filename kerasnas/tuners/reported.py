@@ -44,15 +44,10 @@ def metric_names(model: keras.Model) -> list[str] | None:
     given = [config.get(argument) for argument in ("loss", "metrics", "weighted_metrics")]
     if not outputs and any(isinstance(_plain(one), dict) for one in given):
         return None  # A subclassed model tells the names of its outputs only when called.
-    found: list[str | None] = []
-    for argument in ("metrics", "weighted_metrics"):
-        names = _names_of(config.get(argument), outputs)
-        if names is None:
-            return None
-        found += names
+    found = [name for metrics in given[1:] for name in _names_of(metrics, outputs)]
     if None in found or len(set(found)) < len(found):
         return None  # Keras numbers names that occur twice.
-    losses = _outputs_with_loss(config.get("loss"), outputs)
+    losses = _outputs_with_loss(given[0], outputs)
     return ["loss", *(f"{name}_loss" for name in losses), *(name for name in found if name)]
 
 
@@ -69,17 +64,17 @@ def _plain(given: Any) -> Any:
     return None if isinstance(given, dict) and "class_name" in given else given
 
 
-def _names_of(given: Any, outputs: list[str]) -> list[str | None] | None:
-    if len(outputs) < 2 or not given:
-        return list(_names(given))
+def _names_of(given: Any, outputs: list[str]) -> Iterator[str | None]:
+    """The names of what is given; None for one that cannot be told."""
     by_output = _by_output(given, outputs)
-    if by_output is None:
-        return None
-    return [
-        None if name is None else f"{output}_{name}"
-        for output, metrics in by_output.items()
-        for name in _names(metrics)
-    ]
+    if len(outputs) < 2 or not given:
+        yield from _names(given)
+    elif by_output is None:
+        yield None
+    else:
+        for output, metrics in by_output.items():
+            for name in _names(metrics):
+                yield None if name is None else f"{output}_{name}"
 
 
 def _by_output(given: Any, outputs: list[str]) -> dict[str, Any] | None:

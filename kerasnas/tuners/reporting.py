@@ -16,9 +16,7 @@ class Reporter(keras.callbacks.Callback):
     """
 
     def __init__(
-        self,
-        report: Callable[[int, dict[str, float]], bool],
-        objective: keras_tuner.Objective,
+        self, report: Callable[[int, dict[str, float]], bool], objective: keras_tuner.Objective
     ) -> None:
         super().__init__()
         self._report = report

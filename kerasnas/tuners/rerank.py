@@ -1,5 +1,6 @@
 """Puts the best trials of a search into the order of what their files score."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -13,10 +14,11 @@ from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.objectives import float_name
 from kerasnas.runtime.errors import describe
 from kerasnas.runtime.session import clear_session, kept_random_state
-from kerasnas.tuners import tflite_objectives
 from kerasnas.tuners.foreign_oracle import ForeignOracle
+from kerasnas.tuners.tflite_objectives import TFLiteScorer, metric_objective, recipe_of
 
 
+@dataclasses.dataclass(frozen=True)
 class FileRanking:
     """Compresses the best trials of a search, and sorts them by the scores of their files.
 
@@ -28,17 +30,10 @@ class FileRanking:
         target: The runtime that the files are for.
     """
 
-    def __init__(
-        self,
-        tuner: keras_tuner.Tuner,
-        oracle: Oracle | ForeignOracle,
-        seed: int,
-        target: Literal["litert", "micro"],
-    ) -> None:
-        self._tuner = tuner
-        self._oracle = oracle
-        self._seed = seed
-        self._target = target
+    tuner: keras_tuner.Tuner
+    oracle: Oracle | ForeignOracle
+    seed: int
+    target: Literal["litert", "micro"]
 
     def rank(
         self, trials: Sequence[Trial], k: int, fit: Mapping[str, Any], recipe: Any = None
@@ -68,10 +63,8 @@ class FileRanking:
                 f"Received: k={k}"
             )
         given = None if recipe is None else checked_recipe(recipe)
-        score = tflite_objectives.TFLiteScorer.of_fit(
-            (), fit, trains=True, seed=self._seed, target=self._target
-        )
-        objective = tflite_objectives.metric_objective(self._oracle)
+        score = TFLiteScorer.of_fit((), fit, trains=True, seed=self.seed, target=self.target)
+        objective = metric_objective(self.oracle)
         metric = float_name(objective.name).removeprefix("val_")
         found: list[dict[str, Any]] = []
         for rank, trial in enumerate(trials, start=1):
@@ -86,11 +79,8 @@ class FileRanking:
                 "compressed": None,
                 "message": None,
             }
-            values: dict[str, float] = {}
             try:
-                steps = given or tflite_objectives.recipe_of(
-                    self._tuner.hypermodel, trial.hyperparameters
-                )
+                steps = given or recipe_of(self.tuner.hypermodel, trial.hyperparameters)
                 steps = steps or [Quantize("int8", method="ptq")]
                 compressed, values = self._compress(trial, steps, score)
             except Exception as error:
@@ -111,14 +101,14 @@ class FileRanking:
         return found
 
     def _compress(
-        self, trial: Trial, recipe: Sequence[Any], score: tflite_objectives.TFLiteScorer
+        self, trial: Trial, recipe: Sequence[Any], score: TFLiteScorer
     ) -> tuple[Compressed, dict[str, float]]:
         """Compresses a trial's model, and gives the scores of its file too."""
         with kept_random_state():
             # The file holds the names of layers. Keras numbers them through a session: in a new one
             # they are those of the trial, and the file is the same.
             clear_session()
-            model = self._tuner.load_model(trial)
+            model = self.tuner.load_model(trial)
             compressed = compress(
                 model,
                 recipe,
@@ -130,8 +120,6 @@ class FileRanking:
             return compressed, score.measure(model, compressed.tflite)
 
 
-def _place(value: float | None, sign: int) -> tuple[bool, float]:
-    """The key that sorts values, the best first; None and NaN come last."""
-    if value is None or not math.isfinite(value):
-        return True, 0.0
-    return False, sign * value
+def _place(value: float | None, sign: int) -> float:
+    """The key that sorts values, the best first; None, NaN and infinity come last."""
+    return math.inf if value is None or not math.isfinite(value) else sign * value

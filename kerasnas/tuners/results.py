@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
+from kerasnas.hardware.budget import LIMITS
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.pareto import running_hypervolume
 from kerasnas.tuners.foreign_oracle import ForeignOracle
@@ -72,63 +73,42 @@ class Results:
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns a dict a trial, in the order of the trials, as `kerasnas.Tuner.results` does."""
-        found = [
-            _row(
-                trial,
-                self._oracle.lineage.get(trial.trial_id, {}),
-                self._folder.record_of(trial.trial_id),
-            )
-            for trial in sorted(self.trials(), key=lambda trial: int(trial.trial_id))
-        ]
+        trials = sorted(self.trials(), key=lambda trial: int(trial.trial_id))
+        found = [self._row(trial) for trial in trials]
         if isinstance(self._oracle, Oracle) and len(self._oracle.objectives) > 1:
             _add_trade_off(found, self._oracle)
         return found
 
-
-def _row(trial: Trial, lineage: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """Collects what is known about a trial; what is not known is None.
-
-    Args:
-        trial: The trial.
-        lineage: Its parents and the operator that made it.
-        record: What was noted when it was run.
-    """
-    return {
-        "trial_id": trial.trial_id,
-        "status": trial.status,
-        "score": None if trial.score is None else float(trial.score),
-        "metrics": {
-            name: float(history.get_best_value()) for name, history in trial.metrics.metrics.items()
-        },
-        "values": dict(trial.hyperparameters.values),
-        "params": record.get("params"),
-        "macs": record.get("macs"),
-        "flash_bytes": record.get("flash_bytes"),
-        "ram_bytes": record.get("ram_bytes"),
-        "latency_ms": record.get("latency_ms"),
-        "epochs": record.get("epochs"),
-        "best_step": trial.best_step,
-        "duration": record.get("seconds"),
-        "statistics_duration": record.get("statistics_seconds"),
-        "parents": list(lineage.get("parents", [])),
-        "operator": lineage.get("operator"),
-        "message": reason(trial.message) if trial.message else None,
-    }
+    def _row(self, trial: Trial) -> dict[str, Any]:
+        """Collects what is known about a trial; what is not known is None."""
+        lineage = self._oracle.lineage.get(trial.trial_id, {})
+        record = self._folder.record_of(trial.trial_id)
+        return {
+            "trial_id": trial.trial_id,
+            "status": trial.status,
+            "score": None if trial.score is None else float(trial.score),
+            "metrics": {
+                name: float(history.get_best_value())
+                for name, history in trial.metrics.metrics.items()
+            },
+            "values": dict(trial.hyperparameters.values),
+            **{name: record.get(name) for name in LIMITS.values()},
+            "epochs": record.get("epochs"),
+            "best_step": trial.best_step,
+            "duration": record.get("seconds"),
+            "statistics_duration": record.get("statistics_seconds"),
+            "parents": list(lineage.get("parents", [])),
+            "operator": lineage.get("operator"),
+            "message": reason(trial.message) if trial.message else None,
+        }
 
 
 def _add_trade_off(rows: list[dict[str, Any]], oracle: Oracle) -> None:
     """Adds how good each trial is among several objectives."""
     front = {trial.trial_id for trial in oracle.get_pareto_trials()}
-    completed = [row for row in rows if row["status"] == "COMPLETED"]
-    losses = [oracle.losses(oracle.trials[row["trial_id"]]) for row in completed]
-    volumes = dict(
-        zip(
-            (row["trial_id"] for row in completed),
-            running_hypervolume(np.array(losses)),
-            strict=True,
-        )
-    )
+    completed = [row["trial_id"] for row in rows if row["status"] == "COMPLETED"]
+    losses = [oracle.losses(oracle.trials[name]) for name in completed]
+    volumes = dict(zip(completed, running_hypervolume(np.array(losses)).tolist(), strict=True))
     for row in rows:
-        volume = volumes.get(row["trial_id"])
         row["pareto"] = row["trial_id"] in front
-        row["hypervolume"] = None if volume is None else float(volume)
+        row["hypervolume"] = volumes.get(row["trial_id"])

@@ -1,5 +1,7 @@
 """Checks the arguments of `search` against the oracle and the hypermodel, before any trial."""
 
+import contextlib
+import dataclasses
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +22,7 @@ from kerasnas.tuners.space import SearchSpace
 _BEFORE_EPOCHS = 3  # Arguments of `fit` that come before its `epochs`.
 
 
+@dataclasses.dataclass(frozen=True)
 class SearchChecks:
     """Refuses arguments of `search` with which every trial would fail.
 
@@ -32,29 +35,20 @@ class SearchChecks:
         own_run_trial: The `run_trial` of the user's own; None where the tuner's own runs.
     """
 
-    def __init__(
-        self,
-        tuner: keras_tuner.Tuner,
-        oracle: Oracle | ForeignOracle,
-        space: SearchSpace,
-        results: Results,
-        build: Callable[[keras_tuner.HyperParameters], keras.Model],
-        own_run_trial: Callable[..., Any] | None,
-    ) -> None:
-        self._tuner = tuner
-        self._oracle = oracle
-        self._space = space
-        self._results = results
-        self._build = build
-        self._own_run_trial = own_run_trial
+    tuner: keras_tuner.Tuner
+    oracle: Oracle | ForeignOracle
+    space: SearchSpace
+    results: Results
+    build: Callable[[keras_tuner.HyperParameters], keras.Model]
+    own_run_trial: Callable[..., Any] | None
 
     @property
     def _own_fit(self) -> bool:
-        return type(self._tuner.hypermodel).fit is not keras_tuner.HyperModel.fit
+        return type(self.tuner.hypermodel).fit is not keras_tuner.HyperModel.fit
 
     def trains_itself(self) -> bool:
         """Returns whether only the user's own code knows what the arguments of `search` mean."""
-        return self._own_run_trial is not None or self._own_fit or self._space.trains_itself
+        return self.own_run_trial is not None or self._own_fit or self.space.trains_itself
 
     def fit_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Returns what of the arguments of `search` are those of `keras.Model.fit`, by name."""
@@ -63,21 +57,17 @@ class SearchChecks:
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Checks the arguments of `search`.
 
-        Args:
-            args: Positional arguments.
-            kwargs: Keyword arguments.
-
         Raises:
             TypeError: An argument that the user's own code does not take, or no callback.
             ValueError: Data or an objective that no trial can be trained with.
         """
         self._check_signature(args, kwargs)
-        if self._own_run_trial is None:
+        if self.own_run_trial is None:
             check_types(kwargs.get("callbacks"))
-            self._tuner._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
+            self.tuner._deepcopy_callbacks(list_of_callbacks(kwargs.get("callbacks")))
         if self.trains_itself():
             return
-        epochs = self._oracle.max_epochs
+        epochs = self.oracle.max_epochs
         if epochs is not None and len(args) > _BEFORE_EPOCHS:
             raise ValueError(
                 "The oracle says how many epochs a trial trains: pass them to it as `max_epochs`, "
@@ -86,48 +76,44 @@ class SearchChecks:
         # Every trial passes `callbacks` by name, so they cannot be given by position as well.
         fit = inputs.bind_fit(args, {"callbacks": None, **kwargs})
         inputs.check_data(fit)
-        inputs.check_generators(fit, self._oracle.max_trials, self._tuner.executions_per_trial)
-        if tflite_objectives.wanted(self._oracle):
+        inputs.check_generators(fit, self.oracle.max_trials, self.tuner.executions_per_trial)
+        if tflite_objectives.wanted(self.oracle):
             train_and_validation(fit, enough=1)
-            tflite_objectives.recipe_of(self._tuner.hypermodel, self._oracle.get_space())
+            tflite_objectives.recipe_of(self.tuner.hypermodel, self.oracle.get_space())
         if epochs is not None and fit.get("epochs", epochs) != epochs:
             # Scripts written for KerasTuner's Hyperband pass it; it has no effect there either.
             warnings.warn(
                 f"`search(epochs={fit['epochs']})` has no effect: how long a trial trains says "
-                f"{type(self._tuner.oracle).__name__}, up to its max_epochs={epochs}",
+                f"{type(self.tuner.oracle).__name__}, up to its max_epochs={epochs}",
                 stacklevel=3,
             )
-        if not self._results.best_trials(1):
+        if not self.results.best_trials(1):
             self._check_model(fit)
 
     def _check_signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Checks that what the user has written to train with takes what it will be given."""
-        if self._own_run_trial is not None:
-            inputs.check_takes(self._own_run_trial, "run_trial", (None, *args), kwargs)
+        if self.own_run_trial is not None:
+            inputs.check_takes(self.own_run_trial, "run_trial", (None, *args), kwargs)
         elif self._own_fit:
             given = {"callbacks": [], **kwargs}
-            if self._oracle.max_epochs is not None:
+            if self.oracle.max_epochs is not None:
                 given |= {"epochs": 1, "initial_epoch": 0}
-            inputs.check_takes(self._tuner.hypermodel.fit, "fit", (None, None, *args), given)
+            inputs.check_takes(self.tuner.hypermodel.fit, "fit", (None, None, *args), given)
 
     def _check_model(self, fit: dict[str, Any]) -> None:
         """Checks that the default network can be trained to what is searched for."""
-        known, self._space.default_model = self._space.default_model, None
-        model = self._default_model() if known is None else known
+        model, self.space.default_model = self.space.default_model, None
+        if model is None:
+            # The defaults may be settings that fail; the trials will tell.
+            with kept_random_state(), contextlib.suppress(Exception):
+                model = self.build(self.oracle.get_space())
         if model is None:
             return
         check_monitors(fit.get("callbacks"), model)
-        for objective in members(self._oracle.objective):
+        for objective in members(self.oracle.objective):
             if not is_cost(objective.name):
                 inputs.check_objective(objective, model, fit)
-        for objective, _ in self._oracle.limits:
+        for objective, _ in self.oracle.limits:
             inputs.check_direction(objective, model)
-        if tflite_objectives.wanted(self._oracle):
+        if tflite_objectives.wanted(self.oracle):
             tflite_objectives.check_model(model)
-
-    def _default_model(self) -> keras.Model | None:
-        with kept_random_state():
-            try:
-                return self._build(self._oracle.get_space())
-            except Exception:
-                return None  # The defaults may be settings that fail; the trials will tell.

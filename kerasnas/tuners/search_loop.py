@@ -1,10 +1,11 @@
 """The loop of a search: asks the oracle for trials, has them run, and says how it goes."""
 
 import contextlib
+import dataclasses
 import gc
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -22,6 +23,7 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 5.0  # Seconds between two questions to an
 _ALARMING = 3  # Failures in a row, from the first trial on, that look like a mistake.
 
 
+@dataclasses.dataclass
 class SearchLoop:
     """Has trials run until the oracle stops or the time is over.
 
@@ -33,19 +35,13 @@ class SearchLoop:
         seed: Seed of what is drawn between the trials.
     """
 
-    def __init__(
-        self,
-        tuner: keras_tuner.Tuner,
-        oracle: Oracle | ForeignOracle,
-        results: Results,
-        first_trials: FirstTrials,
-        seed: int,
-    ) -> None:
-        self._tuner = tuner
-        self._oracle = oracle
-        self._results = results
-        self._first_trials = first_trials
-        self._seed = seed
+    tuner: keras_tuner.Tuner
+    oracle: Oracle | ForeignOracle
+    results: Results
+    first_trials: FirstTrials
+    seed: int
+
+    def __post_init__(self) -> None:
         self._progress: Progress | None = None
         self._said: set[str] = set()
 
@@ -65,11 +61,11 @@ class SearchLoop:
         Returns:
             Trials that have failed because they ended their processes too often.
         """
-        crashed = self._oracle.fail_crashed()
-        nothing_learned = self._results.ended() and not self._results.any_completed()
+        crashed = self.oracle.fail_crashed()
+        nothing_learned = self.results.ended() and not self.results.any_completed()
         if retry_failed or nothing_learned:
             # A trial that has ended its process would end it again: it is run only on request.
-            self._oracle.retry_failed(crashed=retry_failed)
+            self.oracle.retry_failed(crashed=retry_failed)
         return crashed
 
     def run(
@@ -97,18 +93,19 @@ class SearchLoop:
             OSError: A file cannot be written.
         """
         deadline = None if max_time is None else time.monotonic() + max_time
-        new, done = not self._results.trials(), self._results.ended()
-        progress = Progress(verbose, self._oracle.max_trials, len(done), deadline)
+        new, done = not self.results.trials(), self.results.ended()
+        progress = Progress(verbose, self.oracle.max_trials, len(done), deadline)
         self._progress = progress
         self._announce(progress, crashed, done)
-        self._tuner.on_search_begin()
+        frozen = gc.get_freeze_count()
+        self.tuner.on_search_begin()
         try:
             # These also hold for what the gate builds between the trials.
-            with quiet_tracing(), _unfrozen_after(), seeded(self._seed, "search"):
+            with quiet_tracing(), seeded(self.seed, "search"):
                 if new:
-                    self._first_trials.enqueue(fit, progress.say, max_time)
-                failures = self._run_trials(progress, deadline, max_time, args, kwargs)
-                completed = bool(self._results.best_trials(1))
+                    self.first_trials.enqueue(fit, progress.say, max_time)
+                failures = self._run_trials(progress, max_time, args, kwargs)
+                completed = bool(self.results.best_trials(1))
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 progress.say("Interrupted. Run it again to go on from here")
@@ -119,14 +116,16 @@ class SearchLoop:
                 )
             # Nothing is lost if this fails, for the journal has everything.
             with contextlib.suppress(OSError):
-                self._oracle.snapshot()
+                self.oracle.snapshot()
             raise
         else:
-            self._oracle.snapshot()
+            self.oracle.snapshot()
         finally:
+            if not frozen:  # Or it would also thaw what somebody else has frozen.
+                gc.unfreeze()
             progress.close()
-        self._tuner.on_search_end()
-        stop_reason = self._oracle.stop_reason
+        self.tuner.on_search_end()
+        stop_reason = self.oracle.stop_reason
         if not completed and failures:
             raise RuntimeError(
                 f"No trial was completed: all {len(failures)} failed, the first with: {failures[0]}"
@@ -140,15 +139,15 @@ class SearchLoop:
         self, progress: Progress, crashed: Sequence[Trial], done: Sequence[Trial]
     ) -> None:
         """Says who proposes, and what an earlier search has left."""
-        if self._oracle.chosen:
-            progress.say(f"Strategy: {self._oracle.chosen}")
+        if self.oracle.chosen:
+            progress.say(f"Strategy: {self.oracle.chosen}")
         for trial in crashed:
             progress.say(f"trial {trial.trial_id} has failed: {trial.message}")
         if not done:
             return
-        progress.say(f"Resuming {self._tuner.project_dir}: {len(done)} trials are done")
+        progress.say(f"Resuming {self.tuner.project_dir}: {len(done)} trials are done")
         failed = sum(trial.status == "FAILED" for trial in done)
-        if failed and not isinstance(self._oracle, ForeignOracle):
+        if failed and not isinstance(self.oracle, ForeignOracle):
             progress.say(
                 f"{failed} of them failed in an earlier search and are not run again: "
                 "search(..., retry_failed=True) does"
@@ -157,24 +156,23 @@ class SearchLoop:
     def _run_trials(
         self,
         progress: Progress,
-        deadline: float | None,
         max_time: float | None,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> list[str]:
         """Runs trials, and gives the reasons of all that have failed, earlier ones included."""
-        trials = self._results.trials()
+        trials = self.results.trials()
         failures = [reason(trial.message) for trial in trials if trial.status == "FAILED"]
         wait = _SHORTEST_WAIT
         while True:
-            if deadline is not None and time.monotonic() >= deadline:
+            if progress.deadline is not None and time.monotonic() >= progress.deadline:
                 progress.say(
                     f"Stopped: max_time of {format_seconds(max_time or 0)} is over. "
                     "Call search again to go on"
                 )
                 return failures
-            self._tuner.pre_create_trial()
-            trial = self._oracle.create_trial(self._tuner.tuner_id)
+            self.tuner.pre_create_trial()
+            trial = self.oracle.create_trial(self.tuner.tuner_id)
             if trial.status == "STOPPED":
                 return failures
             if trial.status == "IDLE":
@@ -186,7 +184,7 @@ class SearchLoop:
             ended = self._run_trial(trial, args, kwargs)
             outcome: dict[str, float] | str = reason(ended.message)
             if ended.status == "COMPLETED":
-                outcome = self._results.reached(ended)
+                outcome = self.results.reached(ended)
             elif ended.status == "FAILED":
                 failures.append(reason(ended.message))
                 self._warn_of(failures)
@@ -196,9 +194,9 @@ class SearchLoop:
             progress.end_trial(
                 ended.trial_id,
                 outcome,
-                self._results.best_so_far(),
-                self._oracle.turned_away,
-                self._oracle.repaired,
+                self.results.best_so_far(),
+                self.oracle.turned_away,
+                self.oracle.repaired,
             )
 
     def _run_trial(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Trial:
@@ -207,39 +205,23 @@ class SearchLoop:
         # visit: 7 ms more a trial. Between two trials only such leftovers are frozen.
         gc.collect()
         gc.freeze()
-        with self._noted_start(trial):
-            self._tuner.on_trial_begin(trial)
-            self._tuner._try_run_and_update_trial(trial, *args, **kwargs)
-            self._tuner.on_trial_end(trial)
-        return self._oracle.get_trial(trial.trial_id)
+        self.oracle.note_start(trial.trial_id)
+        try:
+            self.tuner.on_trial_begin(trial)
+            self.tuner._try_run_and_update_trial(trial, *args, **kwargs)
+            self.tuner.on_trial_end(trial)
+        except BaseException:
+            # The trial has not ended the process, which a start without an end would say.
+            with contextlib.suppress(OSError):
+                self.oracle.clear_start(trial.trial_id)
+            raise
+        return self.oracle.get_trial(trial.trial_id)
 
     def _warn_of(self, failures: Sequence[str]) -> None:
         """Warns when the first trials have all failed for one reason."""
         alarming = len(failures) == _ALARMING and len({*failures}) == 1
-        if alarming and not self._results.best_trials(1):
+        if alarming and not self.results.best_trials(1):
             warnings.warn(
                 f"The first {_ALARMING} trials all failed, and none was completed: {failures[0]}",
                 stacklevel=5,  # The user's call of `search`.
             )
-
-    @contextlib.contextmanager
-    def _noted_start(self, trial: Trial) -> Iterator[None]:
-        """Journals that a trial starts; an error that leaves it has not ended the process."""
-        self._oracle.note_start(trial.trial_id)
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(OSError):
-                self._oracle.clear_start(trial.trial_id)
-            raise
-
-
-@contextlib.contextmanager
-def _unfrozen_after() -> Iterator[None]:
-    """Hands what was frozen in the block back to the garbage collector."""
-    frozen = gc.get_freeze_count()
-    try:
-        yield
-    finally:
-        if not frozen:
-            gc.unfreeze()

@@ -1,6 +1,7 @@
 """The search space of a hypermodel: declared, or found by building where it cannot be."""
 
 import copy
+import dataclasses
 import re
 import warnings
 from collections.abc import Callable
@@ -26,6 +27,7 @@ _MAX_BUILDS = 1000
 _NO_PARENT = re.compile(r"`HyperParameter` named: (.+) not defined")
 
 
+@dataclasses.dataclass
 class SearchSpace:
     """Finds the space of a hypermodel, once for each tuner, and makes the gate of its proposals.
 
@@ -41,17 +43,12 @@ class SearchSpace:
         trains_itself: Whether the models have a `fit` of their own, as far as that is known.
     """
 
-    def __init__(
-        self,
-        hypermodel: keras_tuner.HyperModel | None,
-        build: Callable[[keras_tuner.HyperParameters], keras.Model],
-        budget: Budget | None,
-        max_params: int | None,
-    ) -> None:
-        self._hypermodel = hypermodel
-        self._build = build
-        self._budget = budget
-        self._max_params = max_params or None
+    hypermodel: keras_tuner.HyperModel | None
+    build: Callable[[keras_tuner.HyperParameters], keras.Model]
+    budget: Budget | None
+    max_params: int | None
+
+    def __post_init__(self) -> None:
         # Whether the hypermodel was asked to declare its space, and whether that is all of it.
         self._asked = False
         self._declared = False
@@ -62,15 +59,15 @@ class SearchSpace:
     def declare(self) -> keras_tuner.HyperParameters:
         """Returns what the hypermodel declares without building a model, for a new oracle."""
         hp = keras_tuner.HyperParameters()
-        if self._hypermodel is None:
+        if self.hypermodel is None:
             return hp
         self._asked = True
-        kind = type(self._hypermodel)
+        kind = type(self.hypermodel)
         if kind.declare_hyperparameters is not HyperModel.declare_hyperparameters:
-            self._hypermodel.declare_hyperparameters(hp)
+            self.hypermodel.declare_hyperparameters(hp)
             return hp
         try:
-            self._hypermodel.declare(hp)
+            self.hypermodel.declare(hp)
             self._declared = True
         except NotSymbolicError:
             pass  # `find` builds models to find the space.
@@ -87,27 +84,29 @@ class SearchSpace:
             What tells the space from another, by name: its hyperparameters as text, and what the
             default network is.
         """
-        if self._hypermodel is None:
+        if self.hypermodel is None:
             return {"space": [], "network": ""}
         self.gate = Gate(
-            self._hypermodel,
+            self.hypermodel,
             space=oracle.get_space,
-            budget=self._budget,
-            max_params=self._max_params,
+            budget=self.budget,
+            max_params=self.max_params or None,
             wants_latency="latency_ms" in cost_names(oracle),
             **({"building": oracle.building} if journals else {}),
         )
         oracle.attach(gate=self.gate.violations if self.gate.limits else None, key=self.gate.key)
         hp = oracle.get_space()
         try:
-            if not (self._declared and self.gate.sketches):
-                self.gate.space(hp)
+            if not self.gate.sketches:
+                raise NotSymbolicError  # The space is found by building, below.
+            if not self._declared:
+                self.hypermodel.declare(hp)
             names = [parameter.name for parameter in hp.space]
             network = self.gate.key({})
         except NotSymbolicError:
             hp = oracle.get_space()
             if not self._asked:
-                self._hypermodel.declare_hyperparameters(hp)
+                self.hypermodel.declare_hyperparameters(hp)
             self.default_model, names = discover(self._build_with_recipe, hp)
             self.trains_itself = type(self.default_model).fit is not keras.Model.fit
             ends = ("input_shape", "output_shape")
@@ -118,8 +117,8 @@ class SearchSpace:
 
     def _build_with_recipe(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Builds a model, and reads all hyperparameters that a trial of it will read."""
-        model = self._build(hp)
-        read_recipe(self._hypermodel, hp)
+        model = self.build(hp)
+        read_recipe(self.hypermodel, hp)
         return model
 
 

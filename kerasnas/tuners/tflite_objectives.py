@@ -13,10 +13,11 @@ from kerasnas.compression.recipe import checked_recipe
 from kerasnas.data.dataset import dataset
 from kerasnas.data.scoring import Scorer
 from kerasnas.data.splits import train_and_validation
-from kerasnas.export import Interpreter, measure_latency, micro, to_tflite
+from kerasnas.export import Interpreter, measure_latency, to_tflite
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.objectives import FILE_METRIC, float_name, is_cost, members, of_file
+from kerasnas.tuners.costs import told
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.inputs import bind_fit
 
@@ -27,16 +28,7 @@ _SHOWN = 400  # How many characters of an error of the converter are shown.
 
 def wanted(oracle: Oracle | ForeignOracle) -> list[str]:
     """Returns the objectives and limits of an oracle that are measured on a trial's file."""
-    known = [one.name for one in members(oracle.objective)]
-    known += [objective.name for objective, _ in oracle.limits]
-    return sorted({name for name in known if of_file(name)})
-
-
-def float_objective(objective: keras_tuner.Objective) -> keras_tuner.Objective:
-    """Returns the metric of the training in the place of one of the file; others as they are."""
-    if not of_file(objective.name):
-        return objective
-    return keras_tuner.Objective(float_name(objective.name), objective.direction)
+    return sorted({one.name for one in told(oracle) if of_file(one.name)})
 
 
 def metric_objective(oracle: Oracle | ForeignOracle) -> keras_tuner.Objective:
@@ -46,8 +38,14 @@ def metric_objective(oracle: Oracle | ForeignOracle) -> keras_tuner.Objective:
 
 
 def trained_objective(oracle: Oracle | ForeignOracle) -> keras_tuner.Objective:
-    """Returns the objective by which the best epoch of a training is chosen."""
-    return float_objective(metric_objective(oracle))
+    """Returns the objective by which the best epoch of a training is chosen.
+
+    For a metric of the file that is the metric of the training.
+    """
+    found = metric_objective(oracle)
+    if not of_file(found.name):
+        return found
+    return keras_tuner.Objective(float_name(found.name), found.direction)
 
 
 def check(oracle: Oracle | ForeignOracle, hypermodel: Any) -> None:
@@ -71,17 +69,6 @@ def check(oracle: Oracle | ForeignOracle, hypermodel: Any) -> None:
             f"Several objectives of which one is measured on a file ({', '.join(names)}) need an "
             f"oracle of kerasnas.oracles. Received: oracle of type {oracle.kind}"
         )
-
-
-def check_target(target: Any) -> None:
-    """Raises an error unless files can be made for this runtime.
-
-    Raises:
-        ValueError: There is no such runtime.
-        ImportError: It is not installed.
-    """
-    if target != "litert":
-        micro.check_target(target)
 
 
 def recipe_of(hypermodel: keras_tuner.HyperModel, hp: keras_tuner.HyperParameters) -> Any:
@@ -156,22 +143,6 @@ class TFLiteScorer:
         train, validation = train_and_validation(fit, None if trains else _CALIBRATION)
         return cls(train, validation, seed, target)
 
-    def file(self, model: keras.Model, recipe: Sequence[Any] | None) -> bytes:
-        """Compresses a model.
-
-        Args:
-            model: A compiled, trained model.
-            recipe: Steps; None for int8 after training.
-
-        Returns:
-            The `.tflite` file.
-        """
-        if recipe is None:
-            return to_tflite(model, "int8", self.train[0], target=self.target)
-        # Without a report of each step only the last stage needs to be converted and scored.
-        data = dataset("x", self.train, model)
-        return transform(model, recipe, data, self.seed, target=self.target)[0].data
-
     def measure(self, model: keras.Model, tflite: bytes) -> dict[str, float]:
         """Scores a file with the loss and metrics of the model that it was made from.
 
@@ -209,7 +180,13 @@ class TFLiteScorer:
                 "the model whose file is scored"
             )
         try:
-            tflite = self.file(model, recipe)
+            if recipe is None:
+                tflite = to_tflite(model, "int8", self.train[0], target=self.target)
+            else:
+                # Without a report of each step only the last stage is converted and scored.
+                data = dataset("x", self.train, model)
+                compressed, *_ = transform(model, recipe, data, self.seed, target=self.target)
+                tflite = compressed.data
             found = {f"{FILE_METRIC}{n}": v for n, v in self.measure(model, tflite).items()}
             found["tflite_size"] = float(len(tflite))
             if "tflite_latency_ms" in names:

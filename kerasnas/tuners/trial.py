@@ -5,6 +5,7 @@ Uses private parts of KerasTuner, read in version 1.4.8 (`engine/tuner_utils.py`
 """
 
 import contextlib
+import dataclasses
 import functools
 import gc
 import math
@@ -37,11 +38,13 @@ from kerasnas.tuners.gate import Gate
 from kerasnas.tuners.inputs import check_unread
 from kerasnas.tuners.project_folder import ProjectFolder
 from kerasnas.tuners.reporting import Reporter
+from kerasnas.tuners.tflite_objectives import TFLiteScorer
 
 _BEFORE_VERBOSE = 4  # Arguments of `fit` that come before its `verbose`.
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end")
 
 
+@dataclasses.dataclass
 class TrialRunner:
     """Runs the trials of a tuner, one at a time, and tells the oracle how each has gone.
 
@@ -60,26 +63,18 @@ class TrialRunner:
         say: Is told, in a line, what a user should know of the trainings.
     """
 
-    def __init__(
-        self,
-        tuner: keras_tuner.Tuner,
-        oracle: Oracle | ForeignOracle,
-        gate: Gate | None,
-        folder: ProjectFolder,
-        seed: int,
-        fresh_statistics: bool,
-        target: Literal["litert", "micro"],
-        say: Callable[[str], None],
-    ) -> None:
-        self._tuner = tuner
-        self._oracle = oracle
-        self._gate = gate
-        self._costs = Costs(oracle, gate)
-        self._folder = folder
-        self._seed = seed
-        self._fresh_statistics = fresh_statistics
-        self._target = target
-        self._say = say
+    tuner: keras_tuner.Tuner
+    oracle: Oracle | ForeignOracle
+    gate: Gate | None
+    folder: ProjectFolder
+    seed: int
+    fresh_statistics: bool
+    target: Literal["litert", "micro"]
+    say: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._costs = Costs(self.oracle, self.gate)
+        self._trained_objective = tflite_objectives.trained_objective(self.oracle)
         # Of the trial that runs: the model that was trained last, and what its files scored, one
         # for each execution.
         self._trained: keras.Model | None = None
@@ -93,7 +88,7 @@ class TrialRunner:
             CannotWriteError: The disk is full or fails, which is not the network's fault.
         """
         try:
-            self._tuner._run_and_update_trial(trial, *args, **kwargs)
+            self.tuner._run_and_update_trial(trial, *args, **kwargs)
             trial.status = "COMPLETED"
         except (keras_tuner.errors.FatalError, CannotWriteError):
             raise
@@ -115,15 +110,15 @@ class TrialRunner:
             ArithmeticError: A score is not finite.
         """
         # Otherwise the NaN of an earlier attempt would be taken for the result of this one.
-        stored = self._oracle.get_trial(trial.trial_id)
+        stored = self.oracle.get_trial(trial.trial_id)
         stored.metrics = type(stored.metrics)()
         self._file_scores = []
         self._trained = None  # The model of a failed trial would not be freed.
         check_unread((args, kwargs))
-        results = self._tuner.run_trial(trial, *args, **kwargs)
-        searched = tflite_objectives.metric_objective(self._oracle)
-        trained = tflite_objectives.trained_objective(self._oracle)
-        if self._oracle.get_trial(trial.trial_id).metrics.exists(searched.name):
+        results = self.tuner.run_trial(trial, *args, **kwargs)
+        searched = tflite_objectives.metric_objective(self.oracle)
+        trained = self._trained_objective
+        if self.oracle.get_trial(trial.trial_id).metrics.exists(searched.name):
             return  # A `run_trial` of the user's own has reported by itself.
         tuner_utils.validate_trial_results(results, trained, "Tuner.run_trial()")
         _check_reported(results, trained)
@@ -136,26 +131,22 @@ class TrialRunner:
             score = objective.get_value(metrics)
             if not math.isfinite(score):
                 raise ArithmeticError(f"{objective.name} is {score}")
-        self._oracle.update_trial(
+        self.oracle.update_trial(
             trial.trial_id,
             {name: float(value) for name, value in metrics.items()},
             step=tuner_utils.get_best_step(results, trained),
         )
 
     def run(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        """Builds and trains a trial's model, once for each execution.
-
-        Returns:
-            What `hypermodel.fit` returned, one for each execution.
-        """
+        """Builds and trains a trial's model; returns what `fit` returned, for each execution."""
         values = trial.hyperparameters.values
         if "tuner/epochs" in values:
             kwargs["epochs"] = values["tuner/epochs"]
             kwargs["initial_epoch"] = values["tuner/initial_epoch"]
         callbacks = kwargs.pop("callbacks", None)
-        trained = tflite_objectives.trained_objective(self._oracle)
-        best = BestEpoch(trained, self._tuner._get_checkpoint_fname(trial.trial_id))
-        fresh = FreshStatistics(self._say) if self._fresh_statistics else None
+        checkpoint = self.tuner._get_checkpoint_fname(trial.trial_id)
+        best = BestEpoch(self._trained_objective, checkpoint)
+        fresh = [FreshStatistics(self.say)] if self.fresh_statistics else []
         costs = self._costs.of(trial)
         scored = self._file_score(trial, args, kwargs)
         started = time.monotonic()
@@ -164,23 +155,21 @@ class TrialRunner:
         def note() -> None:
             record: dict[str, Any] = {"seconds": time.monotonic() - started, **costs}
             record |= {"epochs": best.epochs, "checkpoint_sha256": best.sha256}
-            record["statistics_seconds"] = 0.0 if fresh is None else fresh.seconds
-            self._folder.note_trial(trial.trial_id, record)
+            record["statistics_seconds"] = sum((one.seconds for one in fresh), 0.0)
+            self.folder.note_trial(trial.trial_id, record)
 
         try:
-            for execution in range(self._tuner.executions_per_trial):
+            for execution in range(self.tuner.executions_per_trial):
                 clear_session()
                 gc.collect()
                 # With the seed of the first run a retry would end as that did.
-                attempt = self._oracle.runs(trial.trial_id)
-                with seeded(self._seed, trial.trial_id, attempt, execution):
-                    copies = self._trial_callbacks(callbacks, trial, execution)
-                    # They follow the one that keeps the best epoch, and may end the training.
-                    watchers = [best, *self._reporters(trial)]
-                    # It follows the user's callbacks, which may change weights before a validation.
-                    settling = [fresh] if fresh is not None else []
-                    fit_kwargs = {**kwargs, "callbacks": [*copies, *settling, *watchers]}
-                    results.append(self._tuner._build_and_fit_model(trial, *args, **fit_kwargs))
+                attempt = self.oracle.runs(trial.trial_id)
+                with seeded(self.seed, trial.trial_id, attempt, execution):
+                    # The user's come first, as they may change weights before a validation, and
+                    # those that tell the oracle last, as they may end the training.
+                    users = self._trial_callbacks(callbacks, trial, execution)
+                    kwargs["callbacks"] = [*users, *fresh, best, *self._reporters(trial)]
+                    results.append(self.tuner._build_and_fit_model(trial, *args, **kwargs))
                     best.write()
                     if scored is not None:
                         self._file_scores.append(scored(best.model))
@@ -194,13 +183,9 @@ class TrialRunner:
         return results
 
     def build_and_fit(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Builds a trial's model and trains it once.
-
-        Returns:
-            What `hypermodel.fit` returned.
-        """
+        """Builds a trial's model and trains it once; returns what `hypermodel.fit` returned."""
         hp = trial.hyperparameters
-        model = self._tuner._try_build(hp)
+        model = self.tuner._try_build(hp)
         if model.built:  # An unknown cost is an error before the training is paid.
             self._costs.objectives(trial, model)
         if "tuner/trial_id" in hp.values:
@@ -211,19 +196,15 @@ class TrialRunner:
         for callback in kwargs["callbacks"]:
             if isinstance(callback, FreshStatistics):
                 callback.watch(model)
-        results = self._tuner.hypermodel.fit(hp, model, *args, **kwargs)
+        results = self.tuner.hypermodel.fit(hp, model, *args, **kwargs)
         self._trained = model
-        path = self._tuner._get_build_config_fname(trial.trial_id)
+        path = self.tuner._get_build_config_fname(trial.trial_id)
         write_atomic(path, sealed.dumps(build_config(model)))
-        trained = tflite_objectives.trained_objective(self._oracle)
-        tuner_utils.validate_trial_results(results, trained, "HyperModel.fit()")
+        tuner_utils.validate_trial_results(results, self._trained_objective, "HyperModel.fit()")
         return results
 
     def prepare(self, model: keras.Model) -> keras.Model:
-        """Checks a model against the budget, and makes the variables of its optimizer.
-
-        Args:
-            model: A compiled model.
+        """Checks a compiled model against the budget, and makes the variables of its optimizer.
 
         Returns:
             The same model.
@@ -231,7 +212,7 @@ class TrialRunner:
         Raises:
             FailedTrialError: It breaks the budget.
         """
-        violations = self._gate.check(model) if self._gate is not None else {}
+        violations = self.gate.check(model) if self.gate is not None else {}
         if violations:
             raise keras_tuner.errors.FailedTrialError(
                 f"the built model breaks the budget: {describe_violations(violations)}"
@@ -239,24 +220,18 @@ class TrialRunner:
         if model.built:
             # Keras would make the optimizer's variables inside the first step and trace it twice:
             # a third of the first step's time.
-            with maybe_distribute(self._tuner.distribution_strategy):
+            with maybe_distribute(self.tuner.distribution_strategy):
                 build_optimizer(model)
         return model
 
     def load_model(self, trial: Trial) -> keras.Model:
-        """Builds the model of a completed trial, with the weights of its best epoch.
-
-        Args:
-            trial: The trial.
-
-        Returns:
-            The compiled model.
+        """Builds the compiled model of a completed trial, with the weights of its best epoch.
 
         Raises:
             ValueError: The trial has left no readable checkpoint.
         """
         with kept_random_state():  # The weights that building draws are not kept.
-            model = self._tuner._build_hypermodel(trial.hyperparameters)
+            model = self.tuner._build_hypermodel(trial.hyperparameters)
             self._load_weights(model, trial.trial_id)
         return model
 
@@ -264,54 +239,51 @@ class TrialRunner:
         self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Callable[[keras.Model], dict[str, float]] | None:
         """What scores a trained model as a file; None where the search does not ask for it."""
-        names = tflite_objectives.wanted(self._oracle)
+        names = tflite_objectives.wanted(self.oracle)
         if not names:
             return None
         # Made before the training, so that a recipe that cannot be made does not cost one.
         try:
-            recipe = tflite_objectives.recipe_of(self._tuner.hypermodel, trial.hyperparameters)
+            recipe = tflite_objectives.recipe_of(self.tuner.hypermodel, trial.hyperparameters)
         except Exception as error:
             raise keras_tuner.errors.FailedTrialError(
                 f"the recipe of the hypermodel cannot be made: {error}"
             ) from error
         trains = recipe is not None
-        score = tflite_objectives.TFLiteScorer.of_fit(
-            args, kwargs, trains, self._seed, self._target
-        )
+        score = TFLiteScorer.of_fit(args, kwargs, trains, self.seed, self.target)
         return lambda model: score(model, recipe, names)
 
     def _load_weights(self, model: keras.Model, trial_id: str) -> None:
         """Gives a model the weights and the optimizer's state of a trial's best epoch."""
-        with maybe_distribute(self._tuner.distribution_strategy):
+        with maybe_distribute(self.tuner.distribution_strategy):
             load_weights(
                 model,
-                self._tuner._get_checkpoint_fname(trial_id),
-                self._tuner._get_build_config_fname(trial_id),
-                self._folder.record_of(trial_id).get("checkpoint_sha256"),
+                self.tuner._get_checkpoint_fname(trial_id),
+                self.tuner._get_build_config_fname(trial_id),
+                self.folder.record_of(trial_id).get("checkpoint_sha256"),
             )
 
     def _trial_callbacks(self, callbacks: Any, trial: Trial, execution: int) -> list[Any]:
         """Copies of the user's callbacks, and the one that calls the tuner's hooks."""
-        copies = self._tuner._deepcopy_callbacks(list_of_callbacks(callbacks))
+        copies = self.tuner._deepcopy_callbacks(list_of_callbacks(callbacks))
         # This imports tensorboard, so it is called only where the callback is used.
         if any(type(callback).__name__ == "TensorBoard" for callback in copies):
-            self._tuner._configure_tensorboard_dir(copies, trial, execution)
+            self.tuner._configure_tensorboard_dir(copies, trial, execution)
         # Hooks of each batch slow every step down: only a tuner that overrides one gets them.
-        own = type(self._tuner)
+        own = type(self.tuner)
         if any(getattr(own, hook) is not getattr(keras_tuner.Tuner, hook) for hook in _HOOKS):
-            copies.append(tuner_utils.TunerCallback(self._tuner, trial))
+            copies.append(tuner_utils.TunerCallback(self.tuner, trial))
         return copies
 
     def _reporters(self, trial: Trial) -> list[keras.callbacks.Callback]:
         """Callbacks that tell the oracle of each epoch."""
         reporters: list[keras.callbacks.Callback] = []
-        if self._oracle.reports:
-            report = functools.partial(self._oracle.report, trial.trial_id)
-            trained = tflite_objectives.trained_objective(self._oracle)
-            reporters.append(Reporter(report, trained))
+        if self.oracle.reports:
+            report = functools.partial(self.oracle.report, trial.trial_id)
+            reporters.append(Reporter(report, self._trained_objective))
         # It is the last callback: if another one ends the process, the epoch was not over.
         over = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs=None: self._oracle.clear_start(trial.trial_id)
+            on_epoch_end=lambda epoch, logs=None: self.oracle.clear_start(trial.trial_id)
         )
         return [*reporters, over]
 
@@ -319,7 +291,7 @@ class TrialRunner:
         """Ends a search whose trials must go on from weights that a `fit` does not keep."""
         if trial.hyperparameters.values.get("tuner/bracket") and not best.epochs:
             raise keras_tuner.errors.FatalRuntimeError(
-                f"{type(self._tuner.oracle).__name__} trains the best trials on from the weights "
+                f"{type(self.tuner.oracle).__name__} trains the best trials on from the weights "
                 "of their best epochs, and none were kept: the `fit` of the hypermodel must pass "
                 "on the `callbacks` that it is given, or call their `set_model` and `on_epoch_end`"
             )

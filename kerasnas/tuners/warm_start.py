@@ -9,7 +9,6 @@ import keras
 import keras_tuner
 import numpy as np
 
-from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.genome import Values
@@ -52,23 +51,14 @@ class WarmStart:
     @property
     def name(self) -> str:
         """The name of the proxy."""
-        return (
-            self.proxy
-            if isinstance(self.proxy, str)
-            else getattr(self.proxy, "__name__", "a function")
-        )
+        proxy = self.proxy
+        return proxy if isinstance(proxy, str) else getattr(proxy, "__name__", "a function")
 
     def __post_init__(self) -> None:
         check_proxy(self.proxy)
         check_counts(self.candidates, self.keep)
         check_integer("batch_size", self.batch_size, least=1)
-        if self.seed is not None and (
-            isinstance(self.seed, bool) or not hasattr(self.seed, "__index__") or self.seed < 0
-        ):
-            raise ValueError(
-                "Argument `seed` must be an integer of at least 0, or None. "
-                f"Received: seed={self.seed!r}"
-            )
+        check_integer("seed", self.seed, least=0, optional=True)
 
     @classmethod
     def of(cls, value: Any) -> "WarmStart":
@@ -88,6 +78,7 @@ class WarmStart:
         )
 
 
+@dataclasses.dataclass(frozen=True)
 class FirstTrials:
     """Queues what a search trains before the proposals of its oracle.
 
@@ -100,21 +91,12 @@ class FirstTrials:
         seed: Of the draws and weights, where `wanted` has none.
     """
 
-    def __init__(
-        self,
-        wanted: WarmStart | list[Values],
-        hypermodel: keras_tuner.HyperModel | None,
-        build: Callable[[keras_tuner.HyperParameters], keras.Model],
-        oracle: Oracle | ForeignOracle,
-        gate: Gate | None,
-        seed: int,
-    ) -> None:
-        self._wanted = wanted
-        self._hypermodel = hypermodel
-        self._build = build
-        self._oracle = oracle
-        self._gate = gate
-        self._seed = seed
+    wanted: WarmStart | list[Values]
+    hypermodel: keras_tuner.HyperModel | None
+    build: Callable[[keras_tuner.HyperParameters], keras.Model]
+    oracle: Oracle | ForeignOracle
+    gate: Gate | None
+    seed: int
 
     def enqueue(
         self,
@@ -129,26 +111,19 @@ class FirstTrials:
             say: Is told, in a line, what happens.
             max_time: Seconds after which no further setting is scored.
         """
-        wanted = self._wanted
+        wanted, gate = self.wanted, self.gate
         settings = [] if isinstance(wanted, WarmStart) else wanted
-        if isinstance(wanted, WarmStart) and self._gate is not None:
+        if isinstance(wanted, WarmStart) and gate is not None:
             say(
                 f"Ranking {wanted.candidates} untrained networks by {wanted.name}, of which "
                 f"the best {wanted.keep} are trained first"
             )
-            space = self._oracle.get_space()
+            space, data = self.oracle.get_space(), fit()
             settings = first_settings(
-                wanted,
-                self._hypermodel,
-                self._build,
-                space,
-                self._gate,
-                fit(),
-                self._seed,
-                max_time,
+                wanted, self.hypermodel, self.build, space, gate, data, self.seed, max_time
             )
         for values in settings:
-            self._oracle.enqueue(values)
+            self.oracle.enqueue(values)
 
 
 def first_settings(
@@ -185,6 +160,10 @@ def first_settings(
     # A function of the user's own is given the data if there is any.
     reads = needs(settings.proxy) or (callable(settings.proxy) and fit.get("x") is not None)
     data = _minibatch(settings, fit) if reads else None
+
+    def architecture(values: Values) -> str:
+        return hypermodel.sketch(FixedHyperParameters(values)).fingerprint()
+
     with kept_random_state():  # A gate that builds models draws from it.
         ranked = rank(
             build,
@@ -194,7 +173,8 @@ def first_settings(
             keep=settings.keep,
             data=data,
             gate=gate.violations,
-            key=_architecture(hypermodel),
+            # It names a network without the learning rate, which no proxy sees.
+            key=architecture if gate.sketches else None,
             profile=gate.profile,
             seed=seed if settings.seed is None else settings.seed,
             max_time=max_time,
@@ -202,17 +182,6 @@ def first_settings(
     clear_session()
     gc.collect()
     return [one.values for one in ranked]
-
-
-def _architecture(hypermodel: keras_tuner.HyperModel) -> Callable[[Values], str] | None:
-    """Returns what names a network, without the learning rate, which no proxy sees."""
-    if not isinstance(hypermodel, HyperModel):
-        return None
-    try:
-        hypermodel.sketch(FixedHyperParameters({}))
-    except NotSymbolicError:
-        return None
-    return lambda values: hypermodel.sketch(FixedHyperParameters(values)).fingerprint()
 
 
 def _minibatch(settings: WarmStart, fit: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""The folder of a run: what is deleted there, what is refused, what is kept."""
+"""The folder of a run: what is deleted there, what is refused, what is kept, whose it is."""
 
 import warnings
 
@@ -6,10 +6,17 @@ import keras_tuner
 import numpy as np
 import pytest
 
+import kerasnas as kn
 from kerasnas.hypermodels import LayerwiseHyperModel
 from kerasnas.oracles import EvolutionOracle
 from kerasnas.tuners import Evolution, Tuner
-from kerasnas.tuners.project_folder import ProjectFolder
+from kerasnas.tuners.project_folder import (
+    ProjectFolder,
+    check_data,
+    difference,
+    read_state,
+    same_seed,
+)
 
 
 def evolution(build, tmp_path, **kwargs):
@@ -214,3 +221,62 @@ def test_the_old_run_is_deleted_once(tmp_path):
     new.write({}, seed=0)
     new.clear()
     assert new.has_run()
+
+
+def test_a_run_keeps_the_seed_that_it_was_begun_with(build, fit, tmp_path):
+    def tuner_of(max_trials, **seed):
+        return kn.Evolution(build, "val_loss", max_trials, directory=tmp_path / "a", **seed)
+
+    unbroken = kn.Evolution(build, "val_loss", 4, seed=0, directory=tmp_path / "b")
+    unbroken.search(**fit)
+    tuner_of(2, seed=0).search(**fit)
+    with pytest.warns(RuntimeWarning, match=r"begun with seed=0, and goes on .* seed=7"):
+        other = tuner_of(4, seed=7)
+    other.search(**fit)
+    assert [r["score"] for r in other.results()] == [r["score"] for r in unbroken.results()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        tuner_of(4), tuner_of(4, seed=0)
+
+
+def test_a_seed_of_the_training_beside_an_oracle_is_kept_too(build, fit, tmp_path):
+    def tuner_of(max_trials, seed):
+        oracle = kn.oracles.RandomOracle("val_loss", max_trials=max_trials, seed=1)
+        return kn.Tuner(build, oracle, seed=seed, directory=tmp_path)
+
+    tuner_of(1, 5).search(**fit)
+    with pytest.warns(RuntimeWarning, match=r"begun with seed=5, and goes on .* seed=6"):
+        tuner_of(2, 6)
+
+
+def test_a_file_that_is_missing_is_empty_and_one_that_is_damaged_is_named(tmp_path):
+    path = tmp_path / "tuner0.json"
+    assert read_state(str(path)) == {}
+    for content in (b"", b"[]", b'{"identity": 7}'):
+        path.write_bytes(content)
+        with pytest.warns(UserWarning, match=r"tuner0\.json cannot be read"):
+            assert read_state(str(path)) == {}
+
+
+def test_the_first_difference_is_told_and_of_long_lists_a_part():
+    here = {"hypermodel": "Net", "space": list("abcdefg")}
+    there = {"hypermodel": "Net", "space": ["a"]}
+    told = difference(there, here)
+    assert told == "space there [], here b, c, d and 3 more"
+    assert difference({**there, "hypermodel": "Old"}, here).startswith("hypermodel")
+    assert difference(here, here) == "of another version"
+
+
+def test_a_run_keeps_its_seed():
+    assert same_seed(3, None) == same_seed(3, 3) == 3
+    with pytest.warns(RuntimeWarning, match=r"begun with seed=5, .* Received: seed=3"):
+        assert same_seed(3, 5) == 5
+
+
+def test_other_data_is_named():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_data({"x": "1"}, {"x": "1"}, "runs/a")
+        check_data({"x": "1"}, {}, "runs/a")
+    with pytest.warns(RuntimeWarning, match="runs/a were trained .* other data: x, y are not"):
+        check_data({"x": "2"}, {"x": "1", "y": "3"}, "runs/a")

@@ -49,10 +49,9 @@ class Making:
             defaults: dict[str, Any] = {
                 "objective": keras_tuner.Objective(*search.OBJECTIVE),
                 "max_trials": 30,
+                "hyperparameters": search.conditional_space(),
                 "seed": 0,
             }
-            if "hyperparameters" not in kwargs:
-                defaults["hyperparameters"] = search.conditional_space()
             oracle = self.make_oracle(**{**defaults, **kwargs})
             oracle.open(tmp_path / folder)
             return oracle
