@@ -212,8 +212,10 @@ def runtime_differences(
     """
     most = [_most(output, tolerance) for output in outputs]
     for index, (output, allowed) in enumerate(zip(outputs, most, strict=True)):
-        witnesses = [output.litert] if output.keras is None else [output.litert, output.keras]
-        if any(_agree(output.micro, witness, allowed) for witness in witnesses):
+        witnesses = {"LiteRT": output.litert}
+        if output.keras is not None:
+            witnesses["the Keras model"] = output.keras
+        if any(_agree(output.micro, array, allowed) for array in witnesses.values()):
             continue
         # A tolerance that the user gives is held against LiteRT and Keras alone, as documented.
         third = reference() if tolerance is None else None
@@ -223,11 +225,9 @@ def runtime_differences(
             and (output.keras is None or _as_close(output, output.keras, allowed))
         ):
             continue
-        told = [("LiteRT", output.litert)]
-        if output.keras is not None:
-            told.append(("the Keras model", output.keras))
         differences = " and ".join(
-            f"from {who} by {apart(output.micro, array).max(initial=0):g}" for who, array in told
+            f"from {who} by {apart(output.micro, array).max(initial=0):g}"
+            for who, array in witnesses.items()
         )
         raise ValueError(
             f"TensorFlow Lite Micro differs {differences} in output '{output.name}' of `file`, "

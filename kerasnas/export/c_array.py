@@ -6,8 +6,7 @@ import urllib.parse
 
 import numpy as np
 
-from kerasnas.export.micro import has_micro, run_on_micro, without_kernel
-from kerasnas.export.micro_operators import resolver_method
+from kerasnas.export.micro import has_micro, resolver_method, run_on_micro, without_kernel
 from kerasnas.hardware import measure_arena, profile_tflite
 from kerasnas.tflite.inspection import EndTensor, ends
 from kerasnas.tflite.reader import TFLiteFile, opened

@@ -109,19 +109,10 @@ def convert(
 ) -> TFLiteFile:
     """Converts a model as `to_tflite` does, for those that go on with the parsed file.
 
-    Args:
-        model: As in `to_tflite`, and so are all other arguments.
-        quantization: What weights and activations are.
-        representative_data: Typical inputs.
-        timeout: Seconds after which the conversion is given up.
-        inputs: What inputs and outputs are.
-        target: The runtime that the file is for.
+    Arguments and errors are those of `to_tflite`.
 
     Returns:
         The file parsed.
-
-    Raises:
-        ValueError: As `to_tflite`, and so are all other errors.
     """
     check_choice("quantization", quantization, get_args(Quantization))
     integer = _CALIBRATED.get(quantization, ("float32",))
@@ -188,16 +179,15 @@ def convert_in_child(
         folder = Path(name)
         _write_job(folder, model, job)
         if samples is not None:
-            names = end_names("input", len(samples))
-            named: dict[str, Any] = {
-                name: _as_read(array, tensor)
-                for name, array, tensor in zip(names, samples, model.inputs, strict=True)
-            }
+            read = (_as_read(*pair) for pair in zip(samples, model.inputs, strict=True))
+            named: dict[str, Any] = dict(zip(end_names("input", len(samples)), read, strict=True))
             np.savez(folder / "samples.npz", **named)
         _run_child(folder, timeout, [layer.name for layer in model.layers])
         errors = folder / "errors.json"
         data = rescale_reversed(fix_converted_file((folder / "model.tflite").read_bytes()))
-        file = TFLiteFile(name_after_layers(data, _layer_names(model)))
+        # Without the prefix that quantization-aware training gives to the names.
+        names = {one.name: (one.layer if _wrapped(one) else one).name for one in model.layers}
+        file = TFLiteFile(name_after_layers(data, names))
         return file, json.loads(errors.read_text()) if errors.exists() else []
 
 
@@ -216,11 +206,6 @@ def _trained_quantized(model: Any) -> bool:
 
 def _wrapped(layer: Any) -> bool:
     return type(layer).__name__.startswith("QuantizeWrapper")
-
-
-def _layer_names(model: Any) -> dict[str, str]:
-    """Returns the names of the layers without the prefix of quantization-aware training."""
-    return {layer.name: (layer.layer if _wrapped(layer) else layer).name for layer in model.layers}
 
 
 def _ranged(model: Any) -> bool:
@@ -323,7 +308,8 @@ def _run_child(folder: Path, timeout: float, layers: Collection[str] = ()) -> No
     answer = _CONVERTER.run(folder, timeout)
     file = folder / "log.txt"
     log = file.read_text(errors="replace") if file.exists() else ""
-    said = _last_lines(log)
+    lines = [f"  {line.rstrip()[:_LONGEST_LINE]}" for line in log.splitlines() if line.strip()]
+    said = "\n".join(lines[-12:]) or "  (nothing)"
     if answer == "late":
         raise TimeoutError(
             f"The TensorFlow Lite converter did not finish in `timeout`={timeout} seconds. "
@@ -349,8 +335,3 @@ def _run_child(folder: Path, timeout: float, layers: Collection[str] = ()) -> No
 
 
 _CONVERTER = Child(_CHILD)
-
-
-def _last_lines(log: str) -> str:
-    lines = [line.rstrip()[:_LONGEST_LINE] for line in log.splitlines()]
-    return "\n".join([f"  {line}" for line in lines if line][-12:]) or "  (nothing)"

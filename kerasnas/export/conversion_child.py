@@ -2,7 +2,7 @@
 
 It is a process of its own because the converter can end it (SIGSEGV and SIGABRT in the int8
 calibration of some layers), can hang, and leaks memory on every call. It is run as a file, so that
-it imports TensorFlow and nothing else of this package.
+it imports TensorFlow and, of this package, the loop that serves jobs alone.
 
 It reads folders from its standard input, one a line, and answers each with a line. A folder holds
 `model` (a SavedModel whose one signature has a batch of one), `job.json` (`quantization`, and
@@ -18,12 +18,13 @@ import csv
 import io
 import itertools
 import json
-import os
-import sys
+import runpy
 import traceback
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 # The errors of layers are measured on so many samples: few are enough, and each runs twice.
 _DEBUGGED = 64
@@ -35,7 +36,6 @@ def convert(folder: Path) -> None:
     Args:
         folder: Folder with the files named above.
     """
-    import numpy as np
     import tensorflow as tf
 
     job = json.loads((folder / "job.json").read_text())
@@ -69,13 +69,15 @@ def convert(folder: Path) -> None:
     else:
         data = converter.convert()
     if job["quantization"] == "int4":
-        data = _weights_in_4_bits(data)
+        from ai_edge_quantizer import quantizer, recipe
+
+        made = quantizer.Quantizer(data, recipe.dynamic_wi4_afp32())
+        data = bytes(made.quantize().quantized_model)
     (folder / "model.tflite").write_bytes(data)
 
 
 def _mixed(converter: Any, job: dict[str, Any]) -> tuple[bytes, list[dict[str, Any]]]:
     """Quantizes all but some layers; also gives what rounding does to each, the worst first."""
-    import numpy as np
     import tensorflow as tf
 
     options = tf.lite.experimental.QuantizationDebugOptions
@@ -98,18 +100,14 @@ def _mixed(converter: Any, job: dict[str, Any]) -> tuple[bytes, list[dict[str, A
             ]
 
     debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter,
-        debug_dataset=rounded,
-        debug_options=options(fully_quantize=True),
+        converter=converter, debug_dataset=rounded, debug_options=options(fully_quantize=True)
     )
     debugger.run()
     table = io.StringIO()
     debugger.layer_statistics_dump(table)
-    details = debugger._quant_interpreter.get_tensor_details()
-    names = {tensor["index"]: tensor["name"] for tensor in details}
-    written = [
-        tensor for _, tensor in sorted(_signature(debugger._quant_interpreter)["outputs"].items())
-    ]
+    interpreter = debugger._quant_interpreter
+    names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
+    written = [tensor for _, tensor in sorted(_signature(interpreter)["outputs"].items())]
     leaving = dict(zip(written, job["outputs"], strict=True))
     errors = [
         {
@@ -158,32 +156,6 @@ def layer_of(name: str, layers: Collection[str]) -> str:
     return name
 
 
-def _weights_in_4_bits(data: bytes) -> bytes:
-    from ai_edge_quantizer import quantizer, recipe
-
-    made = quantizer.Quantizer(data, recipe.dynamic_wi4_afp32())
-    return bytes(made.quantize().quantized_model)
-
-
-def serve() -> None:
-    """Converts folder after folder until the standard input ends."""
-    # The converter's chatter is written to the descriptors 1 and 2 by C++.
-    answers = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
-        folder = Path(line.rstrip("\n"))
-        log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        try:
-            convert(folder)
-            answer = "done"
-        except Exception:
-            traceback.print_exc()
-            answer = "failed"
-        sys.stdout.flush()
-        print(answer, file=answers, flush=True)
-
-
 if __name__ == "__main__":
-    serve()
+    runner = runpy.run_path(str(Path(__file__).parents[1] / "tflite" / "runner.py"))
+    runner["serve"](convert, traceback.print_exception)

@@ -67,24 +67,6 @@ class _Seen(NamedTuple):
     steps: list[float]
 
 
-class _Judged(NamedTuple):
-    """How far a file is from its model.
-
-    Args:
-        wrong: Whether it is next to another function.
-        far: The outputs that are farther off than their bits explain, in words.
-        lost: The values of outputs that hardly vary any more, in words.
-        branches: The branches of concatenations that a shared scale loses, in words.
-        large: The layers in whose range all else is lost, in words.
-    """
-
-    wrong: bool
-    far: list[str]
-    lost: list[str]
-    branches: list[str]
-    large: list[str]
-
-
 def check_file(
     file: TFLiteFile,
     quantization: str,
@@ -113,7 +95,7 @@ def check_file(
     seen = _see(named, file, model, rebuilt, samples, timeout)
     if seen is None:
         return
-    _tell(named, file, quantization, _judge(seen, rebuilt, quantization), len(seen.samples[0]))
+    _judge(named, file, quantization, seen, rebuilt)
     if target == "micro":
         _hold_against_micro(named, file, seen, rebuilt, timeout)
 
@@ -173,52 +155,43 @@ def _see(
     return _Seen(chosen, wanted, found, output_steps(file))
 
 
-def _judge(seen: _Seen, rebuilt: Any, quantization: str) -> _Judged:
-    """Says how far a file is from its model, and where one layer is the reason."""
+def _judge(named: str, file: TFLiteFile, quantization: str, seen: _Seen, rebuilt: Any) -> None:
+    """Warns of a file that is off, and refuses one that is wrong; names layers that are why."""
     warned, refused, explained = _LIMITS[quantization]
     ends = list(zip(seen.wanted, seen.found, seen.steps, strict=True))
     off = [difference(*end, explained) for end in ends]
     quantized, several = any(seen.steps), len(off) > 1
     branches = crushed(rebuilt, seen.samples) if quantized and max(off) > _NOTICED else []
-    wrong = not max(off) <= (_UNRELATED if branches else refused)
-    return _Judged(
-        wrong,
-        [
-            (f"{share:.0%}" if np.isfinite(share) else "NaN or infinity")
-            + f" in output {place}" * several
-            for place, share in enumerate(off)
-            if not share <= warned
-        ],
-        [
-            f"values {', '.join(map(str, places))}" + f" of output {output}" * several
-            for output, end in enumerate(ends)
-            if (places := lost_values(*end))
-        ],
-        branches,
-        blown_up(rebuilt, seen.samples) if quantized and wrong else [],
-    )
-
-
-def _tell(named: str, file: TFLiteFile, quantization: str, judged: _Judged, count: int) -> None:
-    """Warns of a file that is off, and refuses one that is wrong."""
+    far = [
+        (f"{share:.0%}" if np.isfinite(share) else "NaN or infinity")
+        + f" in output {place}" * several
+        for place, share in enumerate(off)
+        if not share <= warned
+    ]
+    lost = [
+        f"values {', '.join(map(str, places))}" + f" of output {output}" * several
+        for output, end in enumerate(ends)
+        if (places := lost_values(*end))
+    ]
     message = f"{named} differs from the model"
-    if judged.far:
-        message += f" by {', '.join(judged.far)} of its spread over {count} samples"
-    if judged.branches:
-        message += ". 8 bits lose what is small beside the rest: " + "; ".join(judged.branches)
-    if judged.wrong:
-        if judged.large:
-            message += f". In the range of these layers all else is lost: {', '.join(judged.large)}"
+    if far:
+        message += f" by {', '.join(far)} of its spread over {len(seen.samples[0])} samples"
+    if branches:
+        message += ". 8 bits lose what is small beside the rest: " + "; ".join(branches)
+    if not max(off) <= (_UNRELATED if branches else refused):
+        large = blown_up(rebuilt, seen.samples) if quantized else []
+        if large:
+            message += f". In the range of these layers all else is lost: {', '.join(large)}"
         raise WrongFileError(
             f"{message}. That is next to another function: the model cannot be used in "
             f"these bits, or its conversion is wrong. {_WAYS_OUT[quantization]}",
             file.data,
         )
-    if judged.far or judged.branches:
+    if far or branches:
         warnings.warn(f"{message}. {_WAYS_OUT[quantization]}", stacklevel=5)
-    elif judged.lost:
+    elif lost:
         warnings.warn(
-            f"{named} loses {'; '.join(judged.lost)}: they vary by little more than the step that "
+            f"{named} loses {'; '.join(lost)}: they vary by little more than the step that "
             "all values of an output share in 8 bits. Scale targets to the same size around 0, or "
             "give such values an output of their own",
             stacklevel=5,
@@ -268,13 +241,14 @@ def _outputs(model: Any, samples: list[np.ndarray]) -> list[np.ndarray]:
     parts = []
     for start in range(0, count, size):
         # A model whose batch is fixed takes no smaller one.
-        batch = [
+        batch: Any = [
             np.resize(array[start : start + size], (size, *array.shape[1:])) for array in samples
         ]
-        if not is_keras_3:
-            made = model(batch[0] if len(batch) == 1 else batch, training=False)
-        else:
-            made = model(packed(batch, model), training=False)
+        if is_keras_3:
+            batch = packed(batch, model)
+        elif len(batch) == 1:
+            (batch,) = batch
+        made = model(batch, training=False)
         parts.append([np.array(keras.ops.convert_to_numpy(x)) for x in keras.tree.flatten(made)])
     return [np.concatenate(arrays)[:count] for arrays in zip(*parts, strict=True)]
 

@@ -6,7 +6,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kerasnas.export.micro_operators import resolver_method
 from kerasnas.export.origins import refused_by, sources
 from kerasnas.hardware import measure_arena
 from kerasnas.runtime.arguments import check_choice
@@ -15,6 +14,23 @@ from kerasnas.tflite.isolated_runner import run_file
 from kerasnas.tflite.reader import TFLiteFile, opened
 
 Target = Literal["litert", "micro"]
+
+# Methods of its MicroMutableOpResolver, without their "Add", for operators that a converted Keras
+# model may hold.
+_METHODS = """
+Abs Add AddN ArgMax ArgMin AssignVariable AveragePool2D BatchMatMul BatchToSpaceNd BroadcastArgs
+BroadcastTo CallOnce Cast Ceil CircularBuffer Concatenation Conv2D Cos CumSum DepthToSpace
+DepthwiseConv2D Dequantize Div DynamicUpdateSlice EmbeddingLookup Elu Equal Exp ExpandDims Fill
+Floor FloorDiv FloorMod FullyConnected Gather GatherNd Greater GreaterEqual HardSwish If
+L2Normalization L2Pool2D LeakyRelu Less LessEqual Log LogicalAnd LogicalNot LogicalOr Logistic
+LogSoftmax Maximum MaxPool2D MirrorPad Mean Minimum Mul Neg NotEqual Pack Pad PadV2 Prelu Quantize
+ReadVariable ReduceAll ReduceMax ReduceMin Relu Relu6 Reshape ResizeBilinear ResizeNearestNeighbor
+ReverseV2 Round Rsqrt SelectV2 Shape Sin Slice Softmax SpaceToBatchNd SpaceToDepth Split SplitV
+Squeeze Sqrt Square SquaredDifference StridedSlice Sub Sum Svdf Tanh TransposeConv Transpose Unpack
+UnidirectionalSequenceLSTM VarHandle While ZerosLike
+"""
+_METHOD_OF = {method.lower(): f"Add{method}" for method in _METHODS.split()}
+_METHOD_OF["tflmdecode"] = "AddDecode"
 
 
 def check_target(target: Any) -> None:
@@ -38,6 +54,18 @@ def check_target(target: Any) -> None:
 def has_micro() -> bool:
     """Returns whether TensorFlow Lite Micro is installed."""
     return importlib.util.find_spec("tflite_micro") is not None
+
+
+def resolver_method(kind: str) -> str | None:
+    """Returns the method that registers an operator.
+
+    Args:
+        kind: TFLite's name of it, such as "CONV_2D".
+
+    Returns:
+        Name of a method of `tflite::MicroMutableOpResolver`; None where there is no kernel.
+    """
+    return _METHOD_OF.get(kind.replace("_", "").lower())
 
 
 def without_kernel(data: bytes | TFLiteFile, model: Any = None) -> list[str]:

@@ -7,11 +7,7 @@ import keras
 import numpy as np
 
 from kerasnas.bridge import measurable, rebuild
-from kerasnas.export.conversion import (
-    convert_in_child,
-    representative_samples,
-    warn_of_constants,
-)
+from kerasnas.export.conversion import convert_in_child, representative_samples, warn_of_constants
 from kerasnas.export.fidelity import check_file
 from kerasnas.export.limitations import check_indices
 from kerasnas.export.micro import Target, check_target
@@ -94,18 +90,10 @@ def convert_mixed(
 ) -> tuple[TFLiteFile, list[str]]:
     """Converts a model as `to_mixed_tflite` does, for those that go on with the parsed file.
 
-    Args:
-        model: As in `to_mixed_tflite`, and so are all other arguments.
-        representative_data: Typical inputs.
-        float_layers: How many layers stay in floating point, or which.
-        timeout: Seconds after which the conversion is given up.
-        target: The runtime that the file is for.
+    Arguments and errors are those of `to_mixed_tflite`.
 
     Returns:
         Tuple of the file parsed and the names of the float layers.
-
-    Raises:
-        ValueError: As `to_mixed_tflite`, and so are all other errors.
     """
     if isinstance(float_layers, int):
         check_integer("float_layers", float_layers, least=0, hint=", or a list of names")
@@ -114,18 +102,19 @@ def convert_mixed(
     samples = representative_samples(model, representative_data)
     file, errors, rebuilt = _mixed(model, samples, wanted, timeout)
     found = list(dict.fromkeys(error["layer"] for error in errors))
-    if len(found) <= (wanted if isinstance(wanted, int) else len(set(wanted) & set(found))):
+    chosen = found[:wanted] if isinstance(wanted, int) else wanted
+    if set(found) <= set(chosen):
         raise ValueError(
             f"`float_layers` must leave a layer in 8 bits: the file has {len(found)}. For floats "
             f"throughout use to_tflite(model, 'float32'). Received: {float_layers!r}"
         )
-    unknown = [] if isinstance(wanted, int) else [name for name in wanted if name not in found]
+    unknown = [name for name in chosen if name not in found]
     if unknown:
         raise ValueError(
             f"`float_layers` must name layers of the file: {', '.join(found)}. Received: {unknown}"
         )
     check_file(file, "int8", model, rebuilt, samples, timeout, target)
-    return file, found[:wanted] if isinstance(wanted, int) else wanted
+    return file, chosen
 
 
 def _mixed(

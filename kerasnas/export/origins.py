@@ -8,10 +8,13 @@ from kerasnas.export.conversion_child import layer_of
 from kerasnas.tflite.reader import OperatorRecord, Subgraph, TFLiteFile, opened
 
 _UNKNOWN = re.compile(r'"([^"@]+)@[^"]*"[^\n]*\'tf\.(\w+)\' op is neither')
-_REFUSED = re.compile(r"Node number (\d+) \((\w+)\) failed")
-# TensorFlow Lite Micro writes these numbers in hexadecimal digits; `measure_arena` counts from 1.
-_REFUSED_BY_MICRO = re.compile(r"Node (\w+) \(number ([0-9a-f]+)\) failed")
-_ENDED = re.compile(r"ends at operator (\w+) \(number (\d+) of")
+# How LiteRT, TensorFlow Lite Micro and `measure_arena` name an operator, in numbers of which base,
+# and where they count from.
+_REFUSED = (
+    (re.compile(r"Node number (?P<number>\d+) \((?P<kind>\w+)\) failed"), 10, 0),
+    (re.compile(r"Node (?P<kind>\w+) \(number (?P<number>[0-9a-f]+)\) failed"), 16, 0),
+    (re.compile(r"ends at operator (?P<kind>\w+) \(number (?P<number>\d+) of"), 10, 1),
+)
 # The name of an output of the model, which does not tell the layer.
 _UNNAMED = re.compile("StatefulPartitionedCall")
 _NUMBER = re.compile(r"/\d+$")  # Of a tensor, behind the name of its layer.
@@ -81,17 +84,13 @@ def refused_by(message: str, data: bytes | TFLiteFile, model: Any = None) -> str
         model: The tf_keras model that it was made from; None has the tensors' names tell.
     """
     graph = opened(data).graphs[0]
-    if node := _REFUSED.search(message):
-        kind, number = node[2], int(node[1])
-    elif node := _REFUSED_BY_MICRO.search(message):
-        kind, number = node[1], int(node[2], 16)
-    elif node := _ENDED.search(message):
-        kind, number = node[1], int(node[2]) - 1
-    else:
-        return ""
-    if number >= len(graph.operators) or graph.operators[number].kind != kind:
-        return ""
-    return f"{kind} of '{_writer(graph, graph.operators[number], model)}'"
+    for pattern, base, first in _REFUSED:
+        if found := pattern.search(message):
+            at = int(found["number"], base) - first
+            if at < len(graph.operators) and graph.operators[at].kind == found["kind"]:
+                return f"{found['kind']} of '{_writer(graph, graph.operators[at], model)}'"
+            return ""
+    return ""
 
 
 def _writer(graph: Subgraph, op: OperatorRecord, model: Any) -> str:

@@ -1,9 +1,8 @@
 """Look-up tables for clustered weights, in the form that TensorFlow Lite Micro unpacks."""
 
-import importlib.util
-
 import numpy as np
 
+from kerasnas.export.micro import has_micro
 from kerasnas.hardware import measure_arena
 from kerasnas.runtime.stability import experimental
 from kerasnas.tflite.inspection import ends
@@ -52,7 +51,7 @@ def compress_tables(data: bytes, timeout: float = 60) -> bytes:
     """
     file = opened(data)
     kernels = _kernels(file)
-    if importlib.util.find_spec("tflite_micro") is None:
+    if not has_micro():
         raise ImportError(
             "compress_tables needs TensorFlow Lite Micro: pip install 'kerasnas[micro]'"
         )
@@ -65,18 +64,10 @@ def compress_tables(data: bytes, timeout: float = 60) -> bytes:
     from tflite_micro import compression
 
     spec = compression.spec
-    wanted = [
-        spec.Tensor(
-            0,
-            position,
-            [
-                spec.LookUpTableCompression(
-                    bits, spec.PerTensor() if axis is None else spec.PerChannel(axis)
-                )
-            ],
-        )
-        for position, (bits, axis) in kernels.items()
-    ]
+    wanted = []
+    for position, (bits, axis) in kernels.items():
+        sharing = spec.PerTensor() if axis is None else spec.PerChannel(axis)
+        wanted.append(spec.Tensor(0, position, [spec.LookUpTableCompression(bits, sharing)]))
     smaller = bytes(compression.compress(file.data, wanted))
     rng = np.random.default_rng(0)
     inputs = [

@@ -118,33 +118,18 @@ def verify(
     if target == "micro":
         ran = Ran(outputs, run_if_taken(file, arrays, "litert", timeout), predictions)
         between = compare_on_micro(file, arrays, names, ran, timeout, tolerance)
-    score = _scoring(model, names, y)
+    score, count = _scoring(model, names, y), len(arrays[0])
+    scores = score(outputs)
     if predictions is None:
-        return Verification(target, len(arrays[0]), score(outputs), None, None, None, between)
-    pairs = list(zip(names, outputs, predictions, strict=True))
-    return Verification(
-        target,
-        len(arrays[0]),
-        score(outputs),
-        score(predictions),
-        _differences(parsed, pairs),
-        {
-            name: float((have.argmax(-1) == want.argmax(-1)).mean())
-            for name, have, want in pairs
-            if have.ndim > 1 and have.shape[-1] > 1
-        },
-        between,
-    )
-
-
-def _differences(
-    file: TFLiteFile, pairs: list[tuple[str, np.ndarray, np.ndarray]]
-) -> dict[str, float]:
-    found = {}
-    for (name, have, want), choice in zip(pairs, choices(file), strict=True):
-        off = apart(have, want).max(initial=0) if choice is None else (have != want).mean()
-        found[name] = float(off)
-    return found
+        return Verification(target, count, scores, None, None, None, between)
+    off, same = {}, {}
+    ends_of = zip(names, outputs, predictions, choices(parsed), strict=True)
+    for name, have, want, choice in ends_of:
+        differs = apart(have, want).max(initial=0) if choice is None else (have != want).mean()
+        off[name] = float(differs)
+        if have.ndim > 1 and have.shape[-1] > 1:
+            same[name] = float((have.argmax(-1) == want.argmax(-1)).mean())
+    return Verification(target, count, scores, score(predictions), off, same, between)
 
 
 def _of_model(model: Any, x: Any, y: Any) -> tuple[Any, Any, list[np.ndarray]]:

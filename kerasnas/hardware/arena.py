@@ -24,15 +24,9 @@ class Lifetime(NamedTuple):
 
 
 def lifetimes(program: Program) -> list[Lifetime]:
-    """Returns how long each activation lives, and then each scratch buffer.
+    """Returns how long each activation of a network lives, and then each scratch buffer.
 
     Inputs live from before the first operator, outputs to the end.
-
-    Args:
-        program: A lowered network.
-
-    Returns:
-        The activations in the program's order, then the scratch buffers.
     """
     first = dict.fromkeys(program.inputs, -1)
     last = dict.fromkeys(program.inputs, -1)
@@ -113,27 +107,13 @@ class MemoryPlan(NamedTuple):
 
 
 def memory_plan(program: Program) -> MemoryPlan:
-    """Places the activations and scratch buffers of a network.
-
-    Args:
-        program: A lowered network.
-
-    Returns:
-        The buffers and where each begins.
-    """
+    """Places the activations and scratch buffers of a network."""
     buffers = lifetimes(program)
     return MemoryPlan(buffers, plan(buffers))
 
 
 def head_bytes(program: Program) -> int:
-    """Returns the bytes of the arena that hold activations and scratch buffers.
-
-    Args:
-        program: A lowered network.
-
-    Returns:
-        The head of the arena.
-    """
+    """Returns the bytes of the arena that hold activations and scratch buffers."""
     return memory_plan(program).head
 
 
@@ -186,11 +166,10 @@ def persistent_bytes(
     for _, operators in graphs:
         take(_NODE * len(operators), 8)
     for call in calls:
-        take(*kernels.options(call))
+        take(*kernels.OPTIONS.get(call.kind, (0, 1)))
     for call in calls:
-        size = kernels.state(call)
-        if size:
-            take(size)
+        if call.kind in kernels.STATE:
+            take(kernels.STATE[call.kind])
     for call in calls:
         for size in kernels.prepared(call):
             take(size)
@@ -212,14 +191,7 @@ def persistent_bytes(
 
 
 def tail_bytes(program: Program) -> int:
-    """Returns the bytes that the interpreter keeps for operators, tensors and per-channel scales.
-
-    Args:
-        program: A lowered network.
-
-    Returns:
-        The tail of the arena; see `persistent_bytes`.
-    """
+    """Returns the tail of the arena of a network; see `persistent_bytes`."""
     tensors = len(program.activations) + len(program.constants())
     tensors += len(program.states) + program.intermediates
     return persistent_bytes(
@@ -233,24 +205,17 @@ def tail_bytes(program: Program) -> int:
 def _calls(program: Program) -> list[KernelCall]:
     quantized = program.dtype == "int8"
     constant = "int8" if quantized else "float32"
-    activations = [
-        Operand((1, *shape), constant, 1)
-        if program.has_scale(index)
-        else Operand((1, *shape), "float32", 0)
-        for index, shape in enumerate(program.activations)
-    ]
-    return [
-        KernelCall(
-            operator.kind,
-            (
-                *(activations[read] for read in operator.reads),
-                *(Operand(c.shape, constant, quantized * c.scales) for c in operator.constants),
-            ),
-            [activations[index] for index in operator.outputs],
-            operator.transposed,
-        )
-        for operator in program.operators
-    ]
+    activations = []
+    for index, shape in enumerate(program.activations):
+        scaled = program.has_scale(index)
+        activations.append(Operand((1, *shape), "int8" if scaled else "float32", int(scaled)))
+    calls = []
+    for operator in program.operators:
+        inputs = [activations[index] for index in operator.reads]
+        inputs += [Operand(c.shape, constant, quantized * c.scales) for c in operator.constants]
+        outputs = [activations[index] for index in operator.outputs]
+        calls.append(KernelCall(operator.kind, inputs, outputs, operator.transposed))
+    return calls
 
 
 def _aligned(size: int) -> int:

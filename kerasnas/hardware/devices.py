@@ -205,12 +205,10 @@ def find_device(name: str) -> Device:
             f"Received: device={name!r} of type {type(name).__name__}"
         )
     key = "-".join(name.strip().lower().replace("_", "-").split())
-    if key in DEVICES:
-        return DEVICES[key]
-    chips = {device.chip.lower(): device for device in _KNOWN}
-    if key in chips:
-        return chips[key]
-    near = difflib.get_close_matches(key, [*DEVICES, *chips], n=3, cutoff=0.4) or list(DEVICES)
+    known = {**{device.chip.lower(): device for device in _KNOWN}, **DEVICES}
+    if key in known:
+        return known[key]
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.4) or list(DEVICES)
     raise ValueError(
         f"Argument `device` names none that is known. Did you mean {', '.join(near)}? All names "
         "are in kerasnas.hardware.DEVICES; one of your own is kerasnas.hardware.Device(name, "
@@ -220,7 +218,7 @@ def find_device(name: str) -> Device:
 
 def timed_devices() -> str:
     """Returns the names of the devices that have a latency model, timed or scaled."""
-    timed = [name for name, device in DEVICES.items() if device.latency is not None]
-    told = [name for name, device in DEVICES.items() if device.latency_model is not None]
+    told = {name: device for name, device in DEVICES.items() if device.latency_model is not None}
+    timed = [name for name, device in told.items() if device.latency is not None]
     scaled = [name for name in told if name not in timed]
     return f"{', '.join(timed)}; scaled by clock from these, {', '.join(scaled)}"

@@ -1,6 +1,7 @@
 """Estimates what a model costs on a device, without converting it."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 
 import keras
@@ -10,20 +11,14 @@ from kerasnas.hardware.flash import OVERHEADS, flash_bytes, operator_bytes
 from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.lowering import KERNEL_OPERATORS, Operator, Program, lower
-from kerasnas.hardware.profile import LayerProfile, Profile, Work
+from kerasnas.hardware.profile import LayerProfile, Profile, Work, total_work
 from kerasnas.hardware.reorder import reordered_head
 from kerasnas.keras_models.keras_2 import in_keras_3
 from kerasnas.runtime.arguments import check_choice
 
 # Of the operators that a layer becomes, the one that has the multiply-accumulates is of these.
-_MULTIPLYING = {
-    *KERNEL_OPERATORS,
-    "BATCH_MATMUL",
-    "CONV_3D",
-    "CONV_3D_TRANSPOSE",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "WHILE",
-}
+_MULTIPLYING = {*KERNEL_OPERATORS, "BATCH_MATMUL", "CONV_3D", "CONV_3D_TRANSPOSE"}
+_MULTIPLYING |= {"UNIDIRECTIONAL_SEQUENCE_LSTM"}
 
 
 def profile(model: keras.Model, dtype: str = "int8") -> Profile:
@@ -86,29 +81,23 @@ def profile_graph(graph: Graph, dtype: str = "int8", by_layer: bool = True) -> P
     program = lower(graph, dtype)
     plan = memory_plan(program)
     head, tail = plan.head, tail_bytes(program)
-    work = _work(graph, program)
+    macs = [_macs(graph, operator) for operator in program.operators]
+    work = total_work(
+        (op.kind, Work(1, done, sum(math.prod(program.activations[i]) for i in op.outputs)))
+        for op, done in zip(program.operators, macs, strict=True)
+    )
     return Profile(
         dtype=dtype,
         params=sum(_params(graph, graph.live()).values()),
-        macs=sum(kind.macs for kind in work.values()),
+        macs=sum(macs),
         flash_bytes=flash_bytes(program),
         ram_bytes=head + tail,
         arena_head=head,
         arena_tail=tail,
-        layers=_layers(graph, program, plan) if by_layer else (),
+        layers=_layers(graph, program, plan, macs) if by_layer else (),
         work=work,
         arena_head_reordered=reordered_head(program, head) if by_layer else None,
     )
-
-
-def _work(graph: Graph, program: Program) -> dict[str, Work]:
-    found: dict[str, Work] = {}
-    for operator in program.operators:
-        operators, macs, values = found.get(operator.kind, (0, 0, 0))
-        macs += _macs(graph, operator)
-        values += sum(math.prod(program.activations[index]) for index in operator.outputs)
-        found[operator.kind] = Work(operators + 1, macs, values)
-    return found
 
 
 def _macs(graph: Graph, operator: Operator) -> int:
@@ -119,45 +108,31 @@ def _macs(graph: Graph, operator: Operator) -> int:
 
 def _params(graph: Graph, order: Sequence[int]) -> dict[int, int]:
     """Returns the number of weights of each node; a shared layer has them at its first call."""
-    found: dict[int, int] = {}
-    seen: set[tuple[int, str]] = set()
+    first: dict[object, int] = {}
     for index in order:
         node = graph.nodes[index]
-        if node.layer is not None:
-            if (node.layer, node.kind) in seen:
-                continue
-            seen.add((node.layer, node.kind))
-        found[index] = node.params
-    return found
+        first.setdefault(index if node.layer is None else (node.layer, node.kind), index)
+    return {index: graph.nodes[index].params for index in first.values()}
 
 
-def _layers(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[LayerProfile, ...]:
-    flash: dict[int, float] = {}
-    macs: dict[int, int] = {}
-    ram: dict[int, int] = {}
-    arena: dict[int, int] = {}
+def _layers(
+    graph: Graph, program: Program, plan: MemoryPlan, done: Sequence[int]
+) -> tuple[LayerProfile, ...]:
+    flash: defaultdict[int, float] = defaultdict(float)
+    macs, ram, arena = (defaultdict[int, int](int) for _ in range(3))
     buffers, offsets = plan
     shares = operator_bytes(program)
     for step, operator in enumerate(program.operators):
-        flash[operator.node] = flash.get(operator.node, 0) + shares[step]
-        macs[operator.node] = macs.get(operator.node, 0) + _macs(graph, operator)
+        place = operator.node
         alive = [i for i, b in enumerate(buffers) if b.first <= step <= b.last]
-        size = sum(buffers[i].size for i in alive)
-        ram[operator.node] = max(ram.get(operator.node, 0), size)
-        end = max(offsets[i] + buffers[i].size for i in alive)
-        arena[operator.node] = max(arena.get(operator.node, 0), end)
+        flash[place] += shares[step]
+        macs[place] += done[step]
+        ram[place] = max(ram[place], sum(buffers[i].size for i in alive))
+        arena[place] = max(arena[place], *(offsets[i] + buffers[i].size for i in alive))
     order = graph.schedule()
     params = _params(graph, order)
-    return tuple(
-        LayerProfile(
-            node.name,
-            node.kind,
-            node.shape,
-            params.get(index, 0),
-            macs.get(index, 0),
-            round(flash.get(index, 0)),
-            ram.get(index, 0),
-            arena.get(index, 0),
-        )
-        for index, node in ((i, graph.nodes[i]) for i in order)
-    )
+    layers = []
+    for i in order:
+        node, costs = graph.nodes[i], (params.get(i, 0), macs[i], round(flash[i]), ram[i], arena[i])
+        layers.append(LayerProfile(node.name, node.kind, node.shape, *costs))
+    return tuple(layers)

@@ -183,14 +183,7 @@ def _input_contents(program: Program) -> Contents:
 
 
 def contents(program: Program) -> Contents:
-    """Returns all that the file is made of.
-
-    Args:
-        program: A lowered network.
-
-    Returns:
-        Its contents.
-    """
+    """Returns all that the file of a network is made of."""
     parts = [_input_contents(program), *_parts(program)]
     found = Contents(
         file=1,
@@ -203,12 +196,5 @@ def contents(program: Program) -> Contents:
 
 
 def flash_bytes(program: Program) -> int:
-    """Returns the bytes of the whole file.
-
-    Args:
-        program: A lowered network.
-
-    Returns:
-        Estimated size of the `.tflite` file.
-    """
+    """Returns the estimated bytes of the `.tflite` file of a network."""
     return round(contents(program).bytes(OVERHEADS[program.dtype]))

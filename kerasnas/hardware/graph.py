@@ -94,16 +94,8 @@ class Graph:
         Returns:
             Its position.
         """
-        self.nodes.append(
-            Node(
-                kind,
-                name,
-                tuple(inputs),
-                tuple(shape),
-                tuple(tuple(w) for w in weights),
-                tuple(config),
-            )
-        )
+        shapes = tuple(tuple(weight) for weight in weights)
+        self.nodes.append(Node(kind, name, tuple(inputs), tuple(shape), shapes, tuple(config)))
         return len(self.nodes) - 1
 
     def input_shapes(self, node: Node) -> list[Shape]:

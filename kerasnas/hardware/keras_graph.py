@@ -42,8 +42,7 @@ def cost_rule(*kinds: str) -> Callable[[Rule], Rule]:
     """
 
     def register(rule: Rule) -> Rule:
-        for kind in kinds:
-            RULES[kind] = rule
+        RULES.update(dict.fromkeys(kinds, rule))
         return rule
 
     return register

@@ -8,114 +8,68 @@ device (CMSIS-NN, Xtensa) ask for more scratch.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from kerasnas.hardware.graph import Shape
 
-# Size and alignment of the struct of options that an operator's parser allocates.
-_OPTIONS = {
-    "ADD": (8, 4),
-    "ARG_MAX": (4, 4),
-    "ARG_MIN": (4, 4),
-    "AVERAGE_POOL_2D": (40, 4),
-    "BATCH_MATMUL": (3, 1),
-    "CALL_ONCE": (4, 4),
-    "CAST": (8, 4),
-    "CONCATENATION": (8, 4),
-    "CONV_2D": (28, 4),
-    "CUMSUM": (2, 1),
-    "DEPTHWISE_CONV_2D": (28, 4),
-    "DEPTH_TO_SPACE": (4, 4),
-    "DIV": (4, 4),
-    "FULLY_CONNECTED": (32, 8),
-    "GATHER": (8, 4),
-    "IF": (8, 4),
-    "L2_NORMALIZATION": (4, 4),
-    "L2_POOL_2D": (40, 4),
-    "LEAKY_RELU": (4, 4),
-    "MAX_POOL_2D": (40, 4),
-    "MEAN": (1, 1),
-    "MIRROR_PAD": (4, 4),
-    "MUL": (4, 4),
-    "PACK": (8, 4),
-    "REDUCE_ALL": (1, 1),
-    "REDUCE_MAX": (1, 1),
-    "REDUCE_MIN": (1, 1),
-    "RESHAPE": (36, 4),
-    "RESIZE_BILINEAR": (2, 1),
-    "RESIZE_NEAREST_NEIGHBOR": (2, 1),
-    "SHAPE": (4, 4),
-    "SOFTMAX": (4, 4),
-    "SPACE_TO_DEPTH": (4, 4),
-    "SPLIT": (4, 4),
-    "SPLIT_V": (4, 4),
-    "SQUEEZE": (36, 4),
-    "STRIDED_SLICE": (24, 4),
-    "SUB": (8, 4),
-    "SUM": (1, 1),
-    "SVDF": (12, 4),
-    "TRANSPOSE_CONV": (20, 4),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (16, 4),
-    "UNPACK": (8, 4),
-    "VAR_HANDLE": (16, 8),
-    "WHILE": (8, 4),
-}
+_Size = TypeVar("_Size")
 
-# Size of the struct of runtime data that an operator's kernel allocates.
-_STATE = {
-    "ABS": 28,
-    "ADD": 60,
-    "ASSIGN_VARIABLE": 4,
-    "AVERAGE_POOL_2D": 32,
-    "BATCH_MATMUL": 32,
-    "CALL_ONCE": 8,
-    "CONCATENATION": 80,
-    "CONV_2D": 80,
-    "DEPTHWISE_CONV_2D": 80,
-    "DEQUANTIZE": 32,
-    "DIV": 28,
-    "ELU": 256,
-    "EMBEDDING_LOOKUP": 16,
-    "EQUAL": 32,
-    "FULLY_CONNECTED": 72,
-    "GREATER": 32,
-    "GREATER_EQUAL": 32,
-    "HARD_SWISH": 20,
-    "IF": 8,
-    "L2_NORMALIZATION": 4,
-    "LEAKY_RELU": 24,
-    "LESS": 32,
-    "LESS_EQUAL": 32,
-    "LOGISTIC": 16,
-    "MAX_POOL_2D": 32,
-    "MEAN": 44,
-    "MIRROR_PAD": 20,
-    "MUL": 36,
-    "NOT_EQUAL": 32,
-    "PAD": 56,
-    "PADV2": 56,
-    "PRELU": 28,
-    "QUANTIZE": 32,
-    "REDUCE_ALL": 44,
-    "REDUCE_MAX": 44,
-    "REDUCE_MIN": 44,
-    "RELU": 28,
-    "RELU6": 8,
-    "RSQRT": 28,
-    "SELECT_V2": 1,
-    "SOFTMAX": 80,
-    "SPACE_TO_BATCH_ND": 4,
-    "SQUARED_DIFFERENCE": 112,
-    "STRIDED_SLICE": 84,
-    "SUB": 52,
-    "SUM": 44,
-    "SVDF": 36,
-    "TANH": 16,
-    "TRANSPOSE_CONV": 88,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": 688,
-    "VAR_HANDLE": 4,
-    "WHILE": 8,
-}
+
+def _by_operator(rows: dict[_Size, str]) -> dict[str, _Size]:
+    return {kind: size for size, kinds in rows.items() for kind in kinds.split()}
+
+
+# Size and alignment of the struct of options that an operator's parser allocates.
+OPTIONS = _by_operator(
+    {
+        (1, 1): "MEAN REDUCE_ALL REDUCE_MAX REDUCE_MIN SUM",
+        (2, 1): "CUMSUM RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR",
+        (3, 1): "BATCH_MATMUL",
+        (4, 4): (
+            "ARG_MAX ARG_MIN CALL_ONCE DEPTH_TO_SPACE DIV L2_NORMALIZATION LEAKY_RELU MIRROR_PAD "
+            "MUL SHAPE SOFTMAX SPACE_TO_DEPTH SPLIT SPLIT_V"
+        ),
+        (8, 4): "ADD CAST CONCATENATION GATHER IF PACK SUB UNPACK WHILE",
+        (12, 4): "SVDF",
+        (16, 4): "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        (20, 4): "TRANSPOSE_CONV",
+        (24, 4): "STRIDED_SLICE",
+        (28, 4): "CONV_2D DEPTHWISE_CONV_2D",
+        (36, 4): "RESHAPE SQUEEZE",
+        (40, 4): "AVERAGE_POOL_2D L2_POOL_2D MAX_POOL_2D",
+        (16, 8): "VAR_HANDLE",
+        (32, 8): "FULLY_CONNECTED",
+    }
+)
+
+# Size of the struct of runtime data that an operator's kernel allocates in `Init`.
+STATE = _by_operator(
+    {
+        1: "SELECT_V2",
+        4: "ASSIGN_VARIABLE L2_NORMALIZATION SPACE_TO_BATCH_ND VAR_HANDLE",
+        8: "CALL_ONCE IF RELU6 WHILE",
+        16: "EMBEDDING_LOOKUP LOGISTIC TANH",
+        20: "HARD_SWISH MIRROR_PAD",
+        24: "LEAKY_RELU",
+        28: "ABS DIV PRELU RELU RSQRT",
+        32: (
+            "AVERAGE_POOL_2D BATCH_MATMUL DEQUANTIZE EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL "
+            "MAX_POOL_2D NOT_EQUAL QUANTIZE"
+        ),
+        36: "MUL SVDF",
+        44: "MEAN REDUCE_ALL REDUCE_MAX REDUCE_MIN SUM",
+        52: "SUB",
+        56: "PAD PADV2",
+        60: "ADD",
+        72: "FULLY_CONNECTED",
+        80: "CONCATENATION CONV_2D DEPTHWISE_CONV_2D SOFTMAX",
+        84: "STRIDED_SLICE",
+        88: "TRANSPOSE_CONV",
+        112: "SQUARED_DIFFERENCE",
+        256: "ELU",
+        688: "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    }
+)
 
 # The same where it is allocated in `Prepare`, and for int8 only.
 _LATE_STATE = {"ADD_N": 40, "CUMSUM": 36, "LOG_SOFTMAX": 40}
@@ -157,16 +111,6 @@ class KernelCall(NamedTuple):
         """Returns an input; an empty one if it is left out."""
         found = self.inputs[index] if index < len(self.inputs) else None
         return found or Operand((0,), "none")
-
-
-def options(call: KernelCall) -> tuple[int, int]:
-    """Returns the bytes and alignment of the struct of the operator's options."""
-    return _OPTIONS.get(call.kind, (0, 1))
-
-
-def state(call: KernelCall) -> int:
-    """Returns the bytes of the struct that the kernel allocates in `Init`; 0 for none."""
-    return _STATE.get(call.kind, 0)
 
 
 def prepared(call: KernelCall) -> list[int]:

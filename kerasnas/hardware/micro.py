@@ -1,5 +1,6 @@
 """The real TensorFlow Lite Micro, run on this host to measure its arena."""
 
+import bisect
 import importlib.util
 import os
 import re
@@ -112,17 +113,13 @@ def _run(data: bytes, timeout: float) -> tuple[int, str]:
 
 def _culprit(data: bytes, operators: tuple[OperatorRecord, ...], end: float) -> str:
     """Returns the operator that ends the interpreter: the last of the fewest first ones that do."""
-    # With `alive` of its first operators the file runs, with `dead` of them it ends the
-    # interpreter.
-    alive, dead = -1, len(operators)
+
+    def ends(count: int) -> bool:
+        status, _ = _run(_first_operators(data, count), max(end - time.monotonic(), 0.0))
+        return status < 0
+
     try:
-        while dead - alive > 1:
-            middle = (alive + dead) // 2
-            status, _ = _run(_first_operators(data, middle), max(end - time.monotonic(), 0.0))
-            if status < 0:
-                dead = middle
-            else:
-                alive = middle
+        dead = bisect.bisect_left(range(len(operators)), True, key=ends)
     except subprocess.TimeoutExpired:
         kinds = ", ".join(sorted({operator.kind for operator in operators}))
         return f"one of these operators is the likely cause: {kinds}"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from kerasnas.hardware.graph import Shape
@@ -19,6 +19,19 @@ class Work(NamedTuple):
     operators: int
     macs: int
     values: int
+
+
+def total_work(done: Iterable[tuple[str, Work]]) -> dict[str, Work]:
+    """Returns what operators do together, by TFLite's name of their kind.
+
+    Args:
+        done: The kind of each operator, and what it does.
+    """
+    total: dict[str, Work] = {}
+    for kind, work in done:
+        sums = zip(total.get(kind, Work(0, 0, 0)), work, strict=True)
+        total[kind] = Work(*(a + b for a, b in sums))
+    return total
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +117,33 @@ class Profile:
             Text of at most 100 columns: a line a layer, the totals, the layer that sets the peak
             of the memory, and the one with the largest share of the flash.
         """
-        return summary_of(self)
+        # The shares of layers are rounded, so their sum may be a little above the total.
+        flash = max(self.flash_bytes - sum(layer.flash_bytes for layer in self.layers), 0)
+        columns: list[tuple[str, list[int] | list[str], list[int] | list[str]]] = [
+            ("output", ["x".join(map(str, layer.shape)) for layer in self.layers], ["", "", ""]),
+            ("params", [layer.params for layer in self.layers], [0, 0, self.params]),
+            ("MACs", [layer.macs for layer in self.layers], [0, 0, self.macs]),
+            ("flash", [layer.flash_bytes for layer in self.layers], [flash, 0, self.flash_bytes]),
+            ("RAM", [x.ram_bytes for x in self.layers], [0, self.arena_tail, self.ram_bytes]),
+        ]
+        total = {"MACs": self.macs, "flash": self.flash_bytes, "RAM": self.ram_bytes}
+        cells: list[list[str]] = []
+        for head, values, ends in columns:
+            cells.append(_right([head, *map(_text, [*values, *ends])]))
+            if head in total:
+                cells.append(_right(["%", *(_share(n, total[head]) for n in [*values, *ends])]))
+        names = ["layer", *(layer.name for layer in self.layers)]
+        names += ["the rest of the file", "the interpreter", f"total ({self.dtype})"]
+        room = _WIDTH - sum(len(_GAP) + len(column[0]) for column in cells)
+        width = max(_NAME, min(room, max(map(len, names))))
+        lines = [
+            _GAP.join([f"{_cut(name, width):<{width}}", *(column[i] for column in cells)]).rstrip()
+            for i, name in enumerate(names)
+        ]
+        rule = "-" * max(map(len, lines))
+        if not self.layers:
+            return "\n".join([lines[0], rule, lines[-1]])
+        return "\n".join([lines[0], rule, *lines[1:-3], rule, *lines[-3:], "", *_findings(self)])
 
 
 def peak_of(profile: Profile) -> LayerProfile | None:
@@ -131,58 +170,14 @@ def peak_of(profile: Profile) -> LayerProfile | None:
     return max(running, key=lambda layer: layer.ram_bytes, default=None)
 
 
-def summary_of(profile: Profile) -> str:
-    """Writes a profile as a table by layer and what stands out in it.
-
-    Args:
-        profile: The cost of a network.
-
-    Returns:
-        Lines of at most 100 columns.
-    """
-    # The shares of layers are rounded, so their sum may be a little above the total.
-    flash = max(profile.flash_bytes - sum(layer.flash_bytes for layer in profile.layers), 0)
-    columns: list[tuple[str, list[int] | list[str], list[int] | list[str]]] = [
-        ("output", ["x".join(map(str, layer.shape)) for layer in profile.layers], ["", "", ""]),
-        ("params", [layer.params for layer in profile.layers], [0, 0, profile.params]),
-        ("MACs", [layer.macs for layer in profile.layers], [0, 0, profile.macs]),
-        ("flash", [x.flash_bytes for x in profile.layers], [flash, 0, profile.flash_bytes]),
-        (
-            "RAM",
-            [layer.ram_bytes for layer in profile.layers],
-            [0, profile.arena_tail, profile.ram_bytes],
-        ),
-    ]
-    total = {"MACs": profile.macs, "flash": profile.flash_bytes, "RAM": profile.ram_bytes}
-    cells: list[list[str]] = []
-    for head, values, ends in columns:
-        written = [head, *map(_text, [*values, *ends])]
-        cells.append(_right(written))
-        if head in total:
-            cells.append(_right(["%", *(_share(n, total[head]) for n in [*values, *ends])]))
-    names = [layer.name for layer in profile.layers]
-    names = ["layer", *names, "the rest of the file", "the interpreter", f"total ({profile.dtype})"]
-    room = _WIDTH - sum(len(_GAP) + len(column[0]) for column in cells)
-    width = max(_NAME, min(room, max(map(len, names))))
-    lines = [
-        _GAP.join([f"{_cut(names[i], width):<{width}}", *(column[i] for column in cells)]).rstrip()
-        for i in range(len(names))
-    ]
-    rule = "-" * max(map(len, lines))
-    if not profile.layers:
-        return "\n".join([lines[0], rule, lines[-1]])
-    return "\n".join([lines[0], rule, *lines[1:-3], rule, *lines[-3:], "", *_findings(profile)])
-
-
 def _findings(profile: Profile) -> list[str]:
     peak = peak_of(profile)
     if peak is None:
         return []
-    placed = (
-        f"The arena reaches {profile.arena_head:,} bytes there, {peak.ram_bytes:,} of them in use"
-    )
+    head, used = f"{profile.arena_head:,}", f"{peak.ram_bytes:,}"
+    placed = f"The arena reaches {head} bytes there, {used} of them in use"
     if not peak.arena_bytes:
-        placed = f"{peak.ram_bytes:,} bytes are in use there, of an arena of {profile.arena_head:,}"
+        placed = f"{used} bytes are in use there, of an arena of {head}"
     found = [f"Peak of the RAM: {peak.name}. {placed}"]
     largest = max(profile.layers, key=lambda layer: layer.flash_bytes)
     found.append(
@@ -193,7 +188,7 @@ def _findings(profile: Profile) -> list[str]:
     if best is not None and best < profile.arena_head:
         found.append(
             f"With the operators in the best order the arena would reach {best:,} bytes instead of "
-            f"{profile.arena_head:,}"
+            f"{head}"
         )
     return [line for text in found for line in textwrap.wrap(text, _WIDTH, subsequent_indent=_GAP)]
 

@@ -102,10 +102,7 @@ def _path(after: dict[int, tuple[int, int]], start: int, state: int) -> list[int
 
 
 def _bits(tensors: Sequence[int]) -> int:
-    found = 0
-    for x in tensors:
-        found |= 1 << x
-    return found
+    return sum(1 << x for x in {*tensors})
 
 
 def _members(state: int) -> list[int]:

@@ -106,20 +106,23 @@ class Sketch:
         """
         return Sketch(self.graph, add_layer(self.graph, layer, self.index))
 
-    def _spread(self, value: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
+    def _windows(
+        self, rank: int, size: int | Shape, strides: int | Shape, padding: str
+    ) -> tuple[Shape, Shape, Shape]:
+        """Returns size and strides of a window, and how many of them fit along each axis."""
         if len(self.shape) != rank + 1:
             wanted = "(height, width, channels)" if rank == 2 else "(length, channels)"
             raise ValueError(
                 f"A convolution or pooling operation needs an input of shape {wanted}. "
                 f"Received: shape={self.shape}"
             )
-        return (value,) * rank if isinstance(value, int) else value
-
-    def _windows(self, window: Shape, strides: Shape, padding: str) -> Shape:
+        window = (size,) * rank if isinstance(size, int) else size
+        steps = (strides,) * rank if isinstance(strides, int) else strides
         sizes = self.shape[:-1]
         if padding == "valid":
             sizes = tuple(s - w + 1 for s, w in zip(sizes, window, strict=True))
-        return tuple(max(math.ceil(s / t), 0) for s, t in zip(sizes, strides, strict=True))
+        fit = tuple(max(math.ceil(s / t), 0) for s, t in zip(sizes, steps, strict=True))
+        return window, steps, fit
 
     def _convolution(
         self,
@@ -133,15 +136,12 @@ class Sketch:
         name: str,
     ) -> "Sketch":
         """Adds a convolution; a depthwise one without `filters`."""
-        kernel, step = self._spread(kernel_size, rank), self._spread(strides, rank)
+        kernel, step, sizes = self._windows(rank, kernel_size, strides, padding)
         channels = self.shape[-1] if filters is None else filters
         weights = [(*kernel, self.shape[-1], 1 if filters is None else filters)]
         weights += [(channels,)] if use_bias else []
-        shape = (*self._windows(kernel, step, padding), channels)
-        config: tuple[object, ...] = (step, padding, (1,) * rank)
-        if filters is not None:
-            config = (*config, 1)
-        return self.layer(f"{kind}{rank}D", name, shape, weights, config)
+        config = (step, padding, (1,) * rank, *([] if filters is None else [1]))
+        return self.layer(f"{kind}{rank}D", name, (*sizes, channels), weights, config)
 
     def conv2d(
         self,
@@ -178,9 +178,8 @@ class Sketch:
         name: str,
     ) -> "Sketch":
         """Adds a `DepthwiseConv2D` of depth multiplier 1; its arguments are those of `conv2d`."""
-        return self._convolution(
-            "DepthwiseConv", 2, None, kernel_size, strides, padding, use_bias, name
-        )
+        kind = "DepthwiseConv"
+        return self._convolution(kind, 2, None, kernel_size, strides, padding, use_bias, name)
 
     def conv1d(
         self,
@@ -214,9 +213,8 @@ class Sketch:
         name: str,
     ) -> "Sketch":
         """Adds a `DepthwiseConv1D` of depth multiplier 1; its arguments are those of `conv1d`."""
-        return self._convolution(
-            "DepthwiseConv", 1, None, kernel_size, strides, padding, use_bias, name
-        )
+        kind = "DepthwiseConv"
+        return self._convolution(kind, 1, None, kernel_size, strides, padding, use_bias, name)
 
     def dense(self, units: int, *, use_bias: bool = True, name: str) -> "Sketch":
         """Adds a `Dense` layer on the last axis.
@@ -248,17 +246,11 @@ class Sketch:
         return self.layer("Activation", name, self.shape, config=(function,))
 
     def _pool(
-        self,
-        kind: str,
-        rank: int,
-        size: int | tuple[int, ...],
-        strides: int | tuple[int, ...],
-        padding: str,
-        name: str,
+        self, kind: str, rank: int, size: int | Shape, strides: int | Shape, padding: str, name: str
     ) -> "Sketch":
-        window, step = self._spread(size, rank), self._spread(strides, rank)
-        shape = (*self._windows(window, step, padding), self.shape[-1])
-        return self.layer(f"{kind}Pooling{rank}D", name, shape, config=(window, step, padding))
+        window, step, sizes = self._windows(rank, size, strides, padding)
+        config = (window, step, padding)
+        return self.layer(f"{kind}Pooling{rank}D", name, (*sizes, self.shape[-1]), config=config)
 
     def max_pooling2d(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kerasnas.hardware.arena import Lifetime, peak, persistent_bytes, plan
 from kerasnas.hardware.kernels import KernelCall, Operand, scratch
-from kerasnas.hardware.profile import LayerProfile, Profile, Work
+from kerasnas.hardware.profile import LayerProfile, Profile, Work, total_work
 from kerasnas.tflite.loops import trips
 from kerasnas.tflite.reader import OperatorRecord, Subgraph, TensorRecord, TFLiteFile, opened
 
@@ -81,6 +81,7 @@ def profile_tflite(data: str | os.PathLike[str] | bytes | TFLiteFile) -> Profile
         resources=list(_resources(graphs).values()),
     )
     layers = tuple(_layers(graphs, buffers, ends, steps))
+    written = [sum(main.tensors[i].values for i in op.outputs if i >= 0) for op in main.operators]
     return Profile(
         dtype=_dtype(graphs),
         params=sum(
@@ -95,7 +96,10 @@ def profile_tflite(data: str | os.PathLike[str] | bytes | TFLiteFile) -> Profile
         arena_head=head,
         arena_tail=tail,
         layers=layers,
-        work=_work(main, layers),
+        work=total_work(
+            (layer.kind, Work(1, layer.macs, values))
+            for layer, values in zip(layers, written, strict=True)
+        ),
     )
 
 
@@ -270,15 +274,6 @@ def _kernel_macs(graph: Subgraph, operator: OperatorRecord) -> int:
         time = tensor(operator.inputs, 2) or (0,)
         return source[0] * (math.prod(kernel) + math.prod(time))
     return 0
-
-
-def _work(graph: Subgraph, layers: Sequence[LayerProfile]) -> dict[str, Work]:
-    found: dict[str, Work] = {}
-    for operator, layer in zip(graph.operators, layers, strict=True):
-        count, macs, values = found.get(operator.kind, Work(0, 0, 0))
-        written = sum(graph.tensors[index].values for index in operator.outputs if index >= 0)
-        found[operator.kind] = Work(count + 1, macs + layer.macs, values + written)
-    return found
 
 
 def _dtype(graphs: Sequence[Subgraph]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnas.tflite.islands import close_islands
+from kerasnas.tflite.islands import close_islands, operators_of
 from kerasnas.tflite.kernels import KERNELS, Kernel
 
 # The kernels look up the hyperbolic tangent of the cell state with at least 0 integer bits.
@@ -66,17 +66,23 @@ def fix_converted_file(data: bytes) -> bytes:
             getattr(graph, f"{end.capitalize()}sAsNumpy")()[:] = [named[name] for name in wanted]
     close_islands(changed)
     _Dead(schema, model).revive()
-    lstm = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
-    for position in range(graph.OperatorsLength()):
-        operator = graph.Operators(position)
-        if model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode() != lstm:
+    operators, kinds = operators_of(model)
+
+    def only_reversed(index: int) -> int:
+        """Returns what a tensor becomes if it is only reversed, or the tensor itself."""
+        readers = [i for i, reader in enumerate(operators) if index in reader.InputsAsNumpy()]
+        if [kinds[i] for i in readers] != ["REVERSE_V2"] or index in graph.OutputsAsNumpy():
+            return index
+        return int(operators[readers[0]].Outputs(0))
+
+    for operator, kind in zip(operators, kinds, strict=True):
+        if kind != "UNIDIRECTIONAL_SEQUENCE_LSTM":
             continue
         cell = graph.Tensors(operator.Inputs(_CELL_STATE))
         if cell.Type() == schema.TensorType.INT16:
             scale = cell.Quantization().ScaleAsNumpy()
             scale[:] = np.maximum(scale, _SMALLEST_CELL_SCALE)
-            read = _only_reversed(schema, model, operator.Outputs(0))
-            written = graph.Tensors(read).Quantization()
+            written = graph.Tensors(only_reversed(operator.Outputs(0))).Quantization()
             # TensorFlow Lite Micro computes with the scale of the state, LiteRT with
             # that of the hidden tensor.
             state, hidden = operator.Inputs(_OUTPUT_STATE), operator.Intermediates(_HIDDEN)
@@ -87,26 +93,13 @@ def fix_converted_file(data: bytes) -> bytes:
     return bytes(changed)
 
 
-def _only_reversed(schema: Any, model: Any, index: int) -> int:
-    """Returns what a tensor becomes if it is only reversed, or the tensor itself."""
-    graph = model.Subgraphs(0)
-    operators = [graph.Operators(position) for position in range(graph.OperatorsLength())]
-    readers = [operator for operator in operators if index in operator.InputsAsNumpy()]
-    kinds = [model.OperatorCodes(reader.OpcodeIndex()).BuiltinCode() for reader in readers]
-    reversal = kinds == [schema.BuiltinOperator.REVERSE_V2] and index not in graph.OutputsAsNumpy()
-    return int(readers[0].Outputs(0)) if reversal else index
-
-
 class _Dead:
     """The 8-bit tensors of a file that are 0, or almost 0, on all samples."""
 
     def __init__(self, schema: Any, model: Any) -> None:
         self._model, self._graph, self._type = model, model.Subgraphs(0), schema.TensorType
-        names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
         self._operators = []
-        for position in range(self._graph.OperatorsLength()):
-            operator = self._graph.Operators(position)
-            kind = names[model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()]
+        for operator, kind in zip(*operators_of(model), strict=True):
             inputs = [operator.Inputs(i) for i in range(operator.InputsLength())]
             self._operators.append((kind, inputs, operator.Outputs(0)))
 

@@ -1,7 +1,6 @@
 """Reads what a `.tflite` file holds from its flatbuffer, without running it."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -164,16 +163,13 @@ def choices(data: bytes | TFLiteFile) -> list[Choice | None]:
     for index in graph.outputs:
         while index in maker and maker[index].kind in _HANDED_ON:
             index = maker[index].inputs[0]
-        op = maker.get(index)
-        axis = None
+        op, choice = maker.get(index), None
         if op is not None and op.kind in ("ARG_MAX", "ARG_MIN"):
-            axis = graph.tensors[op.inputs[1]].data
-        if op is None or axis is None:
-            found.append(None)
-            continue
-        scores = op.inputs[0]
-        place = int.from_bytes(bytes(axis[:4]), "little", signed=True)
-        found.append(Choice(scores, place, _record(file, scores)[0]))
+            scores, axis = op.inputs[0], graph.tensors[op.inputs[1]].data
+            if axis is not None:
+                place = int.from_bytes(bytes(axis[:4]), "little", signed=True)
+                choice = Choice(scores, place, _record(file, scores)[0])
+        found.append(choice)
     return found
 
 
@@ -310,8 +306,8 @@ def kernel_sparsity(data: bytes | TFLiteFile, ends: bool = False) -> float:
     graph = opened(data).graphs[0]
     found = _operators(graph)
     maker = {index: op for op in found for index in op.outputs}
-    after = _reached(found, lambda op: (op.inputs, op.outputs))
-    before = _reached(found[::-1], lambda op: (op.outputs, op.inputs))
+    after = _reached(found, "inputs", "outputs")
+    before = _reached(found[::-1], "outputs", "inputs")
     zeros = total = 0
     for op in found:
         between = not after.isdisjoint(op.inputs) and not before.isdisjoint(op.outputs)
@@ -323,16 +319,12 @@ def kernel_sparsity(data: bytes | TFLiteFile, ends: bool = False) -> float:
     return zeros / total if total else 0.0
 
 
-def _reached(
-    found: list[OperatorSummary],
-    ends: Callable[[OperatorSummary], tuple[tuple[int, ...], tuple[int, ...]]],
-) -> set[int]:
-    """Returns the tensors that lie behind a kernel, following operators in the given order."""
+def _reached(found: list[OperatorSummary], near: str, far: str) -> set[int]:
+    """Returns the tensors that lie behind a kernel, following operators from near to far ends."""
     reached: set[int] = set()
     for op in found:
-        near, far = ends(op)
-        if op.name in _PRUNED or not reached.isdisjoint(near):
-            reached.update(far)
+        if op.name in _PRUNED or not reached.isdisjoint(getattr(op, near)):
+            reached.update(getattr(op, far))
     return reached
 
 

@@ -20,9 +20,7 @@ def close_islands(changed: bytearray) -> None:
 
     model = schema.Model.GetRootAs(changed, 0)
     graph = model.Subgraphs(0)
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
-    operators = [graph.Operators(position) for position in range(graph.OperatorsLength())]
-    kinds = [names[model.OperatorCodes(op.OpcodeIndex()).BuiltinCode()] for op in operators]
+    operators, kinds = operators_of(model)
     reads = [op.InputsAsNumpy() for op in operators]
     writes = [op.OutputsAsNumpy() for op in operators]
 
@@ -57,6 +55,17 @@ def close_islands(changed: bytearray) -> None:
         _renumber(model, unused)
 
 
+def operators_of(model: Any) -> tuple[list[Any], list[str]]:
+    """Returns the operators of a file's main graph, and TFLite's names of their kinds."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+    graph = model.Subgraphs(0)
+    operators = [graph.Operators(position) for position in range(graph.OperatorsLength())]
+    codes = [model.OperatorCodes(one.OpcodeIndex()).BuiltinCode() for one in operators]
+    return operators, [names[code] for code in codes]
+
+
 def _leave_out(changed: bytearray, graph: Any, field: int, dropped: set[int]) -> None:
     """Removes entries from a list, each of which is the distance to its table."""
     start = graph._tab.Vector(graph._tab.Offset(field))
@@ -77,8 +86,7 @@ def _renumber(model: Any, dropped: set[int]) -> None:
         return index - sum(other < index for other in dropped)
 
     lists = [graph.InputsAsNumpy(), graph.OutputsAsNumpy()]
-    for position in range(graph.OperatorsLength()):
-        operator = graph.Operators(position)
+    for operator in operators_of(model)[0]:
         lists += [operator.InputsAsNumpy(), operator.OutputsAsNumpy()]
     for indices in lists:
         indices[:] = [moved(int(index)) for index in indices]

@@ -18,8 +18,10 @@ from kerasnas.tflite.metadata_schema import (
     TensorInfo,
     read_description,
     write_description,
+    write_vector,
 )
-from kerasnas.tflite.reader import opened
+from kerasnas.tflite.reader import TFLiteFile, opened
+from kerasnas.tflite.tensor_names import AligningBuilder
 
 _ENTRY = "TFLITE_METADATA"
 _MOST_LABELS = 2**24  # How many bytes a file of labels may have.
@@ -76,7 +78,7 @@ def add_metadata(data: bytes, metadata: Metadata) -> bytes:
     described = write_description(
         replace(metadata, inputs=given["input"], outputs=given["output"]), names
     )
-    if _entry(data) is not None:
+    if _entry(file) is not None:
         raise ValueError("`data` has metadata already; add it to the file that was converted")
     try:
         out = io.BytesIO(_with_entry(data, described, given))
@@ -113,24 +115,19 @@ def read_metadata(data: bytes) -> Metadata | None:
     """
     file = opened(data)
     tensors = ends(file, "input"), ends(file, "output")
-    described = _entry(data)
+    described = _entry(file)
     if described is None:
         return None
     try:
         found, files = read_description(described, len(tensors[0]), len(tensors[1]))
         outputs = tuple(
-            replace(info, labels=_labels(data, file) if file else ())
-            for info, file in zip(found.outputs, files, strict=True)
+            replace(info, labels=_labels(data, name) if name else ())
+            for info, name in zip(found.outputs, files, strict=True)
         )
-        with_shapes = [
-            tuple(
-                replace(info, shape=tensor.shape) for info, tensor in zip(infos, ours, strict=True)
-            )
-            for infos, ours in zip((found.inputs, outputs), tensors, strict=True)
-        ]
+        inputs = _with_shapes(found.inputs, tensors[0])
+        return replace(found, inputs=inputs, outputs=_with_shapes(outputs, tensors[1]))
     except Exception as error:  # bytes from anywhere lead the readers to raise anything
         raise ValueError(f"`data` has damaged metadata: {error}") from error
-    return replace(found, inputs=with_shapes[0], outputs=with_shapes[1])
 
 
 def _labels(data: bytes, name: str) -> tuple[str, ...]:
@@ -187,15 +184,16 @@ def _checked(
             )
         if any(len(label.splitlines()) != 1 for label in info.labels):
             raise ValueError(f"{which}: a label is one line of text. Received: {info.labels}")
-    return tuple(
-        replace(info, shape=tensor.shape) for info, tensor in zip(infos, tensors, strict=True)
-    )
+    return _with_shapes(infos, tensors)
 
 
-def _entry(data: bytes) -> bytes | None:
-    from ai_edge_litert import schema_py_generated as schema
+def _with_shapes(infos: Sequence[TensorInfo], tensors: list[EndTensor]) -> tuple[TensorInfo, ...]:
+    pairs = zip(infos, tensors, strict=True)
+    return tuple(replace(info, shape=tensor.shape) for info, tensor in pairs)
 
-    model = schema.Model.GetRootAs(data, 0)
+
+def _entry(file: TFLiteFile) -> bytes | None:
+    model = file.root
     try:
         for position in range(min(model.MetadataLength(), 64)):
             entry = model.Metadata(position)
@@ -211,19 +209,15 @@ def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo
 
     A flatbuffer refers forwards only, so a new root table can point into the old file behind it.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(data, 0)
     data += bytes(-len(data) % 16)
-    builder = flatbuffers.Builder(len(data) + 2 * len(described) + 4096)
+    builder = AligningBuilder(len(data) + 2 * len(described) + 4096)
     # The old bytes are at the end of the new ones; a builder counts positions from the end.
     builder.Prep(16, len(data))
     builder.head -= len(data)
     builder.Bytes[builder.head : builder.head + len(data)] = data
-
-    def old(position: int) -> int:
-        return len(data) - position
 
     def vector(slot: int) -> list[int]:
         """Places of the tables in a vector of the old root."""
@@ -233,27 +227,18 @@ def _with_entry(data: bytes, described: bytes, given: dict[str, tuple[TensorInfo
         start, length = model._tab.Vector(offset), model._tab.VectorLen(offset)
         if length > len(data) // 4:
             raise ValueError(f"it claims {length} parts of one kind")
-        return [old(model._tab.Indirect(start + 4 * i)) for i in range(length)]
+        return [len(data) - model._tab.Indirect(start + 4 * i) for i in range(length)]
 
-    def write(offsets: list[int]) -> int:
-        builder.StartVector(4, len(offsets), 4)
-        for offset in reversed(offsets):
-            builder.PrependUOffsetTRelative(offset)
-        return int(builder.EndVector())
-
-    builder.StartVector(1, len(described), 16)
-    builder.head -= len(described)
-    builder.Bytes[builder.head : builder.head + len(described)] = described
-    values = builder.EndVector()
+    values = builder.CreateNumpyVector(np.frombuffer(described, np.uint8))
     schema.BufferStart(builder)
     schema.BufferAddData(builder, values)
-    buffers = write([*vector(12), schema.BufferEnd(builder)])
+    buffers = write_vector(builder, [*vector(12), schema.BufferEnd(builder)])
     name = builder.CreateString(_ENTRY)
     schema.MetadataStart(builder)
     schema.MetadataAddName(builder, name)
     schema.MetadataAddBuffer(builder, model.BuffersLength())
-    entries = write([*vector(16), schema.MetadataEnd(builder)])
-    signatures = write([_signature(builder, schema, model, given)])
+    entries = write_vector(builder, [*vector(16), schema.MetadataEnd(builder)])
+    signatures = write_vector(builder, [_signature(builder, schema, model, given)])
     schema.ModelStart(builder)
     schema.ModelAddVersion(builder, model.Version())
     schema.ModelAddOperatorCodes(builder, _vector(model, 6, len(data)))
@@ -283,10 +268,7 @@ def _signature(
             schema.TensorMapAddName(builder, name)
             schema.TensorMapAddTensorIndex(builder, tensor)
             made.append(schema.TensorMapEnd(builder))
-        builder.StartVector(4, len(made), 4)
-        for offset in reversed(made):
-            builder.PrependUOffsetTRelative(offset)
-        maps[end] = builder.EndVector()
+        maps[end] = write_vector(builder, made)
     key = builder.CreateString("serving_default")
     schema.SignatureDefStart(builder)
     schema.SignatureDefAddInputs(builder, maps["input"])

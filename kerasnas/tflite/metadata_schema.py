@@ -7,11 +7,19 @@ numbers are positions of fields in metadata_schema.fbs of github.com/tensorflow/
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import flatbuffers
+from flatbuffers.encode import Get
+from flatbuffers.number_types import Float32Flags, Int8Flags
+from flatbuffers.packer import uoffset
+from flatbuffers.table import Table
+
 _IDENTIFIER = b"M001"
 _FEATURE, _IMAGE = 1, 2  # ContentProperties
 _NORMALIZATION = 1  # ProcessUnitOptions
 _AXIS_LABELS = 2  # AssociatedFileType
 _RGB, _GRAYSCALE = 1, 2  # ColorSpaceType
+# Fields of ModelMetadata, in the order in which `Metadata` has them.
+_TEXTS = {"name": 0, "description": 1, "version": 2, "author": 4, "license": 5}
 
 
 @dataclass(frozen=True)
@@ -70,22 +78,15 @@ def write_description(metadata: Metadata, labels: dict[int, str]) -> bytes:
     Returns:
         Its bytes.
     """
-    import flatbuffers
-
     builder = flatbuffers.Builder(1024)
     inputs = [_tensor(builder, info, None) for info in metadata.inputs]
     outputs = [_tensor(builder, info, labels.get(i)) for i, info in enumerate(metadata.outputs)]
-    tables = {2: _vector(builder, inputs), 3: _vector(builder, outputs)}
+    tables = {2: write_vector(builder, inputs), 3: write_vector(builder, outputs)}
     graph = _table(builder, 7, tables)
-    texts = (metadata.name, metadata.description, metadata.version)
-    fields = {slot: builder.CreateString(text) for slot, text in enumerate(texts) if text}
-    fields |= {
-        slot: builder.CreateString(text)
-        for slot, text in ((4, metadata.author), (5, metadata.license))
-        if text
-    }
+    texts = {slot: getattr(metadata, field) for field, slot in _TEXTS.items()}
+    fields = {slot: builder.CreateString(text) for slot, text in texts.items() if text}
     # 1.0.0 is the first version of the schema, which has everything that is written here.
-    fields |= {3: _vector(builder, [graph]), 7: builder.CreateString("1.0.0")}
+    fields |= {3: write_vector(builder, [graph]), 7: builder.CreateString("1.0.0")}
     builder.Finish(_table(builder, 8, fields), _IDENTIFIER)
     return bytes(builder.Output())
 
@@ -104,10 +105,6 @@ def read_description(data: bytes, inputs: int, outputs: int) -> tuple[Metadata, 
     Raises:
         ValueError: If it is not such a flatbuffer, or describes another number of tensors.
     """
-    from flatbuffers.encode import Get
-    from flatbuffers.packer import uoffset
-    from flatbuffers.table import Table
-
     if data[4:8] != _IDENTIFIER:
         raise ValueError(f"it has the mark {data[4:8]!r} in the place of {_IDENTIFIER!r}")
     root = Table(bytearray(data), Get(uoffset, data, 0))
@@ -118,21 +115,16 @@ def read_description(data: bytes, inputs: int, outputs: int) -> tuple[Metadata, 
         if len(tables) != count:
             raise ValueError(f"it describes {len(tables)} tensors of {count}")
         ends.append([_read_tensor(table) for table in tables])
-    texts = {slot: _text(root, slot) for slot in (0, 1, 2, 4, 5)}
-    found = Metadata(
-        tuple(info for info, _ in ends[0]),
-        tuple(info for info, _ in ends[1]),
-        *texts.values(),
-    )
-    return found, [file for _, file in ends[1]]
+    texts = (_text(root, slot) for slot in _TEXTS.values())
+    infos = [tuple(info for info, _ in end) for end in ends]
+    return Metadata(infos[0], infos[1], *texts), [file for _, file in ends[1]]
 
 
 def _tensor(builder: Any, info: TensorInfo, labels: str | None) -> int:
     fields = {0: builder.CreateString(info.name)}
     if info.description:
         fields[1] = builder.CreateString(info.description)
-    kind = _FEATURE
-    properties = {}
+    kind, properties = _FEATURE, {}
     if info.kind == "image":
         kind, properties = _IMAGE, {0: _GRAYSCALE if info.shape[-1:] == (1,) else _RGB}
     properties_table = _table(builder, 2, {}, properties)
@@ -141,10 +133,10 @@ def _tensor(builder: Any, info: TensorInfo, labels: str | None) -> int:
         options = {0: _floats(builder, info.mean), 1: _floats(builder, info.std)}
         normalization = _table(builder, 2, options)
         unit = _table(builder, 2, {1: normalization}, {0: _NORMALIZATION})
-        fields[4] = _vector(builder, [unit])
+        fields[4] = write_vector(builder, [unit])
     if labels is not None:
         file = {0: builder.CreateString(labels)}
-        fields[6] = _vector(builder, [_table(builder, 4, file, {2: _AXIS_LABELS})])
+        fields[6] = write_vector(builder, [_table(builder, 4, file, {2: _AXIS_LABELS})])
     return _table(builder, 7, fields)
 
 
@@ -153,14 +145,15 @@ def _read_tensor(table: Any) -> tuple[TensorInfo, str | None]:
     std: tuple[float, ...] = ()
     for unit in _tables(table, 4, 16):
         if _byte(unit, 0) == _NORMALIZATION:
-            options = _union(unit, 1)
+            options = _child(unit, 1)
+            if options is None:
+                raise ValueError("a process unit has no options")
             mean, std = _read_floats(options, 0), _read_floats(options, 1)
     content = _child(table, 3)
     is_image = content is not None and _byte(content, 0) == _IMAGE
     files = [_text(file, 0) for file in _tables(table, 6, 16) if _byte(file, 2) == _AXIS_LABELS]
-    info = TensorInfo(
-        _text(table, 0), _text(table, 1), "image" if is_image else "feature", mean, std
-    )
+    kind: Literal["feature", "image"] = "image" if is_image else "feature"
+    info = TensorInfo(_text(table, 0), _text(table, 1), kind, mean, std)
     return info, files[0] if files else None
 
 
@@ -175,7 +168,8 @@ def _table(
     return int(builder.EndObject())
 
 
-def _vector(builder: Any, offsets: list[int]) -> int:
+def write_vector(builder: Any, offsets: list[int]) -> int:
+    """Writes a vector of tables that are written already, and returns where it is."""
     builder.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)
@@ -199,29 +193,16 @@ def _text(table: Any, slot: int) -> str:
 
 
 def _byte(table: Any, slot: int) -> int:
-    from flatbuffers.number_types import Int8Flags
-
     return int(table.GetSlot(4 + 2 * slot, 0, Int8Flags))
 
 
 def _child(table: Any, slot: int) -> Any:
-    from flatbuffers.table import Table
-
     place = _place(table, slot)
     return Table(table.Bytes, table.Indirect(place + table.Pos)) if place else None
 
 
-def _union(table: Any, slot: int) -> Any:
-    child = _child(table, slot)
-    if child is None:
-        raise ValueError("a process unit has no options")
-    return child
-
-
 def _tables(table: Any, slot: int, most: int) -> list[Any]:
     """Returns the tables of a vector. A file that claims more of them than `most` is damaged."""
-    from flatbuffers.table import Table
-
     place = _place(table, slot)
     length = table.VectorLen(place) if place else 0
     if length > most:
@@ -233,8 +214,6 @@ def _tables(table: Any, slot: int, most: int) -> list[Any]:
 
 
 def _read_floats(table: Any, slot: int) -> tuple[float, ...]:
-    from flatbuffers.number_types import Float32Flags
-
     place = _place(table, slot)
     if not place:
         return ()

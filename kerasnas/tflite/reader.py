@@ -28,6 +28,12 @@ _MOST_DIMENSIONS = 32
 # A graph may hold so many numbers, where a tensor or an operator counts as 16. Real graphs hold far
 # fewer.
 _MOST_ENTRIES, _TABLE = 2**20, 16
+# Operators that run graphs: the table of their options, and its fields that say which.
+_CALLS = {
+    "CALL_ONCE": ("CallOnceOptions", "InitSubgraphIndex"),
+    "IF": ("IfOptions", "ThenSubgraphIndex", "ElseSubgraphIndex"),
+    "WHILE": ("WhileOptions", "CondSubgraphIndex", "BodySubgraphIndex"),
+}
 
 
 class TensorRecord(NamedTuple):
@@ -260,14 +266,10 @@ class _Reader:
         kind = codes[code]
         called: tuple[int, ...] = ()
         transposed, resource = (False, False), ""
-        if kind == "IF":
-            options = self.options(operator, "IfOptions")
-            called = (options.ThenSubgraphIndex(), options.ElseSubgraphIndex())
-        elif kind == "WHILE":
-            options = self.options(operator, "WhileOptions")
-            called = (options.CondSubgraphIndex(), options.BodySubgraphIndex())
-        elif kind == "CALL_ONCE":
-            called = (self.options(operator, "CallOnceOptions").InitSubgraphIndex(),)
+        if kind in _CALLS:
+            name, *fields = _CALLS[kind]
+            options = self.options(operator, name)
+            called = tuple(getattr(options, field)() for field in fields)
         elif kind == "BATCH_MATMUL":
             options = self.options(operator, "BatchMatMulOptions")
             transposed = (options.AdjX(), options.AdjY())

@@ -12,6 +12,7 @@ also `log.txt`, all that was said.
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,17 +69,8 @@ class LiteRT:
         outputs = self._interpreter.get_output_details()
         self._input_indices = [tensor["index"] for tensor in inputs]
         self._output_indices = [tensor["index"] for tensor in outputs]
-        self.inputs, self.outputs = (
-            [
-                End(
-                    tuple(int(size) for size in tensor["shape"]),
-                    np.dtype(tensor["dtype"]),
-                    *tensor["quantization"],
-                )
-                for tensor in tensors
-            ]
-            for tensors in (inputs, outputs)
-        )
+        self.inputs = [_end(tensor) for tensor in inputs]
+        self.outputs = [_end(tensor) for tensor in outputs]
 
     def _start(self) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -190,9 +182,14 @@ def main(folder: Path) -> None:
     np.savez(folder / "y.npz", *run(runtime, arrays))
 
 
-def serve() -> None:
-    """Does the jobs in folders whose names come from the standard input, one a line."""
-    # What an interpreter prints must not be taken for the answer.
+def serve(work: Callable[[Path], None], tell: Callable[[Exception], None]) -> None:
+    """Does the jobs in folders whose names come from the standard input, one a line.
+
+    Args:
+        work: Does the job in a folder.
+        tell: Writes to the log why it has failed.
+    """
+    # What C++ prints to the descriptors 1 and 2 must not be taken for the answer.
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         folder = Path(line.rstrip("\n"))
@@ -201,13 +198,17 @@ def serve() -> None:
         os.dup2(log, 2)
         os.close(log)
         try:
-            main(folder)
+            work(folder)
             answer = "done"
         except Exception as error:
-            print(error, file=sys.stderr, flush=True)
+            tell(error)
             answer = "failed"
+        sys.stdout.flush()
         print(answer, file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1])) if len(sys.argv) > 1 else serve()
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        serve(main, lambda error: print(error, file=sys.stderr, flush=True))

@@ -112,15 +112,16 @@ def _text(name: Any) -> str:
 
 def pack(model: Any) -> bytes:
     """Returns the bytes of a file from the tables that were read from it."""
-    builder = _AligningBuilder(1024)
+    builder = AligningBuilder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
-class _AligningBuilder(flatbuffers.Builder):
+class AligningBuilder(flatbuffers.Builder):
     """Places the values of tensors at multiples of 16, which the generated code does not do."""
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:
+        """Writes a vector, and returns where it is."""
         if x.dtype != np.uint8:
             return int(super().CreateNumpyVector(x))
         # As in flatbuffers 25.12.19 (`builder.py`), with another alignment.

@@ -79,6 +79,9 @@ def test_every_device_has_a_chip_of_its_own():
 def test_an_unknown_name_is_told_the_nearest():
     with pytest.raises(ValueError, match=r"stm32f746g-disco.*Device\(.*'stm32f746-disco'"):
         kn.Budget.for_device("stm32f746-disco")
+    # The chip of this board has the board's name, which is told once.
+    with pytest.raises(ValueError, match=r"Did you mean esp32, esp32-s3, \S+\?"):
+        kn.Budget.for_device("esp-32")
     with pytest.raises(ValueError, match="pixel-3"):
         kn.Budget.for_device("???")
     with pytest.raises(TypeError, match="int"):

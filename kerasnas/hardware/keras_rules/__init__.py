@@ -1,7 +1,7 @@
 """How Keras's own layers and operations enter the graph of costs: the rules of `cost_rule`."""
 
 from kerasnas.hardware.keras_graph import BUILT_IN, RULES
-from kerasnas.hardware.keras_rules import (
+from kerasnas.hardware.keras_rules import (  # noqa: F401  They register the rules.
     attention,
     layers,
     operations,
@@ -9,7 +9,5 @@ from kerasnas.hardware.keras_rules import (
     shapes,
     wrappers,
 )
-
-__all__ = ["attention", "layers", "operations", "reductions", "shapes", "wrappers"]
 
 BUILT_IN.update(RULES)

@@ -9,12 +9,7 @@ import numpy as np
 
 from kerasnas.hardware.graph import Graph, Shape
 from kerasnas.hardware.keras_graph import cost_rule
-from kerasnas.hardware.keras_rules.reading import (
-    activated,
-    refusal,
-    refused,
-    weights_of,
-)
+from kerasnas.hardware.keras_rules.reading import activated, refusal, refused, weights_of
 from kerasnas.keras_models.walk import Call
 
 
@@ -40,11 +35,9 @@ def _einsum_dense(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> 
     rows = source[: len(source) - len(summed)]
     plain = plain and math.prod(rows) * made == math.prod(shape)
     if not plain or bias not in ("", "".join(free)):
-        raise refusal(
-            layer,
-            f"the equation {layer.equation!r} with bias_axes={layer.bias_axes!r}",
-            "sum over the last axes, and let those of the kernel follow the others",
-        )
+        what = f"the equation {layer.equation!r} with bias_axes={layer.bias_axes!r}"
+        way_out = "sum over the last axes, and let those of the kernel follow the others"
+        raise refusal(layer, what, way_out)
     name = layer.name
     index = graph.add("Reshape", f"{name}/rows", inputs, (*rows, read))
     weights = [(read, made), *([(made,)] if bias else [])]
@@ -94,7 +87,7 @@ def _terms(equation: str, shapes: Sequence[Shape]) -> list[str]:
 def _by_matrix(graph: Graph, call: Call, index: int, terms: Sequence[str]) -> int:
     """Adds a product with a constant, of which the converter makes a matrix."""
     (left, right, made), name = terms, call.operation.name
-    sizes = {**dict(zip(left[1:], graph.nodes[index].shape, strict=True))}
+    sizes = dict(zip(left[1:], graph.nodes[index].shape, strict=True))
     sizes |= dict(zip(right, np.shape(call.args[1]), strict=True))
     free = [axis for axis in left if axis not in right]
     summed = [axis for axis in left if axis in right]
@@ -127,21 +120,15 @@ def _multi_head(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> in
     given = {**dict(zip(("query", "value", "key"), call.args, strict=False)), **call.kwargs}
     rank = len(call.inputs[0].shape)
     if rank != 3 or layer._attention_axes != (1,):
-        raise refusal(
-            layer, f"a query of {rank} axes", "attend along the steps of (steps, features)"
-        )
+        way_out = "attend along the steps of (steps, features)"
+        raise refusal(layer, f"a query of {rank} axes", way_out)
     if given.get("attention_mask") is not None or given.get("return_attention_scores"):
         raise refusal(layer, "a mask, or its scores as an output", "leave it out")
     key = given.get("key")
     tensors = [given["query"], given["value"], given["value"] if key is None else key]
     place = {id(tensor): index for tensor, index in zip(call.inputs, inputs, strict=True)}
-    config = (
-        layer.num_heads,
-        layer.key_dim,
-        layer.value_dim,
-        layer.use_bias,
-        bool(given.get("use_causal_mask")),
-    )
+    causal = bool(given.get("use_causal_mask"))
+    config = (layer.num_heads, layer.key_dim, layer.value_dim, layer.use_bias, causal)
     reads = [place[id(tensor)] for tensor in tensors]
     weights = weights_of(layer)
     return graph.add("MultiHeadAttention", layer.name, reads, shape, weights, config)
@@ -153,9 +140,8 @@ def _attention(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int
     if call.kwargs.get("return_attention_scores") or call.kwargs.get("use_causal_mask"):
         raise refusal(layer, "scores as an output, or a causal mask", "use MultiHeadAttention")
     if len(shape) != 2:
-        raise refusal(
-            layer, f"an output of {len(shape) + 1} axes", "use three: (batch, steps, units)"
-        )
+        what = f"an output of {len(shape) + 1} axes"
+        raise refusal(layer, what, "use three: (batch, steps, units)")
     query, value = inputs[:2]
     key = inputs[2] if len(inputs) > 2 else value
     kind, name = type(layer).__name__, layer.name
@@ -178,8 +164,7 @@ def _dot(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     ranks = [len(tensor.shape) for tensor in call.inputs]
     axes = tuple(axis % rank for axis, rank in zip(axes, ranks, strict=True))
     if ranks != [3, 3] or layer.normalize:
-        raise refusal(
-            layer, f"normalize={layer.normalize} and inputs of {ranks} axes", "use 3 axes"
-        )
+        what = f"normalize={layer.normalize} and inputs of {ranks} axes"
+        raise refusal(layer, what, "use 3 axes")
     config = (axes[0] == 1, axes[1] == 2)
     return graph.add("Matmul", layer.name, inputs, shape, config=config)

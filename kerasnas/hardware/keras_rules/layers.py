@@ -1,5 +1,6 @@
 """How Keras's own layers enter the graph of costs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,20 +27,13 @@ def _input(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 
 
 @cost_rule("Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose")
+@cost_rule("DepthwiseConv1D", "DepthwiseConv2D")
 def _convolution(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
-    config = _windows(layer)
-    if not type(layer).__name__.endswith("Transpose"):
+    kind, config = type(layer).__name__, _windows(layer)
+    if kind in ("Conv1D", "Conv2D", "Conv3D"):
         config += (layer.groups,)
-    index = graph.add(type(layer).__name__, layer.name, inputs, shape, weights_of(layer), config)
-    return activated(graph, layer, index)
-
-
-@cost_rule("DepthwiseConv1D", "DepthwiseConv2D")
-def _depthwise(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    layer: Any = call.operation
-    kind = type(layer).__name__
-    index = graph.add(kind, layer.name, inputs, shape, weights_of(layer), _windows(layer))
+    index = graph.add(kind, layer.name, inputs, shape, weights_of(layer), config)
     return activated(graph, layer, index)
 
 
@@ -49,23 +43,10 @@ def _separable(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int
     depthwise, *pointwise = weights_of(layer)
     wide = (*shape[:-1], depthwise[-2] * depthwise[-1])
     rank = len(shape) - 1
-    index = graph.add(
-        f"DepthwiseConv{rank}D",
-        f"{layer.name}_depthwise",
-        inputs,
-        wide,
-        [depthwise],
-        _windows(layer),
-    )
-    one = (1,) * rank
-    index = graph.add(
-        f"Conv{rank}D",
-        f"{layer.name}_pointwise",
-        [index],
-        shape,
-        pointwise,
-        (one, "same", one, 1),
-    )
+    kind, name, windows = f"DepthwiseConv{rank}D", f"{layer.name}_depthwise", _windows(layer)
+    index = graph.add(kind, name, inputs, wide, [depthwise], windows)
+    kind, name, one = f"Conv{rank}D", f"{layer.name}_pointwise", (1,) * rank
+    index = graph.add(kind, name, [index], shape, pointwise, (one, "same", one, 1))
     return activated(graph, layer, index)
 
 
@@ -104,8 +85,8 @@ def _of_cell(graph: Graph, call: Call, inputs: list[int], shape: Shape, cell: An
     if kind == "LSTM" and not (usual and cell.use_bias):
         what = f"the activations {names} and use_bias={cell.use_bias}"
         raise refusal(layer, what, "the fused operator has tanh and sigmoid, and biases")
-    config: tuple[object, ...] = (layer.return_sequences,)
-    config += ("backwards" if layer.go_backwards else "forwards",)
+    direction = "backwards" if layer.go_backwards else "forwards"
+    config: tuple[object, ...] = (layer.return_sequences, direction)
     if layer.unroll and call.inputs[0].shape[1] != 1:
         if not (usual and cell.use_bias and getattr(cell, "reset_after", True)):
             what = f"unroll=True, the activations {names} and use_bias={cell.use_bias}"
@@ -120,11 +101,8 @@ def _relu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     layer: Any = call.operation
     config: tuple[object, ...] = ("relu",)
     if layer.threshold and (layer.negative_slope or layer.max_value is not None):
-        raise refusal(
-            layer,
-            "a threshold, and a slope or a largest value",
-            "use one of threshold, negative_slope and max_value",
-        )
+        way_out = "use one of threshold, negative_slope and max_value"
+        raise refusal(layer, "a threshold, and a slope or a largest value", way_out)
     if layer.threshold:
         config = ("relu_threshold",)
     elif layer.negative_slope and layer.max_value is not None:
@@ -136,29 +114,20 @@ def _relu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     return graph.add("Activation", layer.name, inputs, shape, config=config)
 
 
-@cost_rule("Activation")
+# The name of an activation and its settings. The alpha of an ELU is text, as in the fingerprints of
+# saved runs, and so is the slope of a LeakyReLU.
+_ACTIVATIONS: dict[str, Callable[[Any], tuple[object, ...]]] = {
+    "Activation": lambda layer: (activation_name(layer, layer.activation),),
+    "ELU": lambda layer: ("elu", repr(layer.alpha)),
+    "Elu": lambda operation: ("elu", repr(operation.alpha)),
+    "LeakyReLU": lambda layer: ("leaky_relu", repr(layer.negative_slope)),
+    "LeakyRelu": lambda operation: ("leaky_relu", float(operation.negative_slope)),
+}
+
+
+@cost_rule(*_ACTIVATIONS)
 def _activation(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    layer: Any = call.operation
-    config = (activation_name(layer, layer.activation),)
-    return graph.add("Activation", layer.name, inputs, shape, config=config)
-
-
-@cost_rule("ELU", "Elu")
-def _elu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    # Written as text, as in the fingerprints of saved runs; so is the slope of a LeakyReLU.
-    config = ("elu", repr(call.operation.alpha))
-    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
-
-
-@cost_rule("LeakyReLU")
-def _leaky_relu(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    config = ("leaky_relu", repr(call.operation.negative_slope))
-    return graph.add("Activation", call.operation.name, inputs, shape, config=config)
-
-
-@cost_rule("LeakyRelu")
-def _leaky_relu_operation(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    config = ("leaky_relu", float(call.operation.negative_slope))
+    config = _ACTIVATIONS[type(call.operation).__name__](call.operation)
     return graph.add("Activation", call.operation.name, inputs, shape, config=config)
 
 
@@ -295,12 +264,6 @@ def _embedding(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int
     return graph.add("Embedding", layer.name, inputs, shape, weights_of(layer))
 
 
-@cost_rule("PReLU")
-def _weighted(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    weights = weights_of(call.operation)
-    return graph.add(type(call.operation).__name__, call.operation.name, inputs, shape, weights)
-
-
 # Layers of Keras Applications, as the bridge rebuilds them.
 @cost_rule("LayerScale")
 def _layer_scale(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
@@ -323,4 +286,4 @@ def _scaled_sum(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> in
     return graph.add("Add", layer.name, [inputs[0], scaled], shape)
 
 
-cost_rule(*names(lambda traits: traits.settings is not None))(one_node)
+cost_rule("PReLU", *names(lambda traits: traits.settings is not None))(one_node)

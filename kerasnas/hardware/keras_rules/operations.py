@@ -48,14 +48,11 @@ def _clip(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 
 @cost_rule("Cast")
 def _cast(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    before, after = (call.inputs[0].dtype, call.outputs[0].dtype)
-    if before == after:
-        return graph.add("Identity", call.operation.name, inputs, shape)
-    if after != "float32":
+    before, after = call.inputs[0].dtype, call.outputs[0].dtype
+    if after not in (before, "float32"):
         raise refused(call, f"the dtype {after}", "cast to float32")
-    if "float" in before:
-        return graph.add("Identity", call.operation.name, inputs, shape)
-    return graph.add("Cast", call.operation.name, inputs, shape)
+    kind = "Identity" if before == after or "float" in before else "Cast"
+    return graph.add(kind, call.operation.name, inputs, shape)
 
 
 # --- two tensors, or a tensor and a number --------------------------------------------------------
@@ -93,9 +90,7 @@ def _affine(
     if kind == "Add" or (kind == "Subtract" and tensor_first):
         return 1.0, number
     if kind == "Divide" and tensor_first:
-        return (
-            (tuple(1 / x for x in number), 0.0) if isinstance(number, tuple) else (1 / number, 0.0)
-        )
+        return tuple(1 / x for x in number) if isinstance(number, tuple) else 1 / number, 0.0
     if kind == "Subtract" and not each:
         return -1.0, number
     return None

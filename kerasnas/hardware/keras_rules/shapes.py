@@ -10,14 +10,10 @@ from kerasnas.hardware.keras_rules.reading import arguments, axes_of, refused
 from kerasnas.keras_models.walk import Call
 
 
-@cost_rule("ExpandDims", "Reshape", "Squeeze")
-def _reshape(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    return graph.add("Reshape", call.operation.name, inputs, shape)
-
-
-@cost_rule("Concatenate")
-def _concatenate(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
-    return graph.add("Concatenate", call.operation.name, inputs, shape)
+@cost_rule("Concatenate", "ExpandDims", "Reshape", "Squeeze")
+def _by_shape(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
+    kind = "Concatenate" if type(call.operation).__name__ == "Concatenate" else "Reshape"
+    return graph.add(kind, call.operation.name, inputs, shape)
 
 
 @cost_rule("Transpose", "Swapaxes", "Moveaxis")
@@ -54,10 +50,8 @@ def _get_item(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     keys = (*keys[:at], *[slice(None)] * missing, *keys[at + 1 :])
     source = iter(call.inputs[0].shape)
     widened = [1 if k is None else next(source) for k in keys]
-    config = (
-        tuple(widened[1:]),
-        *(_slice(k, n) for k, n in zip(keys, [1, *widened[1:]], strict=True)),
-    )
+    slices = (_slice(k, n) for k, n in zip(keys, [1, *widened[1:]], strict=True))
+    config = (tuple(widened[1:]), *slices)
     return graph.add("GetItem", call.operation.name, inputs, shape, config=config)
 
 
@@ -124,9 +118,8 @@ def _tile(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
 def _repeat(graph: Graph, call: Call, inputs: list[int], shape: Shape) -> int:
     operation: Any = call.operation
     if operation.axis is None or np.ndim(operation.repeats):
-        raise refused(
-            call, f"repeats={operation.repeats}, axis={operation.axis}", "use one of each"
-        )
+        what = f"repeats={operation.repeats}, axis={operation.axis}"
+        raise refused(call, what, "use one of each")
     (axis,) = axes_of(call, operation.axis)
     source = list(call.inputs[0].shape[1:])
     one = (*source[:axis], 1, *source[axis:])

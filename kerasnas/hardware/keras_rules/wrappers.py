@@ -33,9 +33,8 @@ def _batched(graph: Graph, wrapper: Any, call: Call, inputs: list[int], shape: S
     inner, steps = wrapper.layer, shape[0]
     calls = walk(inner) if isinstance(inner, keras.Model) else []
     if not calls:
-        source, target = (
-            keras.KerasTensor((None, *x.shape[2:])) for x in (*call.inputs, *call.outputs)
-        )
+        ends = (*call.inputs, *call.outputs)
+        source, target = (keras.KerasTensor((None, *x.shape[2:])) for x in ends)
         calls = [Call(inner, (source,), {}, (source,), (target,))]
     source = graph.nodes[inputs[0]].shape
     place: dict[int, int] = {}
@@ -46,11 +45,8 @@ def _batched(graph: Graph, wrapper: Any, call: Call, inputs: list[int], shape: S
             place[id(one.outputs[0])] = first
             continue
         if traits_of(one.operation).steps is None and kind != "Flatten":
-            raise refusal(
-                wrapper,
-                f"a layer of class {kind} over time steps",
-                "use layers of images and Dense",
-            )
+            what = f"a layer of class {kind} over time steps"
+            raise refusal(wrapper, what, "use layers of images and Dense")
         known = len(graph.nodes)
         reads = [place.get(id(tensor), first) for tensor in one.inputs]
         index = _run(graph, one, reads, tuple(one.outputs[0].shape[1:]))
@@ -84,20 +80,16 @@ def _bidirectional(graph: Graph, call: Call, inputs: list[int], shape: Shape) ->
         way_out = f"use one of {tuple(_MERGES)}"
         raise refusal(wrapper, f"merge_mode={wrapper.merge_mode!r}", way_out)
     ends = []
-    for direction, layer in (
-        ("forward", wrapper.forward_layer),
-        ("backward", wrapper.backward_layer),
-    ):
+    for direction in ("forward", "backward"):
+        layer = getattr(wrapper, f"{direction}_layer")
         made = tuple(layer.compute_output_shape(call.inputs[0].shape)[1:])
         target = keras.KerasTensor((None, *made))
         inner = Call(layer, call.args[:1], {}, call.inputs[:1], (target,))
         known = len(graph.nodes)
         index = _run(graph, inner, inputs[:1], made)
         for i in range(known, len(graph.nodes)):
-            node = graph.nodes[i]
-            graph.nodes[i] = dataclasses.replace(
-                node, name=f"{wrapper.name}/{direction}_{node.name}"
-            )
+            name = f"{wrapper.name}/{direction}_{graph.nodes[i].name}"
+            graph.nodes[i] = dataclasses.replace(graph.nodes[i], name=name)
         if layer.go_backwards and layer.return_sequences:
             name = f"{wrapper.name}/{direction}_reversed"
             index = graph.add("Flip", name, [index], made, config=(1,))

@@ -1,6 +1,5 @@
 """Non-negative least squares from timings to coefficients."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -42,15 +41,6 @@ class HeldOut(NamedTuple):
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Fit:
-    """Coefficients: milliseconds of the constant, and by kind of operator and field of a cost."""
-
-    constant: float
-    costs: dict[str, dict[str, float]]
-    error: HeldOut | None
-
-
 class _Column(NamedTuple):
     """One coefficient: what it multiplies, and in which kinds' costs it stands, as which field."""
 
@@ -59,7 +49,9 @@ class _Column(NamedTuple):
     field: str = ""
 
 
-def fit_costs(rows: Sequence[Timing], given: int) -> Fit:
+def fit_costs(
+    rows: Sequence[Timing], given: int
+) -> tuple[float, dict[str, dict[str, float]], HeldOut | None]:
     """Fits as many coefficients as the number of timings allows; see `LatencyModel.fit`.
 
     Args:
@@ -67,13 +59,14 @@ def fit_costs(rows: Sequence[Timing], given: int) -> Fit:
         given: How many there were before, for the error.
 
     Returns:
-        The coefficients, and the error on held-out timings.
+        The milliseconds of the constant, those by kind of operator and field of a cost, and the
+        error on held-out timings.
 
     Raises:
         ValueError: Too few distinct timings.
     """
     columns = _choose_columns(rows, given)
-    matrix = _matrix(columns, rows)
+    matrix = np.array([[column.feature(row) for column in columns] for row in rows])
     constant = 0.0
     costs: dict[str, dict[str, float]] = {}
     for column, found in zip(columns, _solve(matrix, rows), strict=True):
@@ -85,7 +78,7 @@ def fit_costs(rows: Sequence[Timing], given: int) -> Fit:
         # An operator that was never timed is assumed to cost as much as the slowest similar one.
         light = [cost.get("values", 0.0) for cost in costs.values() if "macs" not in cost]
         costs[OTHER]["values"] = max(light, default=0.0)
-    return Fit(constant, costs, _held_out(matrix, rows))
+    return constant, costs, _held_out(matrix, rows)
 
 
 def fit_scale(
@@ -126,7 +119,7 @@ def _choose_columns(rows: Sequence[Timing], given: int) -> list[_Column]:
 def _possible_columns(rows: Sequence[Timing]) -> list[list[_Column]]:
     """Returns the sets of coefficients that may be fitted, the largest first."""
     kinds = sorted({kind for row in rows for kind in row.work})
-    heavy = [kind for kind in kinds if any(_of(row, kind).macs for row in rows)]
+    heavy = sorted({kind for row in rows for kind, done in row.work.items() if done.macs})
     light = [kind for kind in kinds if kind not in heavy]
     macs = [_column("macs", [kind]) for kind in heavy]
     if any(row.whole for row in rows):
@@ -137,43 +130,31 @@ def _possible_columns(rows: Sequence[Timing]) -> list[list[_Column]]:
     return [[*macs, each, *apart], [*macs, each, pooled], macs]
 
 
-def _of(row: Timing, kind: str) -> Work:
-    return row.work.get(kind, _NOTHING)
-
-
 def _column(field: str, kinds: Sequence[str]) -> _Column:
     """Returns one coefficient for the operators, MACs or values of some kinds."""
     place = ("operator", "macs", "values").index(field)
     unit = 1.0 if field == "operator" else 1e-6
 
     def feature(row: Timing) -> float:
-        return unit * sum(_of(row, kind)[place] for kind in kinds)
+        return unit * sum(row.work.get(kind, _NOTHING)[place] for kind in kinds)
 
     return _Column(feature, tuple(kinds), field)
-
-
-def _matrix(columns: Sequence[_Column], rows: Sequence[Timing]) -> np.ndarray:
-    return np.array([[column.feature(row) for column in columns] for row in rows])
 
 
 def _solve(matrix: np.ndarray, rows: Sequence[Timing]) -> np.ndarray:
     from scipy.optimize import nnls
 
     ms = np.array([row.ms for row in rows])
-    # Relative errors: each model counts the same, however long it takes.
-    weight = 1 / _totals(rows)
+    total: dict[str, float] = {}
+    for row in rows:
+        total[row.model] = total.get(row.model, 0.0) + (0.0 if row.whole else row.ms)
+    inference = [row.ms if row.whole else total[row.model] or 1.0 for row in rows]
+    # Relative errors: each model counts the same, however long a whole inference takes.
+    weight = 1 / np.array(inference)
     size = np.abs(matrix).max(axis=0)
     size[size == 0] = 1
     found, _ = nnls(matrix / size * weight[:, None], ms * weight, maxiter=100 * len(size))
     return np.asarray(found / size)
-
-
-def _totals(rows: Sequence[Timing]) -> np.ndarray:
-    """Milliseconds of a whole inference of each row's model."""
-    total: dict[str, float] = {}
-    for row in rows:
-        total[row.model] = total.get(row.model, 0.0) + (0.0 if row.whole else row.ms)
-    return np.array([row.ms if row.whole else total[row.model] or 1.0 for row in rows])
 
 
 def _held_out(matrix: np.ndarray, rows: Sequence[Timing]) -> HeldOut | None:

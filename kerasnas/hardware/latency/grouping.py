@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Hashable, Sequence
 
 from kerasnas.hardware.latency.timings import Timing
-from kerasnas.hardware.profile import Work
+from kerasnas.hardware.profile import total_work
 
 
 def merge_repeats(rows: Sequence[Timing]) -> list[Timing]:
@@ -48,7 +48,12 @@ def _names(rows: Sequence[Timing]) -> dict[str, str]:
             operators.setdefault(row.model, []).append(row)
     for name, timed in operators.items():
         # A report that was read twice, under two names, is recognized by its operators.
-        marks[name] |= {(True, _sum(timed)), frozenset(what(row) for row in timed)}
+        # What they do together is what the timing of the whole model says of its work.
+        done = total_work(pair for row in timed for pair in row.work.items())
+        marks[name] |= {
+            (True, frozenset(done.items())),
+            frozenset(what(row) for row in timed),
+        }
     same = {name: name for name in marks}
 
     def first(name: str) -> str:
@@ -61,13 +66,3 @@ def _names(rows: Sequence[Timing]) -> dict[str, str]:
         for mark in found:
             same[first(name)] = first(owner.setdefault(mark, name))
     return {name: first(name) for name in marks}
-
-
-def _sum(operators: Sequence[Timing]) -> frozenset[tuple[str, Work]]:
-    """Returns what operators do together, as the timing of a whole model has it."""
-    total: dict[str, Work] = {}
-    for row in operators:
-        for kind, done in row.work.items():
-            sums = zip(total.get(kind, Work(0, 0, 0)), done, strict=True)
-            total[kind] = Work(*(a + b for a, b in sums))
-    return frozenset(total.items())

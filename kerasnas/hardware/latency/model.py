@@ -78,9 +78,8 @@ class LatencyModel:
         check_number("constant", self.constant, what="a number of milliseconds", least=0)
         for kind, cost in self.costs.items():
             for name, ms in cost._asdict().items():
-                check_number(
-                    f"costs[{kind!r}].{name}", ms, what="a number of milliseconds", least=0
-                )
+                where = f"costs[{kind!r}].{name}"
+                check_number(where, ms, what="a number of milliseconds", least=0)
         for name, kinds in (("source", str), ("dtype", str), ("error", HeldOut | None)):
             value = getattr(self, name)
             if not isinstance(value, kinds):
@@ -200,12 +199,13 @@ class LatencyModel:
             several = "s" * (models > 1)
             source += f" ({timed} timings of {models} model{several}, of each the median)"
         if like is None:
-            found = fit_costs(rows, len(given))
-            costs = {kind: Cost(**fields) for kind, fields in found.costs.items()}
-            return cls(found.constant, costs, source, found.error, dtype)
-        scale, constant, error = fit_scale(rows, like._variable, like.constant)
-        source = f"{source}, with the ratios between operators of {like.source}"
-        return cls(constant, scale_costs(like.costs, scale), source, error, dtype)
+            constant, found, error = fit_costs(rows, len(given))
+            costs = {kind: Cost(**fields) for kind, fields in found.items()}
+        else:
+            scale, constant, error = fit_scale(rows, like._variable, like.constant)
+            costs = scale_costs(like.costs, scale)
+            source = f"{source}, with the ratios between operators of {like.source}"
+        return cls(constant, costs, source, error, dtype)
 
     def at_clock(self, mhz: float, timed_at: float) -> "LatencyModel":
         """Returns a model of the same cycles at another clock: of another board with the same core.
@@ -296,16 +296,10 @@ class LatencyModel:
             f"  error: {self.error or 'not measured'}",
             f"  constant {self.constant:.3g} ms",
         ]
+        units = {"macs": "a million MACs", "values": "a million values", "operator": "an operator"}
         for kind, cost in sorted(self.costs.items()):
-            terms = [
-                f"{ms:.3g} ms {unit}"
-                for ms, unit in (
-                    (cost.macs, "a million MACs"),
-                    (cost.values, "a million values"),
-                    (cost.operator, "an operator"),
-                )
-                if ms
-            ]
+            times = {unit: getattr(cost, field) for field, unit in units.items()}
+            terms = [f"{ms:.3g} ms {unit}" for unit, ms in times.items() if ms]
             lines.append(f"  {kind}: {', '.join(terms) or 'nothing'}")
         return "\n".join(lines)
 

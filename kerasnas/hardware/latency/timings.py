@@ -3,12 +3,14 @@
 import csv
 import dataclasses
 import hashlib
+import itertools
 import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
 from kerasnas.hardware.profile import Profile, Work
+from kerasnas.hardware.tflite_profile import profile_tflite
 from kerasnas.runtime.arguments import check_number
 
 _PREPARATION = ("ModifyGraphWithDelegate", "AllocateTensors")
@@ -90,7 +92,7 @@ class Timing:
         """
         check_number("ms", ms, what="a number of milliseconds", above=0)
         if isinstance(subject, bytes | bytearray | memoryview):
-            subject = _profile_tflite(bytes(subject))
+            subject = profile_tflite(bytes(subject))
         if not isinstance(subject, Profile):
             raise TypeError(
                 "Argument `subject` must be a profile, kn.profile(model), or the bytes of a "
@@ -139,13 +141,12 @@ def read_timings(path: str | os.PathLike[str]) -> list[Timing]:
         raise ValueError(f"{path} has no row below its header: write a model and its ms in each")
     found = []
     for line, row in rows[1:]:
-        name = _cell(path, line, row, model_at, "model")
-        ms = _number(path, line, row, ms_at, "ms")
+        where = f"{path}, line {line}, column"
+        name = _cell(f"{where} model", row, model_at)
+        ms = _number(f"{where} ms", row, ms_at)
         file = path.parent / name
         if not file.is_file():
-            raise ValueError(
-                f"{path}, line {line}, column model: there is no file {name!r} beside the CSV"
-            )
+            raise ValueError(f"{where} model: there is no file {name!r} beside the CSV")
         try:
             found.append(Timing.of(file.read_bytes(), ms, name))
         except ValueError as error:
@@ -191,17 +192,18 @@ def read_operator_timings(
     name = hashlib.sha256(data).hexdigest() if isinstance(model, bytes) else os.fspath(model)
     line, header, rows = _run_order(path)
     kind_at, ms_at = (_column(path, line, header, column) for column in ("node type", "avg_ms"))
-    profile = _profile_tflite(data)
+    profile = profile_tflite(data)
     layers = profile.layers
     found = []
     for (number, row), layer in zip(rows, layers, strict=False):
-        kind = _cell(path, number, row, kind_at, "node type")
+        where = f"{path}, line {number}, column"
+        kind = _cell(f"{where} node type", row, kind_at)
         if kind != layer.kind:
             raise ValueError(
-                f"{path}, line {number}, column node type: {kind} stands where the model has "
+                f"{where} node type: {kind} stands where the model has "
                 f"{layer.kind}. Is it this model, and was it timed with --use_xnnpack=false?"
             )
-        ms = _number(path, number, row, ms_at, "avg_ms", least=0.0)
+        ms = _number(f"{where} avg_ms", row, ms_at, zero=True)
         work = {kind: Work(1, layer.macs, math.prod(layer.shape))}
         found.append(Timing(work, ms, name, whole=False, dtype=profile.dtype))
     if len(rows) != len(layers):
@@ -214,30 +216,25 @@ def read_operator_timings(
 
 def _run_order(path: pathlib.Path) -> tuple[int, list[str], list[tuple[int, list[str]]]]:
     """Returns the header with its line, and the rows with theirs, of the regular runs."""
-    lines = _lines(path)
-    sections: list[tuple[int, list[str], list[tuple[int, list[str]]]]] = []
-    at = 0
-    while at < len(lines):
-        header = [cell.strip("[]").lower().replace(" ms", "_ms") for cell in _cells(lines[at])]
-        if header[0] != "node type":
-            at += 1
-            continue
-        rows: list[tuple[int, list[str]]] = []
-        title, line = lines[at - 1].strip() if at else "", at + 1
-        at += 1
-        while at < len(lines) and lines[at].strip() and not lines[at].startswith("==="):
-            rows.append((at + 1, _cells(lines[at])))
-            at += 1
+    title, lines = "", _lines(path)
+    for line, text in enumerate(lines, start=1):
+        header = [cell.strip("[]").lower().replace(" ms", "_ms") for cell in _cells(text)]
         ordered = "Run Order" in title or not title.startswith("===")
-        # The tool times its own preparation first.
-        if ordered and rows and rows[0][1][0] not in _PREPARATION:
-            sections.append((line, header, rows))
-    if not sections:
-        raise ValueError(
-            f"{path} has no operators: write it with benchmark_model --enable_op_profiling=true. "
-            "Expected a header that begins with 'node type', and rows below it"
-        )
-    return sections[0]
+        if header[0] == "node type" and ordered:
+            below = itertools.takewhile(_is_row, lines[line:])
+            rows = [(number, _cells(row)) for number, row in enumerate(below, start=line + 1)]
+            # The tool times its own preparation first.
+            if rows and rows[0][1][0] not in _PREPARATION:
+                return line, header, rows
+        title = text.strip()
+    raise ValueError(
+        f"{path} has no operators: write it with benchmark_model --enable_op_profiling=true. "
+        "Expected a header that begins with 'node type', and rows below it"
+    )
+
+
+def _is_row(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("===")
 
 
 def _lines(path: pathlib.Path) -> list[str]:
@@ -267,38 +264,21 @@ def _column(path: pathlib.Path, line: int, header: Sequence[str], name: str) -> 
     return header.index(name)
 
 
-def _cell(path: pathlib.Path, line: int, row: Sequence[str], at: int, name: str) -> str:
+def _cell(where: str, row: Sequence[str], at: int) -> str:
     text = row[at].strip() if at < len(row) else ""
     if not text:
-        raise ValueError(f"{path}, line {line}, column {name}: nothing stands there")
+        raise ValueError(f"{where}: nothing stands there")
     return text
 
 
-def _number(
-    path: pathlib.Path,
-    line: int,
-    row: Sequence[str],
-    at: int,
-    name: str,
-    least: float | None = None,
-) -> float:
-    """Returns a number above 0, or of at least `least`."""
-    text = _cell(path, line, row, at, name)
+def _number(where: str, row: Sequence[str], at: int, zero: bool = False) -> float:
+    """Returns a number above 0, or 0 where that may stand there."""
+    text = _cell(where, row, at)
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) or (number <= 0 if least is None else number < least):
-        kind = "above 0" if least is None else f"from {least:g} on"
-        raise ValueError(
-            f"{path}, line {line}, column {name}: must be a number of milliseconds {kind}. "
-            f"Received: {text!r}"
-        )
+    if not (0 < number < math.inf or (zero and number == 0)):
+        kind = "from 0 on" if zero else "above 0"
+        raise ValueError(f"{where}: must be a number of milliseconds {kind}. Received: {text!r}")
     return number
-
-
-def _profile_tflite(data: bytes) -> Profile:
-    # Reading files is only needed here, and its schema takes a moment to import.
-    from kerasnas.hardware.tflite_profile import profile_tflite
-
-    return profile_tflite(data)

@@ -33,7 +33,7 @@ def _softmax(to: Tape, node: Node, x: int) -> int:
     moved = (*shape[:axis], shape[-1], *shape[axis + 1 : -1], shape[axis])
 
     def transposed(x: int, shape: Shape, places: Shape) -> int:
-        if without_ones(to.shape(x)) == without_ones(shape):
+        if without_ones(to.shapes[x]) == without_ones(shape):
             return to.reshape(x, shape)
         places = (0, *places)
         return to.operator("TRANSPOSE", [x], shape, [integers(*places)])

@@ -19,7 +19,7 @@ def _scores(to: Tape, node: Node, reads: list[int]) -> int:
 
 @lowers("AdditiveAttentionScores")
 def _additive_scores(to: Tape, node: Node, reads: list[int]) -> int:
-    units = to.shape(reads[1])[-1]
+    units = to.shapes[reads[1]][-1]
     wide = (*node.shape, units)
     x = to.operator("ADD", reads, wide)
     x = to.operator("TANH", [x], wide)
@@ -32,8 +32,8 @@ def _additive_scores(to: Tape, node: Node, reads: list[int]) -> int:
 def _einsum(to: Tape, node: Node, reads: list[int]) -> int:
     left, right, made = cast("tuple[str, str, str]", node.config)
     first, second = reads
-    sizes = dict(zip(left[1:], to.shape(first), strict=True))
-    sizes |= dict(zip(right[1:], to.shape(second), strict=True))
+    sizes = dict(zip(left[1:], to.shapes[first], strict=True))
+    sizes |= dict(zip(right[1:], to.shapes[second], strict=True))
     shared = [axis for axis in left if axis in right and axis in made]
     summed = [axis for axis in left if axis in right and axis not in made]
     free = [axis for axis in left if axis not in right]
@@ -85,26 +85,26 @@ def _multi_head(to: Tape, node: Node, reads: list[int]) -> int:
         "tuple[int, int, int, bool, bool]", node.config
     )
     query, value, key = reads
-    steps, others = to.shape(query)[0], to.shape(value)[0]
+    steps, others = to.shapes[query][0], to.shapes[value][0]
 
     def kernel(x: int, units: int) -> int:
-        rows, features = to.shape(x)
+        rows, features = to.shapes[x]
         constants = [Constant((units, features), "weight", units)]
         constants += [Constant((units,), "bias", units)] if biased else []
         macs = rows * units * features
         return to.operator("FULLY_CONNECTED", [x], (rows, units), constants, macs=macs)
 
     def in_heads(x: int, size: int) -> int:
-        return to.reshape(x, (to.shape(x)[0], heads, size))
+        return to.reshape(x, (to.shapes[x][0], heads, size))
 
     def transposed(x: int, *axes: int) -> int:
-        shape = tuple(to.shape(x)[axis - 1] for axis in axes)
-        if without_ones(shape) == without_ones(to.shape(x)) and 1 in shape[:2]:
+        shape = tuple(to.shapes[x][axis - 1] for axis in axes)
+        if without_ones(shape) == without_ones(to.shapes[x]) and 1 in shape[:2]:
             return to.reshape(x, shape)
         return to.operator("TRANSPOSE", [x], shape, [integers(0, *axes)])
 
     def product(left: int, right: int) -> int:
-        (_, rows, inner), columns = to.shape(left), to.shape(right)[2]
+        (_, rows, inner), columns = to.shapes[left], to.shapes[right][2]
         macs = heads * rows * inner * columns
         return to.operator("BATCH_MATMUL", [left, right], (heads, rows, columns), macs=macs)
 
@@ -118,7 +118,7 @@ def _multi_head(to: Tape, node: Node, reads: list[int]) -> int:
     scores = product(keys, transposed(queries, 2, 3, 1))
     if causal:
         mask = Constant((1, 1, others, steps), "weight")
-        scores = to.operator("ADD", [scores], to.shape(scores), [mask])
+        scores = to.operator("ADD", [scores], to.shapes[scores], [mask])
     scores = to.operator("TRANSPOSE", [scores], (heads, steps, others), [integers(0, 1, 3, 2)])
     scores = to.operator("SOFTMAX", [scores], (heads, steps, others))
     values = transposed(in_heads(kernel(value, heads * value_dim), value_dim), 2, 1, 3)

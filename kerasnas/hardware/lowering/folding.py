@@ -20,13 +20,8 @@ _MOVING = {"RESHAPE", "TRANSPOSE"}
 def affine(to: Tape, tensor: int, steps: Sequence[tuple[str, Constant]]) -> int:
     """Appends factors and offsets, or folds them into the operator before.
 
-    Args:
-        tensor: What is scaled.
-        steps: The operators in their order, MUL for a factor, ADD or SUB for an offset, each
-            with its constant: a number, or one a channel.
-
-    Returns:
-        The result.
+    `steps` are the operators in their order, MUL for a factor, ADD or SUB for an offset, each with
+    its constant: a number, or one a channel.
     """
     maker = _foldable(to, tensor, KERNEL_OPERATORS)
     if maker is not None and steps:
@@ -47,14 +42,8 @@ def affine(to: Tape, tensor: int, steps: Sequence[tuple[str, Constant]]) -> int:
 def activation(to: Tape, tensor: int, kind: str, constants: Sequence[Constant] = ()) -> int:
     """Appends an activation of one operator, or fuses it into the operator before.
 
-    Args:
-        tensor: What is activated; nothing else reads it.
-        kind: TFLite's name of an operator that takes each value by itself, and that changes
-            places with a reshape before it.
-        constants: Numbers that it takes.
-
-    Returns:
-        The result.
+    `kind` is TFLite's name of an operator that takes each value by itself, and that changes places
+    with a reshape before it. Nothing else reads the tensor.
     """
     if kind in _FUSED:
         last = to.maker.get(tensor)
@@ -75,20 +64,13 @@ def activation(to: Tape, tensor: int, kind: str, constants: Sequence[Constant] =
 
 
 def before_reshapes(to: Tape, tensors: list[int]) -> list[int]:
-    """Drops reshapes that nothing else reads, and returns what they read.
+    """Returns what the reshapes that an operator reads are made of, and drops the reshapes.
 
-    Args:
-        tensors: What an operator reads.
-
-    Returns:
-        What the reshapes read, if all are such reshapes of one shape; else the tensors.
+    The tensors are returned as they are unless all are such reshapes, of tensors of one shape, that
+    nothing else reads.
     """
-    makers = [to.maker.get(tensor) for tensor in tensors]
-    reshapes = [
-        maker
-        for maker in makers
-        if maker is not None and maker.kind == "RESHAPE" and to.readers[maker.writes] == 1
-    ]
+    makers = (to.maker[tensor] for tensor in tensors if tensor in to.maker)
+    reshapes = [m for m in makers if m.kind == "RESHAPE" and to.readers[m.writes] == 1]
     sources = [reshape.reads[0] for reshape in reshapes]
     one_shape = len({to.shapes[source] for source in sources}) == 1
     if not one_shape or len(sources) < len(tensors) or len(tensors) < 2:
@@ -101,13 +83,8 @@ def before_reshapes(to: Tape, tensors: list[int]) -> list[int]:
 def without_padding(to: Tape, tensor: int, window: Sequence[int], strides: Sequence[int]) -> int:
     """Drops the zeros before a convolution if "same" would add the same ones.
 
-    Args:
-        tensor: What the convolution reads.
-        window: Height and width of its kernel, dilation included.
-        strides: Its strides.
-
-    Returns:
-        What it reads without them; `tensor` itself where they are others, or none.
+    Returns what it reads without them; `tensor` itself where they are others, or none. `window` is
+    the size of its kernel, dilation included.
     """
     maker = to.maker.get(tensor)
     if maker is None or maker.kind != "PAD":
@@ -130,12 +107,7 @@ def without_padding(to: Tape, tensor: int, window: Sequence[int], strides: Seque
 def without_affine(to: Tape, tensor: int, offsets: bool) -> int:
     """Drops numbers as factors and offsets before a kernel, which takes them into its values.
 
-    Args:
-        tensor: What the kernel reads.
-        offsets: Whether it takes offsets, too.
-
-    Returns:
-        What it reads without them; `tensor` itself where there are none.
+    Returns what it reads without them. It takes the offsets only if `offsets` says so.
     """
     maker = to.maker.get(tensor)
     while maker is not None and to.readers[maker.writes] == 1 and len(maker.reads) == 1:
@@ -165,8 +137,7 @@ def without_idle_reshape(to: Tape, tensor: int) -> int:
 def without_turn(to: Tape, tensor: int) -> tuple[int, bool]:
     """Drops an exchange of the last two axes, which a product of matrices does itself.
 
-    Returns:
-        What a product reads, and whether it must exchange the axes.
+    Returns what the product reads, and whether it must exchange the axes.
     """
     maker = to.maker.get(tensor)
     if maker is None or maker.kind != "TRANSPOSE" or to.readers[tensor] > 1:

@@ -14,21 +14,11 @@ from kerasnas.hardware.lowering.tape import Tape
 def read_by_dense(to: Tape, tensor: int) -> int:
     """Returns what the dense layer at hand reads in the place of a tensor.
 
-    Args:
-        to: What has been written so far.
-        tensor: What the layer reads in the network.
-
-    Returns:
-        The tensor before the factors and offsets that the layer takes into its own values, or
-        before it got back the axes that a kernel has no need of.
+    That is the tensor before the factors and offsets that the layer takes into its own values, or
+    before it got back the axes that a kernel has no need of.
     """
     before = to.lent.get(tensor, tensor)
     return before if to.takes or before in to.rows else tensor
-
-
-def is_matrix(to: Tape, tensor: int) -> bool:
-    """Returns whether a tensor is a matrix, though the layer that made it has more axes."""
-    return tensor in to.rows
 
 
 def with_axes(to: Tape, tensor: int, shape: Shape) -> int:
@@ -84,8 +74,7 @@ def lend_matrix(to: Tape, tensor: int, borrowers: int) -> None:
 
 def _split(to: Tape, tensor: int, alone: bool) -> None:
     """Takes the factors and offsets of a kernel out of it, into operators of their own."""
-    maker = to.maker.get(tensor)
-    last = maker
+    maker = last = to.maker.get(tensor)
     if maker is not None and maker.kind == "RESHAPE":
         maker = to.maker.get(maker.reads[0])
     if maker is None or last is None or maker.kind not in KERNEL_OPERATORS or maker.activation:

@@ -27,8 +27,7 @@ def lowers(*kinds: str) -> Callable[[Rule], Rule]:
     """Registers the rule for nodes of the given kinds."""
 
     def register(rule: Rule) -> Rule:
-        for kind in kinds:
-            RULES[kind] = rule
+        RULES.update(dict.fromkeys(kinds, rule))
         return rule
 
     return register

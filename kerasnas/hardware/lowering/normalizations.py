@@ -49,8 +49,9 @@ def _batch_normalization(to: Tape, node: Node, reads: list[int]) -> int:
 @lowers("Normalization")
 def _normalization(to: Tape, node: Node, reads: list[int]) -> int:
     last, axis = len(node.shape), node.config[0]
-    integers = to.is_cast(reads[0])
-    if last and to.dtype == "int8" and not integers and axis in ("(-1,)", f"({last},)", "()"):
+    maker = to.maker.get(reads[0])
+    pixels = maker is not None and maker.kind == "CAST"
+    if last and to.dtype == "int8" and not pixels and axis in ("(-1,)", f"({last},)", "()"):
         channels = node.shape[-1]
         rest = node.shape[:-1] if last == 3 else (1, math.prod(node.shape[:-1]))
         image = (*rest, channels)
@@ -110,7 +111,7 @@ def _plain_layer_normalization(to: Tape, node: Node, x: int) -> int:
     if scales:
         scale = to.operator("MUL", [scale], node.shape, [Constant(each, "weight")])
     scaled = to.operator("MUL", [x, scale], node.shape)
-    shift = to.operator("MUL", [negative, scale], to.shape(scale))
+    shift = to.operator("MUL", [negative, scale], to.shapes[scale])
     if moves:
         shift = to.operator("SUB", [shift], node.shape, [Constant(each, "weight")])
     return to.operator("ADD", [scaled, shift], node.shape)
@@ -170,7 +171,7 @@ def _normalize(to: Tape, node: Node, reads: list[int]) -> int:
 @lowers("Logsumexp")
 def _log_sum_exp(to: Tape, node: Node, reads: list[int]) -> int:
     (x,), (axis, keepdims) = reads, cast("tuple[int | Shape, bool]", node.config)
-    shape = to.shape(x)
+    shape = to.shapes[x]
     one = _kept(shape, axis)
     highest = to.operator("REDUCE_MAX", [x], one, [along(axis)])
     # Infinity minus itself is NaN, so this finds the values that are not finite.

@@ -11,23 +11,14 @@ from kerasnas.hardware.lowering.program import Constant, along, integers, number
 from kerasnas.hardware.lowering.tape import Tape
 from kerasnas.keras_models.traits import names, of_kind
 
-_REDUCTIONS = {
-    "Any": "REDUCE_ANY",
-    "Max": "REDUCE_MAX",
-    "Mean": "MEAN",
-    "Min": "REDUCE_MIN",
-    "Prod": "REDUCE_PROD",
-    "Sum": "SUM",
-}
-
 
 @lowers("Cast")
 def _cast(to: Tape, node: Node, reads: list[int]) -> int:
     if node.config:  # to integers
-        if to.holds_integers(reads[0]):
+        if reads[0] in to.unscaled:
             return reads[0]
         return to.indices(to.operator("CAST", [to.in_floats(reads[0])], node.shape))
-    if to.dtype == "int8" and not to.holds_integers(reads[0]):
+    if to.dtype == "int8" and reads[0] not in to.unscaled:
         return reads[0]  # pixels, which an int8 file reads as floats
     return to.operator("CAST", reads, node.shape)
 
@@ -73,16 +64,10 @@ def _matmul(to: Tape, node: Node, reads: list[int]) -> int:
     return to.operator("BATCH_MATMUL", [first, second], node.shape, transposed=transposed)
 
 
-@lowers(*_REDUCTIONS)
-def _reduce(to: Tape, node: Node, reads: list[int]) -> int:
-    axes = cast("Shape", node.config[0])
-    return to.operator(_REDUCTIONS[node.kind], reads, node.shape, [integers(*axes)])
-
-
 @lowers("GetItem")
 def _get_item(to: Tape, node: Node, reads: list[int]) -> int:
     x, (widened, *slices) = reads[0], cast("tuple[Shape, ...]", node.config)
-    if widened != to.shape(x):
+    if widened != to.shapes[x]:
         x = to.reshape(x, widened)
     constants = [integers(*each) for each in zip(*slices, strict=True)]
     return to.operator("STRIDED_SLICE", [x], node.shape, constants)
@@ -104,34 +89,19 @@ def _pad(to: Tape, node: Node, reads: list[int]) -> int:
 @lowers("Split", "SplitAt", "Unstack")
 def _split(to: Tape, node: Node, reads: list[int]) -> int:
     shapes = cast("tuple[Shape, ...]", node.config[2])
-    operands = {
-        "Split": [operand(1)],
-        "SplitAt": [operand(len(shapes)), operand(1)],
-        "Unstack": [],
+    kind, operands = {
+        "Split": ("SPLIT", [operand(1)]),
+        "SplitAt": ("SPLIT_V", [operand(len(shapes)), operand(1)]),
+        "Unstack": ("UNPACK", []),
     }[node.kind]
-    kind = {"Split": "SPLIT", "SplitAt": "SPLIT_V", "Unstack": "UNPACK"}[node.kind]
-    all_read = to.read_parts(node) == len(shapes)
-    return to.several(kind, reads, shapes, operands, all_read)[0]
+    live = (to.graph.nodes[i] for i in to.graph.live())
+    parts = sum(part.kind == "Part" and part.inputs == (to.index,) for part in live)
+    return to.several(kind, reads, shapes, operands, all_read=parts == len(shapes))[0]
 
 
 @lowers("Part")
 def _part(to: Tape, node: Node, reads: list[int]) -> int:
-    return to.part(reads[0], cast("int", node.config[0]))
-
-
-@lowers("Stack")
-def _stack(to: Tape, node: Node, reads: list[int]) -> int:
-    return to.operator("PACK", reads, node.shape)
-
-
-@lowers("Tile")
-def _tile(to: Tape, node: Node, reads: list[int]) -> int:
-    return to.operator("TILE", reads, node.shape, [operand(len(node.shape) + 1)])
-
-
-@lowers("Flip")
-def _flip(to: Tape, node: Node, reads: list[int]) -> int:
-    return to.operator("REVERSE_V2", reads, node.shape, [integers(*cast("Shape", node.config))])
+    return to.parts[reads[0]][cast("int", node.config[0])]
 
 
 @lowers("Argmax", "Argmin")
@@ -139,11 +109,6 @@ def _place(to: Tape, node: Node, reads: list[int]) -> int:
     kind = "ARG_MAX" if node.kind == "Argmax" else "ARG_MIN"
     axis = along(cast("int", node.config[0]))
     return to.indices(to.operator(kind, reads, node.shape, [axis]))
-
-
-@lowers("Cumsum")
-def _cumulative(to: Tape, node: Node, reads: list[int]) -> int:
-    return to.operator("CUMSUM", reads, node.shape, [along(cast("int", node.config[0]))])
 
 
 @lowers("Roll")

@@ -133,11 +133,9 @@ def number(value: float) -> Constant:
 
 def along(axis: int | Shape) -> Constant:
     """Returns the axes of a reduction; a single axis has no dimension."""
-    return (
-        integers(*axis)
-        if isinstance(axis, tuple)
-        else Constant((), "operand", 0, ("integers", axis))
-    )
+    if isinstance(axis, tuple):
+        return integers(*axis)
+    return Constant((), "operand", 0, ("integers", axis))
 
 
 def scalar() -> Constant:

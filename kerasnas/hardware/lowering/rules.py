@@ -1,6 +1,7 @@
 """What the converter makes of each layer; compared with the files that the exporter writes."""
 
 import math
+from collections.abc import Callable
 from typing import cast
 
 from kerasnas.hardware.graph import Node, Shape
@@ -11,32 +12,57 @@ from kerasnas.hardware.lowering.folding import (
     without_idle_reshape,
     without_padding,
 )
-from kerasnas.hardware.lowering.lending import is_matrix, read_by_dense, with_axes
+from kerasnas.hardware.lowering.lending import read_by_dense, with_axes
 from kerasnas.hardware.lowering.lowering import lowers
 from kerasnas.hardware.lowering.operations import constants_of, padding
-from kerasnas.hardware.lowering.program import (
-    Constant,
-    along,
-    integers,
-    number,
-    operand,
-    scalar,
-)
+from kerasnas.hardware.lowering.program import Constant, along, integers, number, operand, scalar
 from kerasnas.hardware.lowering.tape import Tape
 from kerasnas.hardware.lowering.unrolled import unrolled
 from kerasnas.keras_models.traits import names, of_kind
 
 # Two reshapes whose outputs one of these reads become a single reshape of its output.
 _ELEMENTWISE = {"ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"}
-_POOLS = {"Average": "AVERAGE_POOL_2D", "Max": "MAX_POOL_2D"}
-_REDUCTIONS = {"Average": "MEAN", "Max": "REDUCE_MAX"}
+
+
+def _axes(node: Node) -> list[Constant]:
+    return [integers(*cast("Shape", node.config[0]))]
+
+
+def _first_weight(node: Node) -> list[Constant]:
+    return [Constant(node.weights[0], "weight")]
+
+
+# Layers and operations that become one operator: its kind, and the constants that it reads.
+_ONE_OPERATOR: dict[str, tuple[str, Callable[[Node], list[Constant]]]] = {
+    "Any": ("REDUCE_ANY", _axes),
+    "AveragePooling2D": ("AVERAGE_POOL_2D", lambda node: []),
+    "Cumsum": ("CUMSUM", lambda node: [along(cast("int", node.config[0]))]),
+    "Embedding": ("GATHER", _first_weight),
+    "Flip": ("REVERSE_V2", lambda node: [integers(*cast("Shape", node.config))]),
+    "Max": ("REDUCE_MAX", _axes),
+    "MaxPooling2D": ("MAX_POOL_2D", lambda node: []),
+    "Mean": ("MEAN", _axes),
+    "Min": ("REDUCE_MIN", _axes),
+    "PReLU": ("PRELU", _first_weight),
+    "Permute": ("TRANSPOSE", lambda node: [integers(0, *cast("Shape", node.config[0]))]),
+    "Prod": ("REDUCE_PROD", _axes),
+    "Stack": ("PACK", lambda node: []),
+    "Sum": ("SUM", _axes),
+    "Tile": ("TILE", lambda node: [operand(len(node.shape) + 1)]),
+}
+
+
+@lowers(*_ONE_OPERATOR)
+def _one_operator(to: Tape, node: Node, reads: list[int]) -> int:
+    kind, constants = _ONE_OPERATOR[node.kind]
+    return to.operator(kind, reads, node.shape, constants(node))
 
 
 @lowers("Dense")
 def _dense(to: Tape, node: Node, reads: list[int]) -> int:
     biased = len(node.weights) > 1
     x = read_by_dense(to, reads[0])
-    if is_matrix(to, x):
+    if x in to.rows:
         rows = (math.prod(node.shape[:-1]), node.shape[-1])
         return with_axes(to, _convolve(to, node, x, rows), node.shape)
     x = x if biased else without_affine(to, x, offsets=False)
@@ -76,7 +102,7 @@ def _convolution_3d(to: Tape, node: Node, reads: list[int]) -> int:
 @lowers("Conv1D", "Conv1DTranspose", "DepthwiseConv1D")
 def _kernel_1d(to: Tape, node: Node, reads: list[int]) -> int:
     x = reads[0]
-    length, channels = to.shape(x)
+    length, channels = to.shapes[x]
     if "causal" in node.config:
         dilation = node.config[2]
         step = dilation[0] if isinstance(dilation, tuple) else 1
@@ -102,19 +128,22 @@ def _lstm(to: Tape, node: Node, reads: list[int]) -> int:
     x = reads[0]
     if "unrolled" in node.config:
         return unrolled(to, node, x)
-    (steps, features), units = to.shape(x), node.weights[1][0]
+    (steps, features), units = to.shapes[x], node.weights[1][0]
     if "backwards" in node.config:
-        x = to.operator("REVERSE_V2", [x], to.shape(x), [integers(1)])
+        x = to.operator("REVERSE_V2", [x], to.shapes[x], [integers(1)])
     # Input, forget, cell and output gate each have tensors of their own.
     kernels = [Constant((units, features), "weight")] * 4 + [Constant((units, units), "weight")] * 4
     biases = [Constant((units,), "bias", 0)] * 4
-    quantized = to.dtype == "int8"
-    to.state(units, 1 if quantized else 4)
-    to.intermediates(5 if quantized else 0)
-    # The cell's state is kept in 16 bits.
-    to.state(units, 2 if quantized else 4)
-    out = to.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", [x], (steps, units), kernels + biases)
-    return _last_step(to, node, out)
+    if to.dtype == "int8":
+        to.intermediates += 5
+        to.states += [units, 2 * units]  # The cell's state is kept in 16 bits.
+    else:
+        to.states += [4 * units, 4 * units]
+    x = to.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", [x], (steps, units), kernels + biases)
+    if len(node.shape) > 1:
+        return x
+    last_step = [integers(0, -1, 0), integers(0, 0, 0), integers(1, 1, 1)]
+    return to.operator("STRIDED_SLICE", [x], node.shape, last_step)
 
 
 @lowers("GRU", "SimpleRNN")
@@ -133,18 +162,6 @@ def _loop(to: Tape, node: Node, reads: list[int]) -> int:
     )
 
 
-def _last_step(to: Tape, node: Node, x: int) -> int:
-    if len(node.shape) > 1:
-        return x
-    constants = [integers(0, -1, 0), integers(0, 0, 0), integers(1, 1, 1)]
-    return to.operator("STRIDED_SLICE", [x], node.shape, constants)
-
-
-@lowers("Embedding")
-def _embedding(to: Tape, node: Node, reads: list[int]) -> int:
-    return to.operator("GATHER", reads, node.shape, [Constant(node.weights[0], "weight")])
-
-
 @lowers("Rescaling")
 def _rescaling(to: Tape, node: Node, reads: list[int]) -> int:
     scale, offset = node.config
@@ -159,11 +176,6 @@ def _rescaling(to: Tape, node: Node, reads: list[int]) -> int:
     return affine(to, reads[0], steps)
 
 
-@lowers("PReLU")
-def _prelu(to: Tape, node: Node, reads: list[int]) -> int:
-    return to.operator("PRELU", reads, node.shape, [Constant(node.weights[0], "weight")])
-
-
 @lowers("Concatenate", *names(lambda traits: traits.merges and traits.operator))
 def _merge(to: Tape, node: Node, reads: list[int]) -> int:
     kind = of_kind(node.kind).operator
@@ -171,36 +183,26 @@ def _merge(to: Tape, node: Node, reads: list[int]) -> int:
     constants = [Constant(w, "weight") for w in node.weights] if len(reads) == 1 else []
     constants += constants_of(node)
     sources = before_reshapes(to, reads) if kind in _ELEMENTWISE else reads
-    x = to.operator(
-        kind, sources, to.shape(sources[0]) if sources != reads else node.shape, constants
-    )
+    shape = node.shape if sources == reads else to.shapes[sources[0]]
+    x = to.operator(kind, sources, shape, constants)
     if node.kind == "Average":
-        x = to.operator("MUL", [x], to.shape(x), [scalar()])
+        x = to.operator("MUL", [x], to.shapes[x], [scalar()])
     return to.reshape(x, node.shape)
 
 
-def _pooling(kind: str) -> None:
-    operator, reduction = _POOLS[kind], _REDUCTIONS[kind]
-
-    @lowers(f"{kind}Pooling2D")
-    def pool(to: Tape, node: Node, reads: list[int]) -> int:
-        return to.operator(operator, reads, node.shape)
-
-    @lowers(f"{kind}Pooling1D")
-    def pool_1d(to: Tape, node: Node, reads: list[int]) -> int:
-        (length, channels), (short, _) = to.shape(reads[0]), node.shape
-        x = to.reshape(reads[0], (length, 1, channels))
-        return to.reshape(to.operator(operator, [x], (short, 1, channels)), node.shape)
-
-    @lowers(f"Global{kind}Pooling1D", f"Global{kind}Pooling2D", f"Global{kind}Pooling3D")
-    def reduce(to: Tape, node: Node, reads: list[int]) -> int:
-        rank = len(to.shape(reads[0])) - (node.config == ("steps",))
-        axes = integers(*range(1, rank))
-        return to.operator(reduction, reads, node.shape, [axes])
+@lowers("AveragePooling1D", "MaxPooling1D")
+def _pool_1d(to: Tape, node: Node, reads: list[int]) -> int:
+    kind, _ = _ONE_OPERATOR[node.kind.replace("1D", "2D")]
+    (length, channels), (short, _) = to.shapes[reads[0]], node.shape
+    x = to.reshape(reads[0], (length, 1, channels))
+    return to.reshape(to.operator(kind, [x], (short, 1, channels)), node.shape)
 
 
-for _kind in _POOLS:
-    _pooling(_kind)
+@lowers(*(f"Global{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3)))
+def _global_pool(to: Tape, node: Node, reads: list[int]) -> int:
+    kind = "MEAN" if "Average" in node.kind else "REDUCE_MAX"
+    rank = len(to.shapes[reads[0]]) - (node.config == ("steps",))
+    return to.operator(kind, reads, node.shape, [integers(*range(1, rank))])
 
 
 @lowers("Flatten", "Reshape")
@@ -218,18 +220,17 @@ def _steps(to: Tape, node: Node, reads: list[int]) -> int:
 
 @lowers("CenterCrop")
 def _slice(to: Tape, node: Node, reads: list[int]) -> int:
-    if to.shape(reads[0]) == node.shape:
+    if to.shapes[reads[0]] == node.shape:
         return reads[0]
-    begin = [(have - want) // 2 for have, want in zip(to.shape(reads[0]), node.shape, strict=True)]
+    begin = [(have - want) // 2 for have, want in zip(to.shapes[reads[0]], node.shape, strict=True)]
     return to.operator("SLICE", reads, node.shape, [integers(0, *begin), integers(-1, *node.shape)])
 
 
 @lowers("Masking")
 def _masking(to: Tape, node: Node, reads: list[int]) -> int:
     one = (*node.shape[:-1], 1)
-    axis = along(-1)
     x = to.operator("NOT_EQUAL", reads, node.shape, [Constant((), "float")])
-    x = to.operator("REDUCE_ANY", [x], one, [axis])
+    x = to.operator("REDUCE_ANY", [x], one, [along(-1)])
     x = to.operator("CAST", [x], one)
     return to.operator("MUL", [reads[0], x], node.shape)
 
@@ -242,7 +243,7 @@ def _repeat(to: Tape, node: Node, reads: list[int]) -> int:
 
 @lowers("UpSampling1D")
 def _up_sampling_1d(to: Tape, node: Node, reads: list[int]) -> int:
-    x = to.reshape(reads[0], (1, *to.shape(reads[0])))
+    x = to.reshape(reads[0], (1, *to.shapes[reads[0]]))
     x = to.operator("RESIZE_NEAREST_NEIGHBOR", [x], (1, *node.shape), [integers(1, node.shape[0])])
     return to.reshape(x, node.shape)
 
@@ -251,12 +252,6 @@ def _up_sampling_1d(to: Tape, node: Node, reads: list[int]) -> int:
 def _up_sampling_2d(to: Tape, node: Node, reads: list[int]) -> int:
     kind = "RESIZE_BILINEAR" if "bilinear" in node.config else "RESIZE_NEAREST_NEIGHBOR"
     return to.operator(kind, reads, node.shape, [integers(*node.shape[:2])])
-
-
-@lowers("Permute")
-def _transpose(to: Tape, node: Node, reads: list[int]) -> int:
-    axes = cast("Shape", node.config[0])
-    return to.operator("TRANSPOSE", reads, node.shape, [integers(0, *axes)])
 
 
 @lowers("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")

@@ -8,20 +8,8 @@ from kerasnas.hardware.lowering.program import Constant, Operator, Program, inte
 
 _REDUCING = {"MEAN", "REDUCE_MAX"}
 # Kernels that the int8 converter leaves in floating point.
-_FLOAT_ONLY = {
-    "CONV_3D",
-    "CONV_3D_TRANSPOSE",
-    "CEIL",
-    "COS",
-    "CUMSUM",
-    "FLOOR",
-    "NEG",
-    "POW",
-    "ROUND",
-    "SIGN",
-    "SIN",
-    "SQUARE",
-}
+_FLOAT_ONLY = {"CEIL", "CONV_3D", "CONV_3D_TRANSPOSE", "COS", "CUMSUM", "FLOOR", "NEG", "POW"}
+_FLOAT_ONLY |= {"ROUND", "SIGN", "SIN", "SQUARE"}
 _FLOAT_READING = {*_FLOAT_ONLY, "NOT_EQUAL"}
 # Kernels that the exporter leaves in floating point only if they read floats.
 _EITHER = {"ELU"}
@@ -68,12 +56,15 @@ class Tape:
         self.steps: list[Step] = []
         self.shapes: list[Shape] = []
         self.widths: list[int] = []
+        # Tensors that hold integers without a scale.
         self.unscaled: set[int] = set()
-        self._parts: dict[int, list[int]] = {}
+        # By the first output of an operator of several, all of them.
+        self.parts: dict[int, list[int]] = {}
         self._reshapes: dict[tuple[int, Shape], Step] = {}
         self._conversions: dict[tuple[int, str], int] = {}
-        self._states: list[int] = []
-        self._intermediates = 0
+        # As in `Program`.
+        self.states: list[int] = []
+        self.intermediates = 0
         self.maker: dict[int, Step] = {}
         # What dense layers read in the place of a tensor, and which of these are matrices of rows.
         self.lent: dict[int, int] = {}
@@ -111,12 +102,13 @@ class Tape:
         Returns:
             The tensor that it writes.
         """
+        follows = kind in _EITHER and self.widths[reads[0]] == 4
         if self.dtype == "int8" and kind not in _ANY_FORM:
-            floats = kind in _FLOAT_READING or (kind in _EITHER and self.widths[reads[0]] == 4)
+            floats = kind in _FLOAT_READING or follows
             reads = [self.in_floats(x) if floats else self.in_integers(x) for x in reads]
             if kind in _ONE_SCALE:
                 reads = [self._requantized(x) for x in reads]
-        floats = kind in {*_FLOAT_ONLY, "CAST"} or (kind in _EITHER and self.widths[reads[0]] == 4)
+        floats = kind in {*_FLOAT_ONLY, "CAST"} or follows
         width = 1 if kind in _LOGICAL else 4 if floats else self.width
         out = self.append(kind, list(reads), shape, tuple(constants), width)
         self.maker[out].transposed, self.maker[out].macs = transposed, macs
@@ -158,46 +150,14 @@ class Tape:
             further = self.tensor(shape, self.widths[first])
             step.further += (further,)
             self.maker[further], self.readers[further] = step, 1
-        self._parts[first] = [first, *step.further]
-        return self._parts[first]
-
-    def read_parts(self, node: Node) -> int:
-        """Returns how many of a node's outputs are read."""
-        place = self.index
-        live = self.graph.live()
-        parts = [self.graph.nodes[i] for i in live if self.graph.nodes[i].kind == "Part"]
-        return sum(part.inputs == (place,) for part in parts)
-
-    def part(self, first: int, number: int) -> int:
-        """Returns one of the outputs of an operator of several, by its first output."""
-        return self._parts[first][number]
-
-    def holds_integers(self, tensor: int) -> bool:
-        """Returns whether a tensor holds integers without a scale."""
-        return tensor in self.unscaled
-
-    def is_cast(self, tensor: int) -> bool:
-        """Returns whether a tensor has just been cast from integers."""
-        maker = self.maker.get(tensor)
-        return maker is not None and maker.kind == "CAST"
+        self.parts[first] = [first, *step.further]
+        return self.parts[first]
 
     def indices(self, tensor: int) -> int:
         """Declares that a tensor holds integers of 32 bits."""
         self.widths[tensor] = 4
         self.unscaled.add(tensor)
         return tensor
-
-    def intermediates(self, number: int) -> None:
-        """Declares tensors that only carry the scales of what a kernel computes inside."""
-        self._intermediates += number
-
-    def state(self, values: int, width: int) -> None:
-        """Declares a tensor that lasts between inferences, of so many values of so many bytes."""
-        self._states.append(values * width)
-
-    def shape(self, tensor: int) -> Shape:
-        """Returns the shape of a tensor, without the batch."""
-        return self.shapes[tensor]
 
     def reshape(self, tensor: int, shape: Shape) -> int:
         """Appends a reshape: two in a row become one, and one to the same shape becomes none."""
@@ -234,12 +194,7 @@ class Tape:
         return out
 
     def append(
-        self,
-        kind: str,
-        reads: list[int],
-        shape: Shape,
-        constants: tuple[Constant, ...],
-        width: int,
+        self, kind: str, reads: list[int], shape: Shape, constants: tuple[Constant, ...], width: int
     ) -> int:
         """Appends an operator as it is given, with the bytes of a value that it writes."""
         out = self.tensor(shape, width)
@@ -296,8 +251,8 @@ class Tape:
             self.dtype,
             activations=[self.shapes[tensor] for tensor in number],
             widths=[self.widths[tensor] for tensor in number],
-            states=self._states,
-            intermediates=self._intermediates,
+            states=self.states,
+            intermediates=self.intermediates,
             unscaled={number[tensor] for tensor in self.unscaled},
             inputs=[number[tensor] for tensor in inputs],
             outputs=[number[tensor] for tensor in outputs],

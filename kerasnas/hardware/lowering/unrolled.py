@@ -4,28 +4,19 @@ Steps are not in their order: TensorFlow orders operations that are ready by nam
 the product of the sixth step `MatMul_10`, which comes before `MatMul_2`.
 """
 
-import abc
-
 from kerasnas.hardware.graph import Node
 from kerasnas.hardware.lowering.program import Constant, along, integers, number
 from kerasnas.hardware.lowering.tape import Tape
 
+_ONE = number(1)
+
 
 def unrolled(to: Tape, node: Node, x: int) -> int:
-    """Appends an unrolled LSTM, GRU or SimpleRNN.
-
-    Args:
-        to: What is appended to.
-        node: The layer.
-        x: The sequence that it reads.
-
-    Returns:
-        The tensor that it writes.
-    """
+    """Appends an unrolled LSTM, GRU or SimpleRNN that reads the sequence `x`."""
     cells: dict[str, type[_Simple | _Lstm | _Gru]]
     cells = {"GRU": _Gru, "LSTM": _Lstm, "SimpleRNN": _Simple}
     cell = cells[node.kind](to, node)
-    length, features = to.shape(x)
+    length, features = to.shapes[x]
     x = to.operator("RESHAPE", [x], (length, 1, features), [integers(length, 1, features)])
     parts = to.several("UNPACK", [x], [(features,)] * length)
     if "backwards" in node.config:
@@ -49,24 +40,21 @@ def _numbered(name: str, number: int) -> str:
     return f"{name}_{number}" if number else name
 
 
-class _Cell(abc.ABC):
-    """The kernels of a cell, and its state."""
+class _Cell:
+    """The kernels of a cell, and its state.
 
-    @abc.abstractmethod
-    def read(self, x: int, first: bool) -> int:
-        """Appends what is made of one step of the sequence."""
+    `read` appends what is made of one step of the sequence, `recur` what is made of a state for the
+    step after it, and `step` the rest of a step, and returns its state.
+    """
 
-    @abc.abstractmethod
-    def recur(self, state: int) -> None:
-        """Appends what is made of a state, for the step after it."""
-
-    @abc.abstractmethod
-    def step(self, x: int, number: int) -> int:
-        """Appends the rest of a step, and returns its state."""
+    recurrent = -1
 
     def __init__(self, to: Tape, node: Node) -> None:
         self.to, self.units = to, node.weights[1][0]
         (self.features, self.wide), self.name = node.weights[0], node.name
+
+    def recur(self, state: int) -> None:
+        self.recurrent = self.kernel(state, "recurrent")
 
     def kernel(self, x: int, role: str, biased: bool = False) -> int:
         rows = self.features if role == "kernel" else self.units
@@ -81,36 +69,26 @@ class _Cell(abc.ABC):
         return self.to.operator("FULLY_CONNECTED", [x], (self.wide,), constants, macs=macs)
 
     def make(self, kind: str, *reads: int, constants: tuple[Constant, ...] = ()) -> int:
-        shape = self.to.shape(reads[0])
-        return self.to.operator(kind, reads, shape, constants)
+        return self.to.operator(kind, reads, self.to.shapes[reads[0]], constants)
 
     def gates(self, kind: str, x: int, count: int) -> list[int]:
         sizes = [integers(*[self.units] * count)] if kind == "SPLIT_V" else []
-        axis = along(-1)
-        return self.to.several(kind, [x], [(self.units,)] * count, [*sizes, axis])
+        return self.to.several(kind, [x], [(self.units,)] * count, [*sizes, along(-1)])
 
 
 class _Simple(_Cell):
-    recurrent = -1
-
     def read(self, x: int, first: bool) -> int:
         return self.kernel(x, "kernel", biased=True)
-
-    def recur(self, state: int) -> None:
-        self.recurrent = self.kernel(state, "recurrent")
 
     def step(self, x: int, number: int) -> int:
         return self.make("TANH", self.make("ADD", x, self.recurrent) if number else x)
 
 
 class _Lstm(_Cell):
-    recurrent = cell = -1
+    cell = -1
 
     def read(self, x: int, first: bool) -> int:
         return self.kernel(x, "kernel", biased=first)
-
-    def recur(self, state: int) -> None:
-        self.recurrent = self.kernel(state, "recurrent")
 
     def step(self, x: int, number: int) -> int:
         if number:
@@ -133,7 +111,7 @@ class _Lstm(_Cell):
 
 
 class _Gru(_Cell):
-    recurrent: list[int]
+    recurrents: list[int]
     state = -1
 
     def read(self, x: int, first: bool) -> int:
@@ -141,28 +119,22 @@ class _Gru(_Cell):
 
     def recur(self, state: int) -> None:
         self.state = state
-        self.recurrent = self.gates("SPLIT_V", self.kernel(state, "recurrent", biased=True), 3)
+        self.recurrents = self.gates("SPLIT_V", self.kernel(state, "recurrent", biased=True), 3)
 
     def step(self, x: int, number: int) -> int:
-        z, r, candidate = (self.to.part(x, place) for place in range(3))
+        z, r, candidate = self.to.parts[x]
         each = tuple(Constant((1, self.units), "weight") for _ in range(3))
-        z = self.make("LOGISTIC", self._sum(z, 0, each, number))
+        z = self.make("LOGISTIC", self._joined("ADD", z, 0, each, number))
         kept = self.make("MUL", z, self.state) if number else -1
         rest = self.make("SUB", z, constants=(_ONE,))
-        r = self.make("LOGISTIC", self._sum(r, 1, each, number))
-        reset = (
-            self.make("MUL", r, self.recurrent[2])
-            if number
-            else self.make("MUL", r, constants=each[2:])
-        )
+        r = self.make("LOGISTIC", self._joined("ADD", r, 1, each, number))
+        reset = self._joined("MUL", r, 2, each, number)
         candidate = self.make("TANH", self.make("ADD", candidate, reset))
         made = self.make("MUL", rest, candidate)
         return self.make("ADD", kept, made) if number else made
 
-    def _sum(self, x: int, gate: int, each: tuple[Constant, ...], number: int) -> int:
+    def _joined(self, kind: str, x: int, gate: int, each: tuple[Constant, ...], number: int) -> int:
+        """Adds to a gate, or multiplies by it, what is made of the state; at first a constant."""
         if number:
-            return self.make("ADD", x, self.recurrent[gate])
-        return self.make("ADD", x, constants=each[gate : gate + 1])
-
-
-_ONE = number(1)
+            return self.make(kind, x, self.recurrents[gate])
+        return self.make(kind, x, constants=each[gate : gate + 1])

@@ -17,21 +17,15 @@ _HALVES = ("first", "second")
 
 
 def append_written(to: Tape, x: int, operators: str) -> int:
-    """Appends the operators of a function.
+    """Appends the operators of a function of `x`, written as in `Function.operators`.
 
-    Args:
-        to: What is appended to.
-        x: The tensor that the function reads.
-        operators: The operators, as in `Function.operators`.
-
-    Returns:
-        The tensor that the last of them writes; `x` where there are none.
+    Returns the tensor that the last of them writes; `x` where there are none.
     """
     made: list[int] = []
     written, uses = _parsed(operators)
     known = {"x": x}
     if any(half in uses for half in _HALVES):
-        half = (*to.shape(x)[:-1], to.shape(x)[-1] // 2)
+        half = (*to.shapes[x][:-1], to.shapes[x][-1] // 2)
         parts = to.several("SPLIT", [x], [half] * 2, [integers(-1)])
         known |= dict(zip(_HALVES, parts, strict=True))
     for kind, *operands in written:
@@ -43,7 +37,7 @@ def append_written(to: Tape, x: int, operators: str) -> int:
         elif alone and kind in _MOVING:
             made.append(activation(to, reads[0], kind, constants))
         else:
-            made.append(to.operator(kind, reads, to.shape(reads[0]), constants))
+            made.append(to.operator(kind, reads, to.shapes[reads[0]], constants))
     return made[-1] if made else x
 
 
