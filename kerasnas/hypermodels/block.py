@@ -1,4 +1,4 @@
-"""A block of a network: an operation chosen by name, and how it is wired."""
+"""Decides a block of a network: an operation chosen by name, and how it is wired."""
 
 import contextlib
 import dataclasses
@@ -19,12 +19,12 @@ class Block:
     """A decided block: call it on a Keras tensor to build it, on a sketch to describe it.
 
     Args:
-        name: What its layers' names start with.
-        operation: What it does.
-        settings: What the operation is called with.
-        filters: Width of the output, where the operation heeds it; None keeps the input's.
-        strides: Subsampling of height and width.
-        skip: "none", "add" or "concatenate".
+        name: The names of its layers start with this.
+        operation: The operation that was chosen.
+        settings: Keyword arguments that the operation is called with.
+        filters: Channels of the output, where the operation heeds it; None keeps the input's.
+        strides: Every how many positions of height and width one is kept.
+        skip: How the input joins the output: "none", "add" or "concatenate".
     """
 
     name: str
@@ -35,7 +35,15 @@ class Block:
     skip: str
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Apply the block; None where the operation drops the edge."""
+        """Apply the block.
+
+        Args:
+            x: Keras tensor or `kerasnas.hardware.Sketch` of shape (batch, height, width, channels),
+                (batch, length, channels) or (batch, features), as the operation takes it.
+
+        Returns:
+            The output, of the same type; None where the operation drops the edge, as "zero" does.
+        """
         settings = dict(self.settings)
         if "filters" in self.operation.decisions:
             settings["filters"] = self.filters or layers.shape_of(x)[-1]

@@ -89,12 +89,28 @@ class CellHyperModel(HyperModel):
         self._cases = _cases(nodes, self.kept, len(self.kept) < len(self.operations))
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """A 3×3 convolution to the width of the first stage, normalized."""
+        """Make a 3×3 convolution to the width of the first stage, normalized.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: The input, of shape (batch, *input_shape).
+
+        Returns:
+            Tensor of shape (batch, *sizes, filters).
+        """
         width = decide(hp, "filters", self.filters)
         return self.choose(hp, "stem", ["conv3x3"], filters=width, activation="none")(x)
 
     def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Stages of cells with reductions between, then normalization and activation."""
+        """Stack stages of cells with reductions between them, then normalize and activate.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: What `stem` returned.
+
+        Returns:
+            The features, with 2^(stages - 1) times the channels.
+        """
         edges = self.decide_cell(hp)
         repeats = decide(hp, "cells", self.cells)
         for s in range(self.stages):
@@ -107,6 +123,9 @@ class CellHyperModel(HyperModel):
 
     def decide_cell(self, hp: Hyperparameters) -> dict[tuple[int, int], str]:
         """Choose the operation of every edge that matters.
+
+        Args:
+            hp: Hyperparameters to decide with.
 
         Returns:
             Operation by (from node, to node), dropped edges left out.
@@ -124,7 +143,17 @@ class CellHyperModel(HyperModel):
     def apply_cell(
         self, hp: Hyperparameters, x: Tensor, edges: dict[tuple[int, int], str], name: str
     ) -> Tensor:
-        """One copy of the cell, of the width of its input."""
+        """Build one copy of the cell, of the width of its input.
+
+        Args:
+            hp: Hyperparameters; nothing more is decided here.
+            x: Tensor of shape (batch, height, width, channels) or (batch, length, channels).
+            edges: What `decide_cell` returned.
+            name: The names of its layers start with this.
+
+        Returns:
+            Tensor of the shape of `x`.
+        """
         nodes: list[Tensor] = [x]
         for end in range(1, self.nodes):
             arriving = [
@@ -138,7 +167,15 @@ class CellHyperModel(HyperModel):
         return nodes[-1]
 
     def reduce(self, x: Tensor, name: str) -> Tensor:
-        """Halve height and width and double the width: a residual block with stride 2."""
+        """Halve the sizes and double the channels, by a residual block with stride 2.
+
+        Args:
+            x: Tensor of shape (batch, height, width, channels) or (batch, length, channels).
+            name: The names of its layers start with this.
+
+        Returns:
+            Tensor of half the height and width, rounded up, and twice the channels.
+        """
         width = 2 * layers.shape_of(x)[-1]
         y = _relu_conv_bn(x, width, 2, f"{name}_a")
         y = _relu_conv_bn(y, width, 1, f"{name}_b")

@@ -115,14 +115,30 @@ class GraphHyperModel(HyperModel):
             check_integer("filters", width, least=1, hint=", or a list of them to search")
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """A 3×3 convolution (a dense layer on vectors) to the width of the first stage."""
+        """Make a 3×3 convolution (a dense layer on vectors) to the width of the first stage.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: The input, of shape (batch, *input_shape).
+
+        Returns:
+            Tensor of shape (batch, height, width, filters) or (batch, filters).
+        """
         width = decide(hp, "filters", self.filters)
         if self._images:
             return self.choose(hp, "stem", ["conv3x3"], filters=width, activation="none")(x)
         return self.choose(hp, "stem", ["dense"], filters=width)(x)
 
     def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Graph after graph; on images with reductions between, normalized and activated."""
+        """Stack the graphs; on images with reductions between them, then normalize and activate.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: What `stem` returned.
+
+        Returns:
+            The features; on images with 2^(stages - 1) times the channels.
+        """
         graphs = [
             self.decide_graph(hp, "graph" if self.shared else f"graph_{s}")
             for s in range(1 if self.shared else self.stages)
@@ -140,6 +156,10 @@ class GraphHyperModel(HyperModel):
         self, hp: Hyperparameters, graph: str
     ) -> tuple[dict[int, Block], list[Connection]]:
         """Choose the nodes of a graph and which of them are connected.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            graph: The names of its hyperparameters start with this.
 
         Returns:
             The operation of each node that is there, by position, and the connections that are on.
@@ -163,7 +183,17 @@ class GraphHyperModel(HyperModel):
     def apply_graph(
         self, x: Tensor, nodes: Mapping[int, Block], edges: Iterable[Connection], name: str
     ) -> Tensor:
-        """One copy of a graph, of the width of its input, without what leads nowhere."""
+        """Build one copy of a graph, of the width of its input, without what leads nowhere.
+
+        Args:
+            x: Tensor of shape (batch, height, width, channels) or (batch, features).
+            nodes: The operation of each node that is there, by position.
+            edges: The connections that are on.
+            name: The names of its layers start with this.
+
+        Returns:
+            Tensor of the shape of `x`.
+        """
         tensors = {0: x}
         sources: dict[int, list[int]] = {}
         for start, end in connections(nodes, edges, self.last):
@@ -176,7 +206,16 @@ class GraphHyperModel(HyperModel):
         return tensors[self.last]
 
     def reduce(self, hp: Hyperparameters, x: Tensor, name: str) -> Tensor:
-        """Halve height and width and double the width: a convolution with stride 2."""
+        """Halve height and width and double the channels, by a convolution with stride 2.
+
+        Args:
+            hp: Hyperparameters; a convolution of fixed settings decides nothing.
+            x: Tensor of shape (batch, height, width, channels).
+            name: The names of its layers start with this.
+
+        Returns:
+            Tensor of half the height and width, rounded up, and twice the channels.
+        """
         width = 2 * layers.shape_of(x)[-1]
         return self.choose(hp, name, ["conv3x3"], filters=width, strides=2, order="pre")(x)
 

@@ -11,10 +11,10 @@ Hyperparameters: TypeAlias = "keras_tuner.HyperParameters | FixedHyperParameters
 
 
 class FixedHyperParameters:
-    """Fixed values in the place of a `hp`: answers what a build asks, and notes what it asked.
+    """Takes the place of `hp` with fixed values, and notes which of them a build reads.
 
     KerasTuner's container registers every hyperparameter again at every build; this one looks it
-    up, which makes a sketch of a proposal cheap enough to ask thousands of times.
+    up only, so that thousands of proposals can be sketched in a search.
 
     Args:
         values: Value of each active hyperparameter by name.
@@ -56,7 +56,7 @@ class FixedHyperParameters:
         default: Any = None,
         **_: Any,
     ) -> Any:
-        """Value of a number; the least unless told."""
+        """Returns the value of a number; without one, the default or the least."""
         return self._look_up(name, min_value if default is None else default)
 
     Float = Int
