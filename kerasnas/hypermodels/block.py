@@ -1,6 +1,5 @@
 """Decides a block of a network: an operation chosen by name, and how it is wired."""
 
-import contextlib
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -112,21 +111,17 @@ def choose(
     if code is None:  # The block stands in a scope that is not active; any operation will do.
         code = operations[0]
     operation, fixed = parsed[code]
-    own = {}
-    for parameter, values in operation.parameters.items():
-        if parameter not in fixed:
-            key = _key(parameter, values, parsed)
-            own[parameter] = values[0] if settings[key] is None else settings[key]
-    heeded = {
-        key: options[key][0] if settings[key] is None else settings[key]
-        for key in options
-        if key in operation.decisions
+    own = {
+        parameter: settings[_key(parameter, values, parsed)]
+        for parameter, values in operation.parameters.items()
+        if parameter not in fixed
     }
+    heeded = {key: settings[key] for key in options if key in operation.decisions}
     width, joined = heeded.pop("filters", None), heeded.pop("skip", "none")
     if "order" in operation.decisions:
         heeded["order"] = order
-    layer_name = name.replace("/", "_")
-    return Block(layer_name, operation, {**fixed, **own, **heeded}, width, strides, joined)
+    own |= {**fixed, **heeded}
+    return Block(name.replace("/", "_"), operation, own, width, strides, joined)
 
 
 def _options(name: str, given: Any, allowed: Sequence[str] | None = None) -> list[Any]:
@@ -142,23 +137,14 @@ def _options(name: str, given: Any, allowed: Sequence[str] | None = None) -> lis
 
 def _key(parameter: str, values: Sequence[Any], parsed: dict[str, Any]) -> str:
     """Name of a decision; operations with the same values to search share it."""
-    alike = [
-        found.name
+    searched = [
+        (found.name, found.parameters[parameter])
         for found, fixed in parsed.values()
-        if parameter in found.parameters
-        and parameter not in fixed
-        and found.parameters[parameter] != values
+        if parameter in found.parameters and parameter not in fixed
     ]
-    if not alike:
-        return parameter
-    owners = sorted(
-        {
-            found.name
-            for found, fixed in parsed.values()
-            if found.parameters.get(parameter) == values and parameter not in fixed
-        }
-    )
-    return f"{'_'.join(owners)}_{parameter}"
+    owners = sorted({name for name, own in searched if own == values})
+    alike = all(own == values for _, own in searched)
+    return parameter if alike else f"{'_'.join(owners)}_{parameter}"
 
 
 def _parameters(parsed: dict[str, Any]) -> list[tuple[str, Sequence[Any], list[str]]]:
@@ -180,8 +166,13 @@ def _decide_for(
     codes: Sequence[str],
     parsed: dict[str, Any],
 ) -> Any:
-    """Decide, under the condition that one of the operations was chosen that need it."""
-    if len(codes) == len(parsed):
-        return decide(hp, name, values)
-    with scope(hp, parent, codes) if len(values) > 1 else contextlib.nullcontext():
-        return decide(hp, name, values)
+    """Decide, under the condition that one of the operations was chosen that need it.
+
+    Where the condition does not hold, the value does not matter.
+    """
+    if len(codes) == len(parsed) or len(values) == 1:
+        decided = decide(hp, name, values)
+    else:
+        with scope(hp, parent, codes):
+            decided = decide(hp, name, values)
+    return values[0] if decided is None else decided

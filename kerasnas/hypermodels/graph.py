@@ -9,7 +9,12 @@ from typing import Any
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block
 from kerasnas.hypermodels.hypermodel import HyperModel
-from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, nested_scopes
+from kerasnas.hypermodels.hyperparameters import (
+    Hyperparameters,
+    decide,
+    nested_scopes,
+    several,
+)
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import parse
 from kerasnas.runtime.arguments import check_integer
@@ -19,7 +24,7 @@ ABSENT = "zero"
 
 Connection = tuple[int, int]
 
-_NAME = re.compile(r"(?:(.*)/)?(?:node_(\d+)|edge_(\d+)_(\d+))")
+_NAME = re.compile(r"(.*)/(?:node_(\d+)|edge_(\d+)_(\d+))")
 # Operations of ours that work on images only, and those whose output cannot be added to the input.
 _IMAGE_ONLY = frozenset({"conv", "sepconv", "dwconv", "mbconv", "maxpool", "avgpool"})
 _REFUSED = {1: _IMAGE_ONLY | {ABSENT, "flatten"}, 3: frozenset({ABSENT, "flatten", "dense"})}
@@ -110,7 +115,7 @@ class GraphHyperModel(HyperModel):
             )
         self.last, self.stages, self.shared = 2**depth, stages, shared
         self.operations = tuple(operations)
-        self.filters = tuple(filters) if isinstance(filters, (list, tuple)) else (filters,)
+        self.filters = tuple(several(filters))
         for width in self.filters or (None,):
             check_integer("filters", width, least=1, hint=", or a list of them to search")
 
@@ -349,7 +354,7 @@ def find_graphs(names: Iterable[str]) -> list[GraphNames]:
     edges: dict[str, set[Connection]] = {}
     for name in names:
         match = _NAME.fullmatch(name)
-        if match is None or match[1] is None:
+        if match is None:
             continue
         if match[2]:
             nodes.setdefault(match[1], set()).add(int(match[2]))

@@ -18,6 +18,7 @@ from kerasnas.hypermodels.hyperparameters import (
     Hyperparameters,
     decide,
     scope,
+    several,
 )
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.losses import check_loss, check_names, default_loss
@@ -180,7 +181,7 @@ class HyperModel(keras_tuner.HyperModel):
             model: The built model. Where the space is declared without building one, it is an
                 object that has nothing but `compile`.
         """
-        rate = decide(hp, "learning_rate", _several(self.learning_rate))
+        rate = decide(hp, "learning_rate", several(self.learning_rate))
         model.compile(
             optimizer=keras.optimizers.Adam(rate), loss=self.loss, metrics=list(self.metrics)
         )
@@ -411,7 +412,3 @@ class HyperModel(keras_tuner.HyperModel):
             with scope(hp, name, range(i + 1, maximum + 1)):
                 if turns is not None and i < turns:
                     yield i
-
-
-def _several(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple, range)) else [value]

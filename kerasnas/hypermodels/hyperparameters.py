@@ -156,6 +156,11 @@ def _declared_here(hp: keras_tuner.HyperParameters, parent: str) -> bool:
     return any(found.conditions == hp._conditions for found in hp._hps.get(full, ()))
 
 
+def several(value: Any) -> list[Any]:
+    """Returns a list of the values to choose from, of what may be one value or several."""
+    return list(value) if isinstance(value, (list, tuple, range)) else [value]
+
+
 def decide(hp: Hyperparameters, name: str, values: Sequence[Any], default: Any = None) -> Any:
     """Chooses among values. A single value needs no hyperparameter.
 

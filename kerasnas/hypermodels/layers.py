@@ -41,14 +41,11 @@ def conv(
     Returns:
         The output, of the type of the input.
     """
-    flat = _is_sequence(x)
+    settings: Any = {"strides": strides, "padding": "same", "use_bias": use_bias, "name": name}
     if isinstance(x, Sketch):
-        method = x.conv1d if flat else x.conv2d
-        return method(filters, kernel_size, strides=strides, use_bias=use_bias, name=name)
-    layer = keras.layers.Conv1D if flat else keras.layers.Conv2D
-    return layer(
-        filters, kernel_size, strides=strides, padding="same", use_bias=use_bias, name=name
-    )(x)
+        return _of_rank(x, x.conv1d, x.conv2d)(filters, kernel_size, **settings)
+    layer = _of_rank(x, keras.layers.Conv1D, keras.layers.Conv2D)
+    return layer(filters, kernel_size, **settings)(x)
 
 
 def depthwise_conv(
@@ -67,12 +64,11 @@ def depthwise_conv(
     Returns:
         The output, of the type of the input.
     """
-    flat = _is_sequence(x)
+    settings: Any = {"strides": strides, "padding": "same", "use_bias": use_bias, "name": name}
     if isinstance(x, Sketch):
-        method = x.depthwise_conv1d if flat else x.depthwise_conv2d
-        return method(kernel_size, strides=strides, use_bias=use_bias, name=name)
-    layer = keras.layers.DepthwiseConv1D if flat else keras.layers.DepthwiseConv2D
-    return layer(kernel_size, strides=strides, padding="same", use_bias=use_bias, name=name)(x)
+        return _of_rank(x, x.depthwise_conv1d, x.depthwise_conv2d)(kernel_size, **settings)
+    layer = _of_rank(x, keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+    return layer(kernel_size, **settings)(x)
 
 
 def dense(x: Tensor, units: int, *, name: str, use_bias: bool = True) -> Tensor:
@@ -143,10 +139,9 @@ def max_pooling(x: Tensor, pool_size: int, *, name: str, strides: int = 1) -> Te
     Returns:
         The output, of the type of the input.
     """
-    flat = _is_sequence(x)
     if isinstance(x, Sketch):
-        return (x.max_pooling1d if flat else x.max_pooling2d)(pool_size, strides=strides, name=name)
-    layer = keras.layers.MaxPooling1D if flat else keras.layers.MaxPooling2D
+        return _of_rank(x, x.max_pooling1d, x.max_pooling2d)(pool_size, strides=strides, name=name)
+    layer = _of_rank(x, keras.layers.MaxPooling1D, keras.layers.MaxPooling2D)
     return layer(pool_size, strides=strides, padding="same", name=name)(x)
 
 
@@ -163,11 +158,10 @@ def average_pooling(x: Tensor, pool_size: int, *, name: str, strides: int = 1) -
     Returns:
         The output, of the type of the input.
     """
-    flat = _is_sequence(x)
     if isinstance(x, Sketch):
-        method = x.average_pooling1d if flat else x.average_pooling2d
+        method = _of_rank(x, x.average_pooling1d, x.average_pooling2d)
         return method(pool_size, strides=strides, name=name)
-    layer = keras.layers.AveragePooling1D if flat else keras.layers.AveragePooling2D
+    layer = _of_rank(x, keras.layers.AveragePooling1D, keras.layers.AveragePooling2D)
     return layer(pool_size, strides=strides, padding="same", name=name)(x)
 
 
@@ -183,11 +177,10 @@ def global_average_pooling(x: Tensor, *, name: str, keepdims: bool = False) -> T
     Returns:
         The output, of the type of the input.
     """
-    flat = _is_sequence(x)
     if isinstance(x, Sketch):
-        method = x.global_average_pooling1d if flat else x.global_average_pooling2d
+        method = _of_rank(x, x.global_average_pooling1d, x.global_average_pooling2d)
         return method(keepdims=keepdims, name=name)
-    layer = keras.layers.GlobalAveragePooling1D if flat else keras.layers.GlobalAveragePooling2D
+    layer = _of_rank(x, keras.layers.GlobalAveragePooling1D, keras.layers.GlobalAveragePooling2D)
     return layer(keepdims=keepdims, name=name)(x)
 
 
@@ -292,6 +285,5 @@ def shape_of(x: Tensor) -> tuple[int, ...]:
     return x.shape if isinstance(x, Sketch) else tuple(x.shape[1:])
 
 
-def _is_sequence(x: Tensor) -> bool:
-    """Whether a tensor is a sequence of shape (length, channels), not an image."""
-    return len(shape_of(x)) == 2
+def _of_rank(x: Tensor, of_sequences: Any, of_images: Any) -> Any:
+    return of_sequences if len(shape_of(x)) == 2 else of_images
