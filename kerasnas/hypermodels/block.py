@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerasnas.hypermodels import layers
-from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, scope
+from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, scope, several
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import Operation, identity, parse
 
@@ -125,7 +125,7 @@ def choose(
 
 
 def _options(name: str, given: Any, allowed: Sequence[str] | None = None) -> list[Any]:
-    values = list(given) if isinstance(given, (list, tuple)) else [given]
+    values = several(given)
     if not values or (allowed is not None and not set(values) <= set(allowed)):
         raise ValueError(
             f"Argument `{name}` must be "

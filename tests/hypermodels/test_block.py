@@ -134,6 +134,14 @@ def test_blocks_that_share_a_module_share_its_decisions_and_not_its_weights(decl
     ]
 
 
+@pytest.mark.parametrize("several", [(4, 8, 12), [4, 8, 12], range(4, 13, 4)])
+def test_several_values_may_come_as_any_sequence(several):
+    hp = keras_tuner.HyperParameters()
+    block = kn.HyperModel((8, 8, 1), 3).choose(hp, "b", ["conv3x3"], filters=several)
+    assert [(p.name, p.values) for p in hp.space] == [("b/filters", [4, 8, 12])]
+    assert block.filters == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
