@@ -11,7 +11,14 @@ from kerasnas.bridge.passthrough import passthrough_layers
 from kerasnas.compression.masks import float_masks, hand_masks_on, no_masks
 from kerasnas.compression.prune import KERNELS, model_sparsity
 from kerasnas.compression.quantization_scheme import scheme, untrained
-from kerasnas.compression.step import SHARED_VALUES, ZEROS, BridgedStep, check_number, unbox
+from kerasnas.compression.step import (
+    SHARED_VALUES,
+    ZEROS,
+    BridgedStep,
+    FineTuning,
+    check_number,
+    unbox,
+)
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.export.conversion import Quantization, convert
@@ -23,7 +30,7 @@ from kerasnas.tflite.reader import TFLiteFile
 
 
 @dataclass(frozen=True)
-class Quantize(BridgedStep):
+class Quantize(FineTuning, BridgedStep):
     """Stores the network in fewer bits. Always the last step of a recipe.
 
     Args:
@@ -95,9 +102,7 @@ class Quantize(BridgedStep):
                 "`Quantize(float_layers=...)` is for bits='int8' with method='ptq'. Received: "
                 f"bits={self.bits!r}, method={self.method!r}"
             )
-        check_number("Quantize", "epochs", self.epochs, int, 1)
-        check_number("Quantize", "batch_size", self.batch_size, int, 1)
-        check_number("Quantize", "learning_rate", self.learning_rate, float, 0)
+        self.check_training()
 
     @property
     def name(self) -> str:

@@ -80,19 +80,17 @@ def _copy_weights(trace: Trace, old: Any, new: Any, gone: np.ndarray) -> None:
         new.finalize_state()
 
 
-def compile_like(model: keras.Model, source: keras.Model, optimizer: Any = None) -> None:
-    """Compiles a model as another one is, with an optimizer that has seen nothing.
+def compile_like(model: keras.Model, source: keras.Model) -> None:
+    """Compiles a model as another one is, with an optimizer of its settings that has seen nothing.
 
     Args:
         model: The model to compile.
         source: Where loss, metrics and the rest come from. If it is not compiled, nothing is done.
-        optimizer: Keras optimizer; None for one with the settings of the source's.
     """
     if not source.compiled:
         return
     config = source.get_compile_config()
-    if optimizer is None:
-        optimizer = type(source.optimizer).from_config(source.optimizer.get_config())
+    optimizer = type(source.optimizer).from_config(source.optimizer.get_config())
     # The loss has no state to share, and the config of Huber (3.15.1) loses its delta.
     rest = {
         key: keras.saving.deserialize_keras_object(value)
