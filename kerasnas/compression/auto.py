@@ -11,7 +11,7 @@ from kerasnas.compression.compressed import Compressed, ToleranceError, lost_met
 from kerasnas.compression.prune import Prune
 from kerasnas.compression.quantize import Quantize
 from kerasnas.compression.sensitivity import bearable, sensitivity
-from kerasnas.compression.step import Step, check_number, step_text, unbox
+from kerasnas.compression.step import Step, check_choice, check_number, step_text, unbox
 from kerasnas.compression.structured import PruneStructured
 from kerasnas.data.dataset import dataset
 from kerasnas.hardware import Budget, profile_tflite
@@ -58,11 +58,7 @@ class Auto:
 
     def __post_init__(self) -> None:
         unbox(self)
-        if self.size not in ("bytes", "compressed_bytes"):
-            raise ValueError(
-                "`Auto(size=...)` must be 'bytes' or 'compressed_bytes'. "
-                f"Received: size={self.size!r}"
-            )
+        check_choice("Auto", "size", self.size, ("bytes", "compressed_bytes"))
         check_number("Auto", "epochs", self.epochs, int, 1)
         check_number("Auto", "batch_size", self.batch_size, int, 1)
 

@@ -13,6 +13,7 @@ from kerasnas.compression.step import (
     BridgedStep,
     FineTuning,
     Step,
+    check_choice,
     check_number,
     unbox,
 )
@@ -68,11 +69,7 @@ class Cluster(FineTuning, BridgedStep):
         unbox(self)
         check_number("Cluster", "clusters", self.clusters, int, 2)
         self.check_training()
-        if self.initialization not in _INITIALIZATIONS:
-            raise ValueError(
-                f"`Cluster(initialization=...)` must be one of {tuple(_INITIALIZATIONS)}. "
-                f"Received: initialization={self.initialization!r}"
-            )
+        check_choice("Cluster", "initialization", self.initialization, tuple(_INITIALIZATIONS))
 
     def keeps(self, pattern: str) -> bool:
         """Keeps zeros: they get a value of their own."""

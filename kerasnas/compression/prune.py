@@ -9,7 +9,14 @@ from typing import Any, ClassVar, Literal
 import keras
 
 from kerasnas.bridge.graph import LayerGraph, LayerNode
-from kerasnas.compression.step import ZEROS, BridgedStep, FineTuning, check_number, unbox
+from kerasnas.compression.step import (
+    ZEROS,
+    BridgedStep,
+    FineTuning,
+    check_choice,
+    check_number,
+    unbox,
+)
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.keras_models.traits import LAYERS
@@ -80,11 +87,7 @@ class Prune(FineTuning, BridgedStep):
                     "`Prune(pattern=...)` must be a tuple (m, n) of whole numbers with 0 < m < n. "
                     f"Received: pattern={self.pattern!r}"
                 )
-        if self.schedule not in ("polynomial", "constant"):
-            raise ValueError(
-                "`Prune(schedule=...)` must be 'polynomial' or 'constant'. "
-                f"Received: schedule={self.schedule!r}"
-            )
+        check_choice("Prune", "schedule", self.schedule, ("polynomial", "constant"))
 
     @property
     def how(self) -> str:

@@ -16,6 +16,7 @@ from kerasnas.compression.step import (
     ZEROS,
     BridgedStep,
     FineTuning,
+    check_choice,
     check_number,
     unbox,
 )
@@ -75,15 +76,9 @@ class Quantize(FineTuning, BridgedStep):
 
     def __post_init__(self) -> None:
         unbox(self)
-        if self.bits not in get_args(Quantization):
-            raise ValueError(
-                f"`Quantize(bits=...)` must be one of {get_args(Quantization)}. "
-                f"Received: bits={self.bits!r}"
-            )
-        if self.method not in ("qat", "ptq", None):
-            raise ValueError(
-                f"`Quantize(method=...)` must be 'qat' or 'ptq'. Received: method={self.method!r}"
-            )
+        check_choice("Quantize", "bits", self.bits, get_args(Quantization))
+        if self.method is not None:
+            check_choice("Quantize", "method", self.method, ("qat", "ptq"))
         if self.method == "qat" and self.bits != "int8":
             raise ValueError(
                 "`Quantize(method='qat')` trains for int8 only; the others are post-training. "

@@ -253,6 +253,25 @@ def check_number(
         )
 
 
+def check_choice(step: str, argument: str, value: Any, allowed: Sequence[str]) -> None:
+    """Checks a word that a step is made with.
+
+    Args:
+        step: Class name of the step.
+        argument: Name of its argument.
+        value: What was given.
+        allowed: What it may be.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if value not in allowed:
+        words = " or ".join(map(repr, allowed)) if len(allowed) == 2 else f"one of {allowed}"
+        raise ValueError(
+            f"`{step}({argument}=...)` must be {words}. Received: {argument}={value!r}"
+        )
+
+
 def step_text(step: Any) -> str:
     """Returns a step as text that makes it again, without arguments that have their default.
 

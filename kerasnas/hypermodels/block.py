@@ -1,7 +1,7 @@
 """Decides a block of a network: an operation chosen by name, and how it is wired."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasnas.hypermodels import layers
@@ -9,8 +9,8 @@ from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, scope,
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import Operation, identity, parse
 
-_SKIPS = ("none", "add", "concatenate")
-_NORMALIZATIONS = ("batch", "none")
+# What each decision may be; of those that are not here, anything.
+_ALLOWED = {"normalization": ("batch", "none"), "skip": ("none", "add", "concatenate")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,28 +76,20 @@ def choose(
     hp: Hyperparameters,
     name: str,
     operations: Sequence[str],
+    decisions: Mapping[str, Any],
     *,
-    filters: int | Sequence[int] | None,
     strides: int,
-    activation: str | Sequence[str],
-    normalization: str | Sequence[str],
-    skip: str | Sequence[str],
     order: str,
     share: str | None,
 ) -> Block:
-    """Decide a block; see `kerasnas.HyperModel.choose`."""
+    """Decide a block; see `kerasnas.HyperModel.choose`. `decisions` holds its lists to search."""
     if isinstance(operations, str) or not operations:
         raise ValueError(
             "Argument `operations` must be a list of at least one operation's name. "
             f"Received: operations={operations!r}"
         )
     parsed = {code: parse(code) for code in operations}
-    options = {
-        "filters": _options("filters", filters),
-        "activation": _options("activation", activation),
-        "normalization": _options("normalization", normalization, _NORMALIZATIONS),
-        "skip": _options("skip", skip, _SKIPS),
-    }
+    options = {key: _options(key, given, _ALLOWED.get(key)) for key, given in decisions.items()}
     _options("order", order, ("post", "pre"))
     decided = share or name
     code = decide(hp, decided, list(parsed))

@@ -370,18 +370,9 @@ class HyperModel(keras_tuner.HyperModel):
         Raises:
             ValueError: An unknown operation or setting.
         """
-        return choose(
-            hp,
-            name,
-            operations,
-            filters=filters,
-            strides=strides,
-            activation=activation,
-            normalization=normalization,
-            skip=skip,
-            order=order,
-            share=share,
-        )
+        wiring = {"activation": activation, "normalization": normalization, "skip": skip}
+        decisions = {"filters": filters, **wiring}
+        return choose(hp, name, operations, decisions, strides=strides, order=order, share=share)
 
     def repeat(self, hp: Hyperparameters, name: str, minimum: int, maximum: int) -> Iterator[int]:
         """Count a searched number of times, with a conditional scope around each turn.

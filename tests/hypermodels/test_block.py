@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 import kerasnas as kn
 from kerasnas.hardware import Sketch, keras_graph
 from kerasnas.hypermodels import FixedHyperParameters, operations
-from kerasnas.hypermodels.block import choose
 
 OFFERED = ["conv", "conv1x1", "sepconv", "dwconv5x5", "mbconv", "mbconv3x3_e3", "maxpool", "se"]
 SEARCHED = {
@@ -28,13 +27,13 @@ def choices(draw):
     codes = draw(st.lists(st.sampled_from(OFFERED), min_size=1, max_size=4, unique=True))
     chosen = {key: draw(values) for key, values in lists.items()}
     strides, order = draw(st.integers(1, 2)), draw(st.sampled_from(["post", "pre"]))
-    return {"operations": codes, "strides": strides, "order": order, "share": None, **chosen}
+    return {"operations": codes, "strides": strides, "order": order, **chosen}
 
 
 @settings(max_examples=60, deadline=None)
 @given(choices(), st.randoms(use_true_random=False))
 def test_a_block_decides_what_its_operation_heeds_and_nothing_else(arguments, random):
-    hp = keras_tuner.HyperParameters()
+    hp, choose = keras_tuner.HyperParameters(), kn.HyperModel((6, 6, 3), 2).choose
     choose(hp, "a/b", **arguments)
     for p in hp.space:
         if hp.is_active(p):

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.bridge.graph import take_name
 from kerasnas.compression.structured.trace import Trace
 from kerasnas.keras_models.compiled import fresh_metrics
 
@@ -31,7 +32,7 @@ def rebuild(trace: Trace, gone: np.ndarray) -> keras.Model:
     for call in trace.calls:
         operation: Any = call.operation
         if id(operation) not in made:
-            name = _unique(operation.name, names)
+            name = take_name(operation.name, names)
             made[id(operation)] = _resized(trace, operation, gone, name)
         new = made[id(operation)]
         if isinstance(operation, keras.layers.InputLayer):
@@ -46,15 +47,6 @@ def rebuild(trace: Trace, gone: np.ndarray) -> keras.Model:
     model = trace.model
     inputs, outputs = (model.inputs[0], model.outputs[0]) if one else (model.input, model.output)
     return keras.Model(filled(inputs), filled(outputs), name=model.name)
-
-
-def _unique(wanted: str, taken: set[str]) -> str:
-    """Returns a name that no layer of another nested model has."""
-    name, number = wanted, 1
-    while name in taken:
-        name, number = f"{wanted}_{number}", number + 1
-    taken.add(name)
-    return name
 
 
 def _resized(trace: Trace, operation: Any, gone: np.ndarray, name: str) -> Any:
