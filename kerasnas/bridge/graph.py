@@ -310,7 +310,7 @@ def _passthrough_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> La
 
 
 def take_name(wanted: str, taken: set[str]) -> str:
-    """Returns a name with a number behind it where it is taken, and adds it to those taken."""
+    """Returns a name, numbered where it is taken, and adds it to those that are taken."""
     name, number = wanted, 1
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1

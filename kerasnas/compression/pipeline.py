@@ -150,7 +150,8 @@ class StageReport:
     Args:
         sets: The data on which results are measured, by label, the first for every step.
         scorer: The metrics of the model.
-        judged: Whether a drop of the metric must be known for one.
+        judged: Whether a loss of the metric will be judged, so that it must be known whether it is
+            to be large or small.
         verbose: 1 prints a line when a step is done.
     """
 

@@ -82,7 +82,10 @@ def choose(
     order: str,
     share: str | None,
 ) -> Block:
-    """Decide a block; see `kerasnas.HyperModel.choose`. `decisions` holds its lists to search."""
+    """Decide a block; see `kerasnas.HyperModel.choose`.
+
+    `decisions` are those of its arguments that may be lists, by name.
+    """
     if isinstance(operations, str) or not operations:
         raise ValueError(
             "Argument `operations` must be a list of at least one operation's name. "
