@@ -1,6 +1,6 @@
 """Builds a tf_keras model from the graph, and checks it against the model that it came from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -173,7 +173,11 @@ def expected(model: keras.Model, graph: LayerGraph) -> Expected:
     source = in_float32(model)
     error: Exception | None = None
     for shapes in input_sizes(source):
-        batch = random_inputs(graph, shapes, np.random.default_rng(0))
+        rng = np.random.default_rng(0)
+        batch = [
+            random_input(graph, tensor, shape, rng)
+            for tensor, shape in zip(graph.inputs, shapes, strict=True)
+        ]
         try:
             outputs = keras.tree.flatten(source(packed(batch, source), training=False))
             return Expected(batch, outputs)
@@ -237,44 +241,37 @@ def _check_finite(model: keras.Model, finite: np.ndarray) -> None:
     )
 
 
-def random_inputs(
-    graph: LayerGraph, shapes: Sequence[Shape], rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Returns a random batch of two for each input of a model, in the order of `model.inputs`.
+def random_input(
+    graph: LayerGraph, tensor: keras.KerasTensor, shape: Shape, rng: np.random.Generator
+) -> np.ndarray:
+    """Returns a random batch for an input of a model.
 
     Args:
         graph: What was read from the model.
-        shapes: Shape of each input, without open sizes but that of the batch.
+        tensor: Its input.
+        shape: Shape of the batch; a batch of open size gets two samples, no other size is open.
         rng: Source of the values.
 
     Returns:
-        List of arrays: normal values for float inputs, valid indices for inputs of an Embedding or
-        a CategoryEncoding, 0 to 255 for other integers. The last sample ends in steps that a mask
+        Normal values for a float input, valid indices for one of an Embedding or a
+        CategoryEncoding, 0 to 255 for other integers. The last sample ends in steps that a mask
         hides, where there is one.
     """
-    return [
-        _random_input(graph, tensor, (shape[0] or 2, *shape[1:]), rng)
-        for tensor, shape in zip(graph.inputs, shapes, strict=True)
-    ]
-
-
-def _random_input(
-    graph: LayerGraph, tensor: keras.KerasTensor, shape: Any, rng: np.random.Generator
-) -> np.ndarray:
+    sizes: Any = (shape[0] or 2, *shape[1:])
     readers = _readers(graph, tensor, integers(graph))
     bounds = [spec.config[_CATEGORIES[spec.kind]] for spec in readers if spec.kind in _CATEGORIES]
     if bounds:
-        values: np.ndarray = rng.integers(0, min(bounds), shape)
+        values: np.ndarray = rng.integers(0, min(bounds), sizes)
     elif "float" in tensor.dtype:
-        values = rng.standard_normal(shape)
+        values = rng.standard_normal(sizes)
     else:
-        values = rng.integers(0, {"bool": 2, "int8": 128}.get(tensor.dtype, 256), shape)
+        values = rng.integers(0, {"bool": 2, "int8": 128}.get(tensor.dtype, 256), sizes)
     # The last sample ends in values that a mask hides, so that masks are compared, too.
     for spec in readers:
         if spec.kind == "Masking":
-            values[-1, shape[1] // 2 :] = spec.config["mask_value"]
+            values[-1, sizes[1] // 2 :] = spec.config["mask_value"]
         elif spec.config.get("mask_zero"):
-            values[-1, shape[1] // 2 :] = 0
+            values[-1, sizes[1] // 2 :] = 0
     return values.astype(tensor.dtype)
 
 

@@ -12,15 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnas.bridge.layers import (
-    NoCounterpart,
-    converted_config,
-    instead,
-    is_scaled_sum,
-)
+from kerasnas.bridge.layers import NoCounterpart, converted_config, instead, is_scaled_sum
 from kerasnas.bridge.masks import Masks
 from kerasnas.bridge.operations import as_layer
-from kerasnas.bridge.passthrough import Fill, template
+from kerasnas.bridge.passthrough import template
 from kerasnas.bridge.precision import in_float32
 from kerasnas.keras_models.traits import is_augmentation
 from kerasnas.keras_models.walk import Call, walk
@@ -158,7 +153,7 @@ class _Reader:
     def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.calls = walk(model)
-        self.names = _Names()
+        self.names: set[str] = set()
         self.specs: dict[int, LayerSpec] = {}
         self.idle: set[int] = set()
         self.problems: list[str] = []
@@ -193,18 +188,22 @@ class _Reader:
             if problem not in self.problems:
                 self.problems.append(problem)
 
+    def _name(self, wanted: str) -> str:
+        """Returns a name that TensorFlow accepts and no other layer has."""
+        base = re.sub(r"[^A-Za-z0-9_.\-]", "_", wanted)
+        return take_name(base if base[0].isalnum() else f"layer{base}", self.names)
+
     def _spec_once(self, call: Call) -> None:
         layer = call.operation
         if id(layer) in self.specs or is_scaled_sum(layer):
             return
-        name = self.names.unique(layer.name)
+        name = self._name(layer.name)
         if is_augmentation(layer):
-            # Integers become floats there.
-            floats = "float" in call.inputs[0].dtype
-            spec = LayerSpec(name, "Identity" if floats else "Rescaling")
-            spec.config = {} if floats else {"scale": 1.0}
-            if floats:
+            if "float" in call.inputs[0].dtype:
+                spec = LayerSpec(name, "Identity")
                 self.idle.add(id(spec))
+            else:  # Integers become floats there.
+                spec = LayerSpec(name, "Rescaling", {"scale": 1.0})
         elif isinstance(layer, keras.layers.InputLayer):
             spec = _input_spec(layer, name)
         else:
@@ -236,7 +235,7 @@ class _Reader:
         return [LayerNode(spec, inputs, call.outputs[0], call.args, kwargs, list(call.outputs[1:]))]
 
     def _operation_node(self, call: Call) -> LayerNode:
-        name = self.names.unique(call.operation.name)
+        name = self._name(call.operation.name)
         try:
             kind, config, called_on = as_layer(call)
         except NoCounterpart as reason:
@@ -248,10 +247,10 @@ class _Reader:
     def _scaled_sum(self, call: Call) -> list[LayerNode]:
         layer, (straight, residual) = call.operation, call.inputs
         config = {"scale": float(layer.scale), "offset": 0.0}
-        scaling = LayerSpec(self.names.unique(f"{layer.name}_scale"), "Rescaling", config)
+        scaling = LayerSpec(self._name(f"{layer.name}_scale"), "Rescaling", config)
         scaled = keras.KerasTensor(residual.shape)
         both = [straight, scaled]
-        add = LayerSpec(self.names.unique(layer.name), "Add")
+        add = LayerSpec(self._name(layer.name), "Add")
         return [
             LayerNode(scaling, [residual], scaled, (residual,)),
             LayerNode(add, both, call.outputs[0], (both,)),
@@ -299,8 +298,7 @@ def _passthrough_spec(
             f"{reason}, and only the TensorFlow backend of Keras could call it as it is: use "
             f"{instead(source)}, or save the model and load it with KERAS_BACKEND=tensorflow"
         )
-    calls: list[Fill] = []
-    return LayerSpec(name, kind, {"source": source, "calls": calls})
+    return LayerSpec(name, kind, {"source": source, "calls": []})
 
 
 def _passthrough_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> LayerNode:
@@ -311,17 +309,10 @@ def _passthrough_node(spec: LayerSpec, call: Call, kwargs: dict[str, Any]) -> La
     return LayerNode(spec, tensors, output, (list(tensors),), {"number": number}, further)
 
 
-class _Names:
-    """Gives each layer a name that TensorFlow accepts and no other layer has."""
-
-    def __init__(self) -> None:
-        self.taken: set[str] = set()
-
-    def unique(self, wanted: str) -> str:
-        base = re.sub(r"[^A-Za-z0-9_.\-]", "_", wanted)
-        base = base if base[0].isalnum() else f"layer{base}"
-        name, number = base, 1
-        while name in self.taken:
-            name, number = f"{base}_{number}", number + 1
-        self.taken.add(name)
-        return name
+def take_name(wanted: str, taken: set[str]) -> str:
+    """Returns a name, numbered where it is taken, and adds it to those that are taken."""
+    name, number = wanted, 1
+    while name in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    taken.add(name)
+    return name

@@ -48,10 +48,8 @@ _NEUTRAL: dict[str, Any] = {
     "use_gate": False,
     "zero_output_for_mask": False,
 }
-# Arguments that tf_keras takes out of its `**kwargs`.
-_NOT_IN_THE_SIGNATURE = dict.fromkeys(
-    ("GRU", "LSTM", "RNN", "SimpleRNN"), ("zero_output_for_mask",)
-)
+# Layers whose `zero_output_for_mask` tf_keras takes out of its `**kwargs`.
+_RECURRENT = ("GRU", "LSTM", "RNN", "SimpleRNN")
 
 
 class NoCounterpart(ValueError):
@@ -91,18 +89,12 @@ def _normalization_statistics(layer: keras.layers.Layer) -> dict[str, Any]:
     return {"mean": mean.tolist(), "variance": variance.tolist()}
 
 
-def _without_weights(layer: keras.layers.Layer) -> list[Any]:
-    return []
-
-
 LAYERS: dict[str, Row] = {
     **dict.fromkeys(names(lambda traits: traits.in_tf_keras), Row()),
-    "Bidirectional": Row(
-        holds={"layer": "forward_layer", "backward_layer": "backward_layer"},
-    ),
+    "Bidirectional": Row(holds={"layer": "forward_layer", "backward_layer": "backward_layer"}),
     "Discretization": Row(left_out=("num_bins",)),
     "LeakyReLU": Row(renamed={"negative_slope": "alpha"}),
-    "Normalization": Row(of_layer=_normalization_statistics, weights=_without_weights),
+    "Normalization": Row(of_layer=_normalization_statistics, weights=lambda layer: []),
     "RNN": Row(holds={"cell": "cell"}),
     "StackedRNNCells": Row(holds={"cells": "cells"}),
     "TimeDistributed": Row(holds={"layer": "layer"}),
@@ -120,7 +112,7 @@ _OF_APPLICATIONS: dict[tuple[str, str], Row] = {
         kind="Dropout",
         renamed={"drop_path_rate": "rate"},
         of_layer=lambda layer: {"noise_shape": (None, 1, 1, 1)},
-        weights=_without_weights,
+        weights=lambda layer: [],
     ),
 }
 
@@ -198,7 +190,7 @@ def converted_config(layer: keras.layers.Layer) -> tuple[str, dict[str, Any], li
 def _constructor_arguments(kind: str) -> set[str]:
     import tf_keras
 
-    names = {"trainable", *_NOT_IN_THE_SIGNATURE.get(kind, ())}
+    names = {"trainable", "zero_output_for_mask"} if kind in _RECURRENT else {"trainable"}
     for base in getattr(tf_keras.layers, kind).__mro__:
         if base is tf_keras.layers.Layer:
             break

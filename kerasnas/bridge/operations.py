@@ -19,9 +19,11 @@ from kerasnas.keras_models.walk import Call, carries_mask
 _MASKED = ("GlobalAveragePooling1D", "Softmax")
 # An operation becomes a tf_keras class, its config, and what the layer is called on.
 AsLayer = tuple[str, dict[str, Any], Any]
+# Makes that of the arguments of a call, by name, and the call; None where no layer does the same.
+Rule = Callable[[dict[str, Any], Call], AsLayer | None]
 
 
-def _merge(kind: str) -> Callable[[dict[str, Any], Call], AsLayer | None]:
+def _merge(kind: str) -> Rule:
     def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
         if len(call.inputs) == 2:
             first, second = given["x1"], given["x2"]
@@ -56,9 +58,7 @@ def _divide(given: dict[str, Any], call: Call) -> AsLayer | None:
     return _scalar_affine("Divide", given) if len(call.inputs) == 1 else None
 
 
-def _activation(
-    name: str, options: Mapping[str, Any]
-) -> Callable[[dict[str, Any], Call], AsLayer | None]:
+def _activation(name: str, options: Mapping[str, Any]) -> Rule:
     """Makes a rule for an operation that is an activation if it has these options."""
 
     def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
@@ -69,13 +69,13 @@ def _activation(
     return rule
 
 
-def _gelu(given: dict[str, Any], call: Call) -> AsLayer | None:
-    name = "gelu_tanh" if call.operation.approximate else "gelu"
-    return "Activation", {"activation": name}, given["x"]
+def _of_one(kind: str, config: Callable[[Any], dict[str, Any]]) -> Rule:
+    """Makes a rule for an operation of one tensor, whose settings give the config of the layer."""
 
+    def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
+        return kind, config(call.operation), given["x"]
 
-def _leaky_relu(given: dict[str, Any], call: Call) -> AsLayer | None:
-    return "LeakyReLU", {"alpha": float(call.operation.negative_slope)}, given["x"]
+    return rule
 
 
 def _clip(given: dict[str, Any], call: Call) -> AsLayer | None:
@@ -108,10 +108,6 @@ def _pad(given: dict[str, Any], call: Call) -> AsLayer | None:
     return kind, {"padding": inner[0] if len(inner) == 1 else inner}, call.inputs[0]
 
 
-def _elu(given: dict[str, Any], call: Call) -> AsLayer | None:
-    return "ELU", {"alpha": float(call.operation.alpha)}, given["x"]
-
-
 def _square(given: dict[str, Any], call: Call) -> AsLayer | None:
     # The converter has an operator for the square, but no 8-bit form of it.
     return "Multiply", {}, [given["x"], given["x"]]
@@ -121,14 +117,6 @@ def _power(given: dict[str, Any], call: Call) -> AsLayer | None:
     exponent = given["x2"]
     is_square = len(call.inputs) == 1 and np.ndim(exponent) == 0 and exponent == 2
     return ("Multiply", {}, [given["x1"], given["x1"]]) if is_square else None
-
-
-def _relu6(given: dict[str, Any], call: Call) -> AsLayer | None:
-    return "ReLU", {"max_value": 6.0}, given["x"]
-
-
-def _softmax(given: dict[str, Any], call: Call) -> AsLayer | None:
-    return "Softmax", {"axis": call.operation.axis}, given["x"]
 
 
 def _concatenate(given: dict[str, Any], call: Call) -> AsLayer | None:
@@ -154,7 +142,7 @@ def _transpose(given: dict[str, Any], call: Call) -> AsLayer | None:
     return "Permute", {"dims": tuple(axes[1:])}, call.inputs[0]
 
 
-def _global_pooling(kind: str) -> Callable[[dict[str, Any], Call], AsLayer | None]:
+def _global_pooling(kind: str) -> Rule:
     def rule(given: dict[str, Any], call: Call) -> AsLayer | None:
         if getattr(call.operation, "initial", None) is not None:
             return None
@@ -169,7 +157,7 @@ def _global_pooling(kind: str) -> Callable[[dict[str, Any], Call], AsLayer | Non
     return rule
 
 
-OPERATIONS: dict[str, Callable[[dict[str, Any], Call], AsLayer | None]] = {
+OPERATIONS: dict[str, Rule] = {
     **{
         operation: _activation(name, function.only)
         for operation, name, function in by_operation(ACTIVATIONS)
@@ -181,16 +169,18 @@ OPERATIONS: dict[str, Callable[[dict[str, Any], Call], AsLayer | None]] = {
     "Minimum": _merge("Minimum"),
     "Divide": _divide,
     "TrueDivide": _divide,
-    "Elu": _elu,
-    "Gelu": _gelu,
+    "Elu": _of_one("ELU", lambda elu: {"alpha": float(elu.alpha)}),
+    "Gelu": _of_one(
+        "Activation", lambda gelu: {"activation": "gelu_tanh" if gelu.approximate else "gelu"}
+    ),
     "Clip": _clip,
-    "LeakyRelu": _leaky_relu,
+    "LeakyRelu": _of_one("LeakyReLU", lambda leaky: {"alpha": float(leaky.negative_slope)}),
     "Cast": _cast,
     "Power": _power,
     "Square": _square,
     "Pad": _pad,
-    "Relu6": _relu6,
-    "Softmax": _softmax,
+    "Relu6": _of_one("ReLU", lambda _: {"max_value": 6.0}),
+    "Softmax": _of_one("Softmax", lambda softmax: {"axis": softmax.axis}),
     "Concatenate": _concatenate,
     "ExpandDims": _reshape,
     "Reshape": _reshape,

@@ -11,7 +11,7 @@ from kerasnas.compression.compressed import Compressed, ToleranceError, lost_met
 from kerasnas.compression.prune import Prune
 from kerasnas.compression.quantize import Quantize
 from kerasnas.compression.sensitivity import bearable, sensitivity
-from kerasnas.compression.step import Step, check_number, step_text, unbox
+from kerasnas.compression.step import Step, check_choice, check_number, step_text, unbox
 from kerasnas.compression.structured import PruneStructured
 from kerasnas.data.dataset import dataset
 from kerasnas.hardware import Budget, profile_tflite
@@ -58,11 +58,7 @@ class Auto:
 
     def __post_init__(self) -> None:
         unbox(self)
-        if self.size not in ("bytes", "compressed_bytes"):
-            raise ValueError(
-                "`Auto(size=...)` must be 'bytes' or 'compressed_bytes'. "
-                f"Received: size={self.size!r}"
-            )
+        check_choice("Auto", "size", self.size, ("bytes", "compressed_bytes"))
         check_number("Auto", "epochs", self.epochs, int, 1)
         check_number("Auto", "batch_size", self.batch_size, int, 1)
 
@@ -124,10 +120,8 @@ class RecipeSearch:
         return best
 
     def _ladders(self) -> Iterator[Iterator[Sequence[Step]]]:
-        training: dict[str, Any] = {
-            "epochs": self._auto.epochs,
-            "batch_size": self._auto.batch_size,
-        }
+        auto = self._auto
+        training: dict[str, Any] = {"epochs": auto.epochs, "batch_size": auto.batch_size}
         after, quantize = Quantize("int8", method="ptq"), Quantize("int8", **training)
         yield iter([[after]])
         yield iter([[quantize]])
@@ -135,7 +129,7 @@ class RecipeSearch:
             quantize = after
         narrow = [PruneStructured(keep, **training) for keep in _KEPT]
         yield ([step, quantize] for step in narrow)
-        if self._auto.size == "bytes":
+        if auto.size == "bytes":
             return
         narrowest: list[list[Step]] = [[step] for step in narrow if self._was_good(step)]
         for base in [[], *narrowest[-1:]]:
@@ -176,6 +170,7 @@ class RecipeSearch:
         broken: dict[str, Any] = {}
         if self._budget is not None:
             broken = self._budget.violations(profile_tflite(result.tflite))
+        within = lost <= self._tolerance
         record = {
             "recipe": recipe,
             "metric": last["metric"],
@@ -184,10 +179,10 @@ class RecipeSearch:
             "bytes": last["bytes"],
             "compressed_bytes": last["compressed_bytes"],
             "violations": broken,
-            "good": lost <= self._tolerance and not broken,
+            "good": within and not broken,
         }
         self._results.append((record, result))
-        return lost <= self._tolerance
+        return within
 
     def _was_good(self, *steps: Step) -> bool:
         """Returns whether these steps, with quantization after them, were within the tolerance."""

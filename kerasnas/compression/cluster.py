@@ -6,12 +6,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from kerasnas.bridge.graph import LayerGraph
-from kerasnas.compression.prune import KERNELS, model_sparsity, prunable
+from kerasnas.compression.prune import KERNELS, prunable
 from kerasnas.compression.step import (
     SHARED_VALUES,
     ZEROS,
     BridgedStep,
+    FineTuning,
     Step,
+    check_choice,
     check_number,
     unbox,
 )
@@ -22,7 +24,7 @@ _INITIALIZATIONS = {"kmeans++": "KMEANS_PLUS_PLUS", "density": "DENSITY_BASED", 
 
 
 @dataclass(frozen=True)
-class Cluster(BridgedStep):
+class Cluster(FineTuning, BridgedStep):
     """Makes the weights of each kernel share a few values, and fine-tunes those.
 
     Like zeros, shared values make the file smaller when it is compressed, such as for a download,
@@ -66,19 +68,8 @@ class Cluster(BridgedStep):
     def __post_init__(self) -> None:
         unbox(self)
         check_number("Cluster", "clusters", self.clusters, int, 2)
-        check_number("Cluster", "epochs", self.epochs, int, 1)
-        check_number("Cluster", "batch_size", self.batch_size, int, 1)
-        check_number("Cluster", "learning_rate", self.learning_rate, float, 0)
-        if self.initialization not in _INITIALIZATIONS:
-            raise ValueError(
-                f"`Cluster(initialization=...)` must be one of {tuple(_INITIALIZATIONS)}. "
-                f"Received: initialization={self.initialization!r}"
-            )
-
-    @property
-    def trained_epochs(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
+        self.check_training()
+        check_choice("Cluster", "initialization", self.initialization, tuple(_INITIALIZATIONS))
 
     def keeps(self, pattern: str) -> bool:
         """Keeps zeros: they get a value of their own."""
@@ -113,7 +104,10 @@ class Cluster(BridgedStep):
         start = getattr(clustering.CentroidInitialization, _INITIALIZATIONS[self.initialization])
 
         def wrapped(layer: Any) -> Any:
-            if layer.name not in names or self._shares(layer):
+            if layer.name not in names:
+                return layer
+            kernel = layer.get_weights()[KERNELS[type(layer).__name__]]
+            if len(np.unique(kernel)) <= self.clusters:  # such as where few are not zero
                 return layer
             return cluster_weights(
                 layer,
@@ -121,7 +115,7 @@ class Cluster(BridgedStep):
                 cluster_centroids_init=start,
                 # One of the shared values is reserved for zero, which is a waste
                 # if no weight is zero.
-                preserve_sparsity=model_sparsity(model, {layer.name}) > 0,
+                preserve_sparsity=bool((kernel == 0).any()),
             )
 
         sharing = tf_keras.models.clone_model(model, clone_function=wrapped)
@@ -138,11 +132,6 @@ class Cluster(BridgedStep):
             layer.trainable = True
         training.clustered |= names
         return clustering.strip_clustering(sharing)
-
-    def _shares(self, layer: Any) -> bool:
-        """Returns whether a layer has so few values already, such as few that are not zero."""
-        kernel = layer.get_weights()[KERNELS[type(layer).__name__]]
-        return len(np.unique(kernel)) <= self.clusters
 
     def _layers(self, graph: LayerGraph) -> set[str]:
         """Returns the names of the layers with more weights than clusters."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.distillation_loss import DistillationLoss
-from kerasnas.compression.step import BridgedStep, Step, check_number, unbox
+from kerasnas.compression.step import BridgedStep, FineTuning, Step, check_number, unbox
 from kerasnas.compression.training import Training
 from kerasnas.data.arrays import packed
 from kerasnas.data.dataset import output_names
@@ -17,7 +17,7 @@ from kerasnas.keras_models.keras_2 import from_tf_keras, is_tf_keras
 
 
 @dataclass(frozen=True)
-class Distill(BridgedStep):
+class Distill(FineTuning, BridgedStep):
     """Lets the steps after it learn from a teacher's outputs beside the targets.
 
     It changes the loss that every later step trains with to `mix` times the distance from the
@@ -70,19 +70,12 @@ class Distill(BridgedStep):
             )
         check_number("Distill", "temperature", self.temperature, float, 1e-3)
         check_number("Distill", "mix", self.mix, float, 0, 1.0 + 1e-9)
-        check_number("Distill", "epochs", self.epochs, int, 0)
-        check_number("Distill", "batch_size", self.batch_size, int, 1)
-        check_number("Distill", "learning_rate", self.learning_rate, float, 0)
+        self.check_training(least_epochs=0)
 
     @property
     def how(self) -> str:
         """The method in the report's words."""
         return f"teacher '{self.teacher.name}'" if self.teacher is not None else "self-distillation"
-
-    @property
-    def trained_epochs(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     def keeps(self, pattern: str) -> bool:
         """Keeps every pattern unless it trains."""

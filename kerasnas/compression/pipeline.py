@@ -25,40 +25,6 @@ from kerasnas.tflite.inspection import conversions, kernel_sparsity
 from kerasnas.tflite.reader import TFLiteFile, opened
 
 
-def run(
-    model: keras.Model,
-    steps: Sequence[BridgedStep | KerasStep],
-    training_set: Dataset,
-    sets: dict[str, Dataset],
-    judged: bool,
-    seed: int,
-    verbose: int,
-    target: Target = "litert",
-) -> tuple[TFLiteFile, list[dict[str, Any]], keras.Model, Scorer]:
-    """Applies steps that fit each other to a model, and reports on each.
-
-    Args:
-        model: Compiled and trained Keras 3 model. It is not changed.
-        steps: Steps in order.
-        training_set: What they train with.
-        sets: The data on which results are measured, by label, the first for every step.
-        judged: Whether a drop of the metric must be known for one.
-        seed: Of all training.
-        verbose: 1 prints a line when a step is done.
-        target: The runtime that the file is for.
-
-    Returns:
-        Tuple of the file parsed, its report, the Keras 3 model that it was made from, and its
-        scorer.
-
-    Raises:
-        ValueError: If a step cannot do the model, or the metric cannot be judged: before any work.
-    """
-    work = _Work(sets, Scorer(model), judged, verbose)
-    file, made_from = transform(model, steps, training_set, seed, work.record, target)
-    return file, work.report, made_from, work.scorer
-
-
 def transform(
     model: keras.Model,
     steps: Sequence[BridgedStep | KerasStep],
@@ -178,8 +144,16 @@ class Stage:
     last: bool
 
 
-class _Work:
-    """Measures the stages of one `compress` and keeps their records."""
+class StageReport:
+    """Measures the stages of one `compress` and keeps their records.
+
+    Args:
+        sets: The data on which results are measured, by label, the first for every step.
+        scorer: The metrics of the model.
+        judged: Whether a loss of the metric will be judged, so that it must be known whether it is
+            to be large or small.
+        verbose: 1 prints a line when a step is done.
+    """
 
     def __init__(
         self, sets: dict[str, Dataset], scorer: Scorer, judged: bool, verbose: int
@@ -188,6 +162,14 @@ class _Work:
         self.report: list[dict[str, Any]] = []
 
     def record(self, stage: Stage) -> None:
+        """Adds a stage to the report.
+
+        Args:
+            stage: As `transform` gives it.
+
+        Raises:
+            ValueError: If the metric cannot be judged, though it must be: at the first stage.
+        """
         scores = self._scores(stage)
         label = next(iter(scores))
         metric = self.report[0]["metric"] if self.report else first_metric(scores[label])

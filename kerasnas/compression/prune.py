@@ -2,12 +2,21 @@
 
 import fnmatch
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from kerasnas.bridge.graph import LayerGraph
-from kerasnas.compression.step import ZEROS, BridgedStep, check_number, unbox
+import keras
+
+from kerasnas.bridge.graph import LayerGraph, LayerNode
+from kerasnas.compression.step import (
+    ZEROS,
+    BridgedStep,
+    FineTuning,
+    check_choice,
+    check_number,
+    unbox,
+)
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.keras_models.traits import LAYERS
@@ -20,7 +29,7 @@ _UPDATES = 20
 
 
 @dataclass(frozen=True)
-class Prune(BridgedStep):
+class Prune(FineTuning, BridgedStep):
     """Sets a share of each kernel to zero, the smallest first, and fine-tunes the rest.
 
     The zeros make the file smaller when it is compressed, such as for a download; they make
@@ -68,9 +77,7 @@ class Prune(BridgedStep):
     def __post_init__(self) -> None:
         unbox(self)
         check_number("Prune", "sparsity", self.sparsity, float, 0, 1)
-        check_number("Prune", "epochs", self.epochs, int, 1)
-        check_number("Prune", "batch_size", self.batch_size, int, 1)
-        check_number("Prune", "learning_rate", self.learning_rate, float, 0)
+        self.check_training()
         for name, sparsity in (self.layers or {}).items():
             check_number("Prune", f"layers[{name!r}]", sparsity, float, 0, 1)
         if self.pattern is not None:
@@ -80,22 +87,13 @@ class Prune(BridgedStep):
                     "`Prune(pattern=...)` must be a tuple (m, n) of whole numbers with 0 < m < n. "
                     f"Received: pattern={self.pattern!r}"
                 )
-        if self.schedule not in ("polynomial", "constant"):
-            raise ValueError(
-                "`Prune(schedule=...)` must be 'polynomial' or 'constant'. "
-                f"Received: schedule={self.schedule!r}"
-            )
+        check_choice("Prune", "schedule", self.schedule, ("polynomial", "constant"))
 
     @property
     def how(self) -> str:
         """The method in the report's words."""
         zeros = f"{self.sparsity:.0%}" if self.pattern is None else "{} in {}".format(*self.pattern)
         return f"magnitude pruning, {zeros}{', own rules for layers' * bool(self.layers)}"
-
-    @property
-    def trained_epochs(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     def check(self, graph: LayerGraph) -> None:
         """Refuses a network in which nothing can be pruned, and names of layers that none has."""
@@ -223,33 +221,40 @@ def inner(graph: LayerGraph) -> set[str]:
         Convolutions of one and two dimensions and Dense layers that are neither the first on a path
         from an input nor the last on a path to an output.
     """
-    return _not_last(graph) & _not_first(graph)
+    not_first = _not_foremost(graph.nodes, _read_by, _made_by)
+    return not_first & _not_foremost(reversed(graph.nodes), _made_by, _read_by)
 
 
-def _not_first(graph: LayerGraph) -> set[str]:
-    after: set[int] = set()
+def _read_by(node: LayerNode) -> list[keras.KerasTensor]:
+    return node.inputs
+
+
+def _made_by(node: LayerNode) -> list[keras.KerasTensor]:
+    return [node.output]
+
+
+def _not_foremost(
+    nodes: Iterable[LayerNode],
+    before: Callable[[LayerNode], list[keras.KerasTensor]],
+    after: Callable[[LayerNode], list[keras.KerasTensor]],
+) -> set[str]:
+    """Returns the layers with a kernel that another one precedes wherever they are called.
+
+    Args:
+        nodes: Nodes in the direction of the walk, from the inputs or from the outputs.
+        before: Gives the tensors of a node on the side that the walk comes from.
+        after: Gives those on the other side.
+    """
+    behind_a_kernel: set[int] = set()
     first: set[str] = set()
     later: set[str] = set()
-    for node in graph.nodes:
-        reached = any(id(tensor) in after for tensor in node.inputs)
+    for node in nodes:
+        reached = any(id(tensor) in behind_a_kernel for tensor in before(node))
         if node.layer.kind in KERNELS:
             (later if reached else first).add(node.layer.name)
         if reached or node.layer.kind in KERNELS:
-            after.add(id(node.output))
+            behind_a_kernel.update(id(tensor) for tensor in after(node))
     return later - first
-
-
-def _not_last(graph: LayerGraph) -> set[str]:
-    leads_on: set[int] = set()
-    last: set[str] = set()
-    earlier: set[str] = set()
-    for node in reversed(graph.nodes):
-        reaches = id(node.output) in leads_on
-        if node.layer.kind in KERNELS:
-            (earlier if reaches else last).add(node.layer.name)
-        if reaches or node.layer.kind in KERNELS:
-            leads_on.update(id(tensor) for tensor in node.inputs)
-    return earlier - last
 
 
 def model_sparsity(model: Any, names: set[str]) -> float:

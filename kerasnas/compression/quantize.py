@@ -11,7 +11,15 @@ from kerasnas.bridge.passthrough import passthrough_layers
 from kerasnas.compression.masks import float_masks, hand_masks_on, no_masks
 from kerasnas.compression.prune import KERNELS, model_sparsity
 from kerasnas.compression.quantization_scheme import scheme, untrained
-from kerasnas.compression.step import SHARED_VALUES, ZEROS, BridgedStep, check_number, unbox
+from kerasnas.compression.step import (
+    SHARED_VALUES,
+    ZEROS,
+    BridgedStep,
+    FineTuning,
+    check_choice,
+    check_number,
+    unbox,
+)
 from kerasnas.compression.tfmot import import_tfmot
 from kerasnas.compression.training import Training
 from kerasnas.export.conversion import Quantization, convert
@@ -23,7 +31,7 @@ from kerasnas.tflite.reader import TFLiteFile
 
 
 @dataclass(frozen=True)
-class Quantize(BridgedStep):
+class Quantize(FineTuning, BridgedStep):
     """Stores the network in fewer bits. Always the last step of a recipe.
 
     Args:
@@ -68,15 +76,9 @@ class Quantize(BridgedStep):
 
     def __post_init__(self) -> None:
         unbox(self)
-        if self.bits not in get_args(Quantization):
-            raise ValueError(
-                f"`Quantize(bits=...)` must be one of {get_args(Quantization)}. "
-                f"Received: bits={self.bits!r}"
-            )
-        if self.method not in ("qat", "ptq", None):
-            raise ValueError(
-                f"`Quantize(method=...)` must be 'qat' or 'ptq'. Received: method={self.method!r}"
-            )
+        check_choice("Quantize", "bits", self.bits, get_args(Quantization))
+        if self.method is not None:
+            check_choice("Quantize", "method", self.method, ("qat", "ptq"))
         if self.method == "qat" and self.bits != "int8":
             raise ValueError(
                 "`Quantize(method='qat')` trains for int8 only; the others are post-training. "
@@ -95,9 +97,7 @@ class Quantize(BridgedStep):
                 "`Quantize(float_layers=...)` is for bits='int8' with method='ptq'. Received: "
                 f"bits={self.bits!r}, method={self.method!r}"
             )
-        check_number("Quantize", "epochs", self.epochs, int, 1)
-        check_number("Quantize", "batch_size", self.batch_size, int, 1)
-        check_number("Quantize", "learning_rate", self.learning_rate, float, 0)
+        self.check_training()
 
     @property
     def name(self) -> str:

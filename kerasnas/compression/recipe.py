@@ -10,9 +10,10 @@ import keras
 
 from kerasnas.compression.auto import Auto, RecipeSearch
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
-from kerasnas.compression.pipeline import run
+from kerasnas.compression.pipeline import StageReport, transform
 from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
 from kerasnas.data.dataset import dataset, samples
+from kerasnas.data.scoring import Scorer
 from kerasnas.export import Origin, data_hash
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
@@ -118,14 +119,12 @@ def compress(
             "`validation_data` or `test_data` is needed: a metric on training data says nothing. "
             "Received: None for both"
         )
-    judged = tolerance is not None
-    file, report, made_from, scorer = run(
-        model, steps, training_set, sets, judged, seed, verbose, target
-    )
+    stages = StageReport(sets, Scorer(model), tolerance is not None, verbose)
+    file, made_from = transform(model, steps, training_set, seed, stages.record, target)
     given = {"train": train_data, "validation": validation_data, "test": test_data}
     hashes = {label: data_hash(*data) for label, data in given.items() if data is not None}
     origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)
-    compressed = Compressed(file.data, report, scorer, origin)
+    compressed = Compressed(file.data, stages.report, stages.scorer, origin)
     _check_result(compressed, file, tolerance, budget)
     return compressed
 

@@ -161,6 +161,32 @@ class BridgedStep(Step):
         )
 
 
+class FineTuning:
+    """What the steps share that train with Adam. Each has these arguments in an order of its own.
+
+    Args:
+        epochs: Passes over the training data.
+        batch_size: Samples in a training step.
+        learning_rate: Learning rate of Adam.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+    @property
+    def trained_epochs(self) -> int:
+        """Passes over the training data."""
+        return self.epochs
+
+    def check_training(self, least_epochs: int = 1) -> None:
+        """Raises ValueError if one of these arguments is of another kind or out of range."""
+        step = type(self).__name__
+        check_number(step, "epochs", self.epochs, int, least_epochs)
+        check_number(step, "batch_size", self.batch_size, int, 1)
+        check_number(step, "learning_rate", self.learning_rate, float, 0)
+
+
 class KerasStep(Step):
     """A step that changes the Keras 3 model itself."""
 
@@ -224,6 +250,25 @@ def check_number(
         raise ValueError(
             f"`{step}({argument}=...)` must be {'an int' if kind is int else 'a number'} of at "
             f"least {low}{upper}. Received: {argument}={value!r}"
+        )
+
+
+def check_choice(step: str, argument: str, value: Any, allowed: Sequence[str]) -> None:
+    """Checks a word that a step is made with.
+
+    Args:
+        step: Class name of the step.
+        argument: Name of its argument.
+        value: What was given.
+        allowed: What it may be.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if value not in allowed:
+        words = " or ".join(map(repr, allowed)) if len(allowed) == 2 else f"one of {allowed}"
+        raise ValueError(
+            f"`{step}({argument}=...)` must be {words}. Received: {argument}={value!r}"
         )
 
 

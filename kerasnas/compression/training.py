@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -77,27 +78,50 @@ class Training:
         """
         import tf_keras
 
-        y, loss = self.y, self.loss
-        if self.distillation is not None:
-            y, loss = self.distillation.join(tf_keras, y, loss)
         with kept_random_state():
             tf_keras.utils.set_random_seed(self.seed)
-            model.compile(
-                optimizer=tf_keras.optimizers.Adam(learning_rate),
-                loss=loss,
-                loss_weights=self.loss_weights,
-            )
-            make_pointwise_gradients_safe()
-            model.fit(
-                self.fed,
-                y,
-                sample_weight=self.sample_weight,
-                epochs=epochs,
-                batch_size=batch_size,
-                callbacks=list(callbacks),
-                verbose=0,
-            )
-            settle(model, self.fed, y, batch_size, self.sample_weight)
+            adam = tf_keras.optimizers.Adam(learning_rate)
+            loss, weights = self.loss, self.loss_weights
+            self.run(tf_keras, model, adam, loss, weights, epochs, batch_size, callbacks)
+
+    def run(
+        self,
+        library: ModuleType,
+        model: Any,
+        optimizer: Any,
+        loss: Any,
+        loss_weights: Any,
+        epochs: int,
+        batch_size: int,
+        callbacks: Sequence[Any] = (),
+    ) -> None:
+        """Trains a model of either library, with the teacher if there is one.
+
+        Args:
+            library: `keras` or `tf_keras`: whose model it is.
+            model: The model; it is compiled here.
+            optimizer: Optimizer of the library.
+            loss: Loss of the library, or a list for several outputs.
+            loss_weights: Weights of several losses, or None.
+            epochs: Passes over the training data.
+            batch_size: Samples in a step.
+            callbacks: Callbacks of the library.
+        """
+        x, y = self.x if library is keras else self.fed, self.y
+        if self.distillation is not None:
+            y, loss = self.distillation.join(library, y, loss)
+        model.compile(optimizer=optimizer, loss=loss, loss_weights=loss_weights)
+        make_pointwise_gradients_safe()
+        model.fit(
+            x,
+            y,
+            sample_weight=self.sample_weight,
+            epochs=epochs,
+            batch_size=batch_size,
+            callbacks=list(callbacks),
+            verbose=0,
+        )
+        settle(model, x, y, batch_size, self.sample_weight)
 
 
 def legacy_loss(model: keras.Model) -> Any:

@@ -1,17 +1,16 @@
-"""A block of a network: an operation chosen by name, and how it is wired."""
+"""Decides a block of a network: an operation chosen by name, and how it is wired."""
 
-import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasnas.hypermodels import layers
-from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, scope
+from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, scope, several
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import Operation, identity, parse
 
-_SKIPS = ("none", "add", "concatenate")
-_NORMALIZATIONS = ("batch", "none")
+# What each decision may be; of those that are not here, anything.
+_ALLOWED = {"normalization": ("batch", "none"), "skip": ("none", "add", "concatenate")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,12 +18,12 @@ class Block:
     """A decided block: call it on a Keras tensor to build it, on a sketch to describe it.
 
     Args:
-        name: What its layers' names start with.
-        operation: What it does.
-        settings: What the operation is called with.
-        filters: Width of the output, where the operation heeds it; None keeps the input's.
-        strides: Subsampling of height and width.
-        skip: "none", "add" or "concatenate".
+        name: The names of its layers start with this.
+        operation: The operation that was chosen.
+        settings: Keyword arguments that the operation is called with.
+        filters: Channels of the output, where the operation heeds it; None keeps the input's.
+        strides: Every how many positions of height and width one is kept.
+        skip: How the input joins the output: "none", "add" or "concatenate".
     """
 
     name: str
@@ -35,7 +34,15 @@ class Block:
     skip: str
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Apply the block; None where the operation drops the edge."""
+        """Apply the block.
+
+        Args:
+            x: Keras tensor or `kerasnas.hardware.Sketch` of shape (batch, height, width, channels),
+                (batch, length, channels) or (batch, features), as the operation takes it.
+
+        Returns:
+            The output, of the same type; None where the operation drops the edge, as "zero" does.
+        """
         settings = dict(self.settings)
         if "filters" in self.operation.decisions:
             settings["filters"] = self.filters or layers.shape_of(x)[-1]
@@ -69,28 +76,23 @@ def choose(
     hp: Hyperparameters,
     name: str,
     operations: Sequence[str],
+    decisions: Mapping[str, Any],
     *,
-    filters: int | Sequence[int] | None,
     strides: int,
-    activation: str | Sequence[str],
-    normalization: str | Sequence[str],
-    skip: str | Sequence[str],
     order: str,
     share: str | None,
 ) -> Block:
-    """Decide a block; see `kerasnas.HyperModel.choose`."""
+    """Decide a block; see `kerasnas.HyperModel.choose`.
+
+    `decisions` are those of its arguments that may be lists, by name.
+    """
     if isinstance(operations, str) or not operations:
         raise ValueError(
             "Argument `operations` must be a list of at least one operation's name. "
             f"Received: operations={operations!r}"
         )
     parsed = {code: parse(code) for code in operations}
-    options = {
-        "filters": _options("filters", filters),
-        "activation": _options("activation", activation),
-        "normalization": _options("normalization", normalization, _NORMALIZATIONS),
-        "skip": _options("skip", skip, _SKIPS),
-    }
+    options = {key: _options(key, given, _ALLOWED.get(key)) for key, given in decisions.items()}
     _options("order", order, ("post", "pre"))
     decided = share or name
     code = decide(hp, decided, list(parsed))
@@ -104,25 +106,21 @@ def choose(
     if code is None:  # The block stands in a scope that is not active; any operation will do.
         code = operations[0]
     operation, fixed = parsed[code]
-    own = {}
-    for parameter, values in operation.parameters.items():
-        if parameter not in fixed:
-            key = _key(parameter, values, parsed)
-            own[parameter] = values[0] if settings[key] is None else settings[key]
-    heeded = {
-        key: options[key][0] if settings[key] is None else settings[key]
-        for key in options
-        if key in operation.decisions
+    own = {
+        parameter: settings[_key(parameter, values, parsed)]
+        for parameter, values in operation.parameters.items()
+        if parameter not in fixed
     }
+    heeded = {key: settings[key] for key in options if key in operation.decisions}
     width, joined = heeded.pop("filters", None), heeded.pop("skip", "none")
     if "order" in operation.decisions:
         heeded["order"] = order
-    layer_name = name.replace("/", "_")
-    return Block(layer_name, operation, {**fixed, **own, **heeded}, width, strides, joined)
+    own |= {**fixed, **heeded}
+    return Block(name.replace("/", "_"), operation, own, width, strides, joined)
 
 
 def _options(name: str, given: Any, allowed: Sequence[str] | None = None) -> list[Any]:
-    values = list(given) if isinstance(given, (list, tuple)) else [given]
+    values = several(given)
     if not values or (allowed is not None and not set(values) <= set(allowed)):
         raise ValueError(
             f"Argument `{name}` must be "
@@ -134,23 +132,14 @@ def _options(name: str, given: Any, allowed: Sequence[str] | None = None) -> lis
 
 def _key(parameter: str, values: Sequence[Any], parsed: dict[str, Any]) -> str:
     """Name of a decision; operations with the same values to search share it."""
-    alike = [
-        found.name
+    searched = [
+        (found.name, found.parameters[parameter])
         for found, fixed in parsed.values()
-        if parameter in found.parameters
-        and parameter not in fixed
-        and found.parameters[parameter] != values
+        if parameter in found.parameters and parameter not in fixed
     ]
-    if not alike:
-        return parameter
-    owners = sorted(
-        {
-            found.name
-            for found, fixed in parsed.values()
-            if found.parameters.get(parameter) == values and parameter not in fixed
-        }
-    )
-    return f"{'_'.join(owners)}_{parameter}"
+    owners = sorted({name for name, own in searched if own == values})
+    alike = all(own == values for _, own in searched)
+    return parameter if alike else f"{'_'.join(owners)}_{parameter}"
 
 
 def _parameters(parsed: dict[str, Any]) -> list[tuple[str, Sequence[Any], list[str]]]:
@@ -172,8 +161,13 @@ def _decide_for(
     codes: Sequence[str],
     parsed: dict[str, Any],
 ) -> Any:
-    """Decide, under the condition that one of the operations was chosen that need it."""
-    if len(codes) == len(parsed):
-        return decide(hp, name, values)
-    with scope(hp, parent, codes) if len(values) > 1 else contextlib.nullcontext():
-        return decide(hp, name, values)
+    """Decide, under the condition that one of the operations was chosen that need it.
+
+    Where the condition does not hold, the value does not matter.
+    """
+    if len(codes) == len(parsed) or len(values) == 1:
+        decided = decide(hp, name, values)
+    else:
+        with scope(hp, parent, codes):
+            decided = decide(hp, name, values)
+    return values[0] if decided is None else decided

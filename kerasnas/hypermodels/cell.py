@@ -5,15 +5,22 @@ from typing import Any, TypeAlias
 
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.hypermodel import HyperModel
-from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, nested_scopes
+from kerasnas.hypermodels.hyperparameters import (
+    Hyperparameters,
+    decide,
+    nested_scopes,
+    several,
+)
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import parse
 from kerasnas.runtime.arguments import check_integer
 
 NAS_BENCH_201 = ("zero", "identity", "conv1x1", "conv3x3", "avgpool3x3")
 
-# Which operations each edge may have for a case to apply, by the edge's name.
-Case: TypeAlias = dict[str, tuple[str, ...]]
+# From one node to a later one.
+Edge: TypeAlias = tuple[int, int]
+# Which operations each edge may have for a case to apply.
+Case: TypeAlias = dict[Edge, tuple[str, ...]]
 
 
 class CellHyperModel(HyperModel):
@@ -84,17 +91,32 @@ class CellHyperModel(HyperModel):
                 f"added up, and their shapes would differ. Received: operations={operations!r}"
             )
         self.nodes, self.operations, self.stages = nodes, tuple(operations), stages
-        self.cells = tuple(cells) if isinstance(cells, (list, tuple)) else (cells,)
-        self.filters = tuple(filters) if isinstance(filters, (list, tuple)) else (filters,)
+        self.cells, self.filters = tuple(several(cells)), tuple(several(filters))
         self._cases = _cases(nodes, self.kept, len(self.kept) < len(self.operations))
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """A 3×3 convolution to the width of the first stage, normalized."""
+        """Make a 3×3 convolution to the width of the first stage, normalized.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: The input, of shape (batch, *input_shape).
+
+        Returns:
+            Tensor of shape (batch, *sizes, filters).
+        """
         width = decide(hp, "filters", self.filters)
         return self.choose(hp, "stem", ["conv3x3"], filters=width, activation="none")(x)
 
     def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Stages of cells with reductions between, then normalization and activation."""
+        """Stack stages of cells with reductions between them, then normalize and activate.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: What `stem` returned.
+
+        Returns:
+            The features, with 2^(stages - 1) times the channels.
+        """
         edges = self.decide_cell(hp)
         repeats = decide(hp, "cells", self.cells)
         for s in range(self.stages):
@@ -105,26 +127,38 @@ class CellHyperModel(HyperModel):
         x = layers.normalize(x, "batch", name="body_bn")
         return layers.activate(x, "relu", name="body_relu")
 
-    def decide_cell(self, hp: Hyperparameters) -> dict[tuple[int, int], str]:
+    def decide_cell(self, hp: Hyperparameters) -> dict[Edge, str]:
         """Choose the operation of every edge that matters.
+
+        Args:
+            hp: Hyperparameters to decide with.
 
         Returns:
             Operation by (from node, to node), dropped edges left out.
         """
-        edges: dict[tuple[int, int], str] = {}
-        for (start, end), case, allowed in self._cases:
-            with nested_scopes(hp, case):
-                code = decide(hp, _edge(start, end), allowed, default=allowed[-1])
-            if code is not None and all(
-                edges.get(_nodes(name), "zero") in values for name, values in case.items()
-            ):
-                edges[start, end] = code
+        edges: dict[Edge, str] = {}
+        for edge, case, allowed in self._cases:
+            with nested_scopes(hp, {_name(*other): values for other, values in case.items()}):
+                code = decide(hp, _name(*edge), allowed, default=allowed[-1])
+            applies = all(edges.get(other, "zero") in values for other, values in case.items())
+            if code is not None and applies:
+                edges[edge] = code
         return {edge: code for edge, code in edges.items() if code in self.kept}
 
     def apply_cell(
-        self, hp: Hyperparameters, x: Tensor, edges: dict[tuple[int, int], str], name: str
+        self, hp: Hyperparameters, x: Tensor, edges: dict[Edge, str], name: str
     ) -> Tensor:
-        """One copy of the cell, of the width of its input."""
+        """Build one copy of the cell, of the width of its input.
+
+        Args:
+            hp: Hyperparameters; nothing more is decided here.
+            x: Tensor of shape (batch, height, width, channels) or (batch, length, channels).
+            edges: What `decide_cell` returned.
+            name: The names of its layers start with this.
+
+        Returns:
+            Tensor of the shape of `x`.
+        """
         nodes: list[Tensor] = [x]
         for end in range(1, self.nodes):
             arriving = [
@@ -138,7 +172,15 @@ class CellHyperModel(HyperModel):
         return nodes[-1]
 
     def reduce(self, x: Tensor, name: str) -> Tensor:
-        """Halve height and width and double the width: a residual block with stride 2."""
+        """Halve the sizes and double the channels, by a residual block with stride 2.
+
+        Args:
+            x: Tensor of shape (batch, height, width, channels) or (batch, length, channels).
+            name: The names of its layers start with this.
+
+        Returns:
+            Tensor of half the height and width, rounded up, and twice the channels.
+        """
         width = 2 * layers.shape_of(x)[-1]
         y = _relu_conv_bn(x, width, 2, f"{name}_a")
         y = _relu_conv_bn(y, width, 1, f"{name}_b")
@@ -153,21 +195,16 @@ def _relu_conv_bn(x: Tensor, width: int, strides: int, name: str) -> Tensor:
     return layers.normalize(x, "batch", name=f"{name}_bn")
 
 
-def _edge(start: int, end: int) -> str:
+def _name(start: int, end: int) -> str:
     return f"cell/edge_{start}_{end}"
-
-
-def _nodes(name: str) -> tuple[int, int]:
-    start, end = name.rsplit("_", 2)[1:]
-    return int(start), int(end)
 
 
 def _merge(a: Case, b: Case) -> Case | None:
     """Both cases at once; None when they exclude each other."""
     merged = dict(a)
-    for name, values in b.items():
-        merged[name] = tuple(v for v in merged.get(name, values) if v in values)
-        if not merged[name]:
+    for edge, values in b.items():
+        merged[edge] = tuple(v for v in merged.get(edge, values) if v in values)
+        if not merged[edge]:
             return None
     return merged
 
@@ -178,7 +215,7 @@ def _both(left: list[Case], right: list[Case]) -> list[Case]:
 
 def _cases(
     nodes: int, kept: tuple[str, ...], droppable: bool
-) -> list[tuple[tuple[int, int], Case, tuple[str, ...]]]:
+) -> list[tuple[Edge, Case, tuple[str, ...]]]:
     """For each edge, the cases in which it matters, and the operations it may then have.
 
     Cases of one edge exclude each other, and name only edges that come before it: from the output
@@ -192,19 +229,19 @@ def _cases(
         if end not in live:
             live[end], dead[end] = [], [{}]
             for later in range(nodes - 1, end, -1):
-                used: Case = {_edge(end, later): kept}
-                unused: Case = {_edge(end, later): zero}
-                live[end] += _both(dead[end], _both(live[later], [used]))
-                dead[end] = _both(dead[end], dead[later] + _both(live[later], [unused]))
+                used = _both(live[later], [{(end, later): kept}])
+                unused = _both(live[later], [{(end, later): zero}])
+                live[end] += _both(dead[end], used)
+                dead[end] = _both(dead[end], dead[later] + unused)
         # The edge from the cell's input comes last: when no other arrives, it must be there.
         arriving: list[Case] = []
         none_yet: list[Case] = live[end]
         for start in range(end - 1, -1, -1):
-            name = _edge(start, end)
+            edge = (start, end)
             free = (*(zero if droppable else ()), *kept)
-            found += [((start, end), case, free) for case in (live[end] if start else arriving)]
+            found += [(edge, case, free) for case in (live[end] if start else arriving)]
             if start == 0:
-                found += [((start, end), case, kept) for case in none_yet]
-            arriving = arriving + _both(none_yet, [{name: kept}])
-            none_yet = _both(none_yet, [{name: zero}]) if droppable else []
+                found += [(edge, case, kept) for case in none_yet]
+            arriving = arriving + _both(none_yet, [{edge: kept}])
+            none_yet = _both(none_yet, [{edge: zero}]) if droppable else []
     return found

@@ -9,7 +9,12 @@ from typing import Any
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block
 from kerasnas.hypermodels.hypermodel import HyperModel
-from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, nested_scopes
+from kerasnas.hypermodels.hyperparameters import (
+    Hyperparameters,
+    decide,
+    nested_scopes,
+    several,
+)
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.operations import parse
 from kerasnas.runtime.arguments import check_integer
@@ -19,7 +24,7 @@ ABSENT = "zero"
 
 Connection = tuple[int, int]
 
-_NAME = re.compile(r"(?:(.*)/)?(?:node_(\d+)|edge_(\d+)_(\d+))")
+_NAME = re.compile(r"(.*)/(?:node_(\d+)|edge_(\d+)_(\d+))")
 # Operations of ours that work on images only, and those whose output cannot be added to the input.
 _IMAGE_ONLY = frozenset({"conv", "sepconv", "dwconv", "mbconv", "maxpool", "avgpool"})
 _REFUSED = {1: _IMAGE_ONLY | {ABSENT, "flatten"}, 3: frozenset({ABSENT, "flatten", "dense"})}
@@ -110,19 +115,35 @@ class GraphHyperModel(HyperModel):
             )
         self.last, self.stages, self.shared = 2**depth, stages, shared
         self.operations = tuple(operations)
-        self.filters = tuple(filters) if isinstance(filters, (list, tuple)) else (filters,)
+        self.filters = tuple(several(filters))
         for width in self.filters or (None,):
             check_integer("filters", width, least=1, hint=", or a list of them to search")
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """A 3×3 convolution (a dense layer on vectors) to the width of the first stage."""
+        """Make a 3×3 convolution (a dense layer on vectors) to the width of the first stage.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: The input, of shape (batch, *input_shape).
+
+        Returns:
+            Tensor of shape (batch, height, width, filters) or (batch, filters).
+        """
         width = decide(hp, "filters", self.filters)
         if self._images:
             return self.choose(hp, "stem", ["conv3x3"], filters=width, activation="none")(x)
         return self.choose(hp, "stem", ["dense"], filters=width)(x)
 
     def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Graph after graph; on images with reductions between, normalized and activated."""
+        """Stack the graphs; on images with reductions between them, then normalize and activate.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: What `stem` returned.
+
+        Returns:
+            The features; on images with 2^(stages - 1) times the channels.
+        """
         graphs = [
             self.decide_graph(hp, "graph" if self.shared else f"graph_{s}")
             for s in range(1 if self.shared else self.stages)
@@ -140,6 +161,10 @@ class GraphHyperModel(HyperModel):
         self, hp: Hyperparameters, graph: str
     ) -> tuple[dict[int, Block], list[Connection]]:
         """Choose the nodes of a graph and which of them are connected.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            graph: The names of its hyperparameters start with this.
 
         Returns:
             The operation of each node that is there, by position, and the connections that are on.
@@ -163,7 +188,17 @@ class GraphHyperModel(HyperModel):
     def apply_graph(
         self, x: Tensor, nodes: Mapping[int, Block], edges: Iterable[Connection], name: str
     ) -> Tensor:
-        """One copy of a graph, of the width of its input, without what leads nowhere."""
+        """Build one copy of a graph, of the width of its input, without what leads nowhere.
+
+        Args:
+            x: Tensor of shape (batch, height, width, channels) or (batch, features).
+            nodes: The operation of each node that is there, by position.
+            edges: The connections that are on.
+            name: The names of its layers start with this.
+
+        Returns:
+            Tensor of the shape of `x`.
+        """
         tensors = {0: x}
         sources: dict[int, list[int]] = {}
         for start, end in connections(nodes, edges, self.last):
@@ -176,7 +211,16 @@ class GraphHyperModel(HyperModel):
         return tensors[self.last]
 
     def reduce(self, hp: Hyperparameters, x: Tensor, name: str) -> Tensor:
-        """Halve height and width and double the width: a convolution with stride 2."""
+        """Halve height and width and double the channels, by a convolution with stride 2.
+
+        Args:
+            hp: Hyperparameters; a convolution of fixed settings decides nothing.
+            x: Tensor of shape (batch, height, width, channels).
+            name: The names of its layers start with this.
+
+        Returns:
+            Tensor of half the height and width, rounded up, and twice the channels.
+        """
         width = 2 * layers.shape_of(x)[-1]
         return self.choose(hp, name, ["conv3x3"], filters=width, strides=2, order="pre")(x)
 
@@ -310,7 +354,7 @@ def find_graphs(names: Iterable[str]) -> list[GraphNames]:
     edges: dict[str, set[Connection]] = {}
     for name in names:
         match = _NAME.fullmatch(name)
-        if match is None or match[1] is None:
+        if match is None:
             continue
         if match[2]:
             nodes.setdefault(match[1], set()).add(int(match[2]))

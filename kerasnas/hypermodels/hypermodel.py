@@ -18,6 +18,7 @@ from kerasnas.hypermodels.hyperparameters import (
     Hyperparameters,
     decide,
     scope,
+    several,
 )
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.losses import check_loss, check_names, default_loss
@@ -121,19 +122,48 @@ class HyperModel(keras_tuner.HyperModel):
             self.check_loss(self.loss)
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """What comes before the body: a convolution with a kernel of 3; nothing on vectors."""
+        """Make the first layers: a convolution with a kernel of 3; none where samples are vectors.
+
+        Override it to begin a network in another way.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: The input, of shape (batch, *input_shape): a Keras tensor, or a
+                `kerasnas.hardware.Sketch` where only the cost is asked for.
+
+        Returns:
+            The tensor that `body` takes.
+        """
         if len(layers.shape_of(x)) == 1:
             return x
         return self.choose(hp, "stem", ["conv3x3"], filters=self.stem_filters)(x)
 
     def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """What is searched: takes the stem's output and returns the features."""
+        """Make the layers that are searched. Every subclass overrides it, or `build`.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: What `stem` returned: a Keras tensor or a `kerasnas.hardware.Sketch`.
+
+        Returns:
+            The tensor that `head` takes.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} must override `body(self, hp, x)`, or `build(self, hp)`"
         )
 
     def head(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """What comes after the body: global average pooling and a softmax (sigmoid for 1 class)."""
+        """Make the last layers: global average pooling and a softmax (sigmoid for 1 class).
+
+        Override it for another task, such as a regression.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: What `body` returned: a Keras tensor or a `kerasnas.hardware.Sketch`.
+
+        Returns:
+            The output of the network; here of shape (batch, num_classes).
+        """
         if len(layers.shape_of(x)) in (2, 3):
             x = layers.global_average_pooling(x, name="head_pool")
         elif len(layers.shape_of(x)) > 1:
@@ -142,8 +172,16 @@ class HyperModel(keras_tuner.HyperModel):
         return layers.activate(x, "softmax" if self.num_classes > 1 else "sigmoid", name="head_out")
 
     def compile(self, hp: Hyperparameters, model: keras.Model) -> None:
-        """Compile the model: Adam, and the loss and metrics of the constructor."""
-        rate = decide(hp, "learning_rate", _several(self.learning_rate))
+        """Compile the model: Adam, and the loss and metrics of the constructor.
+
+        Override it for another optimizer, or to search more of the training.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            model: The built model. Where the space is declared without building one, it is an
+                object that has nothing but `compile`.
+        """
+        rate = decide(hp, "learning_rate", several(self.learning_rate))
         model.compile(
             optimizer=keras.optimizers.Adam(rate), loss=self.loss, metrics=list(self.metrics)
         )
@@ -151,13 +189,15 @@ class HyperModel(keras_tuner.HyperModel):
     def check_loss(self, loss: Any) -> None:
         """Refuse a loss that Keras does not know, or that does not fit the head.
 
-        A subclass that makes a head of its own may have any; one that builds the model itself, too.
+        A subclass that overrides `head` or `build` may have any loss that Keras knows: what fits
+        its outputs is its own affair.
 
         Args:
             loss: As `keras.Model.compile` takes it.
 
         Raises:
-            ValueError: The loss does not fit, or there is none of this name. The way out is told.
+            ValueError: The loss does not fit, or there is none of this name; the message says what
+                to do.
         """
         if self._builds_itself():
             return
@@ -175,7 +215,8 @@ class HyperModel(keras_tuner.HyperModel):
             A compiled Keras model.
 
         Raises:
-            ValueError: The operations do not fit together, or "zero" cut the network.
+            ValueError: The operations do not fit together, or `body` returned None, as it does
+                where "zero" cuts the network.
         """
         inputs = keras.Input(self.input_shape, name="input")
         model = keras.Model(inputs, self._join(hp, inputs), name="network")
@@ -212,7 +253,10 @@ class HyperModel(keras_tuner.HyperModel):
         """Declare the whole space without building a model, where the parts allow it.
 
         KerasTuner calls this before its first build. A hypermodel that cannot be sketched declares
-        nothing here, and is built to find its space.
+        nothing here: the tuner builds models to find its space.
+
+        Args:
+            hp: Where to declare it.
         """
         with contextlib.suppress(NotSymbolicError):
             self.declare(hp)
@@ -250,7 +294,7 @@ class HyperModel(keras_tuner.HyperModel):
         hp.merge(declared, overwrite=False)
 
     def training_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of the values that `compile` reads.
+        """Tell which of the values `compile` reads.
 
         Args:
             values: Value of each hyperparameter by name.
@@ -326,18 +370,9 @@ class HyperModel(keras_tuner.HyperModel):
         Raises:
             ValueError: An unknown operation or setting.
         """
-        return choose(
-            hp,
-            name,
-            operations,
-            filters=filters,
-            strides=strides,
-            activation=activation,
-            normalization=normalization,
-            skip=skip,
-            order=order,
-            share=share,
-        )
+        wiring = {"activation": activation, "normalization": normalization, "skip": skip}
+        decisions = {"filters": filters, **wiring}
+        return choose(hp, name, operations, decisions, strides=strides, order=order, share=share)
 
     def repeat(self, hp: Hyperparameters, name: str, minimum: int, maximum: int) -> Iterator[int]:
         """Count a searched number of times, with a conditional scope around each turn.
@@ -368,7 +403,3 @@ class HyperModel(keras_tuner.HyperModel):
             with scope(hp, name, range(i + 1, maximum + 1)):
                 if turns is not None and i < turns:
                     yield i
-
-
-def _several(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple, range)) else [value]

@@ -11,10 +11,10 @@ Hyperparameters: TypeAlias = "keras_tuner.HyperParameters | FixedHyperParameters
 
 
 class FixedHyperParameters:
-    """Fixed values in the place of a `hp`: answers what a build asks, and notes what it asked.
+    """Takes the place of `hp` with fixed values, and notes which of them a build reads.
 
     KerasTuner's container registers every hyperparameter again at every build; this one looks it
-    up, which makes a sketch of a proposal cheap enough to ask thousands of times.
+    up only, so that thousands of proposals can be sketched in a search.
 
     Args:
         values: Value of each active hyperparameter by name.
@@ -56,7 +56,7 @@ class FixedHyperParameters:
         default: Any = None,
         **_: Any,
     ) -> Any:
-        """Value of a number; the least unless told."""
+        """Returns the value of a number; without one, the default or the least."""
         return self._look_up(name, min_value if default is None else default)
 
     Float = Int
@@ -154,6 +154,11 @@ def nested_scopes(hp: Hyperparameters, conditions: Mapping[str, Sequence[Any]]) 
 def _declared_here(hp: keras_tuner.HyperParameters, parent: str) -> bool:
     full = "/".join([*hp._name_scopes, parent])
     return any(found.conditions == hp._conditions for found in hp._hps.get(full, ()))
+
+
+def several(value: Any) -> list[Any]:
+    """Returns a list of the values to choose from, of what may be one value or several."""
+    return list(value) if isinstance(value, (list, tuple, range)) else [value]
 
 
 def decide(hp: Hyperparameters, name: str, values: Sequence[Any], default: Any = None) -> Any:

@@ -87,7 +87,15 @@ class LayerwiseHyperModel(HyperModel):
         self.activation, self.normalization, self.skip = activation, normalization, skip
 
     def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Stage after stage of chosen blocks."""
+        """Stack the stages of chosen blocks.
+
+        Args:
+            hp: Hyperparameters to decide with.
+            x: What `stem` returned.
+
+        Returns:
+            The features, with the channels of the last block.
+        """
         for s, (filters, stride) in enumerate(zip(self.stages, self.strides, strict=True)):
             stage = f"stage_{s}"
             least, largest = self.blocks
@@ -107,7 +115,7 @@ class LayerwiseHyperModel(HyperModel):
         return x
 
     def _downsample(self, hp: Hyperparameters, stage: str, stride: int, depth: int) -> int:
-        """Number of the block that subsamples: a decision only where there are two or more."""
+        """Decide which block subsamples; a decision only where there are two or more."""
         least, largest = self.blocks
         if stride == 1 or largest == 1:
             return 0

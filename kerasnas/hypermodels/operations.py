@@ -216,12 +216,14 @@ def dwconv(
     return _finish(x, name, normalization, "none" if order == "pre" else activation)
 
 
-@operation(
-    "mbconv",
-    kernel=(3, 5, 7),
-    expansion=(1, 3, 6),
-    decisions=("filters", "activation", "normalization", "skip"),
-)
+_BOTTLENECK: Any = {
+    "kernel": (3, 5, 7),
+    "expansion": (1, 3, 6),
+    "decisions": ("filters", "activation", "normalization", "skip"),
+}
+
+
+@operation("mbconv", **_BOTTLENECK)
 def mbconv(
     x: Tensor,
     *,
@@ -232,65 +234,30 @@ def mbconv(
     strides: int = 1,
     activation: str = "relu",
     normalization: str = "batch",
+    reduction: int | None = None,
 ) -> Tensor:
     """An inverted bottleneck: widen, convolve each channel, narrow without activation.
 
-    Source: Sandler et al. 2018, "MobileNetV2", arXiv:1801.04381, table 1.
+    As "mbconvse", which has a `reduction`, the channels are weighted by `se` before it narrows.
+
+    Source:
+        Sandler et al. 2018, "MobileNetV2", arXiv:1801.04381, table 1; Howard et al. 2019,
+        "Searching for MobileNetV3", arXiv:1905.02244, figure 4 ("mbconvse").
     """
-    x = _widened(x, name, kernel, expansion, strides, activation, normalization)
-    return _projected(x, name, filters, normalization)
-
-
-@operation(
-    "mbconvse",
-    kernel=(3, 5, 7),
-    expansion=(1, 3, 6),
-    reduction=(4, 8),
-    decisions=("filters", "activation", "normalization", "skip"),
-)
-def mbconvse(
-    x: Tensor,
-    *,
-    name: str,
-    kernel: int,
-    expansion: int,
-    reduction: int,
-    filters: int,
-    strides: int = 1,
-    activation: str = "relu",
-    normalization: str = "batch",
-) -> Tensor:
-    """An inverted bottleneck whose channels are weighted before it narrows.
-
-    Source: Howard et al. 2019, "Searching for MobileNetV3", arXiv:1905.02244, figure 4.
-    """
-    x = _widened(x, name, kernel, expansion, strides, activation, normalization)
-    x = se(x, name=f"{name}_se", reduction=reduction)
-    return _projected(x, name, filters, normalization)
-
-
-def _widened(
-    x: Tensor,
-    name: str,
-    kernel: int,
-    expansion: int,
-    strides: int,
-    activation: str,
-    normalization: str,
-) -> Tensor:
     bias = normalization == "none"
     if expansion > 1:
         wide = layers.shape_of(x)[-1] * expansion
         x = layers.conv(x, wide, 1, use_bias=bias, name=f"{name}_expand")
         x = _finish(x, f"{name}_expand", normalization, activation)
     x = layers.depthwise_conv(x, kernel, strides=strides, use_bias=bias, name=f"{name}_depthwise")
-    return _finish(x, f"{name}_depthwise", normalization, activation)
-
-
-def _projected(x: Tensor, name: str, filters: int, normalization: str) -> Tensor:
-    bias = normalization == "none"
+    x = _finish(x, f"{name}_depthwise", normalization, activation)
+    if reduction is not None:
+        x = se(x, name=f"{name}_se", reduction=reduction)
     x = layers.conv(x, filters, 1, use_bias=bias, name=f"{name}_project")
     return layers.normalize(x, normalization, name=f"{name}_project_bn")
+
+
+mbconvse = operation("mbconvse", **_BOTTLENECK, reduction=(4, 8))(mbconv)
 
 
 @operation("se", reduction=(4, 8))

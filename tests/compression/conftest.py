@@ -1,6 +1,7 @@
-"""A network of digits, and what a recipe of pruning and quantization makes of it."""
+"""A network of digits with what a recipe makes of it, and a smaller one that trains at once."""
 
 import keras
+import numpy as np
 import pytest
 import tf_keras
 from sklearn.datasets import load_digits
@@ -65,3 +66,25 @@ def compressed(model, digits, trained):
             test_data=digits["test"],
             tolerance=0.05,
         )
+
+
+@pytest.fixture(scope="session")
+def small_data():
+    """Images whose class is the channel that is brighter."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(256, 6, 6, 2)).astype("float32")
+    y = (x[..., 0].mean((1, 2)) > x[..., 1].mean((1, 2))).astype(int)
+    return x, y
+
+
+@pytest.fixture(scope="session")
+def small_model(small_data):
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6, 6, 2))
+    y = L.Conv2D(8, 3, padding="same", activation="relu", name="first")(x)
+    y = L.Conv2D(16, 3, padding="same", activation="relu", name="second")(y)
+    y = L.Dense(16, activation="relu", name="third")(L.GlobalAveragePooling2D()(y))
+    model = keras.Model(x, L.Dense(2, activation="softmax", name="last")(y))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(*small_data, epochs=8, verbose=0)
+    return model

@@ -1,5 +1,4 @@
 import keras
-import numpy as np
 import pytest
 
 import kerasnas as kn
@@ -8,30 +7,13 @@ from kerasnas.compression import Auto, ToleranceError
 L = keras.layers
 
 
-@pytest.fixture(scope="module")
-def data():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(256, 6, 6, 2)).astype("float32")
-    y = (x[..., 0].mean((1, 2)) > x[..., 1].mean((1, 2))).astype(int)
-    return x, y
-
-
-@pytest.fixture(scope="module")
-def model(data):
-    keras.utils.set_random_seed(0)
-    x = keras.Input((6, 6, 2))
-    y = L.Conv2D(8, 3, padding="same", activation="relu", name="first")(x)
-    y = L.Conv2D(16, 3, padding="same", activation="relu", name="second")(y)
-    y = L.Dense(16, activation="relu", name="third")(L.GlobalAveragePooling2D()(y))
-    model = keras.Model(x, L.Dense(2, activation="softmax", name="last")(y))
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(*data, epochs=8, verbose=0)
-    return model
-
-
-def test_the_smallest_file_within_the_tolerance(model, data):
+def test_the_smallest_file_within_the_tolerance(small_model, small_data):
     small = kn.compress(
-        model, Auto(epochs=1), train_data=data, validation_data=data, tolerance=0.05
+        small_model,
+        Auto(epochs=1),
+        train_data=small_data,
+        validation_data=small_data,
+        tolerance=0.05,
     )
     good = [record for record in small.tried if record["good"]]
     assert len(small.tried) >= 3
@@ -73,14 +55,14 @@ def test_what_cannot_be_trained_quantized_is_narrowed_all_the_same(rng, monkeypa
 
 
 @pytest.mark.slow
-def test_nothing_within_says_the_closest(model, data):
+def test_nothing_within_says_the_closest(small_model, small_data):
     budget = kn.Budget(flash="1KB")
     with pytest.raises(ToleranceError, match=r"None of \d recipes .* The closest, \[") as raised:
         kn.compress(
-            model,
+            small_model,
             Auto(epochs=1),
-            train_data=data,
-            validation_data=data,
+            train_data=small_data,
+            validation_data=small_data,
             tolerance=0.05,
             budget=budget,
         )
@@ -88,13 +70,13 @@ def test_nothing_within_says_the_closest(model, data):
     assert all("flash" in record["violations"] for record in raised.value.compressed.tried)
 
 
-def test_a_recipe_is_held_to_the_budget(model, data):
+def test_a_recipe_is_held_to_the_budget(small_model, small_data):
     with pytest.raises(ToleranceError, match=r"breaks the budget.*flash"):
         kn.compress(
-            model,
+            small_model,
             [kn.Quantize("int8", method="ptq")],
-            train_data=data,
-            validation_data=data,
+            train_data=small_data,
+            validation_data=small_data,
             budget=kn.Budget(flash="1KB"),
         )
 
@@ -107,10 +89,10 @@ def test_a_recipe_is_held_to_the_budget(model, data):
         ({"tolerance": -1}, "0 or more"),
     ],
 )
-def test_wrong_arguments(model, data, changed, message):
-    given = {"train_data": data, "validation_data": data}
+def test_wrong_arguments(small_model, small_data, changed, message):
+    given = {"train_data": small_data, "validation_data": small_data}
     with pytest.raises(ValueError, match=message):
-        kn.compress(model, "auto", **{**given, **changed})
+        kn.compress(small_model, "auto", **{**given, **changed})
 
 
 def test_wrong_size():

@@ -18,12 +18,6 @@ def space():
     return GraphHyperModel((8, 8, 1), 3, stages=2, filters=4)
 
 
-def declared(space):
-    hp = keras_tuner.HyperParameters()
-    space.declare(hp)
-    return hp
-
-
 def graph_of(space, values):
     return space.sketch(FixedHyperParameters(values))
 
@@ -32,7 +26,7 @@ def layer_names(space, values):
     return {node.name for node in graph_of(space, values).nodes}
 
 
-def test_the_defaults_are_the_smallest_network(space):
+def test_the_defaults_are_the_smallest_network(declared, space):
     model = space.build(keras_tuner.HyperParameters())
     names = [layer.name for layer in model.layers]
     assert names[1:6] == [
@@ -46,7 +40,7 @@ def test_the_defaults_are_the_smallest_network(space):
     assert all(len(graph_of(space, genome.sample(hp, rng)).nodes) >= len(smallest) for _ in "123")
 
 
-def test_what_is_declared(space):
+def test_what_is_declared(declared, space):
     hp = declared(space)
     names = {p.name for p in hp.space}
     assert {f"graph/node_{p}" for p in range(1, 8)} <= names
@@ -75,7 +69,7 @@ def test_what_is_declared(space):
         lambda: GraphHyperModel((5,), 1, depth=1, stages=1, operations=("dense", "dropout_r0.3")),
     ],
 )  # fmt: skip
-def test_every_setting_builds_what_was_sketched(make, rng):
+def test_every_setting_builds_what_was_sketched(declared, make, rng):
     space = make()
     hp = declared(space)
     for _ in range(8):
@@ -90,7 +84,7 @@ def test_every_setting_builds_what_was_sketched(make, rng):
         assert len(sketched.live()) == len(sketched.nodes)
 
 
-def test_what_leads_nowhere_is_not_built(space):
+def test_what_leads_nowhere_is_not_built(declared, space):
     chain = {
         **{"graph/node_4": "conv3x3", "graph/edge_0_4": True, "graph/edge_4_8": True},
         "graph/edge_0_8": False,
@@ -110,7 +104,7 @@ def test_what_leads_nowhere_is_not_built(space):
     }
 
 
-def test_without_a_way_the_input_is_the_output(space):
+def test_without_a_way_the_input_is_the_output(declared, space):
     hp = declared(space)
     cut = genome.complete(
         hp, {"graph/node_4": "conv3x3", "graph/edge_0_4": False, "graph/edge_0_8": False}
@@ -120,7 +114,7 @@ def test_without_a_way_the_input_is_the_output(space):
     assert connections({1, 3}, [(0, 1), (1, 3), (2, 4)], last=4) == [(0, 4)]
 
 
-def test_a_node_adds_up_what_arrives(space):
+def test_a_node_adds_up_what_arrives(declared, space):
     values = genome.complete(
         declared(space), {"graph/node_2": "identity", "graph/node_6": "conv3x3"}
     )
@@ -130,7 +124,7 @@ def test_a_node_adds_up_what_arrives(space):
     assert [len(n.inputs) for n in sums[:2]] == [2, 3]
 
 
-def test_stages_share_a_graph_or_have_their_own():
+def test_stages_share_a_graph_or_have_their_own(declared):
     apart = GraphHyperModel((8, 8, 1), 3, depth=1, stages=2, shared=False, filters=4)
     assert find_graphs(p.name for p in declared(apart).space) == [
         *(GraphNames("graph_0", 2), GraphNames("graph_1", 2))
@@ -143,7 +137,7 @@ def test_stages_share_a_graph_or_have_their_own():
     assert {"stage_0_node_1_conv", "stage_1_node_1_conv"} <= names
 
 
-def test_a_split_puts_a_node_in_the_middle_and_keeps_all_names(space):
+def test_a_split_puts_a_node_in_the_middle_and_keeps_all_names(declared, space):
     hp = declared(space)
     values = genome.settle(hp, {})
     for expected in (4, 6, 7):
@@ -162,7 +156,7 @@ def test_a_split_puts_a_node_in_the_middle_and_keeps_all_names(space):
     assert NAMES.split(values, 0, 8)[0] == "graph/node_3"
 
 
-def test_taking_a_node_out_undoes_its_split(space):
+def test_taking_a_node_out_undoes_its_split(declared, space):
     hp = declared(space)
     smallest = genome.settle(hp, {})
     node, edges = NAMES.split(smallest, 0, 8)
@@ -171,7 +165,7 @@ def test_taking_a_node_out_undoes_its_split(space):
     assert genome.settle(hp, {**grown, **joined, node: "zero"}) == smallest
 
 
-def test_only_graphs_are_taken_for_graphs():
+def test_only_graphs_are_taken_for_graphs(declared):
     cell = kn.CellHyperModel((8, 8, 1), 3)
     layerwise = kn.LayerwiseHyperModel((8, 8, 1), 3)
     for space in (cell, layerwise):
@@ -180,7 +174,7 @@ def test_only_graphs_are_taken_for_graphs():
     assert find_graphs(["node_1", "edge_0_1", "edge_0_2", "edge_1_2"]) == []
 
 
-def test_a_network_can_be_exported(space):
+def test_a_network_can_be_exported(declared, space):
     values = {
         **{"graph/node_2": "sepconv3x3", "graph/node_4": "maxpool3x3", "graph/node_6": "identity"},
         **{"graph/edge_2_4": True, "graph/edge_2_6": True, "graph/edge_4_6": True},

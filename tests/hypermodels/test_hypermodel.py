@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.hypermodels import FixedHyperParameters, NotSymbolicError, scope
+from kerasnas.hypermodels import FixedHyperParameters, NotSymbolicError
 
 
 class MyNet(kn.HyperModel):
@@ -16,12 +16,6 @@ class MyNet(kn.HyperModel):
         return x
 
 
-def declared(space):
-    hp = keras_tuner.HyperParameters()
-    space.declare(hp)
-    return hp
-
-
 def test_the_smallest_subclass_builds_and_trains():
     model = MyNet((8, 8, 1), 3).build(keras_tuner.HyperParameters())
     x, y = np.zeros((4, 8, 8, 1), "float32"), np.array([0, 1, 2, 0])
@@ -30,7 +24,7 @@ def test_the_smallest_subclass_builds_and_trains():
     assert model.predict(x, verbose=0).shape == (4, 3)
 
 
-def test_the_whole_space_is_declared_without_a_build(monkeypatch):
+def test_the_whole_space_is_declared_without_a_build(declared, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise AssertionError("a layer was built")
 
@@ -46,7 +40,7 @@ def test_the_whole_space_is_declared_without_a_build(monkeypatch):
     }
 
 
-def test_what_a_build_reads_is_what_was_declared(rng, random_values):
+def test_what_a_build_reads_is_what_was_declared(declared, rng, random_values):
     space = kn.LayerwiseHyperModel((8, 8, 1), 3, learning_rate=[1e-3, 1e-2])
     names = {p.name for p in declared(space).space}
     for hp in random_values(space, 5, rng):
@@ -54,68 +48,6 @@ def test_what_a_build_reads_is_what_was_declared(rng, random_values):
         space.build(hp)
         assert hp.values == before
         assert {p.name for p in hp.space} == names
-
-
-def test_a_list_makes_a_decision_and_a_value_makes_none():
-    class Wired(kn.HyperModel):
-        def body(self, hp, x):
-            return self.choose(
-                hp, "b", ["conv", "maxpool3x3"], filters=[4, 8], activation=["relu", "relu6"]
-            )(x)
-
-    conditions = {
-        p.name: [(c.name, c.values) for c in p.conditions]
-        for p in declared(Wired((8, 8, 1), 3)).space
-    }
-    assert conditions == {
-        "b": [],
-        "b/kernel": [("b", ["conv"])],
-        "b/filters": [("b", ["conv"])],
-        "b/activation": [("b", ["conv"])],
-    }
-
-
-@pytest.mark.parametrize("skip", ["add", "concatenate"])
-@pytest.mark.parametrize("code", ["conv3x3", "mbconv5x5_e3", "dwconv3x3", "dense"])
-@pytest.mark.parametrize("strides", [1, 2])
-def test_a_skip_joins_whatever_the_shapes(code, skip, strides):
-    class Skipping(kn.HyperModel):
-        def body(self, hp, x):
-            return self.choose(hp, "b", [code], filters=12, skip=skip, strides=strides)(x)
-
-    space = Skipping((8, 8, 1), 3)
-    model = space.build(keras_tuner.HyperParameters())
-    joined = [layer.name for layer in model.layers if layer.name == f"b_{skip}"]
-    assert joined == [f"b_{skip}"]
-    assert (
-        space.sketch(FixedHyperParameters({})).fingerprint()
-        == kn.hardware.keras_graph(model).fingerprint()
-    )
-
-
-def test_blocks_that_share_a_module_share_its_decisions_and_not_its_weights():
-    class Shared(kn.HyperModel):
-        def body(self, hp, x):
-            for i in range(3):
-                x = self.choose(hp, f"block_{i}", ["conv", "sepconv"], share="module")(x)
-            return x
-
-    space = Shared((8, 8, 1), 3)
-    hp = declared(space)
-    assert {p.name for p in hp.space} == {"module", "module/kernel"}
-    hp.values["module"] = "sepconv"
-    names = [layer.name for layer in space.build(hp).layers]
-    assert [n for n in names if n.endswith("depthwise")] == [
-        f"block_{i}_depthwise" for i in range(3)
-    ]
-
-
-def test_layers_are_named_by_their_place(rng, random_values):
-    space = kn.LayerwiseHyperModel((8, 8, 1), 3)
-    for hp in random_values(space, 3, rng):
-        first, second = space.build(hp), space.build(hp)
-        assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
-        assert any(layer.name.startswith("stage_0_block_0_") for layer in first.layers)
 
 
 def test_raw_layers_are_built_instead_of_sketched():
@@ -130,7 +62,7 @@ def test_raw_layers_are_built_instead_of_sketched():
     assert space.build(keras_tuner.HyperParameters()).output_shape == (None, 3)
 
 
-def test_hyperparameters_of_compile_are_declared_and_told_apart():
+def test_hyperparameters_of_compile_are_declared_and_told_apart(declared):
     class Compiled(MyNet):
         def compile(self, hp, model):
             rate = hp.Float("rate", 1e-4, 1e-2, sampling="log")
@@ -139,55 +71,6 @@ def test_hyperparameters_of_compile_are_declared_and_told_apart():
     space = Compiled((8, 8, 1), 3)
     assert "rate" in {p.name for p in declared(space).space}
     assert space.training_values({"rate": 0.01, "depth": 3}) == {"rate": 0.01}
-
-
-def test_scopes_nest_in_any_order():
-    hp = keras_tuner.HyperParameters()
-    hp.Choice("kind", ["conv", "dense"])
-    hp.Int("depth", 1, 3)
-    with scope(hp, "depth", [1, 2]), scope(hp, "kind", ["conv"]):
-        assert hp.Choice("kernel", [3, 5]) == 3
-    with scope(hp, "kind", ["dense"]), scope(hp, "depth", [1]):
-        assert hp.Choice("units", [8, 16]) is None
-    read = keras_tuner.HyperParameters.from_config(hp.get_config())
-    assert [(c.name, c.values) for c in read.space[-1].conditions] == [
-        ("kind", ["dense"]),
-        ("depth", [1]),
-    ]
-    with pytest.raises(ValueError, match="nothing"), scope(hp, "nothing", [1]):
-        pass
-
-
-def test_settled_answers_as_a_container_does():
-    def ask(hp):
-        kind = hp.Choice("kind", ["conv", "dense"])
-        with hp.conditional_scope("kind", ["dense"]):
-            units = hp.Int("units", 8, 16, default=12)
-        with hp.name_scope("inner"):
-            flag, rate = hp.Boolean("flag"), hp.Float("rate", 0.1, 0.5)
-        return kind, units, flag, rate, hp.Fixed("fixed", 7), hp.get("kind"), "kind" in hp
-
-    for values in ({"kind": "conv"}, {"kind": "dense", "units": 9, "inner/flag": True}):
-        hp = keras_tuner.HyperParameters()
-        hp.values = dict(values)
-        assert ask(FixedHyperParameters(values)) == ask(hp)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ({"operations": ["convolution"]}, "Unknown operation 'convolution'"),
-        ({"operations": []}, "operations"),
-        ({"operations": "conv3x3"}, "operations"),
-        ({"operations": ["conv3x3"], "skip": "jump"}, "skip='jump'"),
-        ({"operations": ["conv3x3"], "normalization": ["layer"]}, "normalization"),
-        ({"operations": ["conv3x3"], "order": "middle"}, "order"),
-        ({"operations": ["conv3x3"], "filters": []}, "filters"),
-    ],
-)
-def test_a_wrong_choice_is_refused(arguments, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        MyNet((8, 8, 1), 3).choose(keras_tuner.HyperParameters(), "b", **arguments)
 
 
 def test_a_network_that_zero_cuts_is_refused():

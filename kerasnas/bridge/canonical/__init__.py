@@ -18,11 +18,7 @@ from kerasnas.bridge.canonical.affine import (
 )
 from kerasnas.bridge.canonical.conv1d_to_conv2d import lines_to_images
 from kerasnas.bridge.canonical.entries import entries
-from kerasnas.bridge.canonical.merges import (
-    average_to_add,
-    detach_inputs,
-    split_merges,
-)
+from kerasnas.bridge.canonical.merges import average_to_add, detach_inputs, split_merges
 from kerasnas.bridge.canonical.separable import split_separable
 from kerasnas.bridge.graph import LayerGraph
 

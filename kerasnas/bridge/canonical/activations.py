@@ -6,13 +6,7 @@ import math
 import keras
 
 from kerasnas.bridge.canonical.affine import FOLDED_BY_CONVERTER, FOLDED_HERE
-from kerasnas.bridge.canonical.graph_edits import (
-    alone_between,
-    append,
-    new_layer,
-    remove,
-    scalars,
-)
+from kerasnas.bridge.canonical.graph_edits import alone_between, append, new_layer, remove, scalars
 from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 
 

@@ -40,10 +40,7 @@ def fold_batch_normalization(graph: LayerGraph) -> None:
         kernel, *bias = spec.weights
         axis = [1] * kernel.ndim
         axis[FOLDED_HERE[spec.kind]] = -1
-        spec.weights = [
-            kernel * scale.reshape(axis),
-            (bias[0] if bias else 0) * scale + offset,
-        ]
+        spec.weights = [kernel * scale.reshape(axis), (bias[0] if bias else 0) * scale + offset]
         spec.config["use_bias"] = True
         remove(graph, node)
 

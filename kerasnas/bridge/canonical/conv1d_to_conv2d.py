@@ -52,7 +52,11 @@ def lines_to_images(graph: LayerGraph) -> None:
         if len(line.shape) == 3:
             images[id(line)] = node.output = keras.KerasTensor(_image(line.shape))
             graph.nodes.insert(index + 1, _reshape(graph, node, node.output, line))
-    _remove_unread(graph, {id(tensor) for tensor in graph.outputs})
+    outputs = {id(tensor) for tensor in graph.outputs}
+    for node in list(graph.nodes):
+        back = node.layer.kind == "Reshape" and id(node.output) not in outputs
+        if back and not graph.consumers(node.output):
+            graph.nodes.remove(node)
 
 
 def up_sampling_to_images(graph: LayerGraph) -> None:
@@ -102,13 +106,6 @@ def _reshape(
     sizes = tuple(-1 if size is None else size for size in target.shape[1:])
     layer = new_layer(graph, name, "Reshape", target_shape=sizes)
     return LayerNode(layer, [source], target, (source,))
-
-
-def _remove_unread(graph: LayerGraph, outputs: set[int]) -> None:
-    for node in list(graph.nodes):
-        back = node.layer.kind == "Reshape" and id(node.output) not in outputs
-        if back and not graph.consumers(node.output):
-            graph.nodes.remove(node)
 
 
 def _causal_padding(graph: LayerGraph, spec: LayerSpec) -> LayerSpec:

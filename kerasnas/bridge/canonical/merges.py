@@ -2,11 +2,7 @@
 
 import keras
 
-from kerasnas.bridge.canonical.graph_edits import (
-    append,
-    integers,
-    new_layer,
-)
+from kerasnas.bridge.canonical.graph_edits import append, integers, new_layer
 from kerasnas.bridge.graph import LayerGraph, LayerNode, LayerSpec
 from kerasnas.keras_models.traits import of_kind
 
@@ -33,9 +29,7 @@ def detach_inputs(graph: LayerGraph) -> None:
     }
     whole = integers(graph)
     for node in list(graph.nodes):
-        if not of_kind(node.layer.kind).one_scale:
-            continue
-        if id(node.output) in whole:
+        if not of_kind(node.layer.kind).one_scale or id(node.output) in whole:
             continue
         for number, tensor in enumerate(node.inputs):
             maker = makers[id(tensor)]

@@ -7,15 +7,12 @@ from typing import Any, get_args
 
 import keras
 
-from kerasnas.compression.step import KerasStep, check_number, unbox
+from kerasnas.compression.step import FineTuning, KerasStep, unbox
 from kerasnas.compression.structured.choose import choose
 from kerasnas.compression.structured.importance import Criterion, importance
 from kerasnas.compression.structured.rebuild import compile_like, rebuild
 from kerasnas.compression.structured.trace import trace
-from kerasnas.compression.training import Training, ordered_loss
-from kerasnas.data.dataset import output_names
-from kerasnas.keras_models.moving_statistics import settle
-from kerasnas.runtime.pointwise_gradients import make_pointwise_gradients_safe
+from kerasnas.compression.training import Training, legacy_loss_weights, ordered_loss
 from kerasnas.runtime.session import seeded
 
 
@@ -66,7 +63,7 @@ def prune_channels(
 
 
 @dataclass(frozen=True)
-class PruneStructured(KerasStep):
+class PruneStructured(FineTuning, KerasStep):
     """Removes whole channels and fine-tunes the rest.
 
     The network that is left is an ordinary, narrower one: it needs fewer multiply-accumulates,
@@ -104,14 +101,7 @@ class PruneStructured(KerasStep):
     def __post_init__(self) -> None:
         unbox(self)
         _check("PruneStructured", self.keep, self.criterion)
-        check_number("PruneStructured", "epochs", self.epochs, int, 1)
-        check_number("PruneStructured", "batch_size", self.batch_size, int, 1)
-        check_number("PruneStructured", "learning_rate", self.learning_rate, float, 0)
-
-    @property
-    def trained_epochs(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
+        self.check_training()
 
     def check(self, model: keras.Model) -> None:
         """Refuses a model from which so much cannot be removed."""
@@ -130,26 +120,12 @@ class PruneStructured(KerasStep):
         """
         steps = self.epochs * math.ceil(training.samples / self.batch_size)
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
-        y, loss = training.y, ordered_loss(model)
-        if training.distillation is not None:
-            y, loss = training.distillation.join(keras, y, loss)
-        weights = model.get_compile_config()["loss_weights"]
-        if isinstance(weights, dict):
-            weights = [weights.get(name, 1.0) for name in output_names(model)]
+        loss, weights = ordered_loss(model), legacy_loss_weights(model)
         with seeded(training.seed):
             pruned = _removed(model, self.keep, self.criterion)
             trained = keras.Model(pruned.inputs, pruned.outputs)
-            trained.compile(keras.optimizers.Adam(rate), loss, weights)
-            make_pointwise_gradients_safe()
-            trained.fit(
-                training.x,
-                y,
-                sample_weight=training.sample_weight,
-                batch_size=self.batch_size,
-                epochs=self.epochs,
-                verbose=0,
-            )
-            settle(trained, training.x, y, self.batch_size, training.sample_weight)
+            adam = keras.optimizers.Adam(rate)
+            training.run(keras, trained, adam, loss, weights, self.epochs, self.batch_size)
         compile_like(pruned, model)
         return pruned
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasnas.bridge.graph import take_name
 from kerasnas.compression.structured.trace import Trace
 from kerasnas.keras_models.compiled import fresh_metrics
 
@@ -31,7 +32,7 @@ def rebuild(trace: Trace, gone: np.ndarray) -> keras.Model:
     for call in trace.calls:
         operation: Any = call.operation
         if id(operation) not in made:
-            name = _unique(operation.name, names)
+            name = take_name(operation.name, names)
             made[id(operation)] = _resized(trace, operation, gone, name)
         new = made[id(operation)]
         if isinstance(operation, keras.layers.InputLayer):
@@ -46,15 +47,6 @@ def rebuild(trace: Trace, gone: np.ndarray) -> keras.Model:
     model = trace.model
     inputs, outputs = (model.inputs[0], model.outputs[0]) if one else (model.input, model.output)
     return keras.Model(filled(inputs), filled(outputs), name=model.name)
-
-
-def _unique(wanted: str, taken: set[str]) -> str:
-    """Returns a name that no layer of another nested model has."""
-    name, number = wanted, 1
-    while name in taken:
-        name, number = f"{wanted}_{number}", number + 1
-    taken.add(name)
-    return name
 
 
 def _resized(trace: Trace, operation: Any, gone: np.ndarray, name: str) -> Any:
@@ -80,19 +72,17 @@ def _copy_weights(trace: Trace, old: Any, new: Any, gone: np.ndarray) -> None:
         new.finalize_state()
 
 
-def compile_like(model: keras.Model, source: keras.Model, optimizer: Any = None) -> None:
-    """Compiles a model as another one is, with an optimizer that has seen nothing.
+def compile_like(model: keras.Model, source: keras.Model) -> None:
+    """Compiles a model as another one is, with an optimizer of its settings that has seen nothing.
 
     Args:
         model: The model to compile.
         source: Where loss, metrics and the rest come from. If it is not compiled, nothing is done.
-        optimizer: Keras optimizer; None for one with the settings of the source's.
     """
     if not source.compiled:
         return
     config = source.get_compile_config()
-    if optimizer is None:
-        optimizer = type(source.optimizer).from_config(source.optimizer.get_config())
+    optimizer = type(source.optimizer).from_config(source.optimizer.get_config())
     # The loss has no state to share, and the config of Huber (3.15.1) loses its delta.
     rest = {
         key: keras.saving.deserialize_keras_object(value)

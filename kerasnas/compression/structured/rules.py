@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -33,7 +33,8 @@ class Passage:
 
     Args:
         output: Channels of its output.
-        weights: Axes of each weight, by attribute of the layer.
+        weights: Axes of each weight, by attribute of the layer. A rule may name weights that the
+            layer does not have, such as a bias; `passage` leaves them out.
         positions: How often each kernel is multiplied for one sample.
         resized: Function from the number of output channels left to the changed config entries.
     """
@@ -79,11 +80,13 @@ def passage(call: Call, inputs: list[Labels], channels: Channels) -> Passage | N
     found = rule(call, inputs, channels)
     if found is None or call.outputs[0].shape[-1:] != (len(found.output),):
         return None
+    made = {name: getattr(operation, name, None) for name in found.weights}
+    present = {name: weight for name, weight in made.items() if weight is not None}
     # A layer with further weights, such as low-rank ones added to a Dense, keeps its channels.
-    declared = {id(getattr(operation, name)) for name in found.weights}
+    declared = {id(weight) for weight in present.values()}
     if declared != {id(weight) for weight in getattr(operation, "weights", ())}:
         return None
-    return found
+    return replace(found, weights={name: found.weights[name] for name in present})
 
 
 def _rule(*kinds: str) -> Callable[[Rule], Rule]:
@@ -92,10 +95,6 @@ def _rule(*kinds: str) -> Callable[[Rule], Rule]:
         return rule
 
     return register
-
-
-def _present(layer: Any, weights: dict[str, Axes]) -> dict[str, Axes]:
-    return {name: axes for name, axes in weights.items() if getattr(layer, name, None) is not None}
 
 
 def _pointwise(activation: Any) -> bool:
@@ -130,7 +129,7 @@ def _convolution(call: Call, inputs: list[Labels], channels: Channels) -> Passag
     ends = (output, inputs[0]) if transposed else (inputs[0], output)
     window = (None,) * len(layer.kernel_size)
     kernel = Axes((*window, *ends), -2 if transposed else -1)
-    weights = _present(layer, {"kernel": kernel, "bias": _vector(output)})
+    weights = {"kernel": kernel, "bias": _vector(output)}
     multiplied = call.inputs[0] if transposed else call.outputs[0]
     return Passage(output, weights, _size(multiplied.shape), lambda n: {"filters": n})
 
@@ -138,10 +137,9 @@ def _convolution(call: Call, inputs: list[Labels], channels: Channels) -> Passag
 @_rule("DepthwiseConv1D", "DepthwiseConv2D")
 def _depthwise(call: Call, inputs: list[Labels], channels: Channels) -> Passage:
     layer: Any = call.operation
-    output = np.repeat(inputs[0], layer.depth_multiplier)
-    output = _activated(layer, output, channels)
+    output = _activated(layer, np.repeat(inputs[0], layer.depth_multiplier), channels)
     kernel = Axes((*(None,) * len(layer.kernel_size), inputs[0], None), -2)
-    weights = _present(layer, {"kernel": kernel, "bias": _vector(output)})
+    weights = {"kernel": kernel, "bias": _vector(output)}
     return Passage(output, weights, _size(call.outputs[0].shape))
 
 
@@ -156,8 +154,7 @@ def _separable(call: Call, inputs: list[Labels], channels: Channels) -> Passage:
         "pointwise_kernel": Axes((*window, between, output), -1),
         "bias": _vector(output),
     }
-    positions = _size(call.outputs[0].shape)
-    return Passage(output, _present(layer, weights), positions, lambda n: {"filters": n})
+    return Passage(output, weights, _size(call.outputs[0].shape), lambda n: {"filters": n})
 
 
 @_rule("Dense")
@@ -165,8 +162,7 @@ def _dense(call: Call, inputs: list[Labels], channels: Channels) -> Passage:
     layer: Any = call.operation
     output = _activated(layer, channels.made_by(layer, layer.units), channels)
     weights = {"kernel": Axes((inputs[0], output), -1), "bias": _vector(output)}
-    positions = _size(call.outputs[0].shape)
-    return Passage(output, _present(layer, weights), positions, lambda n: {"units": n})
+    return Passage(output, weights, _size(call.outputs[0].shape), lambda n: {"units": n})
 
 
 @_rule("Embedding")
@@ -183,8 +179,7 @@ def _batch_normalization(call: Call, inputs: list[Labels], channels: Channels) -
     if layer.axis not in (-1, len(call.inputs[0].shape) - 1):
         return None
     names = ("gamma", "beta", "moving_mean", "moving_variance")
-    weights = {name: _vector(inputs[0]) for name in names}
-    return Passage(inputs[0], _present(layer, weights))
+    return Passage(inputs[0], {name: _vector(inputs[0]) for name in names})
 
 
 @_rule("PReLU")

@@ -114,7 +114,15 @@ def trace(model: keras.Model) -> Trace:
     for tensor in model.outputs:
         channels.stay(labels[id(tensor)], "it is an output of the model")
     _check_removable(model, channels, weights)
-    return _settled(model, calls, weights, passages, channels)
+    # All sets are joined now: each label is replaced by that of its set.
+    roots = channels.roots()
+    for weight in weights.values():
+        axes = weight.axes
+        settled = tuple(None if labels is None else roots[labels] for labels in axes.labels)
+        weight.axes = Axes(settled, axes.filters)
+    for key, found in passages.items():
+        passages[key] = dataclasses.replace(found, output=roots[found.output])
+    return Trace(model, calls, weights, passages, channels.removable(), len(roots))
 
 
 def _record(
@@ -136,24 +144,6 @@ def _record(
     for before, now in zip(known.axes.labels, axes.labels, strict=True):
         if before is not None and now is not None:
             channels.join([before, now])
-
-
-def _settled(
-    model: keras.Model,
-    calls: list[Call],
-    weights: dict[int, Weight],
-    passages: dict[int, Passage],
-    channels: Channels,
-) -> Trace:
-    """Returns the trace once all sets are joined, with each label replaced by that of its set."""
-    roots = channels.roots()
-    for weight in weights.values():
-        axes = weight.axes
-        settled = tuple(None if labels is None else roots[labels] for labels in axes.labels)
-        weight.axes = Axes(settled, axes.filters)
-    for key, found in passages.items():
-        passages[key] = dataclasses.replace(found, output=roots[found.output])
-    return Trace(model, calls, weights, passages, channels.removable(), len(roots))
 
 
 def _check_finite(model: keras.Model) -> None:

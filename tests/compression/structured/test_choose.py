@@ -12,34 +12,7 @@ L = keras.layers
 ops = keras.ops
 
 
-def conv_bn(x, filters, kernel=3, strides=1, activation="relu"):
-    x = L.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x)
-    x = L.BatchNormalization()(x)
-    return L.Activation(activation)(x) if activation else x
-
-
-def head(x, name="head"):
-    return L.Dense(3, name=name)(L.GlobalAveragePooling2D()(x))
-
-
-def residual(x):
-    x = conv_bn(x, 8)
-    y = conv_bn(conv_bn(x, 6), 8, activation=None)
-    x = L.ReLU()(L.Add()([x, y]))
-    y = conv_bn(conv_bn(x, 12, strides=2), 12, activation=None)
-    return head(L.Add()([conv_bn(x, 12, 1, 2, None), y]))
-
-
-def compiled(build=residual):
-    keras.utils.set_random_seed(0)
-    x = keras.Input((8, 8, 3))
-    model = keras.Model(x, build(x), name="net")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(0.3), loss, metrics=["accuracy"])
-    return model
-
-
-def test_each_layer_keeps_its_share_while_that_is_enough():
+def test_each_layer_keeps_its_share_while_that_is_enough(compiled):
     model = compiled()
     for layer in model.layers:  # One layer looks useless.
         if isinstance(layer, L.BatchNormalization):
@@ -52,7 +25,7 @@ def test_each_layer_keeps_its_share_while_that_is_enough():
     assert kn.profile(pruned).macs <= 0.5 * kn.profile(model).macs
 
 
-def test_no_layer_loses_all_its_channels():
+def test_no_layer_loses_all_its_channels(compiled):
     model = compiled()
     for layer in model.layers:
         if isinstance(layer, L.Conv2D):
@@ -61,6 +34,6 @@ def test_no_layer_loses_all_its_channels():
     assert min(layer.output.shape[-1] for layer in pruned.layers[1:]) >= 1
 
 
-def test_share_that_cannot_be_reached():
+def test_share_that_cannot_be_reached(compiled):
     with pytest.raises(ValueError, match=r"`keep` must be at least 0\.\d+ for the model 'net'"):
         prune_channels(compiled(), 0.001)

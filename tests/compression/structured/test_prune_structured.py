@@ -21,61 +21,14 @@ L = keras.layers
 ops = keras.ops
 
 
-def conv_bn(x, filters, kernel=3, strides=1, activation="relu"):
-    x = L.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x)
-    x = L.BatchNormalization()(x)
-    return L.Activation(activation)(x) if activation else x
-
-
 def training(model, x, y, seed):
     return Training(model, read(model), x, y, None, None, seed)
 
 
-def head(x, name="head"):
-    return L.Dense(3, name=name)(L.GlobalAveragePooling2D()(x))
-
-
-def residual(x):
-    x = conv_bn(x, 8)
-    y = conv_bn(conv_bn(x, 6), 8, activation=None)
-    x = L.ReLU()(L.Add()([x, y]))
-    y = conv_bn(conv_bn(x, 12, strides=2), 12, activation=None)
-    return head(L.Add()([conv_bn(x, 12, 1, 2, None), y]))
-
-
-def dense_blocks(x):
-    x = conv_bn(x, 6)
-    for _ in range(3):
-        y = conv_bn(L.ReLU()(L.BatchNormalization()(x)), 8, 1)
-        x = L.Concatenate()([x, L.Conv2D(4, 3, padding="same")(y)])
-    return head(L.AveragePooling2D(2)(x))
-
-
-def flattened(x):
-    x = L.MaxPooling2D(2)(L.Conv2D(12, 3, activation="relu")(x))
-    return L.Dense(3)(L.Dropout(0.3)(L.Dense(10, "relu")(L.Flatten()(x))))
-
-
-def several_ends():
-    a, b = keras.Input((8, 8, 3), name="a"), keras.Input((8, 8, 2), name="b")
-    y = L.Concatenate()([conv_bn(a, 6), conv_bn(b, 6), a])
-    outputs = {"first": head(y, "first"), "second": L.Conv2D(2, 3, name="second")(y)}
-    return keras.Model({"a": a, "b": b}, outputs)
-
-
-def compiled(build=residual):
-    keras.utils.set_random_seed(0)
-    x = keras.Input((8, 8, 3))
-    model = keras.Model(x, build(x), name="net")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(0.3), loss, metrics=["accuracy"])
-    return model
-
-
-@pytest.mark.parametrize("build", [residual, dense_blocks, flattened])
+@pytest.mark.parametrize("network", ["residual", "dense blocks", "flattened"])
 @pytest.mark.parametrize("keep", [0.5, 0.3])
-def test_macs_flash_and_ram_fall(build, keep):
-    model = compiled(build)
+def test_macs_flash_and_ram_fall(compiled, network, keep):
+    model = compiled(network)
     before = [w.copy() for w in model.get_weights()]
     cost, pruned = kn.profile(model), prune_channels(model, keep)
     after = kn.profile(pruned)
@@ -124,8 +77,8 @@ def test_embedding_keeps_its_largest():
     assert 2 <= table.shape[1] < 20
 
 
-def test_reaches_the_share_and_trains(rng):
-    model = compiled(flattened)
+def test_reaches_the_share_and_trains(compiled, rng):
+    model = compiled("flattened")
     x = rng.normal(size=(96, 8, 8, 3)).astype("float32")
     y = (x.mean((1, 2, 3)) > 0).astype("int32")
     model.fit(x, y, epochs=8, verbose=0)
@@ -155,8 +108,8 @@ def test_the_same_seed_gives_the_same_weights(rng):
     assert (kernels[0] != kernels[2]).any()
 
 
-def test_fine_tunes_dicts(rng):
-    model = several_ends()
+def test_fine_tunes_dicts(several_ends, rng):
+    model = several_ends
     model.compile("adam", {"first": "mse", "second": "mse"}, loss_weights={"first": 2, "second": 1})
     x = [rng.normal(size=(8, 8, 8, 3)), rng.normal(size=(8, 8, 8, 2))]
     y = [rng.normal(size=(8, 3)), rng.normal(size=(8, 6, 6, 2))]
@@ -165,12 +118,12 @@ def test_fine_tunes_dicts(rng):
     assert set(pruned.predict({"a": x[0], "b": x[1]}, verbose=0)) == {"first", "second"}
 
 
-def test_pruned_model_crosses_the_bridge():
+def test_pruned_model_crosses_the_bridge(compiled):
     assert to_tf_keras(prune_channels(compiled(), 0.5)).name == "net"
 
 
 @pytest.mark.parametrize("keep", [0, 1, -0.5, 1.5, float("nan"), "half", None, True])
-def test_share_out_of_range(keep):
+def test_share_out_of_range(compiled, keep):
     with pytest.raises(ValueError, match=r"above 0 and below 1. Received: keep="):
         prune_channels(compiled(), keep)
     with pytest.raises(ValueError, match=r"`PruneStructured\(keep=...\)` must be"):

@@ -14,27 +14,10 @@ L = keras.layers
 ops = keras.ops
 
 
-def conv_bn(x, filters, kernel=3, strides=1, activation="relu"):
-    x = L.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x)
-    x = L.BatchNormalization()(x)
-    return L.Activation(activation)(x) if activation else x
-
-
-def head(x, name="head"):
-    return L.Dense(3, name=name)(L.GlobalAveragePooling2D()(x))
-
-
-def several_ends():
-    a, b = keras.Input((8, 8, 3), name="a"), keras.Input((8, 8, 2), name="b")
-    y = L.Concatenate()([conv_bn(a, 6), conv_bn(b, 6), a])
-    outputs = {"first": head(y, "first"), "second": L.Conv2D(2, 3, name="second")(y)}
-    return keras.Model({"a": a, "b": b}, outputs)
-
-
-def test_several_inputs_and_outputs(rng, without_dead_channels):
+def test_several_inputs_and_outputs(several_ends, rng, without_dead_channels):
     shapes = [(2, 8, 8, 3), (2, 8, 8, 2)]
     inputs = [rng.normal(size=shape).astype("float32") for shape in shapes]
-    pruned = without_dead_channels(several_ends(), inputs)
+    pruned = without_dead_channels(several_ends, inputs)
     assert pruned.output_names == ["first", "second"]
     assert set(pruned.input) == {"a", "b"}
 
@@ -61,23 +44,6 @@ def test_cell_networks(random_values, without_dead_channels):
         without_dead_channels(model, inputs, seed)
 
 
-def residual(x):
-    x = conv_bn(x, 8)
-    y = conv_bn(conv_bn(x, 6), 8, activation=None)
-    x = L.ReLU()(L.Add()([x, y]))
-    y = conv_bn(conv_bn(x, 12, strides=2), 12, activation=None)
-    return head(L.Add()([conv_bn(x, 12, 1, 2, None), y]))
-
-
-def compiled(build=residual):
-    keras.utils.set_random_seed(0)
-    x = keras.Input((8, 8, 3))
-    model = keras.Model(x, build(x), name="net")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(0.3), loss, metrics=["accuracy"])
-    return model
-
-
 def test_normalization_keeps_its_statistics(rng):
     data = rng.normal(3, 2, (64, 8, 8, 3)).astype("float32")
     normalization = L.Normalization()
@@ -94,7 +60,7 @@ def test_normalization_keeps_its_statistics(rng):
     np.testing.assert_allclose(want, got, rtol=1e-5, atol=1e-6)
 
 
-def test_compiled_alike():
+def test_compiled_alike(compiled):
     model = compiled()
     pruned = prune_channels(model)
     assert pruned.loss is model.loss

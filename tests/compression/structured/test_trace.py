@@ -8,33 +8,6 @@ from kerasnas.compression import prune_channels
 L = keras.layers
 
 
-def conv_bn(x, filters, kernel=3, strides=1, activation="relu"):
-    x = L.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x)
-    x = L.BatchNormalization()(x)
-    return L.Activation(activation)(x) if activation else x
-
-
-def head(x, name="head"):
-    return L.Dense(3, name=name)(L.GlobalAveragePooling2D()(x))
-
-
-def residual(x):
-    x = conv_bn(x, 8)
-    y = conv_bn(conv_bn(x, 6), 8, activation=None)
-    x = L.ReLU()(L.Add()([x, y]))
-    y = conv_bn(conv_bn(x, 12, strides=2), 12, activation=None)
-    return head(L.Add()([conv_bn(x, 12, 1, 2, None), y]))
-
-
-def compiled(build=residual):
-    keras.utils.set_random_seed(0)
-    x = keras.Input((8, 8, 3))
-    model = keras.Model(x, build(x), name="net")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(0.3), loss, metrics=["accuracy"])
-    return model
-
-
 def test_nothing_to_remove():
     x = keras.Input((8, 8, 3))
     y = L.LayerNormalization(name="norm")(L.Conv2D(4, 3, name="conv")(x))
@@ -50,7 +23,7 @@ def test_nothing_to_remove():
         prune_channels(keras.Model(x, L.Flatten()(x)))
 
 
-def test_weights_that_are_not_finite():
+def test_weights_that_are_not_finite(compiled):
     model = compiled()
     model.layers[1].kernel.assign(model.layers[1].kernel * float("nan"))
     with pytest.raises(
