@@ -45,7 +45,11 @@ class Auto:
 
     ```python
     small = kn.compress(
-        model, "auto", train_data=(x, y), validation_data=(xv, yv), tolerance=0.01
+        model,
+        kn.compression.Auto(epochs=1),
+        train_data=(x, y),
+        validation_data=(xv, yv),
+        tolerance=0.01,
     )
     for record in small.tried:
         print(record["recipe"], record["value"], record["bytes"])

@@ -5,6 +5,7 @@ import pytest
 from kerasnas.data.direction import direction, metric_named, of_metric, stated
 from kerasnas.data.scoring import Scorer
 from kerasnas.oracles.engine.objectives import direction as of_objective
+from kerasnas.runtime.session import clear_session
 
 LOSSES, METRICS = keras.losses, keras.metrics
 
@@ -29,9 +30,9 @@ OWN = [
 @pytest.fixture(autouse=True)
 def names_without_numbers():
     """Keras numbers the metrics of a process by name."""
-    keras.utils.clear_session()
+    clear_session()
     yield
-    keras.utils.clear_session()
+    clear_session()
 
 
 @pytest.mark.parametrize("kind", OWN)

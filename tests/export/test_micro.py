@@ -91,7 +91,8 @@ def test_only_the_file_that_is_deployed_must_suit_the_target(camera, gelu):
 @needs_micro
 def test_a_search_for_microcontrollers_fails_what_they_do_not_run(camera, gelu, tmp_path):
     validation = (VECTORS, TARGETS, None)
-    assert TFLiteScorer((VECTORS, TARGETS), validation).file(gelu, [Quantize("float16")])
+    score = TFLiteScorer((VECTORS, TARGETS), validation)
+    assert score(gelu, [Quantize("float16")], ["tflite_size"])["tflite_size"] > 0
     for recipe in ([Quantize("float16")], [Quantize("float32")]):
         score = TFLiteScorer((VECTORS, TARGETS), validation, target="micro")
         with pytest.raises(keras_tuner.errors.FailedTrialError, match=r"GELU of 'act'"):
