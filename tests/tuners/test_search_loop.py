@@ -146,6 +146,13 @@ def test_hooks_are_called_around_each_trial(build, fit, tmp_path):
 
 
 def test_leftovers_of_trials_are_collected_again_after_the_search(build, fit, tmp_path):
-    assert gc.get_freeze_count() == 0
+    gc.unfreeze()
     evolution(build, tmp_path, max_trials=1).search(**fit)
     assert gc.get_freeze_count() == 0
+
+
+def test_what_somebody_else_has_frozen_stays_so(build, fit, tmp_path):
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    evolution(build, tmp_path, max_trials=1).search(**fit)
+    assert gc.get_freeze_count() >= frozen
