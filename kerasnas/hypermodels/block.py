@@ -34,7 +34,7 @@ class Block:
     skip: str
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Apply the block.
+        """Applies the block.
 
         Args:
             x: Keras tensor or `kerasnas.hardware.Sketch` of shape (batch, height, width, channels),
@@ -82,7 +82,7 @@ def choose(
     order: str,
     share: str | None,
 ) -> Block:
-    """Decide a block; see `kerasnas.HyperModel.choose`.
+    """Decides a block; see `kerasnas.HyperModel.choose`.
 
     `decisions` are those of its arguments that may be lists, by name.
     """

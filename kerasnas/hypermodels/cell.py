@@ -95,7 +95,7 @@ class CellHyperModel(HyperModel):
         self._cases = _cases(nodes, self.kept, len(self.kept) < len(self.operations))
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Make a 3×3 convolution to the width of the first stage, normalized.
+        """Makes a 3×3 convolution to the width of the first stage, normalized.
 
         Args:
             hp: Hyperparameters to decide with.
@@ -128,7 +128,7 @@ class CellHyperModel(HyperModel):
         return layers.activate(x, "relu", name="body_relu")
 
     def decide_cell(self, hp: Hyperparameters) -> dict[Edge, str]:
-        """Choose the operation of every edge that matters.
+        """Chooses the operation of every edge that matters.
 
         Args:
             hp: Hyperparameters to decide with.
@@ -148,7 +148,7 @@ class CellHyperModel(HyperModel):
     def apply_cell(
         self, hp: Hyperparameters, x: Tensor, edges: dict[Edge, str], name: str
     ) -> Tensor:
-        """Build one copy of the cell, of the width of its input.
+        """Builds one copy of the cell, of the width of its input.
 
         Args:
             hp: Hyperparameters; nothing more is decided here.

@@ -1,6 +1,8 @@
-"""A container of hyperparameters that says when one name is declared in two ways."""
+"""Declares a whole space with all of its scopes, and says when one name is declared in two ways."""
 
+import copy
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
@@ -38,6 +40,34 @@ class DeclaringHyperParameters(keras_tuner.HyperParameters):
         """A container of the same space and values."""
         made: DeclaringHyperParameters = type(self).from_config(self.get_config())
         return made
+
+
+def declared_by(visit: Callable[[keras_tuner.HyperParameters], None]) -> DeclaringHyperParameters:
+    """Returns all hyperparameters of a space.
+
+    Args:
+        visit: Callable that asks a container for the hyperparameters that are active with its
+            values. It is called until every conditional scope was active once.
+    """
+    declared = DeclaringHyperParameters()
+    tried: list[list[Any]] = []
+    while True:
+        visit(declared)
+        tried += declared.active_scopes
+        ahead = next((scope for scope in declared.inactive_scopes if scope not in tried), None)
+        if ahead is None:
+            return declared
+        tried.append(copy.deepcopy(ahead))
+        fresh = DeclaringHyperParameters.from_config(
+            {"space": declared.get_config()["space"], "values": {}}
+        )
+        for condition in ahead:
+            fresh.values[condition.name] = condition.values[0]
+        # What the conditions leave open takes its default, as in a first build.
+        for hyperparameter in fresh.space:
+            if fresh.is_active(hyperparameter):
+                fresh.values.setdefault(hyperparameter.name, hyperparameter.default)
+        declared = fresh
 
 
 def _range(hp: Any) -> dict[str, Any]:

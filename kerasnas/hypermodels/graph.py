@@ -120,7 +120,7 @@ class GraphHyperModel(HyperModel):
             check_integer("filters", width, least=1, hint=", or a list of them to search")
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Make a 3×3 convolution (a dense layer on vectors) to the width of the first stage.
+        """Makes a 3×3 convolution (a dense layer on vectors) to the width of the first stage.
 
         Args:
             hp: Hyperparameters to decide with.
@@ -160,7 +160,7 @@ class GraphHyperModel(HyperModel):
     def decide_graph(
         self, hp: Hyperparameters, graph: str
     ) -> tuple[dict[int, Block], list[Connection]]:
-        """Choose the nodes of a graph and which of them are connected.
+        """Chooses the nodes of a graph and which of them are connected.
 
         Args:
             hp: Hyperparameters to decide with.
@@ -188,7 +188,7 @@ class GraphHyperModel(HyperModel):
     def apply_graph(
         self, x: Tensor, nodes: Mapping[int, Block], edges: Iterable[Connection], name: str
     ) -> Tensor:
-        """Build one copy of a graph, of the width of its input, without what leads nowhere.
+        """Builds one copy of a graph, of the width of its input, without what leads nowhere.
 
         Args:
             x: Tensor of shape (batch, height, width, channels) or (batch, features).

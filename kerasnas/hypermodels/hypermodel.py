@@ -1,7 +1,6 @@
 """The base of all hypermodels: stem, body, head and compile, joined by build."""
 
 import contextlib
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
-from kerasnas.hypermodels.declaring import DeclaringHyperParameters
+from kerasnas.hypermodels.declaring import declared_by
 from kerasnas.hypermodels.hyperparameters import (
     FixedHyperParameters,
     Hyperparameters,
@@ -35,7 +34,7 @@ class _Uncompiled:
     """Stands for the model where `compile` is run for the hyperparameters that it declares."""
 
     def compile(self, *_: Any, **__: Any) -> None:
-        """Take the arguments of `keras.Model.compile`."""
+        """Takes the arguments of `keras.Model.compile`."""
 
 
 class HyperModel(keras_tuner.HyperModel):
@@ -122,7 +121,7 @@ class HyperModel(keras_tuner.HyperModel):
             self.check_loss(self.loss)
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Make the first layers: a convolution with a kernel of 3; none where samples are vectors.
+        """Makes the first layers: a convolution with a kernel of 3; none where samples are vectors.
 
         Override it to begin a network in another way.
 
@@ -139,7 +138,7 @@ class HyperModel(keras_tuner.HyperModel):
         return self.choose(hp, "stem", ["conv3x3"], filters=self.stem_filters)(x)
 
     def body(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Make the layers that are searched. Every subclass overrides it, or `build`.
+        """Makes the layers that are searched. Every subclass overrides it, or `build`.
 
         Args:
             hp: Hyperparameters to decide with.
@@ -153,7 +152,7 @@ class HyperModel(keras_tuner.HyperModel):
         )
 
     def head(self, hp: Hyperparameters, x: Tensor) -> Tensor:
-        """Make the last layers: global average pooling and a softmax (sigmoid for 1 class).
+        """Makes the last layers: global average pooling and a softmax (sigmoid for 1 class).
 
         Override it for another task, such as a regression.
 
@@ -172,7 +171,7 @@ class HyperModel(keras_tuner.HyperModel):
         return layers.activate(x, "softmax" if self.num_classes > 1 else "sigmoid", name="head_out")
 
     def compile(self, hp: Hyperparameters, model: keras.Model) -> None:
-        """Compile the model: Adam, and the loss and metrics of the constructor.
+        """Compiles the model: Adam, and the loss and metrics of the constructor.
 
         Override it for another optimizer, or to search more of the training.
 
@@ -187,7 +186,7 @@ class HyperModel(keras_tuner.HyperModel):
         )
 
     def check_loss(self, loss: Any) -> None:
-        """Refuse a loss that Keras does not know, or that does not fit the head.
+        """Refuses a loss that Keras does not know, or that does not fit the head.
 
         A subclass that overrides `head` or `build` may have any loss that Keras knows: what fits
         its outputs is its own affair.
@@ -206,7 +205,7 @@ class HyperModel(keras_tuner.HyperModel):
             check_loss(loss, self.num_classes)
 
     def build(self, hp: Hyperparameters) -> keras.Model:
-        """Build and compile the model that the hyperparameters describe.
+        """Builds and compiles the model that the hyperparameters describe.
 
         Args:
             hp: Any `keras_tuner.HyperParameters`.
@@ -224,7 +223,7 @@ class HyperModel(keras_tuner.HyperModel):
         return model
 
     def sketch(self, hp: Hyperparameters) -> Graph:
-        """Describe the model that `build` would make, without making it.
+        """Describes the model that `build` would make, without making it.
 
         Args:
             hp: Hyperparameters, or `kerasnas.hypermodels.FixedHyperParameters` values.
@@ -250,7 +249,7 @@ class HyperModel(keras_tuner.HyperModel):
         return start.graph
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        """Declare the whole space without building a model, where the parts allow it.
+        """Declares the whole space without building a model, where the parts allow it.
 
         KerasTuner calls this before its first build. A hypermodel that cannot be sketched declares
         nothing here: the tuner builds models to find its space.
@@ -262,7 +261,7 @@ class HyperModel(keras_tuner.HyperModel):
             self.declare(hp)
 
     def declare(self, hp: keras_tuner.HyperParameters) -> None:
-        """Declare the whole space without building a model.
+        """Declares the whole space without building a model.
 
         Args:
             hp: Where to declare it; its values are left as they were, defaults filled in.
@@ -270,31 +269,16 @@ class HyperModel(keras_tuner.HyperModel):
         Raises:
             NotSymbolicError: A part of the hypermodel uses raw Keras layers.
         """
-        declared: keras_tuner.HyperParameters = DeclaringHyperParameters()
-        tried: list[list[Any]] = []
-        while True:
+
+        def visit(declared: keras_tuner.HyperParameters) -> None:
             self.sketch(declared)
             self._compile_nothing(declared)
             read_recipe(self, declared)
-            tried += declared.active_scopes
-            ahead = next((s for s in declared.inactive_scopes if s not in tried), None)
-            if ahead is None:
-                break
-            tried.append(copy.deepcopy(ahead))
-            fresh = DeclaringHyperParameters.from_config(
-                {"space": declared.get_config()["space"], "values": {}}
-            )
-            for condition in ahead:
-                fresh.values[condition.name] = condition.values[0]
-            # What the conditions leave open takes its default, as in a first build.
-            for hyperparameter in fresh.space:
-                if fresh.is_active(hyperparameter):
-                    fresh.values.setdefault(hyperparameter.name, hyperparameter.default)
-            declared = fresh
-        hp.merge(declared, overwrite=False)
+
+        hp.merge(declared_by(visit), overwrite=False)
 
     def training_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Tell which of the values `compile` reads.
+        """Tells which of the values `compile` reads.
 
         Args:
             values: Value of each hyperparameter by name.
@@ -341,7 +325,7 @@ class HyperModel(keras_tuner.HyperModel):
         order: str = "post",
         share: str | None = None,
     ) -> Block:
-        """Choose an operation and how it is wired; what is given as a list is searched.
+        """Chooses an operation and how it is wired; what is given as a list is searched.
 
         The operation is the hyperparameter `name`; the rest are `name/kernel`, `name/filters` and
         so on, active only where the chosen operation heeds them. Layers are named after `name`,
@@ -375,7 +359,7 @@ class HyperModel(keras_tuner.HyperModel):
         return choose(hp, name, operations, decisions, strides=strides, order=order, share=share)
 
     def repeat(self, hp: Hyperparameters, name: str, minimum: int, maximum: int) -> Iterator[int]:
-        """Count a searched number of times, with a conditional scope around each turn.
+        """Counts a searched number of times, with a conditional scope around each turn.
 
         Args:
             hp: Hyperparameters.

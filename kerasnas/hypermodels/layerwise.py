@@ -115,7 +115,7 @@ class LayerwiseHyperModel(HyperModel):
         return x
 
     def _downsample(self, hp: Hyperparameters, stage: str, stride: int, depth: int) -> int:
-        """Decide which block subsamples; a decision only where there are two or more."""
+        """Decides which block subsamples; a decision only where there are two or more."""
         least, largest = self.blocks
         if stride == 1 or largest == 1:
             return 0

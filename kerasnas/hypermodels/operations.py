@@ -34,7 +34,7 @@ class Operation:
     decisions: frozenset[str]
 
     def __call__(self, x: Tensor, **settings: Any) -> Tensor:
-        """Apply it to a Keras tensor or to a sketch."""
+        """Applies it to a Keras tensor or to a sketch."""
         return (self.cost if isinstance(x, Sketch) else self.build)(x, **settings)
 
 
@@ -313,7 +313,7 @@ def dropout(x: Tensor, *, name: str, rate: float, strides: int = 1) -> Tensor:
 
 @operation("flatten")
 def flatten(x: Tensor, *, name: str, strides: int = 1) -> Tensor:
-    """Flatten the input to a vector; what is a vector already stays."""
+    """Flattens the input to a vector; what is a vector already stays."""
     if len(layers.shape_of(x)) == 1:
         return x
     return layers.flatten(identity(x, name=name, strides=strides), name=f"{name}_flatten")

@@ -26,6 +26,8 @@ class Sharing(Making):
                     trial = oracle.create_trial(worker)
                     stopped = trial.status == "STOPPED"
                     if trial.status == "RUNNING":
+                        others = {other.trial_id for other in running.values()}
+                        assert trial.trial_id not in others, "two workers run one trial"
                         running[worker] = trial
                         assert oracle.create_trial(worker) is trial
             assert running or stopped, "all workers wait, but nothing is running"
@@ -40,11 +42,13 @@ class Sharing(Making):
         """Workers in threads, as behind a server, get different trials and lose none."""
         oracle = make(max_trials=40)
         errors: list[BaseException] = []
+        taken: list[str] = []
 
         def work(worker: str) -> None:
             try:
                 while (trial := oracle.create_trial(worker)).status != "STOPPED":
                     if trial.status == "RUNNING":
+                        taken.append(trial.trial_id)
                         search.finish(oracle, trial)
             except BaseException as error:
                 errors.append(error)
@@ -52,6 +56,7 @@ class Sharing(Making):
         _join(threading.Thread(target=work, args=(str(place),)) for place in range(6))
         assert errors == []
         assert len(oracle.trials) == len(oracle.end_order) == 40
+        assert sorted(taken) == sorted(oracle.trials), "two workers have run one trial"
 
     def test_an_exception_releases_the_lock(self, make: Make) -> None:
         """A caller's mistake surfaces there, and other workers go on."""
