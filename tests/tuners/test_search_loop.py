@@ -2,6 +2,7 @@
 
 import gc
 import time
+import types
 
 import keras
 import keras_tuner
@@ -50,19 +51,26 @@ def test_fatal_errors_of_keras_tuner_end_the_search(build, fit, tmp_path):
         evolution(Fatal(), tmp_path).search(**fit)
 
 
-def test_max_time_stops_between_trials_and_the_next_search_goes_on(build, fit, tmp_path, capsys):
+def test_max_time_stops_between_trials_and_the_next_search_goes_on(
+    build, fit, tmp_path, capsys, monkeypatch
+):
+    now = [0.0]
+    clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=time.sleep)
+    for module in ("search_loop", "progress"):
+        monkeypatch.setattr(f"kerasnas.tuners.{module}.time", clock)
+
     class Slow(keras_tuner.HyperModel):
         def build(self, hp):
             return build(hp)
 
         def fit(self, hp, model, *args, **kwargs):
-            time.sleep(0.3)
+            now[0] += 60
             return model.fit(*args, **kwargs)
 
-    tuner = evolution(Slow(), tmp_path, max_trials=3, max_time=0.2)
+    tuner = evolution(Slow(), tmp_path, max_trials=3, max_time="90s")
     tuner.search(**{**fit, "verbose": 1})
-    assert len(tuner.results()) == 1
-    assert "max_time" in capsys.readouterr().out
+    assert len(tuner.results()) == 2
+    assert "max_time of 1m 30s is over" in capsys.readouterr().out
     tuner.max_time = None
     tuner.search(**fit)
     assert [r["status"] for r in tuner.results()] == ["COMPLETED"] * 3
