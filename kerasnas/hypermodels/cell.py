@@ -99,10 +99,10 @@ class CellHyperModel(HyperModel):
 
         Args:
             hp: Hyperparameters to decide with.
-            x: The input, of shape (batch, *input_shape).
+            x: The input, of shape `(batch, *input_shape)`.
 
         Returns:
-            Tensor of shape (batch, *sizes, filters).
+            Tensor of shape `(batch, *sizes, filters)`.
         """
         width = decide(hp, "filters", self.filters)
         return self.choose(hp, "stem", ["conv3x3"], filters=width, activation="none")(x)

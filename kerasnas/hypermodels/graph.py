@@ -124,7 +124,7 @@ class GraphHyperModel(HyperModel):
 
         Args:
             hp: Hyperparameters to decide with.
-            x: The input, of shape (batch, *input_shape).
+            x: The input, of shape `(batch, *input_shape)`.
 
         Returns:
             Tensor of shape (batch, height, width, filters) or (batch, filters).

@@ -127,7 +127,7 @@ class HyperModel(keras_tuner.HyperModel):
 
         Args:
             hp: Hyperparameters to decide with.
-            x: The input, of shape (batch, *input_shape): a Keras tensor, or a
+            x: The input, of shape `(batch, *input_shape)`: a Keras tensor, or a
                 `kerasnas.hardware.Sketch` where only the cost is asked for.
 
         Returns:
