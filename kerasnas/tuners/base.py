@@ -59,9 +59,8 @@ class Tuner(keras_tuner.Tuner):
         max_trials: For an oracle that is not passed: number of trials, 10 by default.
         max_time: Time limit of one call of `search`, in seconds or as "90s", "30m", "2h"; no
             trial starts after it, and another `search` goes on.
-        warm_start: What is trained first, as trials of the search: the name of a zero-cost proxy
-            ("synflow", "naswot", "grad_norm", "macs", "params") or a `kerasnas.WarmStart`, which
-            ranks untrained networks, or a list of settings.
+        warm_start: What is trained first, as trials of the search: settings, the name of a proxy
+            ("synflow", "naswot", "grad_norm", "macs", "params") or a `kerasnas.WarmStart`.
         seed: Seed of the training, and of an oracle that is not passed; by default the oracle's.
         directory: Folder of the runs.
         project_name: Folder of this run in it. A run found there is resumed.
@@ -69,15 +68,15 @@ class Tuner(keras_tuner.Tuner):
         retry_failed: Whether the next search runs failed trials again, as its own argument does.
         executions_per_trial: How often a trial is trained; its score is the mean.
         optimizer: Takes the place of the hypermodel's, as in KerasTuner.
-        loss: Takes the place of the hypermodel's.
-        metrics: Take the place of the hypermodel's.
+        loss: Likewise.
+        metrics: Likewise.
         max_model_size: Largest number of parameters of a model, as `Budget(params=...)` has it.
         distribution_strategy: A `tf.distribute.Strategy` for every trial.
         tuner_id: Name of this tuner among several that share an oracle.
         logger: Has no effect: scripts for old versions of KerasTuner pass it.
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
-            up to 512 training samples before a validation: moving averages lag behind weights that
-            move, and scores of short trainings are noise with them.
+            up to 512 training samples before a validation, since moving averages lag behind.
+        fast_steps: Whether steps are made cheaper, with the same numbers (TensorFlow only).
         target: The runtime that files are for, which an objective of the file and `rerank` make:
             "litert" (phones), or "micro" to have each run on TensorFlow Lite Micro, too (needs
             `pip install 'kerasnas[micro]'`). A trial whose file does not run there has failed.
@@ -120,6 +119,7 @@ class Tuner(keras_tuner.Tuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal["litert", "micro"] = "litert",
         logger: Any = None,
         **unknown: Any,
@@ -178,8 +178,8 @@ class Tuner(keras_tuner.Tuner):
         self._checks = SearchChecks(self, asked, self._space, self._results, build, own_run_trial)
         first = FirstTrials(wanted_first, self.hypermodel, build, asked, gate, seed)
         self._loop = SearchLoop(self, asked, self._results, first, seed)
-        say = self._loop.say_once
-        self._runner = TrialRunner(self, asked, gate, folder, seed, fresh_statistics, target, say)
+        ways = fresh_statistics, fast_steps, target
+        self._runner = TrialRunner(self, asked, gate, folder, seed, *ways, self._loop.say_once)
         self._ranking = FileRanking(self, asked, seed, target)
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasnas.runtime import sealed
 from kerasnas.runtime.files import check_room, replacing
+from kerasnas.training.flat_optimizer import FlatOptimizer
 
 _SUFFIX = ".weights.h5"  # keras.Model.save_weights takes no other.
 _PER_ARRAY, _PER_FILE = 1024, 8192  # Bytes that HDF5 adds, a little more than measured.
@@ -162,4 +163,7 @@ def _variables(model: keras.Model) -> list[Any]:
 def _optimizer(model: keras.Model) -> keras.optimizers.Optimizer | None:
     # A model for a training loop of the user's own is not compiled, and may hold anything there.
     optimizer = getattr(model, "optimizer", None)
+    if isinstance(optimizer, FlatOptimizer):
+        optimizer.write_back()
+        optimizer = optimizer.plain
     return optimizer if isinstance(optimizer, keras.optimizers.Optimizer) else None

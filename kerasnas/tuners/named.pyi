@@ -47,6 +47,7 @@ class ASHA(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -84,6 +85,7 @@ class Bayesian(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -121,6 +123,7 @@ class CrossEntropy(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -158,6 +161,7 @@ class Evolution(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -195,6 +199,7 @@ class Greedy(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -229,6 +234,7 @@ class Grid(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -267,6 +273,7 @@ class Hyperband(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -302,6 +309,7 @@ class LocalSearch(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -341,6 +349,7 @@ class NEAT(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -378,6 +387,7 @@ class NSGA2(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -413,6 +423,7 @@ class Optuna(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -449,6 +460,7 @@ class Predictor(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -483,6 +495,7 @@ class Random(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -519,6 +532,7 @@ class SimulatedAnnealing(StrategyTuner):
         distribution_strategy: Any = None,
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
+        fast_steps: bool = True,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...

@@ -27,6 +27,7 @@ from kerasnas.runtime import sealed
 from kerasnas.runtime.errors import describe
 from kerasnas.runtime.files import CannotWriteError, disk_error, write_atomic
 from kerasnas.runtime.session import clear_session, kept_random_state, seeded
+from kerasnas.training import fast_steps
 from kerasnas.tuners import tflite_objectives
 from kerasnas.tuners.building import build_config
 from kerasnas.tuners.callbacks import list_of_callbacks
@@ -59,6 +60,7 @@ class TrialRunner:
         seed: Seed of all trainings.
         fresh_statistics: Whether batch normalization's statistics are taken anew before each
             validation.
+        fast_steps: Whether the steps of a training are made cheaper.
         target: The runtime that files are made for.
         say: Is told, in a line, what a user should know of the trainings.
     """
@@ -69,6 +71,7 @@ class TrialRunner:
     folder: ProjectFolder
     seed: int
     fresh_statistics: bool
+    fast_steps: bool
     target: Literal["litert", "micro"]
     say: Callable[[str], None]
 
@@ -196,7 +199,11 @@ class TrialRunner:
         for callback in kwargs["callbacks"]:
             if isinstance(callback, FreshStatistics):
                 callback.watch(model)
-        results = self.tuner.hypermodel.fit(hp, model, *args, **kwargs)
+        # A `fit` of the user's own may use the optimizer in any way.
+        own_fit = type(self.tuner.hypermodel).fit is not keras_tuner.HyperModel.fit
+        plain = own_fit or not self.fast_steps
+        with contextlib.nullcontext() if plain else fast_steps(model):
+            results = self.tuner.hypermodel.fit(hp, model, *args, **kwargs)
         self._trained = model
         path = self.tuner._get_build_config_fname(trial.trial_id)
         write_atomic(path, sealed.dumps(build_config(model)))

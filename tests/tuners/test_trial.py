@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kerasnas.oracles import EvolutionOracle
+from kerasnas.training.flat_optimizer import FlatOptimizer
 from kerasnas.tuners import Tuner
 
 
@@ -214,6 +215,54 @@ def test_a_promoted_trial_goes_on_with_the_optimizer_of_its_parent(build, data, 
         np.testing.assert_array_equal(before, after)
     assert any(moment.any() for moment in child[1])
     assert tuner.results()[1]["epochs"] == 3
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="on TensorFlow only")
+def test_fast_steps_lead_to_the_same_scores_weights_and_moments(data, tmp_path):
+    seen = []
+
+    class Notes(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.append(isinstance(self.model.optimizer, FlatOptimizer))
+
+    def build(hp):
+        layers = [
+            keras.layers.Dense(hp.Int("units", 3, 5), use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+        model = keras.Sequential([keras.Input((6,)), *layers])
+        model.compile("adam", "binary_crossentropy")
+        return model
+
+    x, y = data
+    found = []
+    for fast in (True, False):
+        tuner = tuner_of(build, tmp_path, name=f"fast_{fast}", max_trials=2, fast_steps=fast)
+        fit = {"validation_split": 0.25, "epochs": 3, "batch_size": 16, "verbose": 0}
+        tuner.search(x, y, **fit, callbacks=[Notes()])
+        (best,) = tuner.get_best_models(1)
+        state = [np.array(one) for one in (*best.weights, *best.optimizer.variables)]
+        found.append((scores(tuner), state))
+    assert seen == [True, True, False, False]
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-4)
+    for one, other in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_a_fit_of_the_users_own_has_the_plain_optimizer(fit, build, tmp_path):
+    seen = []
+
+    class Own(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            seen.append(type(model.optimizer))
+            return model.fit(*args, **kwargs)
+
+    tuner_of(Own(), tmp_path).search(**fit)
+    assert seen == [keras.optimizers.SGD]
 
 
 def test_a_model_is_freed_before_the_next_trial(build, fit, tmp_path):
