@@ -3,7 +3,8 @@
 Keras updates each variable by itself: Adam is about a dozen operations for each of them, which a
 network of sixty small variables has to trace once, and to run in every step.
 
-Uses private parts of Keras, read in version 3.15: `model._flatten_layers`.
+Uses private parts of Keras, read in version 3.15: `_flatten_layers` of models, and the
+`_learning_rate` and `_use_weight_decay` of optimizers.
 """
 
 from collections.abc import Iterator, Sequence
