@@ -67,9 +67,9 @@ class Journal:
             # O_NOFOLLOW: a symbolic link could lead to a file outside of the run's folder.
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
             self._descriptor = os.open(self.path, flags, 0o644)
-            # A kill can cut the last line off. It is removed, or the next event would join it.
             size = os.fstat(self._descriptor).st_size
-            self._end = os.pread(self._descriptor, size, 0).rfind(b"\n") + 1
+            # A kill can cut the last line off. It is removed, or the next event would join it.
+            self._end = _end_of_last_line(self._descriptor, size)
             if self._end < size:
                 os.ftruncate(self._descriptor, self._end)
         return self._descriptor
@@ -117,3 +117,15 @@ def _is_whole(line: bytes) -> bool:
         return bool(line) and bool(sealed.loads(line))
     except ValueError:
         return False
+
+
+def _end_of_last_line(descriptor: int, size: int) -> int:
+    """Returns where the last whole line ends; reads from the end, as a journal can be long."""
+    end = size
+    while end > 0:
+        start = max(0, end - 65536)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
