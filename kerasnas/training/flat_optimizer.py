@@ -4,7 +4,7 @@ Keras updates each variable by itself: Adam is about a dozen operations for each
 network of sixty small variables has to trace once, and to run in every step.
 
 Uses private parts of Keras, read in version 3.15: `_flatten_layers` of models, and the
-`_learning_rate` and `_use_weight_decay` of optimizers.
+`_learning_rate`, `_use_weight_decay` and `_filter_empty_gradients` of optimizers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,10 +38,15 @@ def can_be_flat(model: keras.Model) -> bool:
     # A subclass may do anything; in PyTorch Keras joins the updates by itself.
     if type(plain) not in _ELEMENTWISE or keras.backend.backend() != "tensorflow":
         return False
-    of_each_variable = (plain.clipnorm, plain.use_ema, plain.gradient_accumulation_steps)
+    apart = (
+        plain.clipnorm,
+        plain.use_ema,
+        plain.gradient_accumulation_steps,
+        plain.loss_scale_factor,
+    )
     variables = model.trainable_variables
     return (
-        not any(of_each_variable)
+        not any(apart)
         and len(variables) > 1
         and all(one.constraint is None and one.dtype == "float32" for one in variables)
         # Its gradient holds the rows that a batch has read; joined, it would be the whole table.
@@ -145,7 +150,7 @@ class FlatOptimizer(keras.optimizers.Optimizer):
             trainable_variables: The variables, all of those that it was made for.
 
         Raises:
-            ValueError: They are others.
+            ValueError: They are others, or none has an effect on the loss.
         """
         if trainable_variables is not None and (
             [id(one) for one in trainable_variables] != [id(one) for one in self._parts]
@@ -155,6 +160,8 @@ class FlatOptimizer(keras.optimizers.Optimizer):
                 "the model again after layers are frozen. "
                 f"Received: {len(trainable_variables)} variables in the place of {len(self._parts)}"
             )
+        # Keras's warning of gradients that are missing, and its error where all of them are.
+        self._filter_empty_gradients(list(grads), self._parts)
         known = [
             ops.zeros(part.shape) if gradient is None else gradient
             for gradient, part in zip(grads, self._parts, strict=True)

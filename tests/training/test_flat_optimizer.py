@@ -1,5 +1,7 @@
 """Weights that are updated as one vector: the same numbers as Keras's, whatever the optimizer."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -178,6 +180,17 @@ def test_other_variables_are_refused():
         flat.apply([np.ones(1, "float32")], variables[:1])
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_loss_that_no_weight_has_an_effect_on_is_an_error(fit, flat):
+    entry = keras.Input((6, 6, 2))
+    model = keras.Model(entry, keras.ops.stop_gradient(network("sgd")(entry)))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    block = flat_updates(model) if flat else contextlib.nullcontext()
+    with block, pytest.raises(ValueError, match="No gradients provided for any variable"):
+        model.fit(**fit)
+
+
 class Own(keras.optimizers.Adam):
     """A user's optimizer, which may do anything."""
 
@@ -188,6 +201,7 @@ class Own(keras.optimizers.Adam):
         lambda: OPTIMIZERS.Adam(clipnorm=1.0),
         lambda: OPTIMIZERS.Adam(use_ema=True),
         lambda: OPTIMIZERS.Adam(gradient_accumulation_steps=2),
+        lambda: OPTIMIZERS.SGD(loss_scale_factor=64.0),
         lambda: OPTIMIZERS.Adafactor(),
         lambda: OPTIMIZERS.LossScaleOptimizer(OPTIMIZERS.Adam()),
         lambda: Own(),
