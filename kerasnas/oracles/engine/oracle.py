@@ -154,6 +154,9 @@ class Oracle(StrategyMethods, SearchOracle):
     max_epochs: int | None = _forwarded(
         "fidelity.max_epochs", "Epochs of a full training, or None where `search` says that."
     )
+    fidelity_choice: str = _forwarded(
+        "fidelity.choice", "What the fidelity has chosen by itself, and why; empty for nothing."
+    )
     reports: bool = _forwarded(
         "fidelity.reports", "Whether it judges trainings while they run, by `report`."
     )

@@ -89,7 +89,7 @@ class Proposer:
         state = self.strategy.state()
         return {
             "rng": self.rng.bit_generator.state,
-            "strategy": state if self.fidelity.max_epochs is None else {"searcher": state},
+            "strategy": state if self.fidelity.trains_in_full else {"searcher": state},
             "turned_away": self._filter.turned_away,
             "repeats": self._filter.repeats,
             "repaired": self._filter.repaired,
@@ -100,7 +100,7 @@ class Proposer:
         """Restores a position."""
         state = position["strategy"]
         self.rng.bit_generator.state = position["rng"]
-        self.strategy.set_state(state if self.fidelity.max_epochs is None else state["searcher"])
+        self.strategy.set_state(state if self.fidelity.trains_in_full else state["searcher"])
         self._filter.turned_away = position["turned_away"]
         self._filter.repeats = position["repeats"]
         self._filter.repaired = position["repaired"]
