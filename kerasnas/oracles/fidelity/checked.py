@@ -17,9 +17,10 @@ from kerasnas.runtime.arguments import check_integer, check_number
 
 # Each length is a third of the next longer one, down to so many samples in all.
 _FACTOR, _FEWEST_SAMPLES, _MOST_LENGTHS = 3, 2000, 5
-# The check may take this share of the search, and full trainings of the best this share of what
-# was trained.
-_CHECK, _FINALS = 0.1, 1 / 3
+# The check may take this share of the search. Where it compares two short trainings and the search
+# then goes on with the longer one, only the shorter one is lost: it may take this share, and both
+# the next. Full trainings of the best may have the last share of what was trained.
+_CHECK, _BOTH, _FINALS = 0.1, 0.3, 1 / 3
 # So many trials at the end of a search with a limit of trials are full trainings of the best.
 _KEEP = 3
 # The fewest networks that give an interval at all, and the fewest finalists that are judged.
@@ -42,8 +43,8 @@ class _Length(NamedTuple):
 class CheckedFidelity(Fidelity):
     """Finds the shortest training that ranks networks well enough, and trains the best in full.
 
-    The first networks of the search are trained for a short time and then again for a longer one,
-    as long as a tenth of the search allows, up to a full training. Where the two agree well on
+    The first networks of the search are trained for a short time and then again for longer ones,
+    as far as a tenth of the search allows, up to a full training. Where the two agree well on
     their order, the search goes on with the short training, or with the next longer one where the
     check did not reach a full one. If not, the next longer one is checked in the same way. Where
     none agrees, the interval of the agreement reaches down to 0, or there is no time or too little
@@ -216,11 +217,16 @@ class CheckedFidelity(Fidelity):
             if most < 4 * self.networks:
                 return False
             limit = min(most * mean[FULL], math.inf if limit is None else limit)
+        if limit is None:
+            return True
+        if place == 1 and len(ladder) > 2:
+            both = mean[ladder[0]] + mean[ladder[1]]
+            lost = len(tested) * mean[ladder[0]] <= _CHECK * limit
+            return lost and len(tested) * both <= _BOTH * limit
         # A length between those of the check may be checked as well.
         between = 0.5 * mean[ladder[place]] if place > 2 else 0.0
-        once = {ladder[0], ladder[1], ladder[place]}
-        together = sum(mean[length] for length in once) + between
-        return limit is None or len(tested) * together <= _CHECK * limit
+        together = sum(mean[length] for length in {*ladder[:2], ladder[place]}) + between
+        return len(tested) * together <= _CHECK * limit
 
     def _is_good(self, length: int, tested: Sequence[str]) -> bool:
         """Chooses a length if it ranks the networks of the check well enough."""
