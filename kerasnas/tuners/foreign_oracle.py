@@ -91,6 +91,7 @@ class ForeignOracle:
         self,
         gate: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
         key: Callable[[dict[str, Any]], str] | None = None,
+        work: Callable[[dict[str, Any]], float | None] | None = None,
     ) -> None:
         """Does nothing: such an oracle asks nobody before a proposal becomes a trial."""
 

@@ -200,6 +200,7 @@ class Oracle(StrategyMethods, SearchOracle):
         self,
         gate: Callable[[Values], Mapping[str, Any]] | None = None,
         key: Callable[[Values], str] | None = None,
+        work: Callable[[Values], float | None] | None = None,
     ) -> None:
         """Lets a tuner judge proposals before they become trials.
 
@@ -207,6 +208,9 @@ class Oracle(StrategyMethods, SearchOracle):
             gate: Callable from values to the broken limits: {} when they fit, else a mapping from
                 a limit's name to an object with the numbers `value` and `limit`.
             key: Callable from values to a string that is the same for the same architecture.
+            work: Callable from values to the multiply-accumulates of their network for a sample, or
+                None where they are not known. It says which trials take long, which counts where
+                the time is limited and the number of trials is not.
 
         Example:
 
@@ -215,7 +219,7 @@ class Oracle(StrategyMethods, SearchOracle):
         ```
         """
         with self._lock:
-            self._search.filter.attach(gate, key)
+            self._search.filter.attach(gate, key, work)
             self._search.changed()
 
     def enqueue(self, values: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasnas.oracles import genome
+from kerasnas.oracles.engine.costs import TrialCosts
 from kerasnas.oracles.engine.fidelity import Fidelity, Plan
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
@@ -22,6 +23,7 @@ class Proposer:
         rng: The generator of every draw in the search.
         queue: The settings that are tried before any proposal.
         stop_reason: Why there will be no further proposal, or None.
+        costs: Lets costly networks wait where the time is limited.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Proposer:
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.queue = Queue(proposal_filter)
         self.stop_reason: str | None = None
+        self.costs = TrialCosts(history, proposal_filter)
         self._filter = proposal_filter
         # The revision of the history when the strategy saw it last.
         self._revision = 0
@@ -122,6 +125,7 @@ class Proposer:
             self._filter,
             self.history.max_proposals,
             self.strategy.patience,
+            self.costs.passes,
         )
         if proposal is not None:
             return proposal

@@ -95,6 +95,7 @@ class SearchOracle(keras_tuner.Oracle):
         """
         with self._lock:
             self.fidelity.prepare(call)
+            self._search.proposer.costs.prepare(call)
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Hands out the next trial, as in KerasTuner.
