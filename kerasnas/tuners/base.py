@@ -53,9 +53,8 @@ class Tuner(keras_tuner.Tuner):
         budget: A `kerasnas.Budget`. What breaks it is never trained and costs no trial.
         objective: For an oracle that is not passed: name of a metric, a `kerasnas.Objective`,
             or a list of these and of costs (params, macs, flash, ram, latency_ms; the last needs
-            a budget with `latency`). "val_tflite_accuracy", or any metric so, is that of the int8
-            file of each trained model, run by the interpreter; `tflite_size` and
-            `tflite_latency_ms` are its bytes and its milliseconds on this machine.
+            a budget with `latency`). "val_tflite_accuracy", or any metric so, is that of each
+            model's int8 file; `tflite_size` and `tflite_latency_ms` are its bytes and milliseconds.
         max_trials: For an oracle that is not passed: number of trials. By default 10, or any
             number where `max_time` is given.
         fidelity: For an oracle that is not passed: a `kerasnas.oracles.Fidelity`, or "auto", which
@@ -80,6 +79,7 @@ class Tuner(keras_tuner.Tuner):
         fresh_statistics: Whether the moving statistics of batch normalization are taken anew from
             up to 512 training samples before a validation, since moving averages lag behind.
         fast_steps: Whether steps are made cheaper, with the same numbers (TensorFlow only).
+        inherit: Whether full trainings begin with an ancestor's weights, in half of the epochs.
         target: The runtime that files are for, which an objective of the file and `rerank` make:
             "litert" (phones), or "micro" to have each run on TensorFlow Lite Micro, too (needs
             `pip install 'kerasnas[micro]'`). A trial whose file does not run there has failed.
@@ -123,6 +123,7 @@ class Tuner(keras_tuner.Tuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal["litert", "micro"] = "litert",
         logger: Any = None,
         **unknown: Any,
@@ -182,7 +183,7 @@ class Tuner(keras_tuner.Tuner):
         self._checks = SearchChecks(self, asked, self._space, self._results, build, own_run_trial)
         first = FirstTrials(wanted_first, self.hypermodel, build, asked, gate, seed)
         self._loop = SearchLoop(self, asked, self._results, first, seed)
-        ways = fresh_statistics, fast_steps, target
+        ways = fresh_statistics, fast_steps, target, inherit
         self._runner = TrialRunner(self, asked, gate, folder, seed, *ways, self._loop.say_once)
         self._ranking = FileRanking(self, asked, seed, target)
 
@@ -206,8 +207,7 @@ class Tuner(keras_tuner.Tuner):
             OSError: A file cannot be written. The trial stays to be run.
         """
         verbose = arguments.verbosity(fit_kwargs)
-        retry_failed = fit_kwargs.pop("retry_failed", self._retry_failed)
-        retry_failed = retry_failed and not self._is_worker()  # The chief has the trials.
+        retry_failed = fit_kwargs.pop("retry_failed", self._retry_failed) and not self._is_worker()
         arguments.check_retry_failed(retry_failed, self._asked)
         self._checks.check(fit_args, fit_kwargs)
         self._asked.prepare(self._checks.call(fit_args, fit_kwargs, self.max_time))
@@ -344,10 +344,10 @@ class Tuner(keras_tuner.Tuner):
         Returns:
             A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
             ram_bytes, latency_ms, epochs, samples (in an epoch), best_step, duration and
-            statistics_duration (seconds), parents, operator, message; of several objectives also
-            pareto (whether no other trial is better in all) and hypervolume (what the trials up to
-            this one dominate, as a share of the box between the best and the worst of each
-            objective). What is not known is None.
+            statistics_duration (seconds), inherited_from, parents, operator, message; of several
+            objectives also pareto (whether no other trial is better in all) and hypervolume (what
+            the trials up to this one dominate, as a share of the box between the best and the worst
+            of each objective). What is not known is None.
         """
         return self._results.rows()
 

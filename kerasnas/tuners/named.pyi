@@ -48,6 +48,7 @@ class ASHA(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -86,6 +87,7 @@ class Bayesian(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -124,6 +126,7 @@ class CrossEntropy(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -162,6 +165,7 @@ class Evolution(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -200,6 +204,7 @@ class Greedy(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -235,6 +240,7 @@ class Grid(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -274,6 +280,7 @@ class Hyperband(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -310,6 +317,7 @@ class LocalSearch(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -350,6 +358,7 @@ class NEAT(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -388,6 +397,7 @@ class NSGA2(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -424,6 +434,7 @@ class Optuna(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -461,6 +472,7 @@ class Predictor(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -496,6 +508,7 @@ class Random(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -533,6 +546,7 @@ class ShortThenBest(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...
@@ -570,6 +584,7 @@ class SimulatedAnnealing(StrategyTuner):
         tuner_id: str | None = None,
         fresh_statistics: bool = True,
         fast_steps: bool = True,
+        inherit: bool = False,
         target: Literal['litert', 'micro'] = 'litert',
         logger: Any = None,
     ) -> None: ...

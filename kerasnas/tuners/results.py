@@ -98,6 +98,7 @@ class Results:
             "best_step": trial.best_step,
             "duration": record.get("seconds"),
             "statistics_duration": record.get("statistics_seconds"),
+            "inherited_from": record.get("inherited_from"),
             "parents": list(lineage.get("parents", [])),
             "operator": lineage.get("operator"),
             "message": reason(trial.message) if trial.message else None,

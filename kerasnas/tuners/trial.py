@@ -37,6 +37,7 @@ from kerasnas.tuners.costs import Costs
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
+from kerasnas.tuners.inheriting import Inheritance, half_of_the_epochs
 from kerasnas.tuners.inputs import bind_fit, check_unread
 from kerasnas.tuners.project_folder import ProjectFolder
 from kerasnas.tuners.reporting import Reporter
@@ -63,6 +64,7 @@ class TrialRunner:
             validation.
         fast_steps: Whether the steps of a training are made cheaper.
         target: The runtime that files are made for.
+        inherit: Whether a full training begins with the weights of an ancestor.
         say: Is told, in a line, what a user should know of the trainings.
     """
 
@@ -74,10 +76,12 @@ class TrialRunner:
     fresh_statistics: bool
     fast_steps: bool
     target: Literal["litert", "micro"]
+    inherit: bool
     say: Callable[[str], None]
 
     def __post_init__(self) -> None:
         self._costs = Costs(self.oracle, self.gate)
+        self._inheritance = Inheritance(self.oracle, self.inherit, self.load_model, self.say)
         self._trained_objective = tflite_objectives.trained_objective(self.oracle)
         # Of the trial that runs: the model that was trained last, and what its files scored, one
         # for each execution.
@@ -159,6 +163,7 @@ class TrialRunner:
         costs = self._costs.of(trial)
         scored = self._file_score(trial, args, kwargs)
         self._samples = None
+        self._inheritance.begin(trial)
         started = time.monotonic()
         results = []
 
@@ -166,6 +171,7 @@ class TrialRunner:
             record: dict[str, Any] = {"seconds": time.monotonic() - started, **costs}
             record |= {"epochs": best.epochs, "samples": self._samples}
             record["checkpoint_sha256"] = best.sha256
+            record["inherited_from"] = self._inheritance.source
             record["statistics_seconds"] = sum((one.seconds for one in fresh), 0.0)
             self.folder.note_trial(trial.trial_id, record)
 
@@ -209,6 +215,9 @@ class TrialRunner:
                 callback.watch(model)
         # A `fit` of the user's own may use the optimizer in any way.
         own_fit = type(self.tuner.hypermodel).fit is not keras_tuner.HyperModel.fit
+        inherits = self._inheritance.give(model)
+        if inherits and not own_fit:
+            args, kwargs = (), half_of_the_epochs(args, kwargs)
         if not own_fit and type(model).fit is keras.Model.fit:
             self._samples = count_samples(bind_fit(args, kwargs))
         plain = own_fit or not self.fast_steps
