@@ -21,6 +21,7 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine import tuner_utils
 
+from kerasnas.hypermodels.trained import has_own_fit
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.proposal_filter import describe as describe_violations
 from kerasnas.runtime import sealed
@@ -200,7 +201,7 @@ class TrialRunner:
             if isinstance(callback, FreshStatistics):
                 callback.watch(model)
         # A `fit` of the user's own may use the optimizer in any way.
-        own_fit = type(self.tuner.hypermodel).fit is not keras_tuner.HyperModel.fit
+        own_fit = has_own_fit(self.tuner.hypermodel)
         plain = own_fit or not self.fast_steps
         with contextlib.nullcontext() if plain else fast_steps(model):
             results = self.tuner.hypermodel.fit(hp, model, *args, **kwargs)
