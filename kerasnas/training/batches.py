@@ -52,6 +52,7 @@ class Change:
             weights = weights_of(keras.ops.convert_to_numpy(y), self.class_weight, weights)
         if self.targets is not None and y is not None:
             y = self.targets.shares(keras.ops.convert_to_numpy(y))
+        y, weights = (keras.tree.lists_to_tuples(one) for one in (y, weights))
         for augmentation in self.policy:
             if isinstance(augmentation, Mixup):
                 x, y, weights = augmentation.blend(x, y, weights, rng)

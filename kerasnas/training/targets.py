@@ -57,13 +57,12 @@ class Targets:
             y = y[..., 0]
         return np.eye(self.classes, dtype=np.float32)[y.astype(np.int64)]
 
-    def smoothed(self, y: Any, y_pred: Any, smoothing: float, numeric: Any = ops) -> Any:
-        """Turns targets into shares of classes of which some goes to all classes alike."""
-        y = self._in_shares(y, y_pred) if numeric is ops else self.shares(y)
+    def smoothed(self, shares: Any, smoothing: float) -> Any:
+        """Gives a part of targets that are shares of classes to all classes alike."""
         if not smoothing:
-            return y
-        parts = 2 if self.kind == "yes_or_no" else y.shape[-1]
-        return y * (1.0 - smoothing) + smoothing / parts
+            return shares
+        parts = 2 if self.kind == "yes_or_no" else shares.shape[-1]
+        return shares * (1.0 - smoothing) + smoothing / parts
 
     def labels(self, y: Any, y_pred: Any, in_column: bool) -> Any:
         """The targets that metrics are given in the place of blended ones."""
@@ -75,7 +74,8 @@ class Targets:
             return ops.one_hot(ops.argmax(y, axis=-1), y.shape[-1])
         return ops.round(y) if self.kind == "yes_or_no" else y
 
-    def _in_shares(self, y: Any, y_pred: Any) -> Any:
+    def shares_of(self, y: Any, y_pred: Any) -> Any:
+        """As `shares`, of tensors within a training step."""
         if self.kind != "integer":
             return ops.cast(y, y_pred.dtype)
         if not _is_shares(y, y_pred):
@@ -190,7 +190,7 @@ def soft_targets(
         trains[0] = training
         if not training:
             return plain_loss(x, y, y_pred, sample_weight, training=False)
-        y = targets.smoothed(y, y_pred, smoothing)
+        y = targets.smoothed(targets.shares_of(y, y_pred), smoothing)
         if targets.loss is None:
             return plain_loss(x, y, y_pred, sample_weight, training=True)
         total = targets.loss(y, y_pred, sample_weight)
