@@ -26,10 +26,10 @@ from kerasnas.training.batches import (
 )
 from kerasnas.training.class_weights import balanced, count_classes
 from kerasnas.training.flat_optimizer import FlatOptimizer
-from kerasnas.training.schedules import scheduled
+from kerasnas.training.schedules import Planned, RateByEpoch, scheduled
 from kerasnas.training.targets import checked_targets, soft_targets
 
-# The attribute of an optimizer that says how its rate is to go: a tuple (kind, warmup).
+# The attribute of an optimizer that says how its rate is to go, as a `Planned`.
 SCHEDULE = "kerasnas_schedule"
 _SET_THE_RATE = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 _ARRAYS, _TF_DATA, _PY_DATASET, _GENERATOR, _OTHER = (
@@ -65,16 +65,16 @@ def fit(model: keras.Model, training: Training, args: Any, kwargs: Mapping[str, 
     mixes = any(isinstance(one, Mixup) for one in policy)
     targets = checked_targets(model, training.label_smoothing, mixes)
     callbacks = _listed(given.get("callbacks"))
-    if training.batch_size is not None:
-        given["batch_size"] = training.batch_size
     if training.early_stopping is not None:
         validates = given.get("validation_data") is not None or given.get("validation_split")
         monitor = "val_loss" if validates else "loss"
         stopping = keras.callbacks.EarlyStopping(monitor, patience=training.early_stopping)
         callbacks = [stopping, *callbacks]
     kind = _kind(given.get("x"))
-    if kind == _TF_DATA and given.get("batch_size") is not None:
-        given["x"] = _rebatched(given["x"], given.pop("batch_size"))
+    if training.batch_size is not None and kind == _TF_DATA:
+        given["x"] = given["x"].rebatch(training.batch_size)
+    elif training.batch_size is not None:
+        given["batch_size"] = training.batch_size
     weights = _class_weight(training.class_weight, given)
     in_column = _in_column(given, kind) if mixes else None
     steps = _steps(given, kind)
@@ -93,7 +93,9 @@ def fit(model: keras.Model, training: Training, args: Any, kwargs: Mapping[str, 
         stack.enter_context(soft_targets(model, targets, smoothing, in_column))
         schedule = None if _rate_is_set(callbacks) else _schedule(model)
         if schedule is not None and steps:
-            stack.enter_context(scheduled(model.optimizer, steps, *schedule))
+            stack.enter_context(scheduled(model.optimizer, steps, schedule.kind, schedule.warmup))
+        elif schedule is not None:
+            given["callbacks"] = [RateByEpoch(schedule, *_epochs(given)), *callbacks]
         # A step that was traced before has the rate and the loss that it had then.
         model.train_function = None
         try:
@@ -249,30 +251,18 @@ def _steps(fit: Mapping[str, Any], kind: str) -> int | None:
     elif steps is None and kind == _PY_DATASET:
         steps = x.num_batches
     elif steps is None and kind == _TF_DATA:
-        steps = int(x.cardinality())
-        if steps == -2:  # Filters and generators do not know it: the data is read once to count.
-            steps = _count(x)
+        steps = int(x.cardinality())  # Negative where it is endless or not known.
     elif steps is None and hasattr(x, "__len__"):
         steps = len(x)
-    epochs = fit.get("epochs", 1) - fit.get("initial_epoch", 0)
-    return None if steps is None or steps < 1 or epochs < 1 else int(steps) * int(epochs)
+    first, epochs = _epochs(fit)
+    if steps is None or steps < 1 or epochs <= first:
+        return None
+    return int(steps) * (epochs - first)
 
 
-def _rebatched(x: Any, size: int) -> Any:
-    """A data set of other batches, which knows how many there are if the given one does."""
-    import tensorflow as tf
-
-    made = x.rebatch(size)
-    if int(x.cardinality()) < 0:
-        return made
-    return made.apply(tf.data.experimental.assert_cardinality(_count(made)))
-
-
-def _count(x: Any) -> int:
-    count = 0
-    for _ in x:
-        count += 1
-    return count
+def _epochs(fit: Mapping[str, Any]) -> tuple[int, int]:
+    """The first epoch, and the one after the last."""
+    return int(fit.get("initial_epoch", 0)), int(fit.get("epochs", 1))
 
 
 def _in_column(fit: Mapping[str, Any], kind: str) -> bool:
@@ -333,10 +323,11 @@ def _rate_is_set(callbacks: list[Any]) -> bool:
     return any(isinstance(one, _SET_THE_RATE) for one in callbacks)
 
 
-def _schedule(model: keras.Model) -> Any:
+def _schedule(model: keras.Model) -> Planned | None:
     """How the rate is to go; None where the optimizer is the user's own."""
     optimizer = model.optimizer
     while optimizer is not None and not hasattr(optimizer, SCHEDULE):
         inside = "plain" if isinstance(optimizer, FlatOptimizer) else "inner_optimizer"
         optimizer = getattr(optimizer, inside, None)
-    return getattr(optimizer, SCHEDULE, None)
+    found: Planned | None = getattr(optimizer, SCHEDULE, None)
+    return found

@@ -12,6 +12,7 @@ from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, severa
 from kerasnas.hypermodels.training import Training
 from kerasnas.training.augment.augmentation import check_policy
 from kerasnas.training.optimizers import make_optimizer
+from kerasnas.training.schedules import Planned
 
 
 class TrainedHyperModel(keras_tuner.HyperModel):
@@ -68,7 +69,8 @@ class TrainedHyperModel(keras_tuner.HyperModel):
             clip_norm=chosen.clip_norm,
             clip_value=chosen.clip_value,
         )
-        setattr(optimizer, fitting.SCHEDULE, (chosen.schedule, chosen.warmup))
+        planned = Planned(str(chosen.schedule), chosen.warmup, float(chosen.learning_rate))
+        setattr(optimizer, fitting.SCHEDULE, planned)
         return optimizer, self.loss if chosen.loss is None else chosen.loss
 
     def _check_augmentation(self) -> None:

@@ -1,5 +1,6 @@
 """How the learning rate goes over a training: it warms up, and falls to zero at the end."""
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -127,6 +128,45 @@ def scheduled(
         yield
     finally:
         del inner._get_current_learning_rate
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """How the rate of an optimizer is to go once its training begins.
+
+    Args:
+        kind: As in `RateSchedule`, as is `warmup`.
+        warmup: None for that of the kind.
+        rate: The largest rate.
+    """
+
+    kind: str
+    warmup: float | None
+    rate: float
+
+
+class RateByEpoch(keras.callbacks.Callback):
+    """Sets the rate before each epoch, where nobody knows how many steps an epoch has.
+
+    Args:
+        planned: How the rate is to go.
+        first: The first epoch.
+        epochs: The one after the last.
+    """
+
+    def __init__(self, planned: Planned, first: int, epochs: int) -> None:
+        super().__init__()
+        self._schedule = RateSchedule(
+            planned.rate, max(epochs - first, 1), planned.kind, planned.warmup, first
+        )
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Sets the rate of the epoch."""
+        self.model.optimizer.learning_rate = float(self._schedule(epoch))
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Leaves the optimizer with its own rate."""
+        self.model.optimizer.learning_rate = self._schedule.rate
 
 
 def innermost(optimizer: Any) -> Any:

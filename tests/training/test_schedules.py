@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from kerasnas.training.fast_steps import fast_steps
 from kerasnas.training.flat_optimizer import FlatOptimizer
-from kerasnas.training.schedules import SCHEDULES, RateSchedule, innermost, scheduled
+from kerasnas.training.schedules import (
+    SCHEDULES,
+    Planned,
+    RateByEpoch,
+    RateSchedule,
+    innermost,
+    scheduled,
+)
 
 
 def rates(schedule, extra=1):
@@ -110,3 +117,17 @@ def test_it_begins_where_the_optimizer_has_come_to(data):
 def test_the_optimizer_inside_of_others_is_found():
     plain = keras.optimizers.SGD(0.1)
     assert innermost(keras.optimizers.LossScaleOptimizer(plain)) is plain
+
+
+def test_the_rate_of_each_epoch_is_set_where_steps_are_not_known(data):
+    model = network()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    seen = []
+    reader = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(float(model.optimizer.learning_rate))
+    )
+    by_epoch = RateByEpoch(Planned("cosine", 0.0, 0.1), 2, 6)
+    model.fit(*data, initial_epoch=2, epochs=6, verbose=0, callbacks=[by_epoch, reader])
+    expected = rates(RateSchedule(0.1, 4, "cosine", 0.0), 0)
+    np.testing.assert_allclose(seen, expected, rtol=1e-5)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
