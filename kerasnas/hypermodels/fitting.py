@@ -64,12 +64,11 @@ def fit(model: keras.Model, training: Training, args: Any, kwargs: Mapping[str, 
     policy = training.alternatives("augmentation")[0]
     mixes = any(isinstance(one, Mixup) for one in policy)
     targets = checked_targets(model, training.label_smoothing, mixes)
-    callbacks = _listed(given.get("callbacks"))
+    added: list[keras.callbacks.Callback] = []
     if training.early_stopping is not None:
         validates = given.get("validation_data") is not None or given.get("validation_split")
         monitor = "val_loss" if validates else "loss"
-        stopping = keras.callbacks.EarlyStopping(monitor, patience=training.early_stopping)
-        callbacks = [stopping, *callbacks]
+        added.append(keras.callbacks.EarlyStopping(monitor, patience=training.early_stopping))
     kind = _kind(given.get("x"))
     if training.batch_size is not None and kind == _TF_DATA:
         given["x"] = given["x"].rebatch(training.batch_size)
@@ -84,24 +83,20 @@ def fit(model: keras.Model, training: Training, args: Any, kwargs: Mapping[str, 
         seed = random.getrandbits(32)
         change = Change(policy, targets if mixes else None, weights, seed)
         _feed(given, kind, change, epoch)
-        callbacks = [epoch, *callbacks]
+        added.append(epoch)
     elif weights is not None:
         given["class_weight"] = weights
-    given["callbacks"] = callbacks
     with contextlib.ExitStack() as stack:
         smoothing = training.label_smoothing
         stack.enter_context(soft_targets(model, targets, smoothing, in_column))
-        schedule = None if _rate_is_set(callbacks) else _schedule(model)
+        schedule = None if _rate_is_set(given.get("callbacks")) else _schedule(model)
         if schedule is not None and steps:
             stack.enter_context(scheduled(model.optimizer, steps, schedule.kind, schedule.warmup))
+            stack.enter_context(_traced_anew(model))
         elif schedule is not None:
-            given["callbacks"] = [RateByEpoch(schedule, *_epochs(given)), *callbacks]
-        # A step that was traced before has the rate and the loss that it had then.
-        model.train_function = None
-        try:
-            return model.fit(**given)
-        finally:
-            model.train_function = None
+            added.append(RateByEpoch(schedule, *_epochs(given)))
+        given["callbacks"] = _joined(added, given.get("callbacks"))
+        return model.fit(**given)
 
 
 def check_fit(training: Training, fit: Mapping[str, Any]) -> None:
@@ -236,7 +231,9 @@ def _cannot_weigh(fit: Mapping[str, Any], kind: str) -> bool:
 
 def _samples(fit: Mapping[str, Any]) -> int:
     """How many samples of arrays are trained on: `fit` takes the last ones for validation."""
-    count = len(keras.tree.flatten(fit["x"])[0])
+    first = keras.tree.flatten(fit["x"])[0]
+    # Sparse matrices have a shape and no length.
+    count = int(first.shape[0]) if getattr(first, "shape", None) is not None else len(first)
     if fit.get("validation_data") is not None:
         return count
     return math.floor(count * (1.0 - float(fit.get("validation_split") or 0)))
@@ -312,15 +309,37 @@ def _part(data: Any, part: slice) -> Any:
     return keras.tree.map_structure(lambda one: keras.ops.convert_to_numpy(one)[part], data)
 
 
+@contextlib.contextmanager
+def _traced_anew(model: keras.Model) -> Iterator[None]:
+    """Forgets the step that was traced before, which has another rate, and that of the block."""
+    model.train_function = None
+    try:
+        yield
+    finally:
+        model.train_function = None
+
+
+def _joined(added: list[keras.callbacks.Callback], callbacks: Any) -> Any:
+    """Callbacks with those of the user's, in the form that `fit` takes."""
+    if not added:
+        return callbacks
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        for one in added:
+            callbacks.append(one)
+        return callbacks
+    return [*added, *_listed(callbacks)]
+
+
 def _listed(callbacks: Any) -> list[Any]:
     if callbacks is None:
         return []
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    given = getattr(callbacks, "callbacks", callbacks)  # Those of a CallbackList.
+    return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
-def _rate_is_set(callbacks: list[Any]) -> bool:
+def _rate_is_set(callbacks: Any) -> bool:
     """Whether a callback sets the rate: it stays constant for it."""
-    return any(isinstance(one, _SET_THE_RATE) for one in callbacks)
+    return any(isinstance(one, _SET_THE_RATE) for one in _listed(callbacks))
 
 
 def _schedule(model: keras.Model) -> Planned | None:

@@ -6,14 +6,14 @@ import keras
 
 # The rate of Adam is measured: benchmarks/training_defaults.py. The others stand to it as usual.
 DEFAULT_RATES = {
-    "adam": 3e-3,
-    "adamw": 3e-3,
+    "adam": 5e-3,
+    "adamw": 5e-3,
     "sgd": 5e-2,
     "momentum": 2e-2,
     "nesterov": 2e-2,
     "adagrad": 2e-2,
     "rmsprop": 1e-3,
-    "lion": 3e-4,
+    "lion": 5e-4,
 }
 _MOMENTUM = 0.9
 # Decay pulls kernels to zero; of these it would change what a layer is for.
