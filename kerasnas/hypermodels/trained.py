@@ -21,12 +21,14 @@ class TrainedHyperModel(keras_tuner.HyperModel):
     Attributes:
         learning_rate: As in `kerasnas.HyperModel`.
         loss: Likewise.
+        tunable: Likewise.
         input_shape: Likewise.
     """
 
     # Also of a subclass whose constructor does not call that of `HyperModel`.
     learning_rate: float | Sequence[float] | None = None
     loss: Any = None
+    tunable: bool = True
     input_shape: tuple[int, ...]
     _training: Training | None = None
 

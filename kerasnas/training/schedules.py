@@ -108,8 +108,8 @@ def scheduled(
     Example:
 
     ```python
-    with scheduled(model.optimizer, steps=epochs * steps_per_epoch, kind="cosine"):
-        model.fit(x, y, epochs=epochs)
+    with scheduled(model.optimizer, steps=2 * -(-len(x) // 32), kind="cosine"):
+        model.fit(x, y, epochs=2)
     ```
     """
     inner = innermost(optimizer)

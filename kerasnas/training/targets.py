@@ -147,9 +147,9 @@ def checked_targets(model: keras.Model, smoothing: float, mixes: bool) -> Target
     if found is None or (smoothing and found.kind == "numbers"):
         allowed = "a cross-entropy" if smoothing else _CAN_BE_MIXED
         raise ValueError(
-            f"Argument `{argument}` changes {what}, which needs a model of one output whose loss "
-            f"is {allowed}, without `loss_weights`. Leave the argument out, or compile with such a "
-            f"loss. Received: loss={loss!r} and {len(outputs)} outputs"
+            f"Argument `{argument}` changes {what}, which needs a Functional or Sequential model "
+            f"of one output whose loss is {allowed}, without `loss_weights`. Leave the argument out, "
+            f"or compile such a model. Received: '{model.name}' with loss={loss!r}"
         )
     return found
 

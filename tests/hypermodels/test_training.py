@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from typing import ClassVar
 
 import keras
 import keras_tuner
@@ -10,6 +11,7 @@ import pytest
 
 import kerasnas as kn
 from kerasnas.hypermodels.trained import has_own_fit
+from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
 
 A = kn.augment
@@ -35,6 +37,17 @@ class Linear(kn.HyperModel):
         return x
 
     body = stem
+
+
+class LinearInFour(Linear):
+    """The same, of four widths that make no difference, so that there are trials."""
+
+    def __init__(self, training):
+        super().__init__((6, 6, 1), 3, training=training)
+
+    def body(self, hp, x):
+        hp.Choice("place", [1, 2, 3, 4])
+        return self.choose(hp, "block", ["conv1x1", "conv3x3"])(x)
 
 
 def linear(training=None, **kwargs):
@@ -425,6 +438,39 @@ def test_a_search_refuses_what_does_not_fit_before_its_first_trial(data, tmp_pat
     with pytest.raises(ValueError, match="`batch_size` is given to `Training`"):
         tuner.search(*data, batch_size=8, validation_split=0.2, verbose=0)
     assert not tuner.results()
+
+
+class Watching(keras.callbacks.Callback):
+    """Notes the rates of all trials, of which each trains with a copy of the callback."""
+
+    seen: ClassVar[list[float]] = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(float(self.model.optimizer.learning_rate))
+
+
+@pytest.mark.parametrize("make", [kn.RandomSearch, keras_tuner.RandomSearch])
+def test_each_trial_has_the_whole_schedule(data, tmp_path, make):
+    Watching.seen.clear()
+    training = kn.Training(optimizer="sgd", learning_rate=0.1, warmup=0.0)
+    tuner = make(
+        LinearInFour(training=training), objective="val_loss", max_trials=2, directory=tmp_path
+    )
+    fit = {"epochs": 2, "batch_size": 25, "validation_data": data, "callbacks": [Watching()]}
+    tuner.search(*data, verbose=0, **fit)
+    one_trial = [0.1, 0.0853553, 0.05, 0.0146447]
+    assert Watching.seen == pytest.approx(one_trial * 2, rel=1e-4)
+
+
+def test_moving_statistics_are_taken_anew_from_augmented_batches(data):
+    hypermodel = space(kn.Training(augmentation=[A.Shift(1), A.Mixup(0.4)]))
+    hp, model = built(hypermodel, **{"stage_0/block_0/normalization": "batch"})
+    lines = []
+    fresh = FreshStatistics(lines.append)
+    fresh.watch(model)
+    hypermodel.fit(hp, model, *data, validation_data=data, callbacks=[fresh], verbose=0)
+    assert len(lines) == 1
+    assert "taken anew from up to" in lines[0]
 
 
 def test_trials_of_hyperband_go_on(data, tmp_path):
