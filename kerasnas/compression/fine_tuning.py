@@ -46,6 +46,17 @@ class FineTuningData:
             parts.append("class weights")
         return ", ".join(parts)
 
+    @property
+    def recipe(self) -> tuple[str, ...]:
+        """The training that makes the file again, as text; nothing where it does nothing."""
+        parts = {
+            "augmentation": list(self.policy),
+            "label_smoothing": self.smoothing,
+            "class_weight": self.class_weight,
+        }
+        given = [f"{name}={value!r}" for name, value in parts.items() if value]
+        return (f"Training({', '.join(given)})",) if given else ()
+
     def prepared(
         self, library: ModuleType, y: Any, loss: Any, sample_weight: Any
     ) -> tuple[Any, Any, Any]:

@@ -131,7 +131,8 @@ def compress(
     file, made_from = transform(model, steps, training_set, seed, stages.record, target, changes)
     given = {"train": train_data, "validation": validation_data, "test": test_data}
     hashes = {label: data_hash(*data) for label, data in given.items() if data is not None}
-    origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)
+    texts = (*map(step_text, steps), *changes.recipe)
+    origin = Origin(made_from, texts, seed, hashes)
     compressed = Compressed(file.data, stages.report, stages.scorer, origin)
     _check_result(compressed, file, tolerance, budget)
     return compressed

@@ -148,7 +148,7 @@ def checked_targets(model: keras.Model, smoothing: float, mixes: bool) -> Target
         allowed = "a cross-entropy" if smoothing else _CAN_BE_MIXED
         raise ValueError(
             f"Argument `{argument}` changes {what}, which needs a Functional or Sequential model "
-            f"of one output whose loss is {allowed}, without `loss_weights`. Leave the argument out, "
+            f"of one output whose loss is {allowed}, without `loss_weights`: leave it out, "
             f"or compile such a model. Received: '{model.name}' with loss={loss!r}"
         )
     return found

@@ -9,6 +9,7 @@ import kerasnas as kn
 from kerasnas.compression import Cluster, Distill, Prune, PruneStructured, Quantize
 from kerasnas.compression.fine_tuning import FineTuningData, fine_tuning_data
 from kerasnas.data.dataset import dataset
+from kerasnas.training.class_weights import balanced, count_classes
 
 A = kn.augment
 TRAINING = kn.Training(
@@ -42,6 +43,11 @@ def test_every_step_trains_with_it(small_model, small_data, steps):
     for row in found.report[1:]:
         assert row["method"].endswith("; Shift(1), Mixup(0.4), label smoothing 0.1, class weights")
     assert small_model.loss is loss
+    assert found.origin.recipe == (
+        *plain.origin.recipe,
+        "Training(augmentation=[Shift(pixels=1), Mixup(alpha=0.4)], label_smoothing=0.1, "
+        f"class_weight={balanced(count_classes(small_data[1]))})",
+    )
     again = compressed(small_model, small_data, steps, TRAINING)
     assert again.tflite == found.tflite, "the same seed gives the same file"
 
