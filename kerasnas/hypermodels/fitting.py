@@ -27,7 +27,7 @@ from kerasnas.training.batches import (
 from kerasnas.training.class_weights import balanced, count_classes
 from kerasnas.training.flat_optimizer import FlatOptimizer
 from kerasnas.training.schedules import Planned, RateByEpoch, scheduled
-from kerasnas.training.targets import checked_targets, soft_targets
+from kerasnas.training.targets import checked_targets, soft_targets, targets_of
 
 # The attribute of an optimizer that says how its rate is to go, as a `Planned`.
 SCHEDULE = "kerasnas_schedule"
@@ -74,6 +74,8 @@ def fit(model: keras.Model, training: Training, args: Any, kwargs: Mapping[str, 
         given["x"] = given["x"].rebatch(training.batch_size)
     elif training.batch_size is not None:
         given["batch_size"] = training.batch_size
+    if training.class_weight is not None:
+        _check_classes(model)
     weights = _class_weight(training.class_weight, given)
     in_column = _in_column(given, kind) if mixes else None
     steps = _steps(given, kind)
@@ -156,6 +158,18 @@ def check_targets(training: Training, model: keras.Model) -> None:
     if not isinstance(training.loss, list):  # Otherwise it depends on the loss of each trial.
         checked_targets(model, max(training.alternatives("label_smoothing")), False)
         checked_targets(model, 0.0, mixes)
+        if any(training.alternatives("class_weight")):
+            _check_classes(model)
+
+
+def _check_classes(model: keras.Model) -> None:
+    """Refuses weights of classes where the targets are numbers."""
+    found = targets_of(model.loss, (None, 1))
+    if found is not None and found.kind == "numbers":
+        raise ValueError(
+            "Argument `class_weight` needs targets that are classes: use `sample_weight` of `fit` "
+            f"for a loss of numbers. Received: loss={model.loss!r}"
+        )
 
 
 def _check_given_twice(training: Training, fit: Mapping[str, Any]) -> None:

@@ -92,6 +92,8 @@ def targets_of(loss: Any, output_shape: Any) -> Targets | None:
         loss: As `keras.Model.compile` takes it.
         output_shape: The shape of the model's one output.
     """
+    if loss is None or isinstance(loss, (list, tuple, dict)):
+        return None
     try:
         found = keras.losses.get(loss)
     except (TypeError, ValueError):

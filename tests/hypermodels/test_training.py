@@ -376,6 +376,17 @@ def test_data_that_it_does_not_fit_is_refused(data, training, fit, complaint):
         kn.hypermodels.fitting.check_fit(training, fit)
 
 
+def test_classes_of_numbers_have_no_weights(data):
+    class Numbers(Linear):
+        def head(self, hp, x):
+            layers = kn.hypermodels.layers
+            return layers.dense(layers.flatten(x, name="flat"), 1, name="out")
+
+    hypermodel = Numbers((6, 6, 1), 1, loss="mse", training=kn.Training(class_weight={0: 2.0}))
+    with pytest.raises(ValueError, match="`class_weight` needs targets that are classes"):
+        trained(hypermodel, *data)
+
+
 def test_the_network_is_the_same_but_the_trial_another():
     """What only concerns the training costs nothing on the device, and no new profile."""
     hypermodel = space(
