@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-# The rate of Adam is measured: benchmarks/training_defaults.py. Those of "sgd", "momentum", "adagrad",
-# "rmsprop" and "lion" were compared with others on a few small networks only.
+# The rate of Adam is measured: benchmarks/training_defaults.py. Those of "sgd", "momentum",
+# "adagrad", "rmsprop" and "lion" were compared with others on a few small networks only.
 DEFAULT_RATES = {
     "adam": 5e-3,
     "adamw": 5e-3,
