@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
-from kerasnas.data.arrays import Samples, in_memory, map_samples
+from kerasnas.data.arrays import Samples, in_batches, in_memory, map_samples
 
 
 def train_and_validation(fit: Mapping[str, Any], enough: int | None) -> tuple[Samples, Samples]:
@@ -39,10 +40,64 @@ def train_and_validation(fit: Mapping[str, Any], enough: int | None) -> tuple[Sa
     train = in_memory("x", train, fit.get("steps_per_epoch"), enough)
     if given is None:
         # `fit` takes the last part of the data for validation too, before it shuffles.
-        at = int(len(keras.tree.flatten(train[0])[0]) * (1.0 - float(share or 0)))
+        at = _before_validation({**fit, "x": train[0]})
         return map_samples(lambda a: a[:at], train), map_samples(lambda a: a[at:], train)
     if isinstance(given, (tuple, list)):
         given = keras.utils.unpack_x_y_sample_weight(tuple(given))
     else:
         given = given, None, None
     return train, in_memory("validation_data", given, fit.get("validation_steps"), None)
+
+
+def count_samples(fit: Mapping[str, Any]) -> int | None:
+    """Returns how many training samples there are in an epoch, if it can be made of fewer.
+
+    Args:
+        fit: Arguments of `keras.Model.fit` by name.
+
+    Returns:
+        Their number, without those that `validation_split` leaves out; or None where the data comes
+        in batches, or the number of steps is given.
+    """
+    x = fit.get("x")
+    if x is None or in_batches(x) or fit.get("steps_per_epoch") is not None:
+        return None
+    return _before_validation(fit)
+
+
+def fewer_samples(fit: Mapping[str, Any], count: int, seed: int) -> dict[str, Any]:
+    """Returns arguments of `fit` that train with a part of the samples, drawn once.
+
+    Args:
+        fit: Arguments of `keras.Model.fit` by name, for which `count_samples` returns a number.
+        count: How many samples to train with. A smaller part belongs to every larger one.
+        seed: Seed of the draw.
+
+    Returns:
+        The same arguments, but for the data.
+
+    Example:
+
+    >>> import numpy
+    >>> fit = {"x": numpy.arange(10), "y": numpy.arange(10), "validation_split": 0.3}
+    >>> fewer = fewer_samples(fit, 4, seed=0)
+    >>> len(fewer["x"]), fewer["validation_data"][0].tolist()
+    (4, [7, 8, 9])
+    """
+    samples = fit["x"], fit.get("y"), fit.get("sample_weight")
+    arrays = map_samples(keras.ops.convert_to_numpy, samples)
+    at = _before_validation(fit)
+    drawn = np.random.default_rng(seed).permutation(at)[:count]
+    names = ("x", "y", "sample_weight")
+    found = {name: value for name, value in fit.items() if name != "validation_split"}
+    found |= dict(zip(names, map_samples(lambda a: a[drawn], arrays), strict=True))
+    if fit.get("validation_data") is None and fit.get("validation_split"):
+        left = map_samples(lambda a: a[at:], arrays)
+        found["validation_data"] = left if left[2] is not None else left[:2]
+    return found
+
+
+def _before_validation(fit: Mapping[str, Any]) -> int:
+    """Returns how many samples `fit` trains with, the first ones."""
+    rows = len(keras.tree.flatten(fit["x"])[0])
+    return int(rows * (1.0 - float(fit.get("validation_split") or 0)))

@@ -20,6 +20,7 @@ from kerasnas.oracles.nsga2 import NSGA2 as NSGA2
 from kerasnas.oracles.optuna.strategy import Optuna as Optuna
 from kerasnas.oracles.predictor.strategy import Predictor as Predictor
 from kerasnas.oracles.random import Random as Random
+from kerasnas.oracles.fidelity.short_then_best import ShortThenBest as ShortThenBest
 from kerasnas.oracles.simulated_annealing import SimulatedAnnealing as SimulatedAnnealing
 
 class NamedOracle(Oracle):
@@ -279,6 +280,25 @@ class RandomOracle(NamedOracle):
         warm_start: collections.abc.Iterable[collections.abc.Mapping[str, Any]] = (),
     ) -> None: ...
 
+class ShortThenBestOracle(NamedOracle):
+    def __init__(
+        self,
+        objective: Any = None,
+        epochs: int = 1,
+        keep: int = 3,
+        searcher: str | Strategy | type[Strategy] | Oracle | type[Oracle] = 'random',
+        max_trials: int | None = 10,
+        *,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        allow_new_entries: bool = True,
+        tune_new_entries: bool = True,
+        seed: int | None = None,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int | None = None,
+        max_proposals: int = 1000,
+        warm_start: collections.abc.Iterable[collections.abc.Mapping[str, Any]] = (),
+    ) -> None: ...
+
 class SimulatedAnnealingOracle(NamedOracle):
     def __init__(
         self,
@@ -316,6 +336,7 @@ __all__ = [
     "Optuna",
     "Predictor",
     "Random",
+    "ShortThenBest",
     "SimulatedAnnealing",
     "ASHAOracle",
     "BayesianOracle",
@@ -330,6 +351,7 @@ __all__ = [
     "OptunaOracle",
     "PredictorOracle",
     "RandomOracle",
+    "ShortThenBestOracle",
     "SimulatedAnnealingOracle",
     "BayesianOptimizationOracle",
     "GridSearchOracle",

@@ -12,7 +12,7 @@ from kerasnas.oracles.engine.oracle import Oracle
 from kerasnas.oracles.engine.strategy import Strategy, is_strategy, made
 from kerasnas.oracles.engine.subclass import SubclassStrategy
 from kerasnas.oracles.evolution import Evolution
-from kerasnas.oracles.fidelity import ASHA, Hyperband
+from kerasnas.oracles.fidelity import ASHA, Hyperband, ShortThenBest
 from kerasnas.oracles.greedy import Greedy
 from kerasnas.oracles.grid import Grid
 from kerasnas.oracles.local_search import LocalSearch
@@ -61,6 +61,7 @@ ENTRIES = {
     "optuna": Entry(Optuna),
     "predictor": Entry(Predictor),
     "random": Entry(Random, ("max_trials", *_SPACE)),
+    "short_then_best": Entry(ShortThenBest, ("epochs", "keep", "searcher", "max_trials")),
     "simulated_annealing": Entry(SimulatedAnnealing),
 }
 
@@ -134,7 +135,7 @@ def strategy_of(searcher: Any, objective: Any) -> Strategy:
                 f"searcher={searcher.__name__} cannot be made of objective, max_trials and seed "
                 f"alone: pass {searcher.__name__}(...) with what else it needs. {error}"
             ) from error
-    if not isinstance(oracle, Oracle) or oracle.max_epochs is not None:
+    if not isinstance(oracle, Oracle) or not oracle.fidelity.trains_in_full:
         names = [name for name, one in ENTRIES.items() if issubclass(one.part, Strategy)]
         raise ValueError(
             f"searcher must be one of {', '.join(names)}, or a kerasnas.oracles.Strategy, its "

@@ -98,6 +98,8 @@ def choose_oracle(
     oracle: Any,
     objective: Any,
     max_trials: int | None,
+    max_time: Any,
+    fidelity: Any,
     seed: int | None,
     declare: Callable[[], keras_tuner.HyperParameters],
 ) -> keras_tuner.Oracle:
@@ -106,8 +108,10 @@ def choose_oracle(
     Args:
         oracle: An oracle, a strategy, the class of either, the name of a strategy, or None for
             "auto".
-        objective: For an oracle that is made; as are the number of trials and the seed.
-        max_trials: None for 10.
+        objective: For an oracle that is made; as are the next two and the seed.
+        max_trials: None for 10, or for no limit where the time is limited.
+        max_time: The time limit, or None.
+        fidelity: How long trials train; None for in full.
         seed: None draws one.
         declare: Returns the space, as far as it is declared without building a model.
 
@@ -126,9 +130,10 @@ def choose_oracle(
         return make(
             oracle or "auto",
             objective=objective,
-            max_trials=max_trials or _DEFAULT_MAX_TRIALS,
+            max_trials=max_trials or (_DEFAULT_MAX_TRIALS if max_time is None else None),
             hyperparameters=declare(),
             seed=seed,
+            **({} if fidelity is None else {"fidelity": fidelity}),
         )
     if not isinstance(oracle, keras_tuner.Oracle):
         raise TypeError(
@@ -137,10 +142,12 @@ def choose_oracle(
             "either, or the name of a strategy. Received: "
             f"oracle={oracle!r} of type {type(oracle).__name__}"
         )
-    if objective is not None or max_trials is not None:
+    given = {"objective": objective, "max_trials": max_trials, "fidelity": fidelity}
+    if any(value is not None for value in given.values()):
+        received = ", ".join(f"{name}={value!r}" for name, value in given.items())
         raise ValueError(
-            "Arguments `objective` and `max_trials` belong to the oracle where one is given: pass "
-            f"them to it. Received: objective={objective!r}, max_trials={max_trials!r}"
+            "Arguments `objective`, `max_trials` and `fidelity` belong to the oracle where one is "
+            f"given: pass them to it. Received: {received}"
         )
     if oracle.max_trials is not None:
         check_integer("max_trials", oracle.max_trials, least=1)

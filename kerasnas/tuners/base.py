@@ -40,25 +40,28 @@ class Tuner(keras_tuner.Tuner):
     """Searches a hypermodel's space with any oracle.
 
     A `keras_tuner.Tuner`, with a budget, a time limit, and files that survive a kill at any moment.
-    A trial that fails to build, raises, or whose loss is not finite is one failed trial with a
-    reason, and so is one whose process has ended three times before its first epoch was over. A
-    disk without room fails no trial: it ends the search, which goes on later. The same seed gives
-    the same trials, and on the same machine the same scores.
+    A trial that fails to build, raises, whose loss is not finite, or whose process has ended three
+    times before its first epoch was over, is a failed trial with a reason. A disk without room
+    fails no trial: it ends the search, which goes on later. The same seed gives the same trials,
+    and on the same machine the same scores.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function that builds a model of `hp`.
         oracle: Any `keras_tuner.Oracle`, or the name or class of a strategy, as
-            `kerasnas.oracles.make` takes it. By default that is "auto", which chooses one and says
-            which. The two may come in the order of `keras_tuner.Tuner`, too: the oracle first.
+            `kerasnas.oracles.make` takes it. By default that is "auto", which says what it chooses.
+            The two may come in the order of `keras_tuner.Tuner`, too: the oracle first.
         budget: A `kerasnas.Budget`. What breaks it is never trained and costs no trial.
         objective: For an oracle that is not passed: name of a metric, a `kerasnas.Objective`,
             or a list of these and of costs (params, macs, flash, ram, latency_ms; the last needs
             a budget with `latency`). "val_tflite_accuracy", or any metric so, is that of the int8
             file of each trained model, run by the interpreter; `tflite_size` and
             `tflite_latency_ms` are its bytes and its milliseconds on this machine.
-        max_trials: For an oracle that is not passed: number of trials, 10 by default.
-        max_time: Time limit of one call of `search`, in seconds or as "90s", "30m", "2h"; no
-            trial starts after it, and another `search` goes on.
+        max_trials: For an oracle that is not passed: number of trials. By default 10, or any
+            number where `max_time` is given.
+        fidelity: For an oracle that is not passed: a `kerasnas.oracles.Fidelity`, or "auto", which
+            trains shortly where it finds that to rank networks well, and the best of them in full.
+        max_time: Time limit of a call of `search`, in seconds or as "90s", "30m", "2h"; no trial
+            starts after it, and another `search` goes on.
         warm_start: What is trained first, as trials of the search: settings, the name of a proxy
             ("synflow", "naswot", "grad_norm", "macs", "params") or a `kerasnas.WarmStart`.
         seed: Seed of the training, and of an oracle that is not passed; by default the oracle's.
@@ -92,8 +95,7 @@ class Tuner(keras_tuner.Tuner):
 
     >>> import kerasnas as kn
     >>> space = kn.LayerwiseHyperModel((8, 8, 1), 10)
-    >>> oracle = kn.oracles.GreedyOracle("val_accuracy", max_trials=20, seed=0)
-    >>> tuner = kn.Tuner(space, oracle, directory="/tmp/runs", project_name="net", overwrite=True)
+    >>> tuner = kn.Tuner(space, "greedy", objective="val_accuracy", directory="/tmp/runs")
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Tuner(keras_tuner.Tuner):
         budget: Budget | None = None,
         objective: Any = None,
         max_trials: int | None = None,
+        fidelity: Any = None,
         max_time: float | str | None = None,
         warm_start: Any = None,
         seed: int | None = None,
@@ -133,7 +136,8 @@ class Tuner(keras_tuner.Tuner):
         self.hypermodel = get_hypermodel(hypermodel)
         build = self._build_hypermodel
         self._space = SearchSpace(self.hypermodel, build, budget, max_model_size)
-        made = arguments.choose_oracle(oracle, objective, max_trials, seed, self._space.declare)
+        of_oracle = objective, max_trials, max_time, fidelity, seed
+        made = arguments.choose_oracle(oracle, *of_oracle, self._space.declare)
         # KerasTuner's workers share the folder: only the chief may delete it.
         overwrite = overwrite and not self._is_worker()
         self._folder = ProjectFolder(directory, project_name, tuner_id, overwrite)
@@ -199,14 +203,14 @@ class Tuner(keras_tuner.Tuner):
             ValueError: Data of different lengths or none, an objective that training does not
                 report, or a budget that no proposal meets.
             RuntimeError: Not one trial was completed.
-            OSError: A file cannot be written, by the search or by the training: there is no room,
-                or the disk fails. The trial stays to be run.
+            OSError: A file cannot be written. The trial stays to be run.
         """
         verbose = arguments.verbosity(fit_kwargs)
         retry_failed = fit_kwargs.pop("retry_failed", self._retry_failed)
         retry_failed = retry_failed and not self._is_worker()  # The chief has the trials.
         arguments.check_retry_failed(retry_failed, self._asked)
         self._checks.check(fit_args, fit_kwargs)
+        self._asked.prepare(self._checks.call(fit_args, fit_kwargs, self.max_time))
         self._folder.clear()
         crashed = self._loop.take_up(retry_failed)
         self._retry_failed = False
@@ -312,7 +316,7 @@ class Tuner(keras_tuner.Tuner):
     def save(self) -> None:
         """Writes the oracle's files and the tuner's own."""
         self._folder.clear()
-        # An oracle of ours is saved with every trial; this writes all that it knows into one file.
+        # The journal of an oracle of ours has it all; this writes it into one file.
         self._asked.snapshot()
         self._folder.write(self.get_state(), self._seed)
 
@@ -322,10 +326,7 @@ class Tuner(keras_tuner.Tuner):
         return self._results.best_trials(num_trials)
 
     def get_pareto_trials(self) -> list[Trial]:
-        """Returns the completed trials that no other beats in all objectives.
-
-        Those with the best first objective come first. Needs an oracle of kerasnas.oracles.
-        """
+        """Returns the completed trials that no other beats in all objectives."""
         return self._asked.get_pareto_trials()
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
@@ -342,11 +343,11 @@ class Tuner(keras_tuner.Tuner):
 
         Returns:
             A dict a trial: trial_id, status, score, metrics, values, params, macs, flash_bytes,
-            ram_bytes, latency_ms, epochs, best_step, duration and
-            statistics_duration (seconds), parents, operator,
-            message; of several objectives also pareto (whether no other trial is better in all)
-            and hypervolume (what the trials up to this one dominate, as a share of the box between
-            the best and the worst of each objective). What is not known is None.
+            ram_bytes, latency_ms, epochs, samples (in an epoch), best_step, duration and
+            statistics_duration (seconds), parents, operator, message; of several objectives also
+            pareto (whether no other trial is better in all) and hypervolume (what the trials up to
+            this one dominate, as a share of the box between the best and the worst of each
+            objective). What is not known is None.
         """
         return self._results.rows()
 
@@ -395,6 +396,5 @@ class Tuner(keras_tuner.Tuner):
         ```
         """
         check_integer("k", k, least=1)
-        fit = {"x": x, "y": y}
-        fit |= {"validation_data": validation_data, "validation_split": validation_split}
-        return self._ranking.rank(self.get_best_trials(k), k, fit, recipe)
+        held = {"validation_data": validation_data, "validation_split": validation_split}
+        return self._ranking.rank(self.get_best_trials(k), k, {"x": x, "y": y, **held}, recipe)

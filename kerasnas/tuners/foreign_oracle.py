@@ -7,7 +7,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from kerasnas.oracles import Oracle
+from kerasnas.oracles import Oracle, SearchCall
 from kerasnas.oracles.engine.events import check_ids
 from kerasnas.runtime import run_folder
 
@@ -36,6 +36,7 @@ class ForeignOracle:
         stop_reason: None: the oracle does not say why it stops.
         turned_away: 0: the oracle turns no proposals away.
         repaired: 0: the oracle repairs no proposals.
+        fidelity_choice: Empty: the oracle does not choose how long trials train.
     """
 
     limits: Sequence[tuple[keras_tuner.Objective, float]] = ()
@@ -44,6 +45,7 @@ class ForeignOracle:
     stop_reason: str | None = None
     turned_away = 0
     repaired = 0
+    fidelity_choice = ""
 
     def __init__(self, oracle: Any, folder: str) -> None:
         self._oracle = oracle
@@ -89,8 +91,12 @@ class ForeignOracle:
         self,
         gate: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
         key: Callable[[dict[str, Any]], str] | None = None,
+        work: Callable[[dict[str, Any]], float | None] | None = None,
     ) -> None:
         """Does nothing: such an oracle asks nobody before a proposal becomes a trial."""
+
+    def prepare(self, call: SearchCall) -> None:
+        """Does nothing: such an oracle does not ask how long a full training is."""
 
     def building(self, values: Mapping[str, Any]) -> contextlib.AbstractContextManager[bool]:
         """Allows any proposal to be built: such an oracle keeps no journal."""

@@ -124,6 +124,11 @@ class Gate:
             return None
         return self._completed(judged.profile, judged.network, lambda: self._build(values)[0])
 
+    def work(self, values: Mapping[str, Any]) -> float | None:
+        """Returns a proposal's multiply-accumulates; None where only a build would tell them."""
+        found = self._judge(values).profile if self.sketches else None
+        return None if found is None else float(found.macs)
+
     def params(self, values: Mapping[str, Any]) -> int | None:
         """Returns a proposal's number of weights, known without a profile, too; None if unbuilt."""
         return self._judge(values).params

@@ -64,7 +64,8 @@ def _signature(oracle_class: type[NamedOracle]) -> inspect.Signature:
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in own.items()
         if name not in theirs
-        and name not in ("self", "hypermodel", "oracle")
+        # A tuner that is named after a fidelity takes no other.
+        and name not in ("self", "hypermodel", "oracle", "fidelity")
         and parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     return inspect.Signature([own["hypermodel"], *theirs.values(), *rest])

@@ -500,6 +500,43 @@ class Random(StrategyTuner):
         logger: Any = None,
     ) -> None: ...
 
+class ShortThenBest(StrategyTuner):
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        objective: Any = None,
+        epochs: int = 1,
+        keep: int = 3,
+        searcher: str | Strategy | type[Strategy] | Oracle | type[Oracle] = 'random',
+        max_trials: int | None = 10,
+        *,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        allow_new_entries: bool = True,
+        tune_new_entries: bool = True,
+        seed: int | None = None,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int | None = None,
+        max_proposals: int = 1000,
+        budget: kerasnas.hardware.budget.Budget | None = None,
+        max_time: float | str | None = None,
+        warm_start: Any = None,
+        directory: str | os.PathLike[str] | None = None,
+        project_name: str | None = None,
+        overwrite: bool = False,
+        retry_failed: bool = False,
+        executions_per_trial: int = 1,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        max_model_size: int | None = None,
+        distribution_strategy: Any = None,
+        tuner_id: str | None = None,
+        fresh_statistics: bool = True,
+        fast_steps: bool = True,
+        target: Literal['litert', 'micro'] = 'litert',
+        logger: Any = None,
+    ) -> None: ...
+
 class SimulatedAnnealing(StrategyTuner):
     def __init__(
         self,
@@ -555,6 +592,7 @@ __all__ = [
     "Optuna",
     "Predictor",
     "Random",
+    "ShortThenBest",
     "SimulatedAnnealing",
     "BayesianOptimization",
     "GridSearch",

@@ -94,6 +94,7 @@ class Results:
             "values": dict(trial.hyperparameters.values),
             **{name: record.get(name) for name in LIMITS.values()},
             "epochs": record.get("epochs"),
+            "samples": record.get("samples"),
             "best_step": trial.best_step,
             "duration": record.get("seconds"),
             "statistics_duration": record.get("statistics_seconds"),

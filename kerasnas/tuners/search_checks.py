@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import keras_tuner
 
-from kerasnas.data.splits import train_and_validation
+from kerasnas.data.splits import count_samples, train_and_validation
 from kerasnas.hypermodels.fitting import check_fit, check_targets
 from kerasnas.hypermodels.trained import has_own_fit, training_of
-from kerasnas.oracles import Oracle
+from kerasnas.oracles import Oracle, SearchCall
 from kerasnas.oracles.engine.objectives import is_cost, members
 from kerasnas.runtime.session import kept_random_state
 from kerasnas.tuners import inputs, tflite_objectives
@@ -55,6 +55,21 @@ class SearchChecks:
     def fit_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Returns what of the arguments of `search` are those of `keras.Model.fit`, by name."""
         return {} if self.trains_itself() else inputs.bind_fit(args, kwargs)
+
+    def call(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float | None
+    ) -> SearchCall:
+        """Returns what a fidelity needs to know of a call of `search`.
+
+        Args:
+            args: Positional arguments of `search`.
+            kwargs: Its keyword arguments.
+            seconds: The time limit, or None.
+        """
+        if self.trains_itself():
+            return SearchCall(kwargs.get("epochs"), None, seconds)
+        fit = inputs.bind_fit(args, kwargs)
+        return SearchCall(fit.get("epochs", 1), count_samples(fit), seconds)
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Checks the arguments of `search`.

@@ -173,6 +173,8 @@ class SearchLoop:
                 return failures
             self.tuner.pre_create_trial()
             trial = self.oracle.create_trial(self.tuner.tuner_id)
+            if self.oracle.fidelity_choice:
+                self.say_once(f"Fidelity: {self.oracle.fidelity_choice}")
             if trial.status == "STOPPED":
                 return failures
             if trial.status == "IDLE":

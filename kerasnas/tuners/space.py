@@ -94,7 +94,8 @@ class SearchSpace:
             wants_latency="latency_ms" in cost_names(oracle),
             **({"building": oracle.building} if journals else {}),
         )
-        oracle.attach(gate=self.gate.violations if self.gate.limits else None, key=self.gate.key)
+        limits = self.gate.violations if self.gate.limits else None
+        oracle.attach(gate=limits, key=self.gate.key, work=self.gate.work)
         hp = oracle.get_space()
         try:
             if not self.gate.sketches:

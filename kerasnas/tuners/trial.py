@@ -21,6 +21,7 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine import tuner_utils
 
+from kerasnas.data.splits import count_samples, fewer_samples
 from kerasnas.hypermodels.trained import has_own_fit
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.proposal_filter import describe as describe_violations
@@ -37,7 +38,7 @@ from kerasnas.tuners.costs import Costs
 from kerasnas.tuners.foreign_oracle import ForeignOracle
 from kerasnas.tuners.fresh_statistics import FreshStatistics
 from kerasnas.tuners.gate import Gate
-from kerasnas.tuners.inputs import check_unread
+from kerasnas.tuners.inputs import bind_fit, check_unread
 from kerasnas.tuners.project_folder import ProjectFolder
 from kerasnas.tuners.reporting import Reporter
 from kerasnas.tuners.tflite_objectives import TFLiteScorer
@@ -83,6 +84,8 @@ class TrialRunner:
         # for each execution.
         self._trained: keras.Model | None = None
         self._file_scores: list[dict[str, float]] = []
+        # How many samples an epoch of the trial that runs has, where it is known.
+        self._samples: int | None = None
 
     def try_run(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Runs a trial, and notes in it whether it is completed or why it failed.
@@ -147,18 +150,23 @@ class TrialRunner:
         if "tuner/epochs" in values:
             kwargs["epochs"] = values["tuner/epochs"]
             kwargs["initial_epoch"] = values["tuner/initial_epoch"]
+        if "tuner/samples" in values:
+            fit = bind_fit(args, kwargs)
+            args, kwargs = (), fewer_samples(fit, values["tuner/samples"], self.seed)
         callbacks = kwargs.pop("callbacks", None)
         checkpoint = self.tuner._get_checkpoint_fname(trial.trial_id)
         best = BestEpoch(self._trained_objective, checkpoint)
         fresh = [FreshStatistics(self.say)] if self.fresh_statistics else []
         costs = self._costs.of(trial)
         scored = self._file_score(trial, args, kwargs)
+        self._samples = None
         started = time.monotonic()
         results = []
 
         def note() -> None:
             record: dict[str, Any] = {"seconds": time.monotonic() - started, **costs}
-            record |= {"epochs": best.epochs, "checkpoint_sha256": best.sha256}
+            record |= {"epochs": best.epochs, "samples": self._samples}
+            record["checkpoint_sha256"] = best.sha256
             record["statistics_seconds"] = sum((one.seconds for one in fresh), 0.0)
             self.folder.note_trial(trial.trial_id, record)
 
@@ -202,6 +210,8 @@ class TrialRunner:
                 callback.watch(model)
         # A `fit` of the user's own may use the optimizer in any way.
         own_fit = has_own_fit(self.tuner.hypermodel)
+        if not own_fit and type(model).fit is keras.Model.fit:
+            self._samples = count_samples(bind_fit(args, kwargs))
         plain = own_fit or not self.fast_steps
         with contextlib.nullcontext() if plain else fast_steps(model):
             results = self.tuner.hypermodel.fit(hp, model, *args, **kwargs)

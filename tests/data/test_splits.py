@@ -1,8 +1,10 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kerasnas.data.splits import train_and_validation
+from kerasnas.data.splits import count_samples, fewer_samples, train_and_validation
 
 
 class Batches(keras.utils.PyDataset):
@@ -63,3 +65,34 @@ def test_what_can_be_read_only_once_is_refused(arrays):
         train_and_validation({"x": (a for a in [arrays]), "validation_split": 0.5}, None)
     with pytest.raises(ValueError, match=r"scored on validation data.*Received: neither"):
         train_and_validation({"x": arrays[0]}, None)
+
+
+@given(st.integers(2, 40), st.floats(0.0, 0.8), st.integers(0, 5), st.data())
+def test_fewer_samples_are_a_part_of_those_that_fit_trains_with(rows, split, seed, data):
+    x = np.arange(rows)
+    fit = {"x": {"a": x}, "y": x, "sample_weight": x, "validation_split": split, "epochs": 2}
+    most = count_samples(fit)
+    if not most:
+        return
+    count = data.draw(st.integers(1, most))
+    fewer = fewer_samples(fit, count, seed)
+    assert len(fewer["x"]["a"]) == count == len(set(fewer["y"].tolist()))
+    assert np.array_equal(fewer["x"]["a"], fewer["y"])
+    assert np.array_equal(fewer["y"], fewer["sample_weight"])
+    assert fewer["y"].max() < most
+    assert fewer["epochs"] == 2
+    assert "validation_split" not in fewer
+    if split:
+        assert [part.tolist() for part in keras.tree.flatten(fewer["validation_data"])] == [
+            list(range(most, rows))
+        ] * 3
+    more = fewer_samples(fit, most, seed)
+    assert set(fewer["y"].tolist()) <= set(more["y"].tolist())
+
+
+def test_batches_and_given_steps_are_not_made_fewer(arrays):
+    x, y = arrays
+    assert count_samples({"x": x, "y": y}) == 16
+    assert count_samples({"x": Batches(x, y)}) is None
+    assert count_samples({"x": x, "y": y, "steps_per_epoch": 2}) is None
+    assert count_samples({}) is None

@@ -1,5 +1,6 @@
 """Hands trials out to workers, and takes them back."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,8 @@ class Desk:
         self._search, self._ledger = search, search.ledger
         self._snapshot = snapshot
         self.ongoing: dict[str, Trial] = {}
+        # When each running trial was handed out, by `time.monotonic`.
+        self._began: dict[str, float] = {}
 
     def again(self, worker: str) -> Trial | None:
         """Returns the trial that a worker has not ended yet, or one that waits for another run.
@@ -41,7 +44,7 @@ class Desk:
         # The results of the last run would otherwise hide those of this one.
         trial.metrics = type(trial.metrics)()
         trial.score, trial.message = None, None
-        self.ongoing[worker] = trial
+        self._hand_out(trial, worker)
         return trial
 
     def new(
@@ -69,7 +72,7 @@ class Desk:
                 self._search.start(
                     trial, response.get("lineage", {"parents": [], "operator": "own"})
                 )
-                self.ongoing[worker] = trial
+                self._hand_out(trial, worker)
                 self._ledger.save_trial(trial)
         except BaseException:
             # What did not become a trial must leave no trace in what comes next.
@@ -145,8 +148,13 @@ class Desk:
         number = max([len(started), *(int(last) + 1 for last in started[-1:])])
         return f"{number:0{len(str(max_trials))}d}"
 
+    def _hand_out(self, trial: Trial, worker: str) -> None:
+        self.ongoing[worker] = trial
+        self._began[trial.trial_id] = time.monotonic()
+
     def _end(self, trial: Trial) -> None:
-        self._search.end(trial)
+        began = self._began.get(trial.trial_id)
+        self._search.end(trial, None if began is None else time.monotonic() - began)
         try:
             self._ledger.save_trial(trial)
             if self._ledger.wants_snapshot():

@@ -31,6 +31,7 @@ _TYPES: dict[str, Any] = {
     "message": (str, _NONE),
     "runs": int,
     "starts": int,
+    "seconds": (int, float, _NONE),
     "key": str,
     "at": int,
 }

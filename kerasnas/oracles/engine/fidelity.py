@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from keras_tuner.engine.trial import Trial
+
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.objectives import check_one
 from kerasnas.oracles.engine.proposal import Proposal
@@ -42,6 +44,20 @@ class Verdict(NamedTuple):
     notes: dict[str, Any] | None = None
 
 
+class SearchCall(NamedTuple):
+    """What a tuner knows of the training when `search` is called.
+
+    Args:
+        epochs: Epochs of a full training; None where they are not known.
+        samples: Training samples in an epoch; None where they are not known, or cannot be fewer.
+        seconds: The time limit of the call; None for no limit.
+    """
+
+    epochs: int | None = None
+    samples: int | None = None
+    seconds: float | None = None
+
+
 class Fidelity:
     """Trains every trial in full; other fidelities are derived from this class.
 
@@ -55,6 +71,7 @@ class Fidelity:
         reports: Whether it judges trainings while they run, so that tuners must call `report`.
         goes_on: Whether it may begin trials after the strategy has stopped proposing, such as
             longer trainings of known networks.
+        choice: What it has chosen by itself, and why, for the user; "" for nothing.
         run_notes: Names in a trial's lineage that belong to one run of the trial, and are removed
             when it is run again.
     """
@@ -63,7 +80,13 @@ class Fidelity:
     max_epochs: int | None = None
     reports = False
     goes_on = False
+    choice = ""
     run_notes: tuple[str, ...] = ()
+
+    @property
+    def trains_in_full(self) -> bool:
+        """Whether every trial trains as long as the call of `search` says."""
+        return self.max_epochs is None
 
     def check_objectives(self, names: Sequence[str]) -> None:
         """Refuses objectives by which trials of different lengths cannot be compared.
@@ -74,7 +97,7 @@ class Fidelity:
         Raises:
             ValueError: There are several, and the fidelity compares trials by one.
         """
-        if self.max_epochs is not None:
+        if not self.trains_in_full:
             check_one(self, names)
 
     def begin(self, history: History) -> None:
@@ -84,6 +107,27 @@ class Fidelity:
             history: All trials of the search.
         """
         self.history = history
+
+    def prepare(self, call: SearchCall) -> None:
+        """Takes what a tuner knows of the training before the trials of a call of `search`.
+
+        Args:
+            call: How long a full training is, and how much time there is.
+
+        Raises:
+            ValueError: Its own trainings do not fit into that.
+        """
+
+    def tier(self, trial: Trial) -> int:
+        """Returns which trials a completed trial may be compared with by its score.
+
+        Args:
+            trial: A trial of the search.
+
+        Returns:
+            The number of its tier: trials of a lower tier rank before all those of a higher one.
+        """
+        return 0
 
     def next_trial(self, propose: Propose, exhausted: Callable[[], bool]) -> Plan | None:
         """Returns the next trial to run.
@@ -141,24 +185,45 @@ class Fidelity:
         return {}
 
 
+# Fidelities that a user may name, because they need no arguments.
+_NAMED: dict[str, type[Fidelity]] = {}
+
+
+def named(name: str) -> Callable[[type[Fidelity]], type[Fidelity]]:
+    """Returns a decorator that lets users write a name in the place of a fidelity.
+
+    Args:
+        name: The name.
+    """
+
+    def add(fidelity: type[Fidelity]) -> type[Fidelity]:
+        _NAMED[name] = fidelity
+        return fidelity
+
+    return add
+
+
 def made_fidelity(fidelity: Any) -> Fidelity:
     """Returns a fidelity for one search.
 
     Args:
-        fidelity: A fidelity, which is copied because it keeps the state of one search; or None,
-            which trains every trial in full.
+        fidelity: A fidelity, which is copied because it keeps the state of one search; the name
+            of one that needs no arguments; or None, which trains every trial in full.
 
     Returns:
         The fidelity.
 
     Raises:
-        TypeError: The argument is neither.
+        TypeError: The argument is none of these.
     """
     if fidelity is None:
         return Fidelity()
+    if isinstance(fidelity, str) and fidelity in _NAMED:
+        return _NAMED[fidelity]()
     if not isinstance(fidelity, Fidelity):
         raise TypeError(
-            "fidelity must be None or a kerasnas.oracles.Fidelity, such as "
-            f"kerasnas.oracles.Hyperband(max_epochs=27). Received: fidelity={fidelity!r}"
+            f"fidelity must be None, {', '.join(map(repr, _NAMED))} or a "
+            "kerasnas.oracles.Fidelity, such as kerasnas.oracles.ShortThenBest(epochs=2, keep=3). "
+            f"Received: fidelity={fidelity!r}"
         )
     return copy.deepcopy(fidelity)

@@ -1,7 +1,7 @@
 """The read-only view of a search that strategies get."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +26,7 @@ class SearchFacts:
         seed: Seed of the search.
         max_trials: How many trials there will be at most; None for no limit.
         max_proposals: How many proposals are tried for one trial.
+        seconds: How long each ended trial took, by trial id.
     """
 
     space: Callable[[], keras_tuner.HyperParameters]
@@ -34,6 +35,7 @@ class SearchFacts:
     seed: int = 0
     max_trials: int | None = None
     max_proposals: int = 1000
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class ReadOnly(Sequence[Trial]):
@@ -162,6 +164,17 @@ class History:
             trial_id: Id of the trial.
         """
         return MappingProxyType(dict(self._facts.lineage.get(trial_id, {})))
+
+    def seconds(self, trial_id: str) -> float | None:
+        """Returns how long an ended trial took, from its start to its end.
+
+        Args:
+            trial_id: Id of the trial.
+
+        Returns:
+            Seconds, or None where it is not known.
+        """
+        return self._facts.seconds.get(trial_id)
 
     def loss(self, trial: Trial) -> float:
         """Returns the loss of a completed trial: its score, negated if large scores are better.

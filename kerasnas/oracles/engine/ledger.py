@@ -36,6 +36,7 @@ class Ledger:
         end_order: Ids of those that have ended, in the order of their ends.
         lineage: How each trial came about, by its id.
         runs: How often each trial was run, by its id.
+        seconds: How long the last run of each ended trial took, by its id.
         waiting: Ids of the trials that will be run again, because a run failed or because the
             process ended during it.
     """
@@ -47,6 +48,7 @@ class Ledger:
         self.end_order: list[str] = []
         self.lineage: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, int] = collections.defaultdict(int)
+        self.seconds: dict[str, float] = {}
         self.waiting: list[str] = []
         self._journal: Journal | None = None
         # How many starts of each trial no epoch has followed yet, and which trials this process
@@ -109,6 +111,9 @@ class Ledger:
         self.lineage.clear()
         self.lineage.update({name: one["lineage"] for name, one in found.trials.items()})
         self.runs.update({name: one["runs"] for name, one in found.trials.items()})
+        known = {name: one.get("seconds") for name, one in found.trials.items()}
+        self.seconds.clear()
+        self.seconds.update({name: one for name, one in known.items() if one is not None})
         self._starts = {name: one["starts"] for name, one in found.trials.items()}
         self._uncleared = set()
         self._builds = found.builds
@@ -169,9 +174,17 @@ class Ledger:
         self.append("retried", {**_record(trial), "runs": self.runs[trial.trial_id]})
         self.waiting.append(trial.trial_id)
 
-    def end(self, trial: Trial, keys: list[str]) -> None:
-        """Notes that a trial has ended."""
+    def end(self, trial: Trial, keys: list[str], seconds: float | None = None) -> None:
+        """Notes that a trial has ended.
+
+        Args:
+            trial: The trial.
+            keys: The keys under which it counts as tried.
+            seconds: How long its last run took; None where that is not known.
+        """
         ended = {"runs": self.runs[trial.trial_id], "keys": keys, "at": len(self.end_order)}
+        if seconds is not None:
+            ended["seconds"] = self.seconds[trial.trial_id] = round(seconds, 3)
         # This is the only time in a trial's life that we wait for the disk.
         self.append("ended", {**_record(trial), **ended}, sync=True)
         self.end_order.append(trial.trial_id)

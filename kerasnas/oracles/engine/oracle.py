@@ -154,6 +154,9 @@ class Oracle(StrategyMethods, SearchOracle):
     max_epochs: int | None = _forwarded(
         "fidelity.max_epochs", "Epochs of a full training, or None where `search` says that."
     )
+    fidelity_choice: str = _forwarded(
+        "fidelity.choice", "What the fidelity has chosen by itself, and why; empty for nothing."
+    )
     reports: bool = _forwarded(
         "fidelity.reports", "Whether it judges trainings while they run, by `report`."
     )
@@ -197,6 +200,7 @@ class Oracle(StrategyMethods, SearchOracle):
         self,
         gate: Callable[[Values], Mapping[str, Any]] | None = None,
         key: Callable[[Values], str] | None = None,
+        work: Callable[[Values], float | None] | None = None,
     ) -> None:
         """Lets a tuner judge proposals before they become trials.
 
@@ -204,6 +208,9 @@ class Oracle(StrategyMethods, SearchOracle):
             gate: Callable from values to the broken limits: {} when they fit, else a mapping from
                 a limit's name to an object with the numbers `value` and `limit`.
             key: Callable from values to a string that is the same for the same architecture.
+            work: Callable from values to the multiply-accumulates of their network for a sample, or
+                None where they are not known. It says which trials take long, which counts where
+                the time is limited and the number of trials is not.
 
         Example:
 
@@ -212,7 +219,7 @@ class Oracle(StrategyMethods, SearchOracle):
         ```
         """
         with self._lock:
-            self._search.filter.attach(gate, key)
+            self._search.filter.attach(gate, key, work)
             self._search.changed()
 
     def enqueue(self, values: Mapping[str, Any]) -> None:

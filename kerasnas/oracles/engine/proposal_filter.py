@@ -22,6 +22,7 @@ class ProposalFilter:
     Attributes:
         gate: Callable from values to the violations of the budget, or None.
         key: Callable from values to a string that identifies their architecture, or None.
+        work: Callable from values to the multiply-accumulates of their network, or None.
         turned_away: How many settings broke the budget; each counts once for each trial that is
             looked for.
         repeats: How many proposals were of an architecture that was tried before.
@@ -41,6 +42,7 @@ class ProposalFilter:
     def __init__(self) -> None:
         self.gate: Callable[[Values], Mapping[str, Any]] | None = None
         self.key: Callable[[Values], str] | None = None
+        self.work: Callable[[Values], float | None] | None = None
         self.turned_away = 0
         self.repeats = 0
         self.repaired = 0
@@ -64,14 +66,16 @@ class ProposalFilter:
         self,
         gate: Callable[[Values], Mapping[str, Any]] | None,
         key: Callable[[Values], str] | None,
+        work: Callable[[Values], float | None] | None = None,
     ) -> None:
-        """Sets `gate` and `key`, and forgets the answers of the old ones.
+        """Sets `gate`, `key` and `work`, and forgets the answers of the old ones.
 
         Args:
             gate: Callable from values to the broken limits, {} for none, or None.
             key: Callable from values to a string for their architecture, or None.
+            work: Callable from values to the multiply-accumulates of their network, or None.
         """
-        self.gate, self.key = gate, key
+        self.gate, self.key, self.work = gate, key, work
         self.nearest = None
         self.keys_of_trials.clear()
         self.invalidate_cache()

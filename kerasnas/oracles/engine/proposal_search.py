@@ -11,12 +11,16 @@ from kerasnas.oracles import genome
 from kerasnas.oracles.engine.proposal import Proposal
 from kerasnas.oracles.engine.proposal_filter import ProposalFilter
 from kerasnas.oracles.engine.repair import repair
+from kerasnas.oracles.genome import Values
 
 # Spaces up to this size are listed to the end before the search gives up.
 LISTED = 10_000
 
 # The most steps of one repair; after that, another proposal may be nearer to the budget.
 STEPS = 100
+
+# How many costly proposals are turned away for one trial.
+_COSTLY = 20
 
 _excess = operator.itemgetter(0)
 
@@ -28,6 +32,7 @@ def find(
     proposal_filter: ProposalFilter,
     tries: int,
     patience: int = 10,
+    passes: Callable[[Values, np.random.Generator], bool] = lambda values, rng: True,
 ) -> tuple[Proposal | None, str | None]:
     """Asks a strategy until a proposal is new and meets the budget.
 
@@ -43,13 +48,15 @@ def find(
         tries: The most proposals, the most samples, the most steps of all repairs together, and the
             most steps of the last repair.
         patience: How many proposals may break the budget before one is repaired.
+        passes: Callable from a setting that fits and the generator to whether it may be tried now.
+            After several that may not, the next one is.
 
     Returns:
         The proposal and None; or None and the reason why the search ends; or None and None while
         the strategy waits.
     """
     proposal_filter.begin()
-    repeats = 0
+    repeats = costly = 0
     steps = min(STEPS, tries)
     repairs = tries // steps
     broken: list[tuple[float, Proposal]] = []
@@ -74,6 +81,9 @@ def find(
             proposal = Proposal(genome.sample(space, rng))
         over = proposal_filter.judge(proposal.values)
         if over == 0:
+            if costly < _COSTLY and not passes(proposal.values, rng):
+                costly += 1
+                continue
             return proposal, None
         if math.isinf(over):
             repeats += 1
@@ -89,7 +99,9 @@ def find(
             repairs -= 1
             found = repaired(best[1], steps)
             if found is not None:
-                return found, None
+                if costly >= _COSTLY or passes(found.values, rng):
+                    return found, None
+                costly += 1
     rest = [*broken, *nearest]
     if rest and not proposal_filter.exhausted(space, LISTED):
         found = repaired(min(rest, key=_excess)[1], tries)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasnas.oracles import genome
+from kerasnas.oracles.engine.costs import TrialCosts
 from kerasnas.oracles.engine.fidelity import Fidelity, Plan
 from kerasnas.oracles.engine.history import History
 from kerasnas.oracles.engine.proposal import Proposal
@@ -22,6 +23,7 @@ class Proposer:
         rng: The generator of every draw in the search.
         queue: The settings that are tried before any proposal.
         stop_reason: Why there will be no further proposal, or None.
+        costs: Lets costly networks wait where the time is limited.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Proposer:
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.queue = Queue(proposal_filter)
         self.stop_reason: str | None = None
+        self.costs = TrialCosts(history, proposal_filter)
         self._filter = proposal_filter
         # The revision of the history when the strategy saw it last.
         self._revision = 0
@@ -89,7 +92,7 @@ class Proposer:
         state = self.strategy.state()
         return {
             "rng": self.rng.bit_generator.state,
-            "strategy": state if self.fidelity.max_epochs is None else {"searcher": state},
+            "strategy": state if self.fidelity.trains_in_full else {"searcher": state},
             "turned_away": self._filter.turned_away,
             "repeats": self._filter.repeats,
             "repaired": self._filter.repaired,
@@ -100,7 +103,7 @@ class Proposer:
         """Restores a position."""
         state = position["strategy"]
         self.rng.bit_generator.state = position["rng"]
-        self.strategy.set_state(state if self.fidelity.max_epochs is None else state["searcher"])
+        self.strategy.set_state(state if self.fidelity.trains_in_full else state["searcher"])
         self._filter.turned_away = position["turned_away"]
         self._filter.repeats = position["repeats"]
         self._filter.repaired = position["repaired"]
@@ -122,6 +125,7 @@ class Proposer:
             self._filter,
             self.history.max_proposals,
             self.strategy.patience,
+            self.costs.passes,
         )
         if proposal is not None:
             return proposal

@@ -23,6 +23,7 @@ class Ranking:
             mapping, even an empty one, ranks front after front by all objectives.
         losses: Callable from a completed trial to its losses, one for each objective; by default
             the measured ones.
+        tier: Callable from a trial to its tier: those of lower tiers rank first.
 
     Attributes:
         objectives: As given.
@@ -37,8 +38,10 @@ class Ranking:
         objectives: Sequence[keras_tuner.Objective],
         limits: Mapping[str, float] | None = None,
         losses: Callable[[Trial], tuple[float, ...]] | None = None,
+        tier: Callable[[Trial], int] = lambda trial: 0,
     ):
         self.objectives = list(objectives)
+        self._tier = tier
         self._losses = losses
         self._by_fronts = limits is not None
         self.limits: list[tuple[keras_tuner.Objective, float]] = []
@@ -80,18 +83,30 @@ class Ranking:
         """Returns the trials within the limits that no other trial dominates.
 
         Returns:
-            Trials, those with the best first objective first.
+            Trials of the lowest tier, those with the best first objective first.
         """
-        return self._front([trial for trial in trials if self.violation(trial) == 0])
+        lowest = min(map(self._tier, trials), default=0)
+        comparable = [trial for trial in trials if self._tier(trial) == lowest]
+        return self._front([trial for trial in comparable if self.violation(trial) == 0])
 
     def best(self, trials: Sequence[Trial], count: int) -> list[Trial]:
         """Returns the best trials, those within the limits first.
 
         Returns:
-            Trials, by the first objective; where there are limits, front after front.
+            Trials, tier after tier, by the first objective; where there are limits, front after
+            front.
         """
         if not self._by_fronts:
-            return heapq.nsmallest(count, trials, key=self.loss)
+            return heapq.nsmallest(
+                count, trials, key=lambda trial: (self._tier(trial), self.loss(trial))
+            )
+        found: list[Trial] = []
+        for tier in sorted({self._tier(trial) for trial in trials}):
+            comparable = [trial for trial in trials if self._tier(trial) == tier]
+            found += self._best_by_fronts(comparable, count)
+        return found[:count]
+
+    def _best_by_fronts(self, trials: Sequence[Trial], count: int) -> list[Trial]:
         beyond = {trial.trial_id: self.violation(trial) for trial in trials}
         within = [trial for trial in trials if beyond[trial.trial_id] == 0]
         best: list[Trial] = []

@@ -32,7 +32,7 @@ def settings_of(strategy: Strategy, fidelity: Fidelity) -> dict[str, Any]:
         ) from error
     if not isinstance(own, dict):
         raise TypeError(f"{name_of(strategy)}: settings() must return a dict. Received: {own!r}")
-    if fidelity.max_epochs is None:
+    if fidelity.trains_in_full:
         return own
     return {**fidelity.settings(), "searcher": [name_of(strategy), own]}
 

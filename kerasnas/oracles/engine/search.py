@@ -51,9 +51,15 @@ class Search:
         self.strategy, self.fidelity = strategy, fidelity
         self.ledger = Ledger()
         self.filter = ProposalFilter()
-        self.ranking = Ranking(objectives, strategy.limits)
+        self.ranking = Ranking(objectives, strategy.limits, tier=fidelity.tier)
         self.facts = SearchFacts(
-            space, self.filter, self.ledger.lineage, int(drawn), max_trials, max_proposals
+            space,
+            self.filter,
+            self.ledger.lineage,
+            int(drawn),
+            max_trials,
+            max_proposals,
+            self.ledger.seconds,
         )
         self.history = History(self.facts, self.ledger.trials, self.ranking)
         self.proposer = Proposer(strategy, fidelity, self.history, self.filter, int(drawn))
@@ -114,11 +120,16 @@ class Search:
             ) from error
         self.filter.tried.update(keys)
 
-    def end(self, trial: Trial) -> None:
-        """Notes that a trial has ended."""
+    def end(self, trial: Trial, seconds: float | None = None) -> None:
+        """Notes that a trial has ended.
+
+        Args:
+            trial: The trial.
+            seconds: How long its last run took; None where that is not known.
+        """
         self.save_space_and_queue()
         keys = self.filter.keys_of(trial.trial_id, self.history.values(trial))
-        self.ledger.end(trial, keys)
+        self.ledger.end(trial, keys, seconds)
         self.filter.tried.update(keys)
 
     def retry(self, trial: Trial) -> None:

@@ -20,7 +20,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles.engine import endings, run_header
 from kerasnas.oracles.engine.desk import Desk
-from kerasnas.oracles.engine.fidelity import Fidelity
+from kerasnas.oracles.engine.fidelity import Fidelity, SearchCall
 from kerasnas.oracles.engine.objectives import members, resolve
 from kerasnas.oracles.engine.search import Search
 from kerasnas.oracles.engine.space import with_values
@@ -83,6 +83,19 @@ class SearchOracle(keras_tuner.Oracle):
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------------ one trial's life
+
+    def prepare(self, call: SearchCall) -> None:
+        """Takes what a tuner knows of the training before the trials of a call of `search`.
+
+        Args:
+            call: How long a full training is, and how much time there is.
+
+        Raises:
+            ValueError: The fidelity's own trainings do not fit into that.
+        """
+        with self._lock:
+            self.fidelity.prepare(call)
+            self._search.proposer.costs.prepare(call)
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Hands out the next trial, as in KerasTuner.
@@ -290,7 +303,7 @@ class SearchOracle(keras_tuner.Oracle):
 
     def _kind(self) -> str:
         """Returns the name that says in a run folder which oracle has written it."""
-        decides = self.strategy if self.fidelity.max_epochs is None else self.fidelity
+        decides = self.strategy if self.fidelity.trains_in_full else self.fidelity
         return run_header.name_of(decides)
 
     def _ensure_ledger(self) -> None:

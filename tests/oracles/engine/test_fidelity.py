@@ -54,7 +54,7 @@ def test_two_oracles_with_one_fidelity_object_share_no_state(tmp_path):
 def test_what_is_no_fidelity():
     assert type(made_fidelity(None)) is Fidelity
     for given in ("hyperband", Hyperband, 3):
-        with pytest.raises(TypeError, match=r"must be None or a kerasnas\.oracles\.Fidelity"):
+        with pytest.raises(TypeError, match=r"must be None, 'auto' or a kerasnas\.oracles\.Fid"):
             made_fidelity(given)
 
 
