@@ -23,7 +23,14 @@ from kerasnas import (
 from kerasnas._version import __version__
 from kerasnas.compression import Cluster, Distill, Prune, PruneStructured, Quantize, compress
 from kerasnas.hardware import Budget, profile
-from kerasnas.hypermodels import CellHyperModel, GraphHyperModel, HyperModel, LayerwiseHyperModel
+from kerasnas.hypermodels import (
+    CellHyperModel,
+    GraphHyperModel,
+    HyperModel,
+    LayerwiseHyperModel,
+    Training,
+)
+from kerasnas.training import augment
 from kerasnas.tuners import Tuner, WarmStart
 
 # A tuner for each strategy and fidelity of the registry.
@@ -50,10 +57,12 @@ __all__ = [
     "PruneStructured",
     "Quantize",
     "SklearnTuner",
+    "Training",
     "Tuner",
     "WarmStart",
     "__version__",
     "applications",
+    "augment",
     "bridge",
     "compress",
     "compression",

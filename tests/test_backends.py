@@ -20,7 +20,9 @@ rng = np.random.default_rng(0)
 x, y = rng.random((32, 8, 8, 1), dtype="float32"), rng.integers(0, 3, 32)
 found = []
 for space in (
-    kn.LayerwiseHyperModel((8, 8, 1), 3, stages=[(4, 8)], blocks=(1, 2)),
+    kn.LayerwiseHyperModel((8, 8, 1), 3, stages=[(4, 8)], blocks=(1, 2), training=kn.Training(
+        optimizer="momentum", augmentation=[kn.augment.Shift(1), kn.augment.Mixup(0.4)],
+        label_smoothing=0.1, class_weight="balanced")),
     kn.CellHyperModel((8, 8, 1), 3, stages=2, filters=4),
 ):
     tuner = kn.Evolution(

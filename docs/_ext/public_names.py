@@ -18,6 +18,7 @@ ROOMS = (
     "kerasnas.oracles",
     "kerasnas.report",
     "kerasnas.testing",
+    "kerasnas.training.augment",
     "kerasnas.tuners",
 )
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")

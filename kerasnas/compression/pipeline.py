@@ -10,6 +10,7 @@ import keras
 from kerasnas.bridge import build, expected, read, verify, without_penalties
 from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.compressed import lost_metric, report_row
+from kerasnas.compression.fine_tuning import FineTuningData
 from kerasnas.compression.prune import inner
 from kerasnas.compression.step import BridgedStep, KerasStep
 from kerasnas.compression.training import Training, legacy_loss, legacy_loss_weights
@@ -32,6 +33,7 @@ def transform(
     seed: int,
     seen: "Callable[[Stage], None] | None" = None,
     target: Target = "litert",
+    changes: FineTuningData | None = None,
 ) -> tuple[TFLiteFile, keras.Model]:
     """Applies steps that fit each other to a model.
 
@@ -43,6 +45,7 @@ def transform(
         seen: Called with the model as it comes and after each step.
         target: The runtime that the file is for. Those between, which nobody deploys, are not run
             there.
+        changes: How the training data is changed for the steps that train; None for as it is.
 
     Returns:
         Tuple of the file parsed and the Keras 3 model that it was made from.
@@ -66,6 +69,7 @@ def transform(
         legacy_loss_weights(model),
         seed,
         sample_weight=training_set.sample_weight,
+        changes=FineTuningData() if changes is None else changes,
     )
     if seen is not None:
         passed = ", ".join(sorted(network.graph.passed_through))
@@ -91,7 +95,8 @@ def transform(
             samples = representative_samples(network.legacy, training.fed)
             check_on_micro(file, network.legacy, samples)
         if seen is not None:
-            how = f"{step.how}; {training.note}" if training.note else step.how
+            with_data = training.changes.text if step.trained_epochs else ""
+            how = "; ".join(part for part in (step.how, training.note, with_data) if part)
             ends = not training.pruned <= inner(network.graph)
             seen(Stage(step.name, how, step.trained_epochs, file, network, ends, last))
     return file, network.model

@@ -10,6 +10,7 @@ import keras
 
 from kerasnas.compression.auto import Auto, RecipeSearch
 from kerasnas.compression.compressed import Compressed, ToleranceError, lost_metric
+from kerasnas.compression.fine_tuning import fine_tuning_data
 from kerasnas.compression.pipeline import StageReport, transform
 from kerasnas.compression.step import BridgedStep, KerasStep, Step, step_text
 from kerasnas.data.dataset import dataset, samples
@@ -17,6 +18,7 @@ from kerasnas.data.scoring import Scorer
 from kerasnas.export import Origin, data_hash
 from kerasnas.export.micro import Target, check_target
 from kerasnas.hardware import Budget, profile_tflite
+from kerasnas.hypermodels.training import Training
 from kerasnas.keras_models.keras_2 import in_keras_3
 from kerasnas.tflite.reader import TFLiteFile
 
@@ -33,6 +35,7 @@ def compress(
     seed: int = 0,
     verbose: int = 0,
     target: Target = "litert",
+    training: Training | None = None,
 ) -> Compressed:
     """Makes a trained model small, step by step, and verifies the file that comes out.
 
@@ -58,6 +61,9 @@ def compress(
         verbose: 1 prints a line when a step is done; 0 prints nothing.
         target: The runtime that the file is for, as in `kerasnas.export.to_tflite`: `"litert"`, or
             `"micro"` to have the file run on TensorFlow Lite Micro before it is returned.
+        training: A `kerasnas.Training`, such as that of the search. Every step that trains uses its
+            augmentation, label smoothing and class weights; learning rate, epochs and the rest are
+            those of the steps. Nothing in it may be searched.
 
     Returns:
         `Compressed`.
@@ -103,6 +109,7 @@ def compress(
             seed=seed,
             verbose=verbose,
             target=target,
+            training=training,
         )
         auto = recipe if isinstance(recipe, Auto) else Auto()
         limit = 0.01 if tolerance is None else tolerance
@@ -119,11 +126,13 @@ def compress(
             "`validation_data` or `test_data` is needed: a metric on training data says nothing. "
             "Received: None for both"
         )
+    changes = fine_tuning_data(training, model, training_set)
     stages = StageReport(sets, Scorer(model), tolerance is not None, verbose)
-    file, made_from = transform(model, steps, training_set, seed, stages.record, target)
+    file, made_from = transform(model, steps, training_set, seed, stages.record, target, changes)
     given = {"train": train_data, "validation": validation_data, "test": test_data}
     hashes = {label: data_hash(*data) for label, data in given.items() if data is not None}
-    origin = Origin(made_from, tuple(map(step_text, steps)), seed, hashes)
+    texts = (*map(step_text, steps), *changes.recipe)
+    origin = Origin(made_from, texts, seed, hashes)
     compressed = Compressed(file.data, stages.report, stages.scorer, origin)
     _check_result(compressed, file, tolerance, budget)
     return compressed

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasnas.bridge.graph import LayerGraph
 from kerasnas.compression.distillation_loss import DistillationLoss
+from kerasnas.compression.fine_tuning import FineTuningData
 from kerasnas.data.arrays import is_nested
 from kerasnas.data.dataset import output_names
 from kerasnas.keras_models.moving_statistics import settle
@@ -34,6 +35,7 @@ class Training:
         note: What the step that is being done adds to its method in the report.
         distillation: The teacher of this and all later steps, or None.
         sample_weight: Weights of the samples, as `fit` takes them, or None.
+        changes: How the data is augmented, smoothed and weighed for every step that trains.
     """
 
     model: keras.Model
@@ -48,6 +50,7 @@ class Training:
     note: str = ""
     distillation: DistillationLoss | None = None
     sample_weight: Any = None
+    changes: FineTuningData = field(default_factory=FineTuningData)
 
     @property
     def fed(self) -> Any:
@@ -107,21 +110,19 @@ class Training:
             batch_size: Samples in a step.
             callbacks: Callbacks of the library.
         """
-        x, y = self.x if library is keras else self.fed, self.y
+        x = self.x if library is keras else self.fed
+        y, loss, weights = self.changes.prepared(library, self.y, loss, self.sample_weight)
         if self.distillation is not None:
             y, loss = self.distillation.join(library, y, loss)
         model.compile(optimizer=optimizer, loss=loss, loss_weights=loss_weights)
         make_pointwise_gradients_safe()
-        model.fit(
-            x,
-            y,
-            sample_weight=self.sample_weight,
-            epochs=epochs,
-            batch_size=batch_size,
-            callbacks=list(callbacks),
-            verbose=0,
-        )
-        settle(model, x, y, batch_size, self.sample_weight)
+        fit: dict[str, Any] = {"epochs": epochs, "callbacks": list(callbacks), "verbose": 0}
+        batches = self.changes.batches(library, (x, y, weights), batch_size, self.seed)
+        if batches is None:
+            model.fit(x, y, sample_weight=weights, batch_size=batch_size, **fit)
+        else:
+            model.fit(batches, shuffle=False, **fit)
+        settle(model, x, y, batch_size, weights)
 
 
 def legacy_loss(model: keras.Model) -> Any:

@@ -8,6 +8,7 @@ from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters, scope
 from kerasnas.hypermodels.layerwise import LayerwiseHyperModel
 from kerasnas.hypermodels.operations import operation
+from kerasnas.hypermodels.training import Training
 
 __all__ = [
     "NAS_BENCH_201",
@@ -18,6 +19,7 @@ __all__ = [
     "HyperModel",
     "LayerwiseHyperModel",
     "NotSymbolicError",
+    "Training",
     "layers",
     "operation",
     "operations",

@@ -17,12 +17,13 @@ from kerasnas.hypermodels.hyperparameters import (
     Hyperparameters,
     decide,
     scope,
-    several,
 )
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.losses import check_loss, check_names, default_loss
 from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.recipe import read_recipe
+from kerasnas.hypermodels.trained import TrainedHyperModel
+from kerasnas.hypermodels.training import Training
 from kerasnas.runtime.arguments import check_integer
 
 
@@ -37,7 +38,7 @@ class _Uncompiled:
         """Takes the arguments of `keras.Model.compile`."""
 
 
-class HyperModel(keras_tuner.HyperModel):
+class HyperModel(TrainedHyperModel):
     """A space of Keras models, made of a stem, a body, a head and a compilation.
 
     Override `body`, and any of the others; `build` joins them. As long as they use only `choose`,
@@ -57,18 +58,21 @@ class HyperModel(keras_tuner.HyperModel):
             may leave it out.
         num_classes: Number of classes; likewise.
         stem_filters: Width of the stem's convolution on images, a number or a list to search.
-        learning_rate: Of Adam, a number or a list to search.
+        learning_rate: Constant rate of Adam, a number or a list to search, instead of `training`.
         loss: Loss to compile with; None for the cross-entropy of integer classes, or of yes and no
             where there is one class. It must fit the probabilities that `head` gives, unless a
             subclass has a `head` or a `compile` of its own.
         metrics: Metrics to compile with.
+        training: A `kerasnas.Training`: optimizer, learning rate, augmentation and the rest, each
+            fixed or searched. By default `Training()`: Adam, whose rate warms up and then falls to
+            zero at the end of a trial. A `compile`, `build` or `fit` of a subclass wins over it.
         name: Name of the hypermodel.
         tunable: Whether its hyperparameters join the search space.
 
     Raises:
         TypeError: The shape or the number of classes is missing, and `build` needs them.
-        ValueError: A shape or a number of classes that is not positive, or a loss that does not
-            fit the head.
+        ValueError: A shape or a number of classes that is not positive, a loss that does not fit
+            the head, an augmentation that does not fit the shape, or what is given twice.
 
     Example:
 
@@ -88,9 +92,10 @@ class HyperModel(keras_tuner.HyperModel):
         num_classes: int | None = None,
         *,
         stem_filters: int | Sequence[int] = 16,
-        learning_rate: float | Sequence[float] = 1e-3,
+        learning_rate: float | Sequence[float] | None = None,
         loss: Any = None,
         metrics: Sequence[Any] = ("accuracy",),
+        training: Training | None = None,
         name: str | None = None,
         tunable: bool = True,
     ) -> None:
@@ -99,6 +104,8 @@ class HyperModel(keras_tuner.HyperModel):
         self.learning_rate = learning_rate
         self.metrics = list(metrics)
         self.loss = loss
+        compiles = type(self).compile is HyperModel.compile and not self._builds_itself()
+        self._take(training, compiles, type(self).fit is HyperModel.fit)
         if input_shape is None and num_classes is None and self._builds_itself():
             return
         if input_shape is None or num_classes is None:
@@ -117,8 +124,10 @@ class HyperModel(keras_tuner.HyperModel):
         self.input_shape = shape
         self.num_classes = num_classes
         self.loss = default_loss(num_classes) if loss is None else loss
+        self._check_augmentation()
         if type(self).compile is HyperModel.compile:
-            self.check_loss(self.loss)
+            for one in self._settings.alternatives("loss"):
+                self.check_loss(self.loss if one is None else one)
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
         """Makes the first layers: a convolution with a kernel of 3; none where samples are vectors.
@@ -171,19 +180,18 @@ class HyperModel(keras_tuner.HyperModel):
         return layers.activate(x, "softmax" if self.num_classes > 1 else "sigmoid", name="head_out")
 
     def compile(self, hp: Hyperparameters, model: keras.Model) -> None:
-        """Compiles the model: Adam, and the loss and metrics of the constructor.
+        """Compiles the model: optimizer and loss of the training, metrics of the constructor.
 
-        Override it for another optimizer, or to search more of the training.
+        Override it for an optimizer of your own, or to search more. The rate is constant here: its
+        schedule begins with `fit`, which knows how long the training is.
 
         Args:
             hp: Hyperparameters to decide with.
             model: The built model. Where the space is declared without building one, it is an
                 object that has nothing but `compile`.
         """
-        rate = decide(hp, "learning_rate", several(self.learning_rate))
-        model.compile(
-            optimizer=keras.optimizers.Adam(rate), loss=self.loss, metrics=list(self.metrics)
-        )
+        optimizer, loss = self._optimizer_and_loss(hp)
+        model.compile(optimizer=optimizer, loss=loss, metrics=list(self.metrics))
 
     def check_loss(self, loss: Any) -> None:
         """Refuses a loss that Keras does not know, or that does not fit the head.
@@ -273,12 +281,13 @@ class HyperModel(keras_tuner.HyperModel):
         def visit(declared: keras_tuner.HyperParameters) -> None:
             self.sketch(declared)
             self._compile_nothing(declared)
+            self._settings.fitted(declared)
             read_recipe(self, declared)
 
         hp.merge(declared_by(visit), overwrite=False)
 
     def training_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Tells which of the values `compile` reads.
+        """Tells which of the values `compile` and `fit` read.
 
         Args:
             values: Value of each hyperparameter by name.
@@ -291,6 +300,7 @@ class HyperModel(keras_tuner.HyperModel):
         """
         hp = FixedHyperParameters(values)
         self._compile_nothing(hp)
+        self._settings.fitted(hp)
         return {name: value for name, value in hp.read.items() if name in values}
 
     def _builds_itself(self) -> bool:

@@ -49,8 +49,8 @@ class FixedHyperParameters:
     def Int(
         self,
         name: str,
-        min_value: int,
-        max_value: int,
+        min_value: float,
+        max_value: float,
         step: Any = None,
         sampling: Any = None,
         default: Any = None,

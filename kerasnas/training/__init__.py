@@ -1,4 +1,4 @@
-"""How networks are trained: steps that cost less."""
+"""How networks are trained: rates, targets and samples of each step, and steps that cost less."""
 
 from kerasnas.training.fast_steps import fast_steps
 

@@ -184,7 +184,8 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         if not isinstance(
             self._inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule
         ):
-            self.plain.learning_rate = float(self._inner.learning_rate)
+            # Not `learning_rate`, which a schedule around the training may have made smaller.
+            self.plain.learning_rate = float(self._inner._learning_rate)
         for name in self._slots():
             slots = getattr(self.plain, name)
             for vector, group in zip(getattr(self._inner, name), self._groups, strict=True):

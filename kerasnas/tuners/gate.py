@@ -18,6 +18,7 @@ from kerasnas.hardware.profile import Profile
 from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
+from kerasnas.hypermodels.trained import has_own_fit
 from kerasnas.runtime.session import clear_session
 
 Building = Callable[[Mapping[str, Any]], contextlib.AbstractContextManager[bool]]
@@ -78,7 +79,7 @@ class Gate:
         # Names of hyperparameters that a network was seen to depend on. The others can be read by
         # a `fit` of the user's own.
         self._architectural: set[str] = set()
-        self._own_fit = type(hypermodel).fit is not keras_tuner.HyperModel.fit
+        self._own_fit = has_own_fit(hypermodel)
         # If the default network can be sketched, so can the others, as a rule.
         self._default: tuple[Graph, FixedHyperParameters] | None = None
         if isinstance(hypermodel, HyperModel):

@@ -10,6 +10,8 @@ import keras
 import keras_tuner
 
 from kerasnas.data.splits import count_samples, train_and_validation
+from kerasnas.hypermodels.fitting import check_fit, check_targets
+from kerasnas.hypermodels.trained import has_own_fit, training_of
 from kerasnas.oracles import Oracle, SearchCall
 from kerasnas.oracles.engine.objectives import is_cost, members
 from kerasnas.runtime.session import kept_random_state
@@ -44,7 +46,7 @@ class SearchChecks:
 
     @property
     def _own_fit(self) -> bool:
-        return type(self.tuner.hypermodel).fit is not keras_tuner.HyperModel.fit
+        return has_own_fit(self.tuner.hypermodel)
 
     def trains_itself(self) -> bool:
         """Returns whether only the user's own code knows what the arguments of `search` mean."""
@@ -91,6 +93,9 @@ class SearchChecks:
         # Every trial passes `callbacks` by name, so they cannot be given by position as well.
         fit = inputs.bind_fit(args, {"callbacks": None, **kwargs})
         inputs.check_data(fit)
+        training = training_of(self.tuner.hypermodel)
+        if training is not None:
+            check_fit(training, fit)
         inputs.check_generators(fit, self.oracle.max_trials, self.tuner.executions_per_trial)
         if tflite_objectives.wanted(self.oracle):
             train_and_validation(fit, enough=1)
@@ -125,6 +130,9 @@ class SearchChecks:
         if model is None:
             return
         check_monitors(fit.get("callbacks"), model)
+        training = training_of(self.tuner.hypermodel)
+        if training is not None:
+            check_targets(training, model)
         for objective in members(self.oracle.objective):
             if not is_cost(objective.name):
                 inputs.check_objective(objective, model, fit)

@@ -22,6 +22,7 @@ from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine import tuner_utils
 
 from kerasnas.data.splits import count_samples, fewer_samples
+from kerasnas.hypermodels.trained import has_own_fit
 from kerasnas.oracles import Oracle
 from kerasnas.oracles.engine.proposal_filter import describe as describe_violations
 from kerasnas.runtime import sealed
@@ -214,9 +215,8 @@ class TrialRunner:
             if isinstance(callback, FreshStatistics):
                 callback.watch(model)
         # A `fit` of the user's own may use the optimizer in any way.
-        own_fit = type(self.tuner.hypermodel).fit is not keras_tuner.HyperModel.fit
-        inherits = self._inheritance.give(model)
-        if inherits and not own_fit:
+        own_fit = has_own_fit(self.tuner.hypermodel)
+        if self._inheritance.give(model) and not own_fit:
             args, kwargs = (), half_of_the_epochs(args, kwargs)
         if not own_fit and type(model).fit is keras.Model.fit:
             self._samples = count_samples(bind_fit(args, kwargs))

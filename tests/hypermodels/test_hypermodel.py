@@ -142,7 +142,9 @@ def test_a_constructor_of_its_own_need_not_call_ours():
     hypermodel = Silent(5)
     hypermodel.declare_hyperparameters(hp)
     assert not hp.space
-    assert hypermodel.build(hp).output_shape == (None, 2)
+    model = hypermodel.build(hp)
+    assert model.output_shape == (None, 2)
+    hypermodel.fit(hp, model, np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
 
 
 @pytest.mark.parametrize("given", [{}, {"input_shape": (3,)}, {"num_classes": 2}])
