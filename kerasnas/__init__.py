@@ -31,7 +31,7 @@ from kerasnas.hypermodels import (
     Training,
 )
 from kerasnas.training import augment
-from kerasnas.tuners import Tuner, WarmStart
+from kerasnas.tuners import Tuner, WarmStart, retrain
 
 # A tuner for each strategy and fidelity of the registry.
 from kerasnas.tuners.named import *  # noqa: F403
@@ -74,6 +74,7 @@ __all__ = [
     "oracles",
     "profile",
     "report",
+    "retrain",
     "synchronized",
     "tuners",
 ]

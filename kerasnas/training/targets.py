@@ -51,7 +51,8 @@ class Targets:
     def shares(self, y: np.ndarray) -> np.ndarray:
         """Turns a batch of targets into numbers that can be blended."""
         y = np.asarray(y)
-        if self.kind != "integer":
+        is_shares = np.issubdtype(y.dtype, np.floating) and y.shape[-1:] == (self.classes,)
+        if self.kind != "integer" or (is_shares and y.ndim > 1 and self.classes > 1):
             return y if np.issubdtype(y.dtype, np.floating) else y.astype(np.float32)
         if y.ndim > 1 and y.shape[-1] == 1:
             y = y[..., 0]

@@ -4,7 +4,6 @@ Overrides private parts of `keras_tuner.Tuner`, read in KerasTuner 1.4.8 (`engin
 `engine/base_tuner.py`, `engine/hypermodel.py`).
 """
 
-import functools
 import inspect
 import os
 from collections.abc import Callable
@@ -180,6 +179,7 @@ class Tuner(keras_tuner.Tuner):
             self._seed = same_seed(seed, self._folder.seed)
         gate, folder, seed = self._space.gate, self._folder, self._seed
         self._results = Results(asked, folder)
+        self._last_fit: dict[str, Any] = {}  # Of `search`, for `kerasnas.retrain`.
         self._checks = SearchChecks(self, asked, self._space, self._results, build, own_run_trial)
         first = FirstTrials(wanted_first, self.hypermodel, build, asked, gate, seed)
         self._loop = SearchLoop(self, asked, self._results, first, seed)
@@ -220,8 +220,8 @@ class Tuner(keras_tuner.Tuner):
             return
         self.oracle.verbose = 0  # The lines are ours.
         self._folder.write(self.get_state(), self._seed)
-        fit = functools.partial(self._checks.fit_arguments, fit_args, fit_kwargs)
-        self._loop.run(fit_args, fit_kwargs, fit, verbose, self.max_time, crashed)
+        self._last_fit = self._checks.fit_arguments(fit_args, fit_kwargs)
+        self._loop.run(fit_args, fit_kwargs, self._last_fit, verbose, self.max_time, crashed)
 
     def enqueue(self, values: dict[str, Any]) -> None:
         """Puts known-good settings before the oracle's own proposals.

@@ -43,6 +43,11 @@ class BestEpoch(keras.callbacks.Callback):
         self._best, self._written = self._worst, self._worst
         self._weights: list[np.ndarray] | None = None
 
+    @property
+    def best(self) -> float | None:
+        """The best value of this execution so far; None where none was reported."""
+        return None if self._best == self._worst else self._best
+
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Starts counting the epochs."""
         self.epochs = 0

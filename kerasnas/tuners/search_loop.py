@@ -5,7 +5,7 @@ import dataclasses
 import gc
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -72,7 +72,7 @@ class SearchLoop:
         self,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        fit: Callable[[], Mapping[str, Any]],
+        fit: Mapping[str, Any],
         verbose: int,
         max_time: float | None,
         crashed: Sequence[Trial],
@@ -82,7 +82,7 @@ class SearchLoop:
         Args:
             args: Positional arguments of `search`.
             kwargs: Its keyword arguments.
-            fit: Returns what of them are arguments of `keras.Model.fit`, by name.
+            fit: What of them are arguments of `keras.Model.fit`, by name.
             verbose: 0 for nothing, 1 for a line a trial, 2 beside Keras's own lines.
             max_time: Seconds after which no trial starts; None for no limit.
             crashed: Trials that have failed because they ended their processes.

@@ -100,14 +100,14 @@ class FirstTrials:
 
     def enqueue(
         self,
-        fit: Callable[[], Mapping[str, Any]],
+        fit: Mapping[str, Any],
         say: Callable[[str], None],
         max_time: float | None,
     ) -> None:
         """Ranks untrained networks, if that is wanted, and queues the settings.
 
         Args:
-            fit: Returns the arguments of `keras.Model.fit` by name.
+            fit: The arguments of `keras.Model.fit` by name.
             say: Is told, in a line, what happens.
             max_time: Seconds after which no further setting is scored.
         """
@@ -118,9 +118,9 @@ class FirstTrials:
                 f"Ranking {wanted.candidates} untrained networks by {wanted.name}, of which "
                 f"the best {wanted.keep} are trained first"
             )
-            space, data = self.oracle.get_space(), fit()
+            space = self.oracle.get_space()
             settings = first_settings(
-                wanted, self.hypermodel, self.build, space, gate, data, self.seed, max_time
+                wanted, self.hypermodel, self.build, space, gate, fit, self.seed, max_time
             )
         for values in settings:
             self.oracle.enqueue(values)
