@@ -38,6 +38,30 @@ print(json.dumps({"imported": imported, "found": found}))
 """
 
 
+END = """
+import json, sys
+import numpy as np
+import kerasnas as kn
+
+rng = np.random.default_rng(0)
+x, y = rng.random((40, 8, 8, 1), dtype="float32"), rng.integers(0, 3, 40)
+space = kn.LayerwiseHyperModel((8, 8, 1), 3, stages=[(4, 8)], blocks=(1, 2))
+tuner = kn.Tuner(
+    space, "greedy", objective="val_accuracy", max_trials=6, seed=0, directory=sys.argv[1],
+    fidelity=kn.oracles.ShortThenBest(epochs=1, keep=2), inherit=True,
+)
+tuner.search(x, y, validation_data=(x, y), epochs=2, verbose=0)
+found = kn.retrain(tuner, k=2, seeds=1, epochs=2, verbose=0, test_data=(x, y))
+rows = tuner.results()
+print(json.dumps({
+    "epochs": [row["epochs"] for row in rows], "messages": [row["message"] for row in rows],
+    "retrained": [row["message"] for row in found.rows], "test": found.test["accuracy"],
+    "score": max(row["score"] for row in found.rows),
+    "right": float((found.model.predict(x, verbose=0).argmax(-1) == y).mean()),
+}))
+"""
+
+
 def run(code: str, backend: str, *arguments: str) -> dict:
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -61,6 +85,19 @@ def test_both_spaces_are_searched(backend, tmp_path):
         assert statuses == ["COMPLETED", "COMPLETED"]
         assert seconds > 0  # One step settles no statistics: they are taken anew.
     assert result["imported"] == (["tensorflow"] if backend == "tensorflow" else [])
+
+
+@pytest.mark.parametrize("backend", list(MODULES))
+def test_short_trainings_inheritance_and_the_end_of_a_search(backend, tmp_path):
+    if importlib.util.find_spec(MODULES[backend]) is None:
+        pytest.skip(f"{backend} is not installed; `make test-backends` installs it")
+    result = run(END, backend, str(tmp_path))
+    assert result["messages"] == [None] * 6
+    assert result["epochs"][:4] == [1] * 4
+    assert set(result["epochs"][4:]) <= {1, 2}  # Half of two, where one inherits.
+    assert result["retrained"] == [None, None]
+    assert result["test"] == pytest.approx(result["right"])
+    assert result["score"] >= result["right"] - 1e-6
 
 
 def test_the_environment_of_keras_2_is_left_alone():

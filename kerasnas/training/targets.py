@@ -189,9 +189,10 @@ def soft_targets(
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        # A step computes the metrics after its loss, and does not say of which kind it is.
-        trains[0] = training
-        if not training:
+        # A step computes the metrics after its loss, and does not say of which kind it is. On JAX,
+        # Keras builds a model with a training batch as if it were validated.
+        trains[0] = training or (targets.kind == "integer" and _is_shares(y, y_pred))
+        if not trains[0]:
             return plain_loss(x, y, y_pred, sample_weight, training=False)
         y = targets.smoothed(targets.shares_of(y, y_pred), smoothing)
         if targets.loss is None:
@@ -202,7 +203,8 @@ def soft_targets(
         return total
 
     def compute_metrics(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        if trains[0]:
+        # On JAX, Keras chooses the metrics by the first batch before any loss is computed.
+        if trains[0] or targets.kind == "integer":
             y = targets.labels(y, y_pred, bool(in_column))
         return plain_metrics(x, y, y_pred, sample_weight)
 
