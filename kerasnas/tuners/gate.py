@@ -21,6 +21,9 @@ from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.hypermodels.trained import has_own_fit
 from kerasnas.runtime.session import clear_session
 
+# How many proposals are remembered with their costs.
+_REMEMBERED = 20_000
+
 Building = Callable[[Mapping[str, Any]], contextlib.AbstractContextManager[bool]]
 
 
@@ -190,7 +193,10 @@ class Gate:
         text = json.dumps(dict(values), sort_keys=True)
         if text not in self._judged:
             judge = self._judge_sketch if self.sketches else self._judge_build
-            self._judged[text] = judge(values)
+            found = judge(values)
+            if len(self._judged) >= _REMEMBERED:
+                self._judged.clear()  # A long search must not need more and more memory.
+            self._judged[text] = found
         return self._judged[text]
 
     def _judge_sketch(self, values: Mapping[str, Any]) -> _Judged:

@@ -29,7 +29,7 @@ _FEWEST_NETWORKS, _FEWEST_FINALISTS = 6, 8
 _START = 0.5
 
 # Names in the lineages of trials.
-_LENGTHS, _REFERENCE, _CHOSEN = "lengths", "reference", "chosen"
+_LENGTHS, _REFERENCE, _CHOSEN, _CHOICE = "lengths", "reference", "chosen", "choice"
 _NOT_KNOWN = "the tuner does not say how many epochs that is"
 
 
@@ -80,7 +80,7 @@ class CheckedFidelity(Fidelity):
         check_integer("networks", networks, least=_FEWEST_NETWORKS)
         check_number("agreement", agreement, least=0, most=1)
         self.networks, self.agreement = networks, agreement
-        self.choice = ""
+        self.choice = self._noted = ""  # The latter as lineages have it.
         self._call = SearchCall()
         self._deadline: float | None = None
         # The shorter lengths, the shortest first; the one that others are checked by; and the one
@@ -109,6 +109,7 @@ class CheckedFidelity(Fidelity):
                 self._shorter = [_Length(*length) for length in notes[_LENGTHS]]
             self._reference = notes.get(_REFERENCE, self._reference)
             self._chosen = notes.get(_CHOSEN, self._chosen)
+            self.choice = self._noted = notes.get(_CHOICE, self.choice)
 
     def prepare(self, call: SearchCall) -> None:
         """Takes how long a full training is, from which the shorter ones follow."""
@@ -142,6 +143,8 @@ class CheckedFidelity(Fidelity):
         notes = {name: value for name, value in decided.items() if value is not None}
         if not self.history.started:
             notes[_LENGTHS] = self._shorter or []
+        if self.choice != self._noted:
+            notes[_CHOICE] = self._noted = self.choice
         return dataclasses.replace(plan, notes={**plan.notes, **notes})
 
     # ------------------------------------------------------------------ the check

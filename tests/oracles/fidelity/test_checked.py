@@ -198,6 +198,7 @@ def test_a_resumed_search_keeps_to_its_choice(tmp_path_factory, seed, noise, cut
         resumed.reload()
         run(resumed, outcome, clock)
         assert search.rows(resumed) == search.rows(unbroken)
+        assert resumed.fidelity_choice == unbroken.fidelity_choice
 
 
 @settings(deadline=None)
