@@ -68,9 +68,11 @@ def inherit(model: keras.Model, parent: Mapping[str, LayerWeights]) -> int:
 
     Example:
 
-    ```python
-    inherit(child, weights_of(parent))
-    ```
+    >>> def network(width):
+    ...     hidden = keras.layers.Dense(width, name="hidden")
+    ...     return keras.Sequential([keras.Input((2,)), hidden, keras.layers.Dense(1, name="last")])
+    >>> inherit(network(5), weights_of(network(3)))
+    2
     """
     layers = [layer for layer in every_layer(model) if layer.weights]
     found = 0

@@ -30,7 +30,7 @@ def taught(model: keras.Model, y: Any, outputs: np.ndarray | None, mix: float) -
     Example:
 
     ```python
-    with taught(model, y, teacher.predict(x), mix=0.5) as blended:
+    with taught(model, y, model.predict(x), mix=0.5) as blended:
         model.fit(x, blended)
     ```
     """

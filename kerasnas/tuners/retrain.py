@@ -118,7 +118,7 @@ def retrain(
 
     ```python
     tuner.search(x, y, validation_data=(xv, yv), epochs=5)
-    found = kn.retrain(tuner, k=3, seeds=3, epochs=50, test_data=(xt, yt))
+    found = kn.retrain(tuner, k=2, seeds=2, epochs=10, test_data=(x_test, y_test))
     found.model.save("winner.keras")
     ```
     """
