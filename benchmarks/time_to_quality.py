@@ -45,9 +45,10 @@ OURS = {
     "kerasnas": {},
     "kerasnas, in full": {"fidelity": None},
     "kerasnas, random": {"oracle": "random"},
+    "kerasnas, without inheritance": {"inherit": False},
     "kerasnas, plain steps": {"fast_steps": False},
     "kerasnas, plain training": {"plain": True},
-    "short, then best": {"oracle": "random", "fidelity": "short"},
+    "short, then best": {"oracle": "random", "fidelity": "short", "inherit": False},
 }
 OUR_TRAINING = " (our training)"
 CONTENDERS = (*PEERS, *(name + OUR_TRAINING for name in PEERS), *OURS)
@@ -130,7 +131,8 @@ def run_ours(name: str, space: Any, fit: dict[str, Any], seconds: float, seed: i
 
     # `max_time` is of the wall clock; here all contenders have the same CPU seconds.
     time.monotonic = time.process_time
-    settings: dict[str, Any] = {"oracle": "auto", "fidelity": "auto", **OURS[name]}
+    usual = {"oracle": "auto", "fidelity": "auto", "inherit": True}
+    settings: dict[str, Any] = {**usual, **OURS[name]}
     settings.pop("plain", None)
     if settings["fidelity"] == "short":
         settings["fidelity"] = kn.oracles.ShortThenBest(epochs=1, keep=3)
