@@ -354,8 +354,6 @@ class CheckedFidelity(Fidelity):
                 f"{self._told(length)} (Kendall's tau {tau:.2f})",
             )
 
-    # ------------------------------------------------------------------ lengths
-
     def _new(self, length: int, propose: Propose) -> Plan | None:
         proposal = propose()
         if proposal is None:
