@@ -1,5 +1,6 @@
 """Reads the training and the validation data from the arguments of `fit`."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,13 +41,33 @@ def train_and_validation(fit: Mapping[str, Any], enough: int | None) -> tuple[Sa
     train = in_memory("x", train, fit.get("steps_per_epoch"), enough)
     if given is None:
         # `fit` takes the last part of the data for validation too, before it shuffles.
-        at = _before_validation({**fit, "x": train[0]})
+        at = training_rows({**fit, "x": train[0]})
         return map_samples(lambda a: a[:at], train), map_samples(lambda a: a[at:], train)
     if isinstance(given, (tuple, list)):
         given = keras.utils.unpack_x_y_sample_weight(tuple(given))
     else:
         given = given, None, None
     return train, in_memory("validation_data", given, fit.get("validation_steps"), None)
+
+
+def training_rows(fit: Mapping[str, Any]) -> int:
+    """Returns how many samples `fit` trains with: it takes the last ones for validation.
+
+    Args:
+        fit: Arguments of `keras.Model.fit` by name, with arrays.
+
+    Example:
+
+    >>> import numpy
+    >>> training_rows({"x": numpy.arange(10), "validation_split": 0.3})
+    7
+    """
+    first = keras.tree.flatten(fit["x"])[0]
+    # Sparse matrices have a shape and no length.
+    rows = first.shape[0] if getattr(first, "shape", None) is not None else len(first)
+    if fit.get("validation_data") is not None:
+        return int(rows)  # It comes before a split.
+    return math.floor(int(rows) * (1.0 - float(fit.get("validation_split") or 0)))
 
 
 def count_samples(fit: Mapping[str, Any]) -> int | None:
@@ -57,12 +78,14 @@ def count_samples(fit: Mapping[str, Any]) -> int | None:
 
     Returns:
         Their number, without those that `validation_split` leaves out; or None where the data comes
-        in batches, or the number of steps is given.
+        in batches or as sparse matrices, or the number of steps is given.
     """
     x = fit.get("x")
     if x is None or in_batches(x) or fit.get("steps_per_epoch") is not None:
         return None
-    return _before_validation(fit)
+    if not all(hasattr(array, "__array__") for array in keras.tree.flatten(x)):
+        return None
+    return training_rows(fit)
 
 
 def fewer_samples(fit: Mapping[str, Any], count: int, seed: int) -> dict[str, Any]:
@@ -86,7 +109,7 @@ def fewer_samples(fit: Mapping[str, Any], count: int, seed: int) -> dict[str, An
     """
     samples = fit["x"], fit.get("y"), fit.get("sample_weight")
     arrays = map_samples(keras.ops.convert_to_numpy, samples)
-    at = _before_validation(fit)
+    at = training_rows(fit)
     drawn = np.random.default_rng(seed).permutation(at)[:count]
     names = ("x", "y", "sample_weight")
     found = {name: value for name, value in fit.items() if name != "validation_split"}
@@ -95,9 +118,3 @@ def fewer_samples(fit: Mapping[str, Any], count: int, seed: int) -> dict[str, An
         left = map_samples(lambda a: a[at:], arrays)
         found["validation_data"] = left if left[2] is not None else left[:2]
     return found
-
-
-def _before_validation(fit: Mapping[str, Any]) -> int:
-    """Returns how many samples `fit` trains with, the first ones."""
-    rows = len(keras.tree.flatten(fit["x"])[0])
-    return int(rows * (1.0 - float(fit.get("validation_split") or 0)))

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from kerasnas.data.arrays import in_batches
+from kerasnas.data.splits import training_rows
 from kerasnas.hypermodels.training import Training
 from kerasnas.training.augment import Augmentation, Mixup
 from kerasnas.training.augment.augmentation import check_policy
@@ -222,7 +223,7 @@ def _class_weight(wanted: Any, fit: Mapping[str, Any]) -> dict[int, float] | Non
         return None if wanted is None else {int(name): float(w) for name, w in wanted.items()}
     x, y = fit["x"], fit.get("y")
     if y is not None:
-        return balanced(count_classes(np.asarray(y)[: _samples(fit)]))
+        return balanced(count_classes(np.asarray(y)[: training_rows(fit)]))
     counts: dict[int, int] = {}
     for batch in _read(x, fit.get("steps_per_epoch")):
         target = keras.utils.unpack_x_y_sample_weight(batch)[1]
@@ -243,22 +244,12 @@ def _cannot_weigh(fit: Mapping[str, Any], kind: str) -> bool:
     return kind in (_TF_DATA, _PY_DATASET, _GENERATOR) or fit.get("sample_weight") is not None
 
 
-def _samples(fit: Mapping[str, Any]) -> int:
-    """How many samples of arrays are trained on: `fit` takes the last ones for validation."""
-    first = keras.tree.flatten(fit["x"])[0]
-    # Sparse matrices have a shape and no length.
-    count = int(first.shape[0]) if getattr(first, "shape", None) is not None else len(first)
-    if fit.get("validation_data") is not None:
-        return count
-    return math.floor(count * (1.0 - float(fit.get("validation_split") or 0)))
-
-
 def _steps(fit: Mapping[str, Any], kind: str) -> int | None:
     """How many steps the training has; None where nobody knows."""
     x: Any = fit.get("x")
     steps = fit.get("steps_per_epoch")
     if steps is None and kind == _ARRAYS:
-        steps = math.ceil(_samples(fit) / (fit.get("batch_size") or BATCH_SIZE))
+        steps = math.ceil(training_rows(fit) / (fit.get("batch_size") or BATCH_SIZE))
     elif steps is None and kind == _PY_DATASET:
         steps = x.num_batches
     elif steps is None and kind == _TF_DATA:
@@ -302,7 +293,7 @@ def _feed(fit: dict[str, Any], kind: str, change: Change, epoch: Epoch) -> None:
     elif kind == _TF_DATA:
         fit["x"] = changed_dataset(x, change, epoch)
     else:
-        samples, size = _samples(fit), fit.pop("batch_size", None) or BATCH_SIZE
+        samples, size = training_rows(fit), fit.pop("batch_size", None) or BATCH_SIZE
         data = fit["x"], fit.pop("y", None), fit.pop("sample_weight", None)
         arrays = [_part(one, slice(samples)) for one in data]
         if fit.pop("validation_split", None) and fit.get("validation_data") is None:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kerasnas.data.arrays import in_batches
+from kerasnas.data.splits import training_rows
 from kerasnas.keras_models.moving_statistics import (
     SAMPLES,
     compute,
@@ -169,5 +170,4 @@ def _batches(fit: Mapping[str, Any], steps: int) -> list[Any]:
         else:
             taken = itertools.islice(x, 0, steps or wanted, every)
         return [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in taken]
-    samples = int(rows(x) * (1.0 - float(fit.get("validation_split") or 0)))
-    return drawn_batches(x, samples, fit.get("batch_size") or _BATCH_SIZE)
+    return drawn_batches(x, training_rows(fit), fit.get("batch_size") or _BATCH_SIZE)

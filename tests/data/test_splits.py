@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +97,11 @@ def test_batches_and_given_steps_are_not_made_fewer(arrays):
     assert count_samples({"x": Batches(x, y)}) is None
     assert count_samples({"x": x, "y": y, "steps_per_epoch": 2}) is None
     assert count_samples({}) is None
+    assert count_samples({"x": scipy.sparse.csr_matrix(x), "y": y}) is None
+
+
+def test_validation_data_comes_before_a_split(arrays):
+    x, y = arrays
+    fit = {"x": x, "y": y, "validation_split": 0.5, "validation_data": (x, y)}
+    assert count_samples(fit) == 16
+    assert len(fewer_samples(fit, 10, seed=0)["x"]) == 10

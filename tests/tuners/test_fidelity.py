@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 
 import kerasnas as kn
 
@@ -115,3 +116,10 @@ def test_a_resumed_search_goes_on(build, many, tmp_path):
     again.search(x, y, **given)
     whole = make(build, tmp_path / "whole", max_trials=34, fidelity="auto")
     assert [row["values"] for row in again.results()] == [row["values"] for row in whole.results()]
+
+
+def test_sparse_matrices_are_searched(build, data, tmp_path):
+    x, y = data
+    tuner = make(build, tmp_path, objective="loss", max_trials=1)
+    tuner.search(scipy.sparse.csr_matrix(x), y, epochs=1, verbose=0)
+    assert [(row["message"], row["samples"]) for row in tuner.results()] == [(None, None)]
