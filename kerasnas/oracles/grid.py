@@ -42,6 +42,7 @@ class Grid(Strategy):
     """
 
     multi_objective = True
+    exhaustive = True
 
     def __init__(self) -> None:
         # Keys of the completed trials that have not asked for all known hyperparameters, by the set

@@ -1,6 +1,6 @@
 """What a trial takes: networks that take long are tried seldom while little of the time is over."""
 
-import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from kerasnas.oracles.genome import Values
 # How many random settings are looked at for what a cheap network of the space computes, how many
 # trials the seconds are learned from, and from how many on.
 _SAMPLES, _TRIALS, _FEWEST = 100, 30, 5
+# How many proposals for one trial are turned away for what they take.
+_REFUSED = 20
 
 
 class TrialCosts:
@@ -25,7 +27,7 @@ class TrialCosts:
 
     The seconds of a network are learned from those of the full trainings: a constant, and so many
     for each multiply-accumulate; before there are any, the latter alone. Where the number of trials
-    is limited, all proposals pass.
+    is limited, or the strategy tries every setting, all proposals pass.
 
     Args:
         history: All trials of the search.
@@ -38,7 +40,7 @@ class TrialCosts:
 
     def __init__(self, history: History, proposal_filter: ProposalFilter):
         self._history, self._filter = history, proposal_filter
-        self._begun, self._seconds = 0.0, 0.0
+        self._call = SearchCall()
         self._cheap: float | None = None
         # Multiply-accumulates and seconds of each full training. What a short one costs is little,
         # but it may lead to a full one.
@@ -46,24 +48,39 @@ class TrialCosts:
         self._read = 0
 
     def prepare(self, call: SearchCall) -> None:
-        """Takes the time limit of a call of `search`."""
-        self._begun, self._seconds = time.monotonic(), call.seconds or 0.0
+        """Takes the time limit of a call of `search`, and reads the trials anew."""
+        self._call, self._times, self._read = call, [], 0
 
-    def passes(self, values: Values, rng: np.random.Generator) -> bool:
-        """Returns whether a proposal may become a trial in spite of what it takes.
+    def judge(self, rng: np.random.Generator) -> Callable[[Values], bool]:
+        """Returns a judge of the proposals for one trial, which turns away several at most.
 
         Args:
-            values: The setting of the proposal.
             rng: The oracle's generator.
+
+        Returns:
+            Callable from a setting to whether it may become a trial in spite of what it takes.
         """
-        if not self._seconds or self._history.max_trials is not None or self._filter.work is None:
+        refused = 0
+
+        def passes(values: Values) -> bool:
+            nonlocal refused
+            if refused >= _REFUSED or self._passes(values, rng):
+                return True
+            refused += 1
+            return False
+
+        return passes
+
+    def _passes(self, values: Values, rng: np.random.Generator) -> bool:
+        seconds = self._call.seconds
+        if seconds is None or self._history.max_trials is not None or self._filter.work is None:
             return True
         work = self._filter.work(values)
         if work is None:
             return True
         if self._cheap is None:
             self._cheap = self._cheap_work()
-        left = max(1 - (time.monotonic() - self._begun) / self._seconds, 0.0)
+        left = max(self._call.left / seconds, 0.0)
         start, each = self._learned()
         ratio = (start + each * self._cheap) / (start + each * work)
         return bool(rng.random() < ratio**left)

@@ -1,6 +1,8 @@
 """The interface of a fidelity: how long a trial trains, and whether it goes on."""
 
 import copy
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -44,18 +46,28 @@ class Verdict(NamedTuple):
     notes: dict[str, Any] | None = None
 
 
-class SearchCall(NamedTuple):
+@dataclass(frozen=True)
+class SearchCall:
     """What a tuner knows of the training when `search` is called.
 
     Args:
         epochs: Epochs of a full training; None where they are not known.
         samples: Training samples in an epoch; None where they are not known, or cannot be fewer.
         seconds: The time limit of the call; None for no limit.
+        begun: When the call began, by `time.monotonic`.
     """
 
     epochs: int | None = None
     samples: int | None = None
     seconds: float | None = None
+    begun: float = field(default_factory=lambda: time.monotonic())
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left; infinity without a limit, below 0 when they are over."""
+        if self.seconds is None:
+            return math.inf
+        return self.begun + self.seconds - time.monotonic()
 
 
 class Fidelity:

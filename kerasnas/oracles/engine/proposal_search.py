@@ -19,9 +19,6 @@ LISTED = 10_000
 # The most steps of one repair; after that, another proposal may be nearer to the budget.
 STEPS = 100
 
-# How many costly proposals are turned away for one trial.
-_COSTLY = 20
-
 _excess = operator.itemgetter(0)
 
 
@@ -32,7 +29,7 @@ def find(
     proposal_filter: ProposalFilter,
     tries: int,
     patience: int = 10,
-    passes: Callable[[Values, np.random.Generator], bool] = lambda values, rng: True,
+    passes: Callable[[Values], bool] = lambda values: True,
 ) -> tuple[Proposal | None, str | None]:
     """Asks a strategy until a proposal is new and meets the budget.
 
@@ -48,15 +45,14 @@ def find(
         tries: The most proposals, the most samples, the most steps of all repairs together, and the
             most steps of the last repair.
         patience: How many proposals may break the budget before one is repaired.
-        passes: Callable from a setting that fits and the generator to whether it may be tried now.
-            After several that may not, the next one is.
+        passes: Callable from a setting that fits to whether it may be tried now.
 
     Returns:
         The proposal and None; or None and the reason why the search ends; or None and None while
         the strategy waits.
     """
     proposal_filter.begin()
-    repeats = costly = 0
+    repeats = 0
     steps = min(STEPS, tries)
     repairs = tries // steps
     broken: list[tuple[float, Proposal]] = []
@@ -81,10 +77,9 @@ def find(
             proposal = Proposal(genome.sample(space, rng))
         over = proposal_filter.judge(proposal.values)
         if over == 0:
-            if costly < _COSTLY and not passes(proposal.values, rng):
-                costly += 1
-                continue
-            return proposal, None
+            if passes(proposal.values):
+                return proposal, None
+            continue
         if math.isinf(over):
             repeats += 1
             continue
@@ -98,10 +93,8 @@ def find(
         if repairs:
             repairs -= 1
             found = repaired(best[1], steps)
-            if found is not None:
-                if costly >= _COSTLY or passes(found.values, rng):
-                    return found, None
-                costly += 1
+            if found is not None and passes(found.values):
+                return found, None
     rest = [*broken, *nearest]
     if rest and not proposal_filter.exhausted(space, LISTED):
         found = repaired(min(rest, key=_excess)[1], tries)

@@ -118,6 +118,8 @@ class Proposer:
         before = self.position()
         view = self._view()
         self.strategy.has_searched = True
+        # What a walk over all settings passes over it never comes back to.
+        judge = {} if self.strategy.exhaustive else {"passes": self.costs.judge(self.rng)}
         proposal, reason = find(
             lambda: self._ask(view),
             self.history.space,
@@ -125,7 +127,7 @@ class Proposer:
             self._filter,
             self.history.max_proposals,
             self.strategy.patience,
-            self.costs.passes,
+            **judge,
         )
         if proposal is not None:
             return proposal

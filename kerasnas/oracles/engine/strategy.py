@@ -25,6 +25,8 @@ class Strategy:
             is repaired, that is, changed step by step until it fits.
         limits: Mapping from a metric or cost to its limit; trials within the limits rank before
             all others, front after front. None ranks trials by the first objective alone.
+        exhaustive: Whether it tries every setting in turn, so that none may be passed over for what
+            its training costs.
         end_reason: Why `propose` has no further proposal, for the message at the end; None leaves
             the message to the oracle.
         has_searched: Whether it was asked before; it then cannot be given to another oracle.
@@ -47,6 +49,7 @@ class Strategy:
     # (`benchmarks/repair.py --patience`).
     patience = 10
     limits: Mapping[str, float] | None = None
+    exhaustive = False
     end_reason: str | None = None
     has_searched = False
 

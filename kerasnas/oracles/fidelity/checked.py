@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import math
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -82,7 +81,6 @@ class CheckedFidelity(Fidelity):
         self.networks, self.agreement = networks, agreement
         self.choice = self._noted = ""  # The latter as lineages have it.
         self._call = SearchCall()
-        self._deadline: float | None = None
         # The shorter lengths, the shortest first; the one that others are checked by; and the one
         # that was chosen. Lineages hold all three, so that a resumed search keeps to them.
         self._shorter: list[_Length] | None = None
@@ -114,7 +112,6 @@ class CheckedFidelity(Fidelity):
     def prepare(self, call: SearchCall) -> None:
         """Takes how long a full training is, from which the shorter ones follow."""
         self._call = call
-        self._deadline = None if call.seconds is None else time.monotonic() + call.seconds
         if self._shorter is None:
             self._shorter = _shorter(call)
 
@@ -124,7 +121,7 @@ class CheckedFidelity(Fidelity):
 
     def tier(self, trial: Trial) -> int:
         """Ranks longer trainings before shorter ones."""
-        return FULL - self._lengths.of(trial)
+        return self._lengths.tier(trial)
 
     def view(self) -> History:
         """Returns each network once, with an estimate of its loss after a full training."""
@@ -295,7 +292,7 @@ class CheckedFidelity(Fidelity):
         Where every network is trained in full, it is one of those of the check.
         """
         lengths = range(len(self._shorter or []))[::-1] if length == FULL else [length]
-        left = math.inf if self._deadline is None else self._deadline - time.monotonic()
+        left = self._call.left
         for here in lengths:
             for network in self._lengths.best(here):
                 if FULL in self._lengths.networks[network]:
@@ -316,7 +313,7 @@ class CheckedFidelity(Fidelity):
             return False
         if most is not None and most - len(self.history.started) <= len(missing):
             return True
-        return self._deadline is not None and time.monotonic() + 2 * needed >= self._deadline
+        return self._call.left <= 2 * needed
 
     def _is_share_left(self, needed: float) -> bool:
         """Returns whether a full training keeps within the share of time that these may have."""
@@ -330,10 +327,10 @@ class CheckedFidelity(Fidelity):
     def _is_over(self, length: int) -> bool:
         """Returns whether there is no time for the full training of any further network."""
         finals = self._lengths.count(FULL)
-        if length == FULL or self._deadline is None or not finals:
+        if length == FULL or not finals:
             return False
         full = self._lengths.seconds[FULL] / finals
-        if self._deadline - time.monotonic() >= full:
+        if self._call.left >= full:
             return False
         self.choice = f"the search ends, because a full training takes about {full:.0f} s"
         return True

@@ -80,6 +80,10 @@ class Lengths:
         """Returns the length of a trial; a trial of another fidelity was trained in full."""
         return int(self._history.lineage(trial.trial_id).get(_LENGTH, FULL))
 
+    def tier(self, trial: Trial) -> int:
+        """Returns the tier of a trial, which ranks longer trainings before shorter ones."""
+        return FULL - self.of(trial)
+
     def running(self, length: int) -> bool:
         """Returns whether a training of this length has not ended."""
         return any(self.of(trial) == length for trial in self._history.running.values())

@@ -1,7 +1,6 @@
 """A short training for all networks, and a full one for the best of them."""
 
 import itertools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +47,6 @@ class ShortThenBest(Fidelity):
         check_integer("keep", keep, least=1)
         self.epochs, self.keep = epochs, keep
         self._call = SearchCall()
-        self._deadline: float | None = None
 
     @property
     def trains_in_full(self) -> bool:
@@ -74,7 +72,6 @@ class ShortThenBest(Fidelity):
                 f"ShortThenBest(epochs={self.epochs})"
             )
         self._call = call
-        self._deadline = None if call.seconds is None else time.monotonic() + call.seconds
 
     def settings(self) -> dict[str, Any]:
         """Returns the arguments that decide about the lengths."""
@@ -82,7 +79,7 @@ class ShortThenBest(Fidelity):
 
     def tier(self, trial: Trial) -> int:
         """Ranks full trainings before short ones."""
-        return FULL - self._lengths.of(trial)
+        return self._lengths.tier(trial)
 
     def view(self) -> History:
         """Returns each network once, with an estimate of its loss after a full training."""
@@ -90,7 +87,7 @@ class ShortThenBest(Fidelity):
 
     def next_trial(self, propose: Propose, exhausted: Callable[[], bool]) -> Plan | None:
         """Returns a short training of a new network, or a full one of one of the best."""
-        if self.history.max_trials is None and self._deadline is None:
+        if self.history.max_trials is None and self._call.seconds is None:
             raise ValueError(
                 "ShortThenBest needs to know when the short trainings end: pass max_trials to the "
                 "oracle, or max_time to kerasnas.Tuner. Received: neither"
@@ -118,12 +115,12 @@ class ShortThenBest(Fidelity):
         most = self.history.max_trials
         if most is not None and len(self.history.started) + count >= most:
             return True
-        if self._deadline is None or self._call.epochs is None:
+        if self._call.seconds is None or self._call.epochs is None:
             return False
         needed = [self._lengths.needed(one, FULL) for one in missing]
         # Those that are not known yet may take as long as the longest that is.
         unknown = max(needed, default=0.0) * (self.keep - len(best))
-        return time.monotonic() + sum(needed) + unknown >= self._deadline
+        return sum(needed) + unknown >= self._call.left
 
     def _cost(self, length: int) -> float:
         return 1.0 if length == FULL else self.epochs / (self._call.epochs or self.epochs)

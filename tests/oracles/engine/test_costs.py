@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 import kerasnas as kn
-from kerasnas.oracles.engine import costs
 from kerasnas.testing import search
 
 
@@ -17,7 +16,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(costs, "time", clock)
+    monkeypatch.setattr("kerasnas.oracles.engine.fidelity.time", clock)
     monkeypatch.setattr("kerasnas.oracles.engine.desk.time", clock)
     return clock
 
@@ -27,12 +26,12 @@ def work(values):
     return 1.0 + 99.0 * (search.score(values) % 1.0)
 
 
-def make(folder, max_trials=None, strategy="random", seed=0, with_work=True):
+def make(folder, max_trials=None, strategy="random", seed=0, with_work=True, space=None):
     oracle = kn.oracles.make(
         strategy,
         objective=keras_tuner.Objective(*search.OBJECTIVE),
         max_trials=max_trials,
-        hyperparameters=search.conditional_space(),
+        hyperparameters=space or search.conditional_space(),
         seed=seed,
     )
     oracle.attach(work=work if with_work else None)
@@ -92,3 +91,11 @@ def test_a_space_of_costly_networks_only_is_searched(tmp_path, clock):
     oracle.attach(work=lambda values: 1e9)
     oracle.prepare(kn.oracles.SearchCall(seconds=1000.0))
     assert len(proposed(oracle, clock, 20)) == 20
+
+
+def test_a_grid_tries_every_setting(tmp_path, clock):
+    """A walk does not come back to what it has passed over."""
+    oracle = make(tmp_path, strategy="grid", space=search.small_space())
+    oracle.attach(work=lambda values: 1.0 if values["bias"] else 1e6)
+    oracle.prepare(kn.oracles.SearchCall(seconds=1e6))
+    assert len(search.run(oracle)) == 10

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kerasnas as kn
-from kerasnas.oracles.fidelity import checked
 from kerasnas.testing import search
 
 EPOCHS, SAMPLES = 8, 10_000
@@ -23,7 +22,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(checked, "time", clock)
+    monkeypatch.setattr("kerasnas.oracles.engine.fidelity.time", clock)
     monkeypatch.setattr("kerasnas.oracles.engine.desk.time", clock)
     return clock
 
@@ -186,7 +185,7 @@ def test_a_resumed_search_keeps_to_its_choice(tmp_path_factory, seed, noise, cut
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
-        patch.setattr(checked, "time", clock)
+        patch.setattr("kerasnas.oracles.engine.fidelity.time", clock)
         patch.setattr("kerasnas.oracles.engine.desk.time", clock)
         outcome = noisy(noise, clock)
         unbroken = make(folder / "unbroken", 60, strategy, seed=seed)

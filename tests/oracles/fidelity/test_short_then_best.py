@@ -2,7 +2,6 @@ import keras_tuner
 import pytest
 
 import kerasnas as kn
-from kerasnas.oracles.fidelity import short_then_best
 from kerasnas.testing import search
 
 
@@ -98,7 +97,7 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(short_then_best, "time", clock)
+    monkeypatch.setattr("kerasnas.oracles.engine.fidelity.time", clock)
     monkeypatch.setattr("kerasnas.oracles.engine.desk.time", clock)
     return clock
 
