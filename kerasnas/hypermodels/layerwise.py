@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from kerasnas.hypermodels.hypermodel import HyperModel
 from kerasnas.hypermodels.hyperparameters import Hyperparameters, decide, scope
 from kerasnas.hypermodels.layers import Tensor
@@ -72,7 +74,7 @@ class LayerwiseHyperModel(HyperModel):
                 "Arguments `stages` and `strides` must have the same length, of 1 or more. "
                 f"Received: stages={stages!r}, strides={strides!r}"
             )
-        if not 1 <= blocks[0] <= blocks[1]:
+        if np.shape(blocks) != (2,) or not 1 <= blocks[0] <= blocks[1]:
             raise ValueError(
                 "Argument `blocks` must be (least, largest) with 1 <= least <= largest. "
                 f"Received: blocks={blocks!r}"

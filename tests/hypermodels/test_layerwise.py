@@ -62,6 +62,8 @@ def test_layers_are_named_by_their_place(rng, random_values):
         ({"stages": ()}, "stages"),
         ({"blocks": (0, 2)}, "blocks"),
         ({"blocks": (3, 2)}, "blocks"),
+        ({"blocks": (1,)}, "blocks"),
+        ({"blocks": 2}, "blocks"),
         ({"operations": ("zero", "conv")}, "zero"),
         ({"operations": ("conf",)}, "conf"),
         ({"operations": ("conv", "dense")}, "dense"),
