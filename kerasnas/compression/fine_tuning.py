@@ -6,12 +6,12 @@ from types import ModuleType
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerasnas.data.dataset import Dataset
-from kerasnas.hypermodels.training import Training
-from kerasnas.training.augment import Augmentation, Mixup
-from kerasnas.training.augment.augmentation import check_policy
+from kerasnas.hypermodels.training import check_fixed
+from kerasnas.training.augment import Augmentation
+from kerasnas.training.augment.augmentation import check_places, check_policy
+from kerasnas.training.augment.mixing import mixes
 from kerasnas.training.batches import ArrayBatches, Change, Shuffled
 from kerasnas.training.class_weights import balanced, count_classes, weights_of
 from kerasnas.training.targets import Targets, checked_targets
@@ -105,7 +105,7 @@ class FineTuningData:
 
     @property
     def _mixes(self) -> bool:
-        return any(isinstance(one, Mixup) for one in self.policy)
+        return mixes(self.policy)
 
 
 def fine_tuning_data(training: Any, model: keras.Model, data: Dataset) -> FineTuningData:
@@ -122,20 +122,10 @@ def fine_tuning_data(training: Any, model: keras.Model, data: Dataset) -> FineTu
     """
     if training is None:
         return FineTuningData()
-    if not isinstance(training, Training):
-        raise TypeError(
-            "Argument `training` must be a kerasnas.Training or None. "
-            f"Received: training={training!r}"
-        )
-    if training.searched:
-        raise ValueError(
-            "Argument `training` must be fixed, as nothing is searched here: give one value for "
-            f"each of {', '.join(training.searched)}. Received: training={training!r}"
-        )
+    check_fixed(training)
     policy = training.alternatives("augmentation")[0]
     check_policy(policy, [tuple(one.shape)[1:] for one in model.inputs])
-    mixes = any(isinstance(one, Mixup) for one in policy)
-    targets = checked_targets(model, training.label_smoothing, mixes)
+    targets = checked_targets(model, training.label_smoothing, mixes(policy))
     y = data.y
     several = isinstance(y, (list, tuple, Mapping))
     if training.class_weight is not None and several:
@@ -143,14 +133,7 @@ def fine_tuning_data(training: Any, model: keras.Model, data: Dataset) -> FineTu
             "Argument `class_weight` of `training` needs a model of one output: give weights of "
             f"the samples in `train_data` instead. Received: {len(y)} outputs"
         )
-    ranks = [np.ndim(one) for one in keras.tree.flatten(y)]
-    moving = next((one for one in policy if one.moves), None)
-    if moving is not None and max(ranks, default=0) > 2:
-        raise ValueError(
-            f"Argument `augmentation` of `training` holds {moving}, which moves values of a "
-            "sample, and the targets are maps, which would have to move with them: leave it out. "
-            f"Received: y of {max(ranks)} dimensions"
-        )
+    check_places(policy, y)
     weights = training.class_weight
     if weights == "balanced":
         weights = balanced(count_classes(y))

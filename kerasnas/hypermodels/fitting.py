@@ -14,8 +14,8 @@ import numpy as np
 from kerasnas.data.arrays import in_batches
 from kerasnas.data.splits import training_rows
 from kerasnas.hypermodels.training import Training
-from kerasnas.training.augment import Augmentation, Mixup
-from kerasnas.training.augment.augmentation import check_policy
+from kerasnas.training.augment.augmentation import check_places, check_policy
+from kerasnas.training.augment.mixing import mixes
 from kerasnas.training.batches import (
     BATCH_SIZE,
     ArrayBatches,
@@ -63,8 +63,8 @@ def fit(model: keras.Model, training: Training, args: Any, kwargs: Mapping[str, 
     del given["self"]
     check_fit(training, given)
     policy = training.alternatives("augmentation")[0]
-    mixes = any(isinstance(one, Mixup) for one in policy)
-    targets = checked_targets(model, training.label_smoothing, mixes)
+    blends = mixes(policy)
+    targets = checked_targets(model, training.label_smoothing, blends)
     added: list[keras.callbacks.Callback] = []
     if training.early_stopping is not None:
         validates = given.get("validation_data") is not None or given.get("validation_split")
@@ -78,13 +78,13 @@ def fit(model: keras.Model, training: Training, args: Any, kwargs: Mapping[str, 
     if training.class_weight is not None:
         _check_classes(model)
     weights = _class_weight(training.class_weight, given)
-    in_column = _in_column(given, kind) if mixes else None
+    in_column = _in_column(given, kind) if blends else None
     steps = _steps(given, kind)
     if policy or (weights is not None and _cannot_weigh(given, kind)):
         epoch = Epoch()
         # Keras, Python and numpy have one seed in a trial; Keras's own draws begin with Python's.
         seed = random.getrandbits(32)
-        change = Change(policy, targets if mixes else None, weights, seed)
+        change = Change(policy, targets if blends else None, weights, seed)
         _feed(given, kind, change, epoch)
         added.append(epoch)
     elif weights is not None:
@@ -126,7 +126,8 @@ def check_fit(training: Training, fit: Mapping[str, Any]) -> None:
         if shapes is not None:
             for policy in policies:
                 check_policy(policy, shapes)
-        _check_maps(policies, fit)
+        for policy in policies:
+            check_places(policy, fit.get("y"))
     if any(training.alternatives("batch_size")) and kind in (_PY_DATASET, _GENERATOR, _OTHER):
         raise ValueError(
             "Argument `batch_size` of `Training` needs arrays or a tf.data.Dataset; the batches of "
@@ -155,10 +156,9 @@ def check_targets(training: Training, model: keras.Model) -> None:
         ValueError: It cannot be done.
     """
     policies = training.alternatives("augmentation")
-    mixes = any(isinstance(one, Mixup) for policy in policies for one in policy)
     if not isinstance(training.loss, list):  # Otherwise it depends on the loss of each trial.
         checked_targets(model, max(training.alternatives("label_smoothing")), False)
-        checked_targets(model, 0.0, mixes)
+        checked_targets(model, 0.0, any(map(mixes, policies)))
         if any(training.alternatives("class_weight")):
             _check_classes(model)
 
@@ -182,18 +182,6 @@ def _check_given_twice(training: Training, fit: Mapping[str, Any]) -> None:
                 f"Argument `{name}` is given to `Training` and to `fit` or `search`: leave it out "
                 f"of one. Received: {name}={getattr(training, name)!r} and {fit[name]!r}"
             )
-
-
-def _check_maps(policies: list[list[Augmentation]], fit: Mapping[str, Any]) -> None:
-    """Refuses to move values of inputs whose targets have places, too."""
-    ranks = [len(np.shape(one)) for one in keras.tree.flatten(fit.get("y")) if one is not None]
-    moving = next((one for policy in policies for one in policy if one.moves), None)
-    if moving is not None and any(rank > 2 for rank in ranks):
-        raise ValueError(
-            f"Argument `augmentation` holds {moving}, which moves values of a sample, and the "
-            "targets are maps, which would have to move with them: leave it out, or augment in a "
-            f"data set of your own. Received: y of {max(ranks)} dimensions"
-        )
 
 
 def _kind(x: Any) -> str:

@@ -287,6 +287,20 @@ def _several(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+def check_fixed(training: Any) -> None:
+    """Raises an error unless something is a training in which nothing is searched."""
+    if not isinstance(training, Training):
+        raise TypeError(
+            "Argument `training` must be a kerasnas.Training or None. "
+            f"Received: training={training!r}"
+        )
+    if training.searched:
+        raise ValueError(
+            "Argument `training` must be fixed, as nothing is searched here: give one value for "
+            f"each of {', '.join(training.searched)}. Received: training={training!r}"
+        )
+
+
 def _policies(value: Any) -> list[list[Any]]:
     """The policies to choose from: lists of augmentations."""
     given = _several(value)

@@ -1,7 +1,6 @@
 """Puts the best trials of a search into the order of what their files score."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ from keras_tuner.engine.trial import Trial
 from kerasnas.compression import Compressed, Quantize, compress
 from kerasnas.compression.recipe import checked_recipe
 from kerasnas.oracles import Oracle
-from kerasnas.oracles.engine.objectives import float_name
+from kerasnas.oracles.engine.objectives import float_name, sort_key
 from kerasnas.runtime.errors import describe
 from kerasnas.runtime.session import clear_session, kept_random_state
 from kerasnas.tuners.foreign_oracle import ForeignOracle
@@ -94,8 +93,7 @@ class FileRanking:
                     )
                 result["value"] = values[metric]
             found.append(result)
-        sign = -1 if objective.direction == "max" else 1
-        found.sort(key=lambda result: _place(result["value"], sign))
+        found.sort(key=lambda result: sort_key(result["value"], objective))
         for rank, result in enumerate(found, start=1):
             result["rank_after"] = rank
         return found
@@ -118,8 +116,3 @@ class FileRanking:
                 target=score.target,
             )
             return compressed, score.measure(model, compressed.tflite)
-
-
-def _place(value: float | None, sign: int) -> float:
-    """The key that sorts values, the best first; None, NaN and infinity come last."""
-    return math.inf if value is None or not math.isfinite(value) else sign * value

@@ -12,17 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.compression import Compressed, compress
 from kerasnas.compression.recipe import checked_recipe
 from kerasnas.data.arrays import Samples
+from kerasnas.data.dataset import samples
 from kerasnas.data.splits import train_and_validation
 from kerasnas.hypermodels.trained import TrainedHyperModel, has_own_fit
-from kerasnas.hypermodels.training import Training
+from kerasnas.hypermodels.training import Training, check_fixed
 from kerasnas.oracles import genome
-from kerasnas.oracles.engine.objectives import float_name
+from kerasnas.oracles.engine.objectives import float_name, sort_key
 from kerasnas.runtime import sealed
 from kerasnas.runtime.arguments import check_integer, check_number
 from kerasnas.runtime.errors import describe
@@ -93,7 +95,8 @@ def retrain(
             last call of `search` in this process, and so are its other arguments.
         y: Its targets.
         validation_data: As `search` takes it.
-        test_data: Tuple (x, y) or (x, y, sample_weight), which the search has never seen.
+        test_data: Tuple (x, y) or (x, y, sample_weight), or a data set of batches of these, which
+            the search has never seen.
         epochs: Epochs of a training.
         training: A `kerasnas.Training` in the place of the hypermodel's, with nothing searched.
         teacher: What the networks learn from beside the targets: "ensemble" for the mean output of
@@ -144,20 +147,21 @@ def retrain(
     with kept_random_state(), quiet_tracing(), _trained_by(tuner.hypermodel, training):
         run.learn_from(teacher, trials)
         rows = [run.train(trial, seed) for trial in trials for seed in range(seeds)]
-        summary = [_summed(trial, rows, run.sign) for trial in trials]
+        summary = [_summed(trial, rows, run.objective) for trial in trials]
         if not any(row["score"] is not None for row in rows):
             raise RuntimeError(f"Every training has failed, the first with: {rows[0]['message']}")
         files = {one["trial_id"]: run.compressed(one, rows, steps) for one in summary if steps}
         wanted = "file_score" if steps else "mean"
-        summary.sort(key=lambda one: _place(one.get(wanted), run.sign))
+        summary.sort(key=lambda one: sort_key(one.get(wanted), run.objective))
         winner = summary[0]
-        model = run.model_of(winner["trial_id"], _best_seed(winner["trial_id"], rows, run.sign))
+        model = run.best_model(winner["trial_id"], rows)
         compressed = files.get(winner["trial_id"])
         test = None
         if test_data is not None:
             scored = compressed if compressed is not None else model
             given = {} if compressed is not None else {"return_dict": True, "verbose": 0}
-            xt, yt, weights = keras.utils.unpack_x_y_sample_weight(tuple(test_data))
+            held_out = samples("test_data", test_data)
+            xt, yt, weights = keras.utils.unpack_x_y_sample_weight(held_out)
             test = scored.evaluate(xt, yt, sample_weight=weights, **given)
     return Retrained(rows, summary, model, compressed, test)
 
@@ -184,7 +188,7 @@ class _Run:
         left |= {"verbose", "initial_epoch"}
         self._fit = {name: value for name, value in fit.items() if name not in left}
         self._fit |= {"x": x, "sample_weight": weights, "validation_data": held, "verbose": 0}
-        self._objective = trained_objective(tuner._asked)
+        self.objective = trained_objective(tuner._asked)
         self._trials = dict(tuner.oracle.trials)
         self._outputs: np.ndarray | None = None
         self._told = {
@@ -192,11 +196,6 @@ class _Run:
             "batch_size": self._fit.get("batch_size"),
             "training": repr(training),
         }
-
-    @property
-    def sign(self) -> int:
-        """-1 where large scores are better."""
-        return -1 if self._objective.direction == "max" else 1
 
     def learn_from(self, teacher: Any, trials: Sequence[Trial]) -> None:
         """Computes what the teacher says of the training data."""
@@ -236,7 +235,7 @@ class _Run:
         if row["message"] is None:
             write_atomic(f"{path}.json", sealed.dumps({"told": told, "row": row}))
         if self._verbose:
-            reached = row["message"] or f"{self._objective.name} {row['score']:.4f}"
+            reached = row["message"] or f"{self.objective.name} {row['score']:.4f}"
             print(f"retrained trial {trial.trial_id}, seed {seed}: {reached}", flush=True)
         return row
 
@@ -248,7 +247,7 @@ class _Run:
         clear_session()
         with seeded(self._tuner._seed, "retrain", trial.trial_id, seed):
             model = self._tuner._try_build(hp)
-            best = BestEpoch(self._objective, f"{path}.weights.h5")
+            best = BestEpoch(self.objective, f"{path}.weights.h5")
             fresh = FreshStatistics(lambda text: None)
             plain = own_fit or not model.built
             with (
@@ -260,11 +259,13 @@ class _Run:
             value = best.best
             best.write()
         if value is None or not math.isfinite(value):
-            raise ArithmeticError(f"{self._objective.name} is {value}")
+            raise ArithmeticError(f"{self.objective.name} is {value}")
         return float(value), best.epochs
 
-    def model_of(self, trial_id: str, seed: int) -> keras.Model:
-        """Returns the compiled model of a training, with the weights of its best epoch."""
+    def best_model(self, trial_id: str, rows: Sequence[dict[str, Any]]) -> keras.Model:
+        """Returns the compiled model of a finalist's best training, with its best weights."""
+        scored = [row for row in rows if row["trial_id"] == trial_id]
+        seed = min(scored, key=lambda row: sort_key(row["score"], self.objective))["seed"]
         clear_session()
         model = self._tuner._build_hypermodel(self._trials[trial_id].hyperparameters.copy())
         path = self._path(trial_id, seed)
@@ -280,14 +281,18 @@ class _Run:
         if one["mean"] is None:
             return None
         try:
-            model = self.model_of(one["trial_id"], _best_seed(one["trial_id"], rows, self.sign))
-            scorer = TFLiteScorer(self._train, self._validation, self._tuner._seed)
-            data = tuple(part for part in self._train if part is not None)
-            held = tuple(part for part in self._validation if part is not None)
+            model = self.best_model(one["trial_id"], rows)
+            ranking, data = self._tuner._ranking, (self._train, self._validation)
+            scorer = TFLiteScorer(*data, ranking.seed, ranking.target)
             found = compress(
-                model, steps, train_data=data, validation_data=held, seed=self._tuner._seed
+                model,
+                steps,
+                train_data=self._train,
+                validation_data=self._validation,
+                seed=ranking.seed,
+                target=ranking.target,
             )
-            metric = float_name(self._objective.name).removeprefix("val_")
+            metric = float_name(self.objective.name).removeprefix("val_")
             one["file_score"] = scorer.measure(model, found.tflite)[metric]
         except Exception as error:
             one["message"] = describe(error)
@@ -321,11 +326,7 @@ def _trained_by(hypermodel: Any, training: Training | None) -> Iterator[None]:
             "Argument `training` needs a hypermodel of kerasnas, which trains by it. "
             f"Received: hypermodel of type {type(hypermodel).__name__}"
         )
-    if training.searched:
-        raise ValueError(
-            "Argument `training` must be fixed, as nothing is searched here. "
-            f"Received: lists or ranges for {', '.join(training.searched)}"
-        )
+    check_fixed(training)
     before = hypermodel._training, hypermodel.learning_rate
     hypermodel._training, hypermodel.learning_rate = training, None
     try:
@@ -345,23 +346,16 @@ def _known(path: str) -> dict[str, Any] | None:
         return None
 
 
-def _summed(trial: Trial, rows: Sequence[dict[str, Any]], sign: int) -> dict[str, Any]:
+def _summed(
+    trial: Trial, rows: Sequence[dict[str, Any]], objective: keras_tuner.Objective
+) -> dict[str, Any]:
     scores = [row["score"] for row in rows if row["trial_id"] == trial.trial_id]
     scores = [score for score in scores if score is not None]
     return {
         "trial_id": trial.trial_id,
         "mean": statistics.fmean(scores) if scores else None,
         "spread": statistics.stdev(scores) if len(scores) > 1 else 0.0,
-        "best": min(scores, key=lambda score: sign * score) if scores else None,
+        "best": min(scores, key=lambda score: sort_key(score, objective)) if scores else None,
         "trainings": len(scores),
         "message": None,
     }
-
-
-def _best_seed(trial_id: str, rows: Sequence[dict[str, Any]], sign: int) -> int:
-    own = [row for row in rows if row["trial_id"] == trial_id and row["score"] is not None]
-    return int(min(own, key=lambda row: sign * row["score"])["seed"])
-
-
-def _place(value: float | None, sign: int) -> float:
-    return math.inf if value is None or not math.isfinite(value) else sign * value

@@ -8,6 +8,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import kerasnas as kn
@@ -109,6 +110,27 @@ def test_a_recipe_chooses_by_the_file(tuner, digits):
     assert scores == sorted(scores, reverse=True)
     assert found.compressed.evaluate(*digits[1])["accuracy"] == pytest.approx(scores[0])
     assert found.test == found.compressed.evaluate(*digits[2])
+
+
+def test_test_data_in_batches(tuner, digits):
+    """Of two batches, so that they could be taken for x and y."""
+    given = {"k": 1, "seeds": 1, "epochs": 1, "teacher": None, "verbose": 0}
+    x, y = digits[2]
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(50)
+    found = kn.retrain(tuner, test_data=batches, **given)
+    assert found.test == kn.retrain(tuner, test_data=(x, y), **given).test
+
+
+def test_the_files_are_for_the_tuners_target(digits, tmp_path):
+    pytest.importorskip("tflite_micro")
+    (x, y), validation, _ = digits
+    space = kn.LayerwiseHyperModel((8, 8, 1), 10, stages=((4,),), blocks=(1, 1))
+    tuner = kn.Tuner(
+        space, objective="val_accuracy", max_trials=1, directory=tmp_path, target="micro"
+    )
+    tuner.search(x, y, validation_data=validation, epochs=1, verbose=0)
+    found = kn.retrain(tuner, k=1, seeds=1, recipe=[kn.Quantize("float16")], verbose=0)
+    assert "target='micro'" in found.summary[0]["message"]  # Its kernels take no float16.
 
 
 def test_another_training_takes_the_place_of_the_hypermodels(tuner):
@@ -231,8 +253,9 @@ def test_one_training_that_fails_is_a_row_with_its_reason(tmp_path, data):
         ({"epochs": 0}, "`epochs`"),
         ({"teacher": "someone"}, "`teacher`"),
         ({"training": kn.Training(optimizer=["adam", "sgd"])}, "`training` must be fixed"),
+        ({"training": "adam"}, "`training` must be a kerasnas.Training"),
     ],
 )
 def test_wrong_arguments(tuner, wrong, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((ValueError, TypeError), match=said):
         kn.retrain(tuner, **{"verbose": 0, **wrong})

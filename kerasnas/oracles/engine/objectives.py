@@ -1,5 +1,6 @@
 """Objectives: metrics of the training, and costs and metrics of the network's file."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,6 +114,16 @@ def check_one(owner: object, names: Sequence[str]) -> None:
             "pass one of them and keep the costs within a budget. "
             f"Received: objective={list(names)}"
         )
+
+
+def sort_key(value: float | None, objective: keras_tuner.Objective) -> float:
+    """Returns a key that sorts values of an objective, the best first.
+
+    None, NaN and infinity come last.
+    """
+    if value is None or not math.isfinite(value):
+        return math.inf
+    return -value if objective.direction == "max" else value
 
 
 def members(objective: keras_tuner.Objective) -> list[keras_tuner.Objective]:

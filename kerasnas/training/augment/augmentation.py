@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import keras
 import numpy as np
 
 
@@ -81,6 +82,26 @@ def check_policy(policy: Sequence[Any], shapes: Sequence[Sequence[int | None]]) 
                 f"Argument `augmentation` holds {one}, which changes {one.needs}; the samples "
                 f"have the shape {known}. Choose augmentations that fit it. Received: {one}"
             )
+
+
+def check_places(policy: Sequence[Augmentation], y: Any) -> None:
+    """Refuses to move values of inputs whose targets have places, too.
+
+    Args:
+        policy: Augmentations.
+        y: Targets, an array or a structure of arrays; None where they are not known.
+
+    Raises:
+        ValueError: The targets are maps.
+    """
+    ranks = [len(np.shape(one)) for one in keras.tree.flatten(y) if one is not None]
+    moving = next((one for one in policy if one.moves), None)
+    if moving is not None and any(rank > 2 for rank in ranks):
+        raise ValueError(
+            f"Argument `augmentation` holds {moving}, which moves values of a sample, and the "
+            "targets are maps, which would have to move with them: leave it out, or augment in a "
+            f"data set of your own. Received: y of {max(ranks)} dimensions"
+        )
 
 
 def as_before(x: np.ndarray, changed: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Augmentations that join two samples, with their targets."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -62,6 +63,11 @@ class Mixup(Augmentation):
         total = shares * given + (1 - shares) * given[others]
         of_own = np.where(total > 0, shares * given / np.where(total > 0, total, 1), shares)
         return x, _each(y, lambda one: blended(one, of_own)), total
+
+
+def mixes(policy: Sequence[Augmentation]) -> bool:
+    """Returns whether an augmentation blends samples, and so their targets."""
+    return any(isinstance(one, Mixup) for one in policy)
 
 
 def _each(y, function):  # type: ignore[no-untyped-def]
