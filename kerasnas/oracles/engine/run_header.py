@@ -57,8 +57,9 @@ def check(saved: dict[str, Any] | None, here: dict[str, Any], folder: str) -> No
             continue
         if saved[part] != now[part]:
             before, received = _apart(saved[part], now[part])
+            told = "settings (strategy or fidelity)" if part == "settings" else part
             raise ValueError(
-                f"The folder {folder} holds another search: its {part} is "
+                f"The folder {folder} holds another search: its {told} is "
                 f"{reprlib.repr(before)}. Pass overwrite=True to replace it, or another "
                 f"project_name. Received: {reprlib.repr(received)}"
             )

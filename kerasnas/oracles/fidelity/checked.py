@@ -168,8 +168,7 @@ class CheckedFidelity(Fidelity):
             while tested and not self._is_affordable(1, ladder, tested):
                 tested = tested[:-1] if len(tested) > _FEWEST_NETWORKS else []
             if not tested:
-                why = "a tenth of the search is too short to check a shorter training"
-                self._choose(FULL, why)
+                self._choose(FULL, "the search is too short to check a shorter training")
                 return None
             plan = self._missing(ladder[1], tested)
             if plan is not None or self._lengths.running(ladder[1]):

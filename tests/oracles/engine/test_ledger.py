@@ -102,7 +102,7 @@ def another(oracle_class=EvolutionOracle, objective=search.OBJECTIVE, identity=N
 def test_a_folder_of_another_search_is_refused_and_left_alone(tmp_path, first, second, what):
     another(**first).open(tmp_path)
     before = (tmp_path / "search" / "journal.jsonl").read_bytes()
-    with pytest.raises(ValueError, match=rf"its {what} is .*overwrite=True.*Received"):
+    with pytest.raises(ValueError, match=rf"its {what}.* is .*overwrite=True.*Received"):
         another(**second).open(tmp_path)
     assert (tmp_path / "search" / "journal.jsonl").read_bytes() == before
 
