@@ -5,21 +5,29 @@ import itertools
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from keras_tuner.engine.trial import Trial
 
 from kerasnas.oracles.engine import Fidelity, History, Plan, Propose
 from kerasnas.oracles.engine.fidelity import SearchCall, named
-from kerasnas.oracles.fidelity.lengths import FULL, Lengths, kendall, schedule
+from kerasnas.oracles.fidelity.lengths import (
+    FULL,
+    Lengths,
+    ShorterTraining,
+    kendall,
+    schedule,
+    shorter_trainings,
+)
 from kerasnas.runtime.arguments import check_integer, check_number
 
-# Each length is a third of the next longer one, down to so many samples in all.
-_FACTOR, _FEWEST_SAMPLES, _MOST_LENGTHS = 3, 2000, 5
 # The check may take this share of the search. Where it compares two short trainings and the search
 # then goes on with the longer one, only the shorter one is lost: it may take this share, and both
 # the next. Full trainings of the best may have the last share of what was trained.
 _CHECK, _BOTH, _FINALS = 0.1, 0.3, 1 / 3
+# With a limit of time, the best of the first networks is trained in full before the check goes on,
+# if that takes this share of the search at most: then there is something to use, whatever happens.
+_FIRST_RESULT = 1 / 8
 # So many trials at the end of a search with a limit of trials are full trainings of the best.
 _KEEP = 3
 # The fewest networks that give an interval at all, and the fewest finalists that are judged.
@@ -30,12 +38,6 @@ _START = 0.5
 # Names in the lineages of trials.
 _LENGTHS, _REFERENCE, _CHOSEN, _CHOICE = "lengths", "reference", "chosen", "choice"
 _NOT_KNOWN = "the tuner does not say how many epochs that is"
-
-
-class _Length(NamedTuple):
-    epochs: int
-    samples: int | None
-    cost: float  # As a share of a full training.
 
 
 @named("auto")
@@ -49,9 +51,10 @@ class CheckedFidelity(Fidelity):
     none agrees, the interval of the agreement reaches down to 0, or there is no time or too little
     data to check it, every network is trained in full. `choice` says which, and why.
 
-    With a short training, the best networks so far are trained in full, from scratch, all along the
-    search, for a third of its time. If the short and the full scores of these turn out to be in
-    opposite orders, all later networks are trained in full.
+    With a limit of time, the best of the first networks is trained in full before the check goes
+    on, if that does not take long. With a short training, the best networks so far are trained in
+    full, from scratch, all along the search, for a third of its time. If the short and the full
+    scores of these turn out to be in opposite orders, all later networks are trained in full.
 
     `kerasnas.Tuner(..., fidelity="auto")` takes it. A full training has the epochs of the call of
     `search`; under a tuner of KerasTuner's, which does not say how many these are, every network is
@@ -83,7 +86,7 @@ class CheckedFidelity(Fidelity):
         self._call = SearchCall()
         # The shorter lengths, the shortest first; the one that others are checked by; and the one
         # that was chosen. Lineages hold all three, so that a resumed search keeps to them.
-        self._shorter: list[_Length] | None = None
+        self._shorter: list[ShorterTraining] | None = None
         self._reference: int | None = None
         self._chosen: int | None = None
         self._judged = 0  # How many full trainings there were when they were last judged.
@@ -104,7 +107,7 @@ class CheckedFidelity(Fidelity):
         for trial in history.started:
             notes = history.lineage(trial.trial_id)
             if _LENGTHS in notes:
-                self._shorter = [_Length(*length) for length in notes[_LENGTHS]]
+                self._shorter = [ShorterTraining(*length) for length in notes[_LENGTHS]]
             self._reference = notes.get(_REFERENCE, self._reference)
             self._chosen = notes.get(_CHOSEN, self._chosen)
             self.choice = self._noted = notes.get(_CHOICE, self.choice)
@@ -113,7 +116,7 @@ class CheckedFidelity(Fidelity):
         """Takes how long a full training is, from which the shorter ones follow."""
         self._call = call
         if self._shorter is None:
-            self._shorter = _shorter(call)
+            self._shorter = shorter_trainings(call)
 
     def settings(self) -> dict[str, Any]:
         """Returns the arguments that decide about the lengths."""
@@ -156,6 +159,10 @@ class CheckedFidelity(Fidelity):
             self._choose(FULL, "there are several objectives")
             return None
         tested = self._tested()
+        if len(tested) >= _FEWEST_NETWORKS:
+            plan = self._first_result()
+            if plan is not None:
+                return plan
         if len(tested) < self.networks or self._lengths.running(0):
             # Other workers need not wait for the check: what they train is of use after it.
             plan = self._new(0, propose)
@@ -188,6 +195,17 @@ class CheckedFidelity(Fidelity):
         self._choose(FULL, "no shorter training ranks networks well enough")
         return None
 
+    def _first_result(self) -> Plan | None:
+        """Returns the full training of the best network so far that takes little time."""
+        if self._call.seconds is None or any(
+            FULL in all_ for all_ in self._lengths.networks.values()
+        ):
+            return None
+        limit = min(_FIRST_RESULT * self._call.seconds, self._call.left)
+        cheap = (one for one in self._lengths.best(0) if self._needed(one, FULL) <= limit)
+        best = next(cheap, None)
+        return None if best is None else self._lengths.again(best, FULL, {})
+
     def _missing(self, length: int, tested: Sequence[str]) -> Plan | None:
         """Returns the training of the next network of the check that lacks one of this length."""
         for network in tested:
@@ -206,9 +224,8 @@ class CheckedFidelity(Fidelity):
 
     def _is_affordable(self, place: int, ladder: Sequence[int], tested: Sequence[str]) -> bool:
         """Returns whether there is time to train the networks of the check for a length."""
-        lengths = self._lengths
         mean = {
-            length: statistics.fmean(lengths.needed(one, length, _START) for one in tested)
+            length: statistics.fmean(self._needed(one, length) for one in tested)
             for length in {ladder[0], ladder[1], ladder[place], FULL}
         }
         limit, most = self._call.seconds, self.history.max_trials
@@ -226,6 +243,9 @@ class CheckedFidelity(Fidelity):
         between = 0.5 * mean[ladder[place]] if place > 2 else 0.0
         together = sum(mean[length] for length in {*ladder[:2], ladder[place]}) + between
         return len(tested) * together <= _CHECK * limit
+
+    def _needed(self, network: str, length: int) -> float:
+        return self._lengths.needed(network, length, _START)
 
     def _is_good(self, length: int, tested: Sequence[str]) -> bool:
         """Chooses a length if it ranks the networks of the check well enough."""
@@ -371,25 +391,3 @@ class CheckedFidelity(Fidelity):
         epochs, samples, _ = (self._shorter or [])[length]
         number = f"{epochs} epoch{'s' if epochs > 1 else ''}"
         return number if samples is None else f"{number} of {samples:,} samples"
-
-
-def _shorter(call: SearchCall) -> list[_Length]:
-    """Returns the trainings that are shorter than a full one, the shortest first."""
-    if call.epochs is None:
-        return []
-    found: list[_Length] = []
-    share = call.epochs / _FACTOR
-    while len(found) < _MOST_LENGTHS:
-        epochs, samples = max(round(share), 1), None
-        if share < 1:
-            if call.samples is None:
-                break
-            samples = round(share * call.samples)
-        if call.samples is not None and epochs * (samples or call.samples) < _FEWEST_SAMPLES:
-            break
-        cost = (share if share < 1 else epochs) / call.epochs
-        if cost >= 1:
-            break
-        found.append(_Length(epochs, samples, cost))
-        share /= _FACTOR
-    return found[::-1]

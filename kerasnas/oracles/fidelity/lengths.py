@@ -5,18 +5,36 @@ import collections
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasnas.oracles import genome
 from kerasnas.oracles.engine import History, Plan, Proposal
+from kerasnas.oracles.engine.fidelity import SearchCall
 from kerasnas.oracles.fidelity.networks import Networks
 
 # The length of a full training, which is longer than all others.
 FULL = 1000
 
+# Each length is a third of the next longer one, down to so many samples in all.
+_FACTOR, _FEWEST_SAMPLES, _MOST_LENGTHS = 3, 2000, 5
+
 _LENGTH, _NETWORK = "length", "network"
+
+
+class ShorterTraining(NamedTuple):
+    """A training that is shorter than a full one.
+
+    Args:
+        epochs: Passes over the training data.
+        samples: How many training samples there are in a pass; None for all.
+        cost: What it costs, as a share of a full training.
+    """
+
+    epochs: int
+    samples: int | None
+    cost: float
 
 
 class Lengths:
@@ -177,6 +195,28 @@ class Lengths:
         here, losses = self.of(trial), self._losses_of(trial)
         shorter = [length for length in losses if length < here]
         return {length: losses[length] for length in (*sorted(shorter)[-1:], here)}
+
+
+def shorter_trainings(call: SearchCall) -> list[ShorterTraining]:
+    """Returns the trainings that are shorter than a full one, the shortest first."""
+    if call.epochs is None:
+        return []
+    found: list[ShorterTraining] = []
+    share = call.epochs / _FACTOR
+    while len(found) < _MOST_LENGTHS:
+        epochs, samples = max(round(share), 1), None
+        if share < 1:
+            if call.samples is None:
+                break
+            samples = round(share * call.samples)
+        if call.samples is not None and epochs * (samples or call.samples) < _FEWEST_SAMPLES:
+            break
+        cost = (share if share < 1 else epochs) / call.epochs
+        if cost >= 1:
+            break
+        found.append(ShorterTraining(epochs, samples, cost))
+        share /= _FACTOR
+    return found[::-1]
 
 
 def schedule(epochs: int, samples: int | None = None) -> dict[str, Any]:

@@ -92,6 +92,30 @@ def test_trainings_that_rank_well_are_chosen_within_a_tenth_of_the_time(tmp_path
     assert clock.now <= 7200
 
 
+@pytest.mark.parametrize("seconds", [400, 7200])
+def test_a_good_network_is_trained_in_full_early(tmp_path, clock, seconds):
+    oracle = make(tmp_path)
+    outcome = noisy(0.2, clock)
+    results = []
+
+    def timed(values):
+        score = outcome(values)
+        results.append((clock.now, share(values), search.setting(values), score))
+        return score
+
+    run(oracle, timed, clock, seconds)
+    at, _, setting, _ = next(one for one in results if one[1] == 1)
+    before = [one for one in results if one[0] < at]
+    assert at <= 65  # Six short trainings and a full one.
+    assert setting == max(before, key=lambda one: one[3])[2]
+
+
+def test_a_full_training_that_takes_long_does_not_come_early(tmp_path, clock):
+    oracle = make(tmp_path)
+    run(oracle, noisy(0.2, clock), clock, 240)
+    assert 1 not in shares(oracle)[:12]
+
+
 def test_the_best_were_trained_in_full(tmp_path, clock):
     oracle = make(tmp_path)
     run(oracle, noisy(0.2, clock), clock, 2000)
