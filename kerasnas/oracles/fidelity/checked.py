@@ -37,6 +37,7 @@ _START = 0.5
 
 # Names in the lineages of trials.
 _LENGTHS, _REFERENCE, _CHOSEN, _CHOICE = "lengths", "reference", "chosen", "choice"
+_TOO_SHORT = "the search is too short to check a shorter training"
 _NOT_KNOWN = "the tuner does not say how many epochs that is"
 
 
@@ -159,23 +160,27 @@ class CheckedFidelity(Fidelity):
             self._choose(FULL, "there are several objectives")
             return None
         tested = self._tested()
+        ladder = [*range(len(self._shorter)), FULL]
         if len(tested) >= _FEWEST_NETWORKS:
             plan = self._first_result()
             if plan is not None:
                 return plan
         if len(tested) < self.networks or self._lengths.running(0):
+            fastest = sorted(self._lengths.best(0), key=lambda one: self._needed(one, FULL))[:1]
+            if fastest and not self._is_affordable(1, ladder, fastest * _FEWEST_NETWORKS):
+                self._choose(FULL, _TOO_SHORT)  # Even with networks that are all as fast as this.
+                return None
             # Other workers need not wait for the check: what they train is of use after it.
             plan = self._new(0, propose)
             if plan is not None or not exhausted():
                 return plan
             self._choose(FULL, f"the space has only {len(tested)} networks that can be trained")
             return None
-        ladder = [*range(len(self._shorter)), FULL]
         if self._reference is None:
             while tested and not self._is_affordable(1, ladder, tested):
                 tested = tested[:-1] if len(tested) > _FEWEST_NETWORKS else []
             if not tested:
-                self._choose(FULL, "the search is too short to check a shorter training")
+                self._choose(FULL, _TOO_SHORT)
                 return None
             plan = self._missing(ladder[1], tested)
             if plan is not None or self._lengths.running(ladder[1]):

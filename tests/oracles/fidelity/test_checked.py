@@ -155,7 +155,7 @@ def test_too_little_time_trains_in_full_and_says_so(tmp_path, clock):
     oracle = make(tmp_path)
     choices = run(oracle, noisy(0.2, clock), clock, 100)
     assert choices[0].endswith("the search is too short to check a shorter training")
-    assert shares(oracle)[-1] == 1.0
+    assert set(shares(oracle)[1:]) == {1.0}  # The first trial has shown it.
 
 
 @pytest.mark.parametrize(("epochs", "samples"), [(1, 500), (1, None), (3, 200), (None, None)])
