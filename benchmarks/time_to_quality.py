@@ -204,6 +204,7 @@ def run_optuna(space: Any, fit: dict[str, Any], seconds: float, seed: int) -> Ev
                 else:
                     raise TypeError(f"this race has no {type(hp).__name__}")
                 self.suggested[hp.name] = value
+                self._register(hp)
             self.values[hp.name] = self.suggested[hp.name]
             return self.suggested[hp.name]
 

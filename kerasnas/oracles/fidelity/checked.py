@@ -32,6 +32,8 @@ _FIRST_RESULT = 1 / 8
 _KEEP = 3
 # The fewest networks that give an interval at all, and the fewest finalists that are judged.
 _FEWEST_NETWORKS, _FEWEST_FINALISTS = 6, 8
+# After how many networks a check may be given up: the first of a process takes longer.
+_GIVEN_UP = 3
 # The share of the shortest training that passes before its first step, until it is known.
 _START = 0.5
 
@@ -166,9 +168,10 @@ class CheckedFidelity(Fidelity):
             if plan is not None:
                 return plan
         if len(tested) < self.networks or self._lengths.running(0):
-            fastest = sorted(self._lengths.best(0), key=lambda one: self._needed(one, FULL))[:1]
-            if fastest and not self._is_affordable(1, ladder, fastest * _FEWEST_NETWORKS):
-                self._choose(FULL, _TOO_SHORT)  # Even with networks that are all as fast as this.
+            ended = sorted(self._lengths.best(0), key=lambda one: self._needed(one, FULL))
+            fast = ended[:1] * _FEWEST_NETWORKS  # As if all were as fast as the fastest.
+            if len(ended) >= _GIVEN_UP and not self._is_affordable(1, ladder, fast):
+                self._choose(FULL, _TOO_SHORT)
                 return None
             # Other workers need not wait for the check: what they train is of use after it.
             plan = self._new(0, propose)
