@@ -30,10 +30,9 @@ _CHECK, _BOTH, _FINALS = 0.1, 0.3, 1 / 3
 _FIRST_RESULT = 1 / 8
 # So many trials at the end of a search with a limit of trials are full trainings of the best.
 _KEEP = 3
-# The fewest networks that give an interval at all, and the fewest finalists that are judged.
-_FEWEST_NETWORKS, _FEWEST_FINALISTS = 6, 8
-# After how many networks a check may be given up: the first of a process takes longer.
-_GIVEN_UP = 3
+# The fewest networks that give an interval at all; the fewest finalists that are judged; and after
+# how many networks the check may be given up, since the first of a process takes longer.
+_FEWEST_NETWORKS, _FEWEST_FINALISTS, _GIVEN_UP = 6, 8, 3
 # The share of the shortest training that passes before its first step, until it is known.
 _START = 0.5
 
