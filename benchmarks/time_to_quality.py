@@ -2,6 +2,7 @@
 
     KERASNAS_DATA=... python benchmarks/time_to_quality.py [--data fashion_mnist har]
         [--contenders ...] [--seconds 600] [--seeds 3] [--folder runs/time_to_quality]
+        [--show] [--plot FILE.svg]
 
 Networks of one layer-level space a data set must fit 64 KB of flash and 64 KB of RAM. Each
 contender runs in a process of its own for the same CPU seconds, those of all its threads. Printed
@@ -14,7 +15,8 @@ training)" is said, with that of kerasnas's spaces. They do not know what a netw
 KerasTuner's are given the number of weights that fit, and no limit of failed trials.
 
 Validation data is a part of the training set; test data is not read here. Each race is kept in a
-file of --folder, and is not run again.
+file of --folder, and is not run again. --show runs none, and prints what is there; --plot draws the
+best accuracy against the CPU seconds, too.
 """
 
 import argparse
@@ -291,9 +293,12 @@ def curve(events: Events, seconds: float) -> Callable[[float], float]:
 
 
 def median(values: list[float], digits: int = 3) -> str:
-    """Returns the median with the least and the largest."""
-    middle = statistics.median(values)
-    return f"{middle:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    """Returns the median, with the least and the largest of several."""
+    least, middle, most = (
+        "never" if value == float("inf") else f"{value:.{digits}f}"
+        for value in (min(values), statistics.median(values), max(values))
+    )
+    return f"{middle} ({least} to {most})" if len(values) > 1 else middle
 
 
 def print_table(data: str, found: dict[str, list[dict[str, Any]]], seconds: float) -> None:
@@ -309,9 +314,9 @@ def print_table(data: str, found: dict[str, list[dict[str, Any]]], seconds: floa
     )
     print(
         "| | at a sixth | at a third | at the end | mean over the time | trials | "
-        f"seconds to {wanted:.3f} | MB |"
+        f"seconds to {wanted:.3f} | MB | seeds |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, runs in found.items():
         curves = [curve(run["events"], seconds) for run in runs]
         grid = [seconds * (step + 0.5) / 200 for step in range(200)]
@@ -323,7 +328,30 @@ def print_table(data: str, found: dict[str, list[dict[str, Any]]], seconds: floa
         cells.append(f"{statistics.median([len(run['events']) for run in runs]):.0f}")
         cells.append(median(reached, 0))
         cells.append(f"{max(run['peak_bytes'] for run in runs) / 2**20:.0f}")
+        cells.append(str(len(runs)))
         print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def plot(path: str, races: dict[str, dict[str, list[dict[str, Any]]]], seconds: float) -> None:
+    """Draws the median best accuracy of each contender against the CPU seconds."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(
+        1, len(races), figsize=(5 * len(races), 4), layout="constrained", squeeze=False
+    )
+    grid = [seconds * step / 300 for step in range(301)]
+    for axes, (data, found) in zip(panels[0], races.items(), strict=True):
+        for name, runs in found.items():
+            curves = [curve(run["events"], seconds) for run in runs]
+            best = [statistics.median([one(at) for one in curves]) for at in grid]
+            shown = [value or float("nan") for value in best]
+            axes.plot(grid, shown, "-" if name in OURS else "--", label=name)
+        axes.set(title=data, xlabel="CPU seconds", ylabel="best validation accuracy that fits")
+    panels[0][-1].legend(loc="lower right", fontsize="small")
+    figure.savefig(path)
 
 
 def main() -> None:
@@ -334,6 +362,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("runs/time_to_quality"))
+    parser.add_argument("--show", action="store_true", help="run nothing, print what is there")
+    parser.add_argument("--plot", metavar="FILE", help="picture (.svg or .png) to draw")
     parser.add_argument("--only", nargs=3, metavar=("DATA", "CONTENDER", "SEED"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -347,11 +377,14 @@ def main() -> None:
         result = race(data, name, options.seconds, int(seed))
         file_of(data, name, int(seed)).write_text(json.dumps(result))
         return
+    races: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for data in options.data:
-        found: dict[str, list[dict[str, Any]]] = {}
+        found = races.setdefault(data, {})
         for seed in range(options.seeds):
             for name in options.contenders:
                 path = file_of(data, name, seed)
+                if options.show and not path.exists():
+                    continue
                 if not path.exists():
                     given = ["--folder", options.folder, "--seconds", options.seconds]
                     command = [sys.executable, __file__, *given, "--only", data, name, seed]
@@ -359,6 +392,8 @@ def main() -> None:
                     subprocess.run([str(part) for part in command], check=True)
                 found.setdefault(name, []).append(json.loads(path.read_text()))
         print_table(data, found, options.seconds)
+    if options.plot:
+        plot(options.plot, races, options.seconds)
 
 
 if __name__ == "__main__":
