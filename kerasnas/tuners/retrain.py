@@ -49,8 +49,8 @@ class Retrained:
         rows: A dict a training: trial_id, seed, score (on validation), epochs, seconds, message
             (why it failed, or None).
         summary: A dict a finalist, the best first: trial_id, mean and spread (standard deviation)
-            of its scores, best, trainings; with a recipe file_score, that of the file of its best
-            training, and message.
+            of its scores, best, trainings, searched (its score in the search, or None); with a
+            recipe file_score, that of the file of its best training, and message.
         model: The winner: of the best finalist the training that is best on validation.
         compressed: The winner's file as `kerasnas.compress` makes it; None without a recipe.
         test: Scores of the winner on the test data by name, of its file if there is one; None
@@ -163,6 +163,8 @@ def retrain(
             held_out = samples("test_data", test_data)
             xt, yt, weights = keras.utils.unpack_x_y_sample_weight(held_out)
             test = scored.evaluate(xt, yt, sample_weight=weights, **given)
+    if verbose:
+        _say_where_the_search_was_better(summary, run.objective)
     return Retrained(rows, summary, model, compressed, test)
 
 
@@ -351,11 +353,26 @@ def _summed(
 ) -> dict[str, Any]:
     scores = [row["score"] for row in rows if row["trial_id"] == trial.trial_id]
     scores = [score for score in scores if score is not None]
+    known = trial.metrics.exists(objective.name)
     return {
         "trial_id": trial.trial_id,
         "mean": statistics.fmean(scores) if scores else None,
         "spread": statistics.stdev(scores) if len(scores) > 1 else 0.0,
         "best": min(scores, key=lambda score: sort_key(score, objective)) if scores else None,
         "trainings": len(scores),
+        "searched": trial.metrics.get_best_value(objective.name) if known else None,
         "message": None,
     }
+
+
+def _say_where_the_search_was_better(
+    summary: Sequence[dict[str, Any]], objective: keras_tuner.Objective
+) -> None:
+    for one in summary:
+        if sort_key(one["searched"], objective) < sort_key(one["best"], objective):
+            print(
+                f"trial {one['trial_id']} had {objective.name} {one['searched']:.4f} in the "
+                f"search, and {one['best']:.4f} at best now: if the validation data is the same, "
+                "train for more epochs, or with less augmentation",
+                flush=True,
+            )

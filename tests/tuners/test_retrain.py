@@ -65,6 +65,18 @@ def test_each_finalist_is_trained_several_times(tuner, digits, capsys):
     assert found.compressed is None
 
 
+def test_a_retraining_that_is_worse_than_the_search_is_said(tuner, capsys):
+    frozen = kn.Training(optimizer="sgd", learning_rate=1e-12, schedule="constant")
+    found = kn.retrain(tuner, k=1, seeds=1, epochs=1, training=frozen, teacher=None)
+    trial = tuner.get_best_trials(1)[0]
+    assert found.summary[0]["searched"] == trial.score > found.summary[0]["best"]
+    said = capsys.readouterr().out
+    assert f"trial {trial.trial_id} had val_accuracy {trial.score:.4f} in the search" in said
+    better = kn.retrain(tuner, k=1, seeds=1, epochs=8, teacher=None)
+    assert better.summary[0]["best"] > trial.score
+    assert "in the search" not in capsys.readouterr().out
+
+
 def test_finished_trainings_are_not_repeated(tuner):
     first = kn.retrain(tuner, k=1, seeds=2, epochs=2, teacher=None, verbose=0)
     again = kn.retrain(tuner, k=1, seeds=2, epochs=2, teacher=None, verbose=0)
