@@ -3,8 +3,9 @@
 from kerasnas.hypermodels import layers, operations
 from kerasnas.hypermodels.block import Block
 from kerasnas.hypermodels.cell import NAS_BENCH_201, CellHyperModel
+from kerasnas.hypermodels.declaring import NotSymbolicError
 from kerasnas.hypermodels.graph import GraphHyperModel
-from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
+from kerasnas.hypermodels.hypermodel import HyperModel
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters, scope
 from kerasnas.hypermodels.layerwise import LayerwiseHyperModel
 from kerasnas.hypermodels.operations import operation

@@ -8,6 +8,10 @@ from typing import Any
 import keras_tuner
 
 
+class NotSymbolicError(Exception):
+    """The hypermodel uses raw Keras layers: its cost is known only once it is built."""
+
+
 class DeclaringHyperParameters(keras_tuner.HyperParameters):
     """KerasTuner's container, which keeps the first declaration of a name without a word.
 
@@ -68,6 +72,29 @@ def declared_by(visit: Callable[[keras_tuner.HyperParameters], None]) -> Declari
             if fresh.is_active(hyperparameter):
                 fresh.values.setdefault(hyperparameter.name, hyperparameter.default)
         declared = fresh
+
+
+class _Uncompiled:
+    """Stands for the model where `compile` is run for the hyperparameters that it declares."""
+
+    def compile(self, *_: Any, **__: Any) -> None:
+        """Takes the arguments of `keras.Model.compile`."""
+
+
+def compile_nothing(compile: Callable[[Any, Any], None], hp: Any) -> None:
+    """Runs the `compile` of a hypermodel without a model, for what it reads.
+
+    Args:
+        compile: The method.
+        hp: Hyperparameters.
+
+    Raises:
+        NotSymbolicError: It needs a real model.
+    """
+    try:
+        compile(hp, _Uncompiled())
+    except Exception as error:
+        raise NotSymbolicError(f"{type(error).__name__}: {error}") from error
 
 
 def _range(hp: Any) -> dict[str, Any]:

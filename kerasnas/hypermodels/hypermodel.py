@@ -11,34 +11,22 @@ from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.sketch import Sketch
 from kerasnas.hypermodels import layers
 from kerasnas.hypermodels.block import Block, choose
-from kerasnas.hypermodels.declaring import declared_by
+from kerasnas.hypermodels.declaring import NotSymbolicError, compile_nothing, declared_by
 from kerasnas.hypermodels.hyperparameters import (
     FixedHyperParameters,
     Hyperparameters,
-    decide,
-    scope,
+    repeated,
 )
 from kerasnas.hypermodels.layers import Tensor
 from kerasnas.hypermodels.losses import check_loss, check_names, default_loss
 from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.recipe import read_recipe
-from kerasnas.hypermodels.trained import TrainedHyperModel
+from kerasnas.hypermodels.trainer import Trainer, check_training, warn_of_own_parts
 from kerasnas.hypermodels.training import Training
-from kerasnas.runtime.arguments import check_integer
+from kerasnas.runtime.arguments import check_integer, check_sizes
 
 
-class NotSymbolicError(Exception):
-    """The hypermodel uses raw Keras layers: its cost is known only once it is built."""
-
-
-class _Uncompiled:
-    """Stands for the model where `compile` is run for the hyperparameters that it declares."""
-
-    def compile(self, *_: Any, **__: Any) -> None:
-        """Takes the arguments of `keras.Model.compile`."""
-
-
-class HyperModel(TrainedHyperModel):
+class HyperModel(keras_tuner.HyperModel):
     """A space of Keras models, made of a stem, a body, a head and a compilation.
 
     Override `body`, and any of the others; `build` joins them. As long as they use only `choose`,
@@ -86,6 +74,12 @@ class HyperModel(TrainedHyperModel):
     (None, 10)
     """
 
+    # Also of a subclass whose constructor does not call this one.
+    learning_rate: float | Sequence[float] | None = None
+    loss: Any = None
+    training: Training | None = None
+    tunable: bool = True
+
     def __init__(
         self,
         input_shape: Sequence[int] | None = None,
@@ -100,12 +94,13 @@ class HyperModel(TrainedHyperModel):
         tunable: bool = True,
     ) -> None:
         super().__init__(name=name, tunable=tunable)
-        self.stem_filters = stem_filters
-        self.learning_rate = learning_rate
-        self.metrics = list(metrics)
-        self.loss = loss
-        compiles = type(self).compile is HyperModel.compile and not self._builds_itself()
-        self._take(training, compiles, type(self).fit is HyperModel.fit)
+        self.stem_filters, self.metrics = stem_filters, list(metrics)
+        self.learning_rate, self.loss = learning_rate, loss
+        check_training(type(self).__name__, training, learning_rate, loss)
+        self.training = training
+        if training is not None:
+            compiles = type(self).compile is HyperModel.compile and not self._builds_itself()
+            warn_of_own_parts(type(self).__name__, compiles, type(self).fit is HyperModel.fit)
         if input_shape is None and num_classes is None and self._builds_itself():
             return
         if input_shape is None or num_classes is None:
@@ -114,19 +109,12 @@ class HyperModel(TrainedHyperModel):
                 "unless it overrides `build(self, hp)`. "
                 f"Received: input_shape={input_shape!r}, num_classes={num_classes!r}"
             )
-        shape = tuple(input_shape)
-        if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
-            raise ValueError(
-                "Argument `input_shape` must be the positive sizes of one sample, without the "
-                f"batch. Received: input_shape={input_shape!r}"
-            )
         check_integer("num_classes", num_classes, least=1)
-        self.input_shape = shape
-        self.num_classes = num_classes
+        self.input_shape, self.num_classes = check_sizes("input_shape", input_shape), num_classes
         self.loss = default_loss(num_classes) if loss is None else loss
-        self._check_augmentation()
+        self.trainer.check_augmentation(self.input_shape)
         if type(self).compile is HyperModel.compile:
-            for one in self._settings.alternatives("loss"):
+            for one in self.trainer.training.alternatives("loss"):
                 self.check_loss(self.loss if one is None else one)
 
     def stem(self, hp: Hyperparameters, x: Tensor) -> Tensor:
@@ -190,8 +178,32 @@ class HyperModel(TrainedHyperModel):
             model: The built model. Where the space is declared without building one, it is an
                 object that has nothing but `compile`.
         """
-        optimizer, loss = self._optimizer_and_loss(hp)
+        optimizer, loss = self.trainer.optimizer_and_loss(hp)
         model.compile(optimizer=optimizer, loss=loss, metrics=list(self.metrics))
+
+    def fit(
+        self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Trains a model as the `training` of the constructor says; override it for another way.
+
+        Args:
+            hp: The hyperparameters that the model was built with.
+            model: What `build` returned.
+            *args: Positional arguments of `keras.Model.fit`.
+            **kwargs: Its other arguments.
+
+        Returns:
+            What the model's `fit` returned.
+
+        Raises:
+            ValueError: The training does not fit the data or the model.
+        """
+        return self.trainer.fit(hp if self.tunable else hp.copy(), model, args, kwargs)
+
+    @property
+    def trainer(self) -> Trainer:
+        """What compiles and trains the models."""
+        return Trainer(self.training, self.learning_rate, self.loss)
 
     def check_loss(self, loss: Any) -> None:
         """Refuses a loss that Keras does not know, or that does not fit the head.
@@ -280,8 +292,8 @@ class HyperModel(TrainedHyperModel):
 
         def visit(declared: keras_tuner.HyperParameters) -> None:
             self.sketch(declared)
-            self._compile_nothing(declared)
-            self._settings.fitted(declared)
+            compile_nothing(self.compile, declared)
+            self.trainer.training.fitted(declared)
             read_recipe(self, declared)
 
         hp.merge(declared_by(visit), overwrite=False)
@@ -299,18 +311,19 @@ class HyperModel(TrainedHyperModel):
             NotSymbolicError: `compile` needs a real model.
         """
         hp = FixedHyperParameters(values)
-        self._compile_nothing(hp)
-        self._settings.fitted(hp)
+        compile_nothing(self.compile, hp)
+        self.trainer.training.fitted(hp)
         return {name: value for name, value in hp.read.items() if name in values}
 
     def _builds_itself(self) -> bool:
         return type(self).build is not HyperModel.build
 
-    def _compile_nothing(self, hp: Hyperparameters) -> None:
-        try:
-            self.compile(hp, _Uncompiled())
-        except Exception as error:
-            raise NotSymbolicError(f"{type(error).__name__}: {error}") from error
+    def _build_wrapper(self, hp: Hyperparameters, *args: Any, **kwargs: Any) -> Any:
+        """What KerasTuner's constructor puts in the place of `build` (1.4.8, hypermodel.py:105)."""
+        model = super()._build_wrapper(hp, *args, **kwargs)
+        if self.tunable:  # A build does not read what `fit` will, and a search must know both.
+            self.trainer.training.fitted(hp)
+        return model
 
     def _join(self, hp: Hyperparameters, inputs: Tensor) -> Tensor:
         x = self.body(hp, self.stem(hp, inputs))
@@ -384,16 +397,4 @@ class HyperModel(TrainedHyperModel):
         Raises:
             ValueError: `minimum` is negative or above `maximum`.
         """
-        if not 0 <= minimum <= maximum:
-            raise ValueError(
-                "Arguments `minimum` and `maximum` must satisfy 0 <= minimum <= maximum. Received: "
-                f"minimum={minimum}, maximum={maximum}"
-            )
-        turns = decide(hp, name, range(minimum, maximum + 1))
-        for i in range(maximum):
-            if i < minimum:
-                yield i
-                continue
-            with scope(hp, name, range(i + 1, maximum + 1)):
-                if turns is not None and i < turns:
-                    yield i
+        return repeated(hp, name, minimum, maximum)

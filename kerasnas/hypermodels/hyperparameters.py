@@ -142,6 +142,23 @@ def scope(hp: Hyperparameters, parent: str, values: Sequence[Any]) -> Iterator[N
         hp._conditions.pop()
 
 
+def repeated(hp: Hyperparameters, name: str, minimum: int, maximum: int) -> Iterator[int]:
+    """Counts as `kerasnas.HyperModel.repeat` does."""
+    if not 0 <= minimum <= maximum:
+        raise ValueError(
+            "Arguments `minimum` and `maximum` must satisfy 0 <= minimum <= maximum. Received: "
+            f"minimum={minimum}, maximum={maximum}"
+        )
+    turns = decide(hp, name, range(minimum, maximum + 1))
+    for i in range(maximum):
+        if i < minimum:
+            yield i
+            continue
+        with scope(hp, name, range(i + 1, maximum + 1)):
+            if turns is not None and i < turns:
+                yield i
+
+
 @contextlib.contextmanager
 def nested_scopes(hp: Hyperparameters, conditions: Mapping[str, Sequence[Any]]) -> Iterator[None]:
     """Opens one scope inside the other, for each parent and its values."""

@@ -84,6 +84,25 @@ def check_number(
     _check(numbers.Real, name, value, what, least, most, above, optional, hint)
 
 
+def check_sizes(name: str, value: Any) -> tuple[int, ...]:
+    """Returns the sizes of one sample as a tuple, if all are positive.
+
+    Args:
+        name: Name of the argument.
+        value: What was given.
+
+    Raises:
+        ValueError: There are none, or one is no positive integer.
+    """
+    sizes = tuple(value)
+    if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(
+            f"Argument `{name}` must be the positive sizes of one sample, without the batch. "
+            f"Received: {name}={value!r}"
+        )
+    return sizes
+
+
 def check_choice(
     name: str, value: Any, choices: Sequence[Any], *, optional: bool = False, hint: str = ""
 ) -> None:

@@ -15,7 +15,7 @@ from kerasnas.hardware.estimation import profile_graph
 from kerasnas.hardware.graph import Graph
 from kerasnas.hardware.keras_graph import keras_graph
 from kerasnas.hardware.profile import Profile
-from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
+from kerasnas.hypermodels import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.hyperparameters import FixedHyperParameters
 from kerasnas.hypermodels.recipe import has_recipe, read_recipe
 from kerasnas.hypermodels.trained import has_own_fit

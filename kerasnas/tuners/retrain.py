@@ -21,7 +21,8 @@ from kerasnas.compression.recipe import checked_recipe
 from kerasnas.data.arrays import Samples
 from kerasnas.data.dataset import samples
 from kerasnas.data.splits import train_and_validation
-from kerasnas.hypermodels.trained import TrainedHyperModel, has_own_fit
+from kerasnas.hypermodels.hypermodel import HyperModel
+from kerasnas.hypermodels.trained import has_own_fit
 from kerasnas.hypermodels.training import Training, check_fixed
 from kerasnas.oracles import genome
 from kerasnas.oracles.engine.objectives import float_name, sort_key
@@ -323,18 +324,18 @@ def _trained_by(hypermodel: Any, training: Training | None) -> Iterator[None]:
     if training is None:
         yield
         return
-    if not isinstance(hypermodel, TrainedHyperModel):
+    if not isinstance(hypermodel, HyperModel):
         raise ValueError(
             "Argument `training` needs a hypermodel of kerasnas, which trains by it. "
             f"Received: hypermodel of type {type(hypermodel).__name__}"
         )
     check_fixed(training)
-    before = hypermodel._training, hypermodel.learning_rate
-    hypermodel._training, hypermodel.learning_rate = training, None
+    before = hypermodel.training, hypermodel.learning_rate
+    hypermodel.training, hypermodel.learning_rate = training, None
     try:
         yield
     finally:
-        hypermodel._training, hypermodel.learning_rate = before
+        hypermodel.training, hypermodel.learning_rate = before
 
 
 def _known(path: str) -> dict[str, Any] | None:

@@ -11,8 +11,8 @@ import keras
 import keras_tuner
 
 from kerasnas.hardware.budget import Budget
+from kerasnas.hypermodels import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.declaring import DeclaringHyperParameters
-from kerasnas.hypermodels.hypermodel import HyperModel, NotSymbolicError
 from kerasnas.hypermodels.operations import UnknownOperation
 from kerasnas.hypermodels.recipe import read_recipe
 from kerasnas.oracles import Oracle

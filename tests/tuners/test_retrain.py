@@ -99,7 +99,7 @@ def test_an_interrupted_call_goes_on(tuner, monkeypatch):
             raise Stop
         return plain(self, hp, model, *args, **kwargs)
 
-    monkeypatch.setattr(kn.hypermodels.hypermodel.TrainedHyperModel, "fit", fit)
+    monkeypatch.setattr(kn.HyperModel, "fit", fit)
     given = {"k": 1, "seeds": 3, "epochs": 2, "teacher": None, "verbose": 0, "mix": 0.1}
     with pytest.raises(Stop):
         kn.retrain(tuner, training=kn.Training(batch_size=None), **given)
@@ -146,12 +146,12 @@ def test_the_files_are_for_the_tuners_target(digits, tmp_path):
 
 
 def test_another_training_takes_the_place_of_the_hypermodels(tuner):
-    before = tuner.hypermodel._training
+    before = tuner.hypermodel.training
     given = {"k": 1, "seeds": 1, "epochs": 2, "teacher": None, "verbose": 0}
     frozen = kn.Training(optimizer="sgd", learning_rate=1e-12, schedule="constant")
     found = kn.retrain(tuner, training=frozen, **given)
     assert found.rows[0]["score"] < 0.3  # It has not learned.
-    assert tuner.hypermodel._training is before
+    assert tuner.hypermodel.training is before
     training = kn.Training(label_smoothing=0.1, augmentation=[kn.augment.Shift(1)])
     assert kn.retrain(tuner, training=training, **given).rows[0]["message"] is None
 
