@@ -111,6 +111,11 @@ class Training:
             for one in self.alternatives(name):
                 check(one)
         self._check_rates()
+        if any(self.alternatives("clip_norm")) and any(self.alternatives("clip_value")):
+            raise ValueError(
+                "Argument `clip_norm` excludes `clip_value`, as Keras clips in one way: leave one "
+                f"out. Received: clip_norm={self.clip_norm!r}, clip_value={self.clip_value!r}"
+            )
 
     @property
     def searched(self) -> tuple[str, ...]:

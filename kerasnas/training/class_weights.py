@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 
@@ -37,13 +38,16 @@ def classes_of(y: Any) -> np.ndarray:
     Raises:
         ValueError: The targets are something else.
     """
-    array = np.asarray(y)
+    parts = keras.tree.flatten(y)
+    several = isinstance(y, Mapping) or (len(parts) > 1 and np.ndim(parts[0]) > 0)
+    array: np.ndarray = np.zeros(()) if several else np.asarray(y)
     if array.ndim == 2:
         array = array[:, 0] if array.shape[1] == 1 else array.argmax(-1)
     if array.ndim != 1:
+        found = f"{len(parts)} arrays" if several else f"y of shape {np.shape(y)}"
         raise ValueError(
             "Argument `class_weight` needs one class a sample, by number or one-hot: use "
-            f"`sample_weight` of `fit` for other targets. Received: y of shape {np.shape(y)}"
+            f"`sample_weight` of `fit` for other targets. Received: {found}"
         )
     return np.rint(array).astype(np.int64)
 

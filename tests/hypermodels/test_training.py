@@ -181,6 +181,8 @@ def test_smoothing_is_searched_only_for_losses_that_take_it(declared):
         ({"batch_size": 3.5}, "`batch_size`"),
         ({"clip_norm": 0}, "`clip_norm`"),
         ({"clip_value": -2}, "`clip_value`"),
+        ({"clip_norm": 1.0, "clip_value": 0.5}, "`clip_norm` excludes `clip_value`"),
+        ({"clip_norm": [None, 1.0], "clip_value": [None, 0.5]}, "`clip_norm` excludes"),
         ({"augmentation": "shift"}, "`augmentation` must be augmentations"),
         ({"augmentation": [A.Shift]}, "`augmentation` must be augmentations"),
         ({"augmentation": [[A.Shift(1)], ["flip"]]}, "`augmentation` must be augmentations"),

@@ -24,6 +24,13 @@ def test_classes_are_read_in_every_form():
         classes_of(np.zeros((2, 4, 4)))
 
 
+@pytest.mark.parametrize("of", [list, tuple, lambda arrays: dict(zip("abc", arrays, strict=True))])
+def test_targets_of_several_outputs_are_refused(of):
+    """Three arrays of classes would pass for one array of shape (3, samples)."""
+    with pytest.raises(ValueError, match=r"`class_weight`.*Received: 3 arrays"):
+        count_classes(of([np.arange(5)] * 3))
+
+
 def test_weights_of_samples_are_multiplied():
     found = weights_of([0, 1, 7], {0: 2.0, 1: 0.5}, [1.0, 4.0, 3.0])
     assert found.tolist() == [2.0, 2.0, 3.0]
