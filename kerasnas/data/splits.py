@@ -34,8 +34,8 @@ def train_and_validation(fit: Mapping[str, Any], enough: int | None) -> tuple[Sa
     given, share = fit.get("validation_data"), fit.get("validation_split")
     if given is None and not share:
         raise ValueError(
-            "The file of a trial is scored on validation data: pass `validation_data` or "
-            "`validation_split`. Received: neither"
+            "Scores need validation data: pass `validation_data` or `validation_split`. "
+            "Received: neither"
         )
     train = fit["x"], fit.get("y"), fit.get("sample_weight")
     train = in_memory("x", train, fit.get("steps_per_epoch"), enough)

@@ -113,6 +113,7 @@ def retrain(
 
     Raises:
         ValueError: No completed trial, no data, or an argument out of its range.
+        TypeError: The tuner is not of kerasnas.
         RuntimeError: Every training has failed.
 
     Source:
@@ -126,6 +127,11 @@ def retrain(
     found.model.save("winner.keras")
     ```
     """
+    if not isinstance(tuner, Tuner):
+        raise TypeError(
+            "Argument `tuner` must be a tuner of kerasnas, such as kerasnas.Tuner. "
+            f"Received: {type(tuner).__module__}.{type(tuner).__name__}"
+        )
     check_integer("k", k, least=1)
     check_integer("seeds", seeds, least=1)
     check_number("mix", mix, least=0, most=1)
@@ -217,7 +223,12 @@ class _Run:
                 "Argument `teacher` must be 'ensemble', a keras.Model or None. "
                 f"Received: teacher={teacher!r}"
             )
-        said = [np.asarray(model.predict(self._x, verbose=0)) for model in models]
+        said = [model.predict(self._x, verbose=0) for model in models]
+        if any(keras.tree.is_nested(outputs) for outputs in said):
+            raise ValueError(
+                "A teacher needs networks of one output: pass teacher=None. "
+                f"Received: {len(keras.tree.flatten(said[0]))} outputs"
+            )
         self._outputs = np.mean(said, axis=0)
 
     def train(self, trial: Trial, seed: int) -> dict[str, Any]:
@@ -361,7 +372,7 @@ def _summed(
         "spread": statistics.stdev(scores) if len(scores) > 1 else 0.0,
         "best": min(scores, key=lambda score: sort_key(score, objective)) if scores else None,
         "trainings": len(scores),
-        "searched": trial.metrics.get_best_value(objective.name) if known else None,
+        "searched": float(trial.metrics.get_best_value(objective.name)) if known else None,
         "message": None,
     }
 

@@ -225,6 +225,39 @@ def test_a_plain_build_function_and_a_regression(tmp_path, data):
         kn.retrain(tuner, k=1, training=kn.Training(), verbose=0)
 
 
+def test_networks_of_three_outputs_have_no_teacher(tmp_path, data):
+    x, y = data
+
+    def build(hp):
+        inputs = keras.Input((6,))
+        hidden = keras.layers.Dense(hp.Int("units", 2, 4))(inputs)
+        outputs = {name: keras.layers.Dense(1, name=name)(hidden) for name in "abc"}
+        model = keras.Model(inputs, outputs)
+        model.compile("adam", dict.fromkeys("abc", "mse"))
+        return model
+
+    tuner = kn.Tuner(build, "random", objective="val_loss", max_trials=2, directory=tmp_path)
+    targets = dict.fromkeys("abc", y.astype("float32"))
+    tuner.search(x, targets, validation_data=(x, targets), epochs=1, verbose=0)
+    with pytest.raises(ValueError, match=r"teacher=None. Received: 3 outputs"):
+        kn.retrain(tuner, k=1, seeds=1, verbose=0)
+    found = kn.retrain(tuner, k=2, seeds=1, teacher=None, test_data=(x, targets), verbose=0)
+    assert all(row["message"] is None for row in found.rows)
+    assert {"a_loss", "b_loss", "c_loss"} < found.test.keys()
+
+
+def test_without_validation_data_it_says_what_is_missing(tuner, digits):
+    x, y = digits[0]
+    with pytest.raises(ValueError, match="pass `validation_data` or `validation_split`"):
+        kn.retrain(tuner, k=1, x=x, y=y, verbose=0)
+
+
+def test_a_tuner_of_another_library_is_refused(tuner, tmp_path):
+    other = keras_tuner.RandomSearch(tuner.hypermodel, objective="val_accuracy", directory=tmp_path)
+    with pytest.raises(TypeError, match=r"`tuner` must be.*keras_tuner.*RandomSearch"):
+        kn.retrain(other, k=1)
+
+
 def test_one_training_that_fails_is_a_row_with_its_reason(tmp_path, data):
     x, y = data
 
