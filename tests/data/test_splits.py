@@ -64,7 +64,7 @@ def test_batches_are_joined(arrays, kind):
 def test_what_can_be_read_only_once_is_refused(arrays):
     with pytest.raises(ValueError, match=r"`x` must be arrays, or a data set.*generator"):
         train_and_validation({"x": (a for a in [arrays]), "validation_split": 0.5}, None)
-    with pytest.raises(ValueError, match=r"scored on validation data.*Received: neither"):
+    with pytest.raises(ValueError, match=r"Scores need validation data.*Received: neither"):
         train_and_validation({"x": arrays[0]}, None)
 
 
