@@ -41,7 +41,8 @@ WAYS: dict[str, list[tuple[str, float]]] = {
 
 def train(model: keras.Model, data: dict[str, Any], way: str) -> list[float]:
     """Trains a network rung by rung, and returns its accuracy after each."""
-    model.compile(keras.optimizers.Adam(RATE), "sparse_categorical_crossentropy", ["accuracy"])
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(RATE), loss, metrics=["accuracy"])
     fresh = FreshStatistics(lambda text: None)
     steps = -(-len(data["x"]) // BATCH)
     scores, before = [], 0
